@@ -1,0 +1,21 @@
+export type { Attachment } from "./attachments.ts";
+export { CodecError, type CodecErrorCode } from "./codec-error.ts";
+export type { Reviver } from "./decode-header.ts";
+export { type EncodedPacket, encodePacket, type Replacer } from "./encode-packet.ts";
+export {
+  decodeFrame,
+  type EnginePacket,
+  type EnginePacketType,
+  encodeBase64Frame,
+  encodeFrame,
+  type Frame,
+} from "./engine-packet.ts";
+export {
+  type BinaryChunk,
+  DEFAULT_MAX_ATTACHMENTS,
+  PacketDecoder,
+  type PacketDecoderOptions,
+  type PendingPacket,
+} from "./packet-decoder.ts";
+export { type DecodedPayload, decodePayload, encodePayload } from "./payload.ts";
+export { PacketType, RESERVED_EVENTS, type SocketPacket } from "./socket-packet.ts";
