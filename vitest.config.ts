@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 /** `*.workers.test.ts` runs inside workerd; every other test runs on Node, against real servers. */
 export default defineConfig({
   test: {
+    globalSetup: "./scripts/client-files.ts",
     projects: [
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/fixtures/wrangler.toml" } })],
