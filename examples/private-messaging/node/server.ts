@@ -1,0 +1,11 @@
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+import { privateMessaging } from "./app.ts";
+
+const http = createServer();
+
+const io = new Server(http, { cors: { origin: "https://messenger.example" } });
+
+privateMessaging(io, process.env.SECRET ?? "only for your own machine");
+
+http.listen(3000, () => console.log("http://localhost:3000"));
