@@ -1,0 +1,213 @@
+import type { Untyped } from "./untyped.ts";
+
+/** A function of an event's arguments. */
+export type AnyListener = (...args: Untyped[]) => unknown;
+
+/** Events of which nothing is known: any name, any arguments. */
+export interface DefaultEvents {
+  [event: string]: (...args: Untyped[]) => void;
+}
+
+export type EventName<Events> = keyof Events & (string | symbol);
+
+export type EventArgs<Events, Name extends keyof Events> = Events[Name] extends (
+  ...args: infer Args
+) => unknown
+  ? Args
+  : never;
+
+export type EventListener<Events, Name extends keyof Events> = Events[Name] extends AnyListener
+  ? Events[Name]
+  : AnyListener;
+
+type OnceWrapper = AnyListener & { listener?: AnyListener };
+
+/** Any emitter, whatever its events. */
+export type AnyEmitter = EventEmitter<Untyped, Untyped>;
+
+/**
+ * Node's EventEmitter without Node. Names that a subclass emits may differ from those it listens to, as on a socket.
+ * Differences: an "error" without listeners is no exception, and there is no limit on listeners to warn about.
+ * @example
+ * class Door extends EventEmitter<{ open: (by: string) => void }> {}
+ * new Door().on("open", (by) => console.log(by)).emit("open", "Eve");
+ */
+export class EventEmitter<Events extends object = DefaultEvents, Emitted extends object = Events> {
+  /** Arrays are replaced, never changed: a running `emit` goes on with those it began with. */
+  #listeners: Map<string | symbol, OnceWrapper[]> | undefined;
+  #maxListeners = 10;
+
+  /**
+   * Runs the listeners of the event `args[0]` with the rest of `args`. Unlike `emit` it survives what they throw: each
+   * error or rejection goes to `onError` and the next listener runs. Returns the promises that listeners returned.
+   */
+  static dispatch(
+    emitter: AnyEmitter,
+    args: readonly unknown[],
+    onError: (error: unknown) => void,
+  ): Promise<unknown>[] | undefined {
+    return emitter.#dispatch(args, onError);
+  }
+
+  /** Emits to the listeners also where a subclass gave `emit` another meaning. */
+  static emitLocally(emitter: AnyEmitter, event: string | symbol, args: readonly unknown[]): boolean {
+    return emitter.#emit(event, args);
+  }
+
+  /** `once` with a hook that runs as the listener fires. */
+  static addOnce(
+    emitter: AnyEmitter,
+    event: string | symbol,
+    listener: AnyListener,
+    options: { prepend: boolean; onFired: (() => void) | undefined },
+  ): void {
+    emitter.#add(event, emitter.#onceWrapper(event, listener, options.onFired), options.prepend);
+  }
+
+  on<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+    return this.#add(event, listener, false);
+  }
+
+  addListener<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+    return this.on(event, listener);
+  }
+
+  once<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+    return this.#add(event, this.#onceWrapper(event, listener), false);
+  }
+
+  prependListener<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+    return this.#add(event, listener, true);
+  }
+
+  prependOnceListener<Name extends EventName<Events>>(
+    event: Name,
+    listener: EventListener<Events, Name>,
+  ): this {
+    return this.#add(event, this.#onceWrapper(event, listener), true);
+  }
+
+  off<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+    const key = toKey(event);
+    const before = this.#listeners?.get(key);
+    if (before === undefined) return this;
+    const index = before.findLastIndex((it) => it === listener || it.listener === listener);
+    if (index === -1) return this;
+    this.#set(key, before.toSpliced(index, 1));
+    if (this.#has("removeListener")) this.#emit("removeListener", [event, listener]);
+    return this;
+  }
+
+  removeListener<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+    return this.off(event, listener);
+  }
+
+  removeAllListeners(event?: EventName<Events>): this {
+    if (event === undefined) this.#listeners = undefined;
+    else this.#listeners?.delete(toKey(event));
+    return this;
+  }
+
+  emit<Name extends EventName<Emitted>>(event: Name, ...args: EventArgs<Emitted, Name>): boolean {
+    return this.#emit(event, args);
+  }
+
+  listeners<Name extends EventName<Events>>(event: Name): EventListener<Events, Name>[] {
+    return this.#of(event).map((it) => (it.listener ?? it) as EventListener<Events, Name>);
+  }
+
+  /** As `listeners`, with the wrappers that `once` made. */
+  rawListeners<Name extends EventName<Events>>(event: Name): EventListener<Events, Name>[] {
+    return this.#of(event).slice() as EventListener<Events, Name>[];
+  }
+
+  listenerCount(event: EventName<Events>): number {
+    return this.#listeners === undefined ? 0 : this.#of(event).length;
+  }
+
+  eventNames(): EventName<Events>[] {
+    return [...(this.#listeners?.keys() ?? [])] as EventName<Events>[];
+  }
+
+  setMaxListeners(count: number): this {
+    this.#maxListeners = count;
+    return this;
+  }
+
+  getMaxListeners(): number {
+    return this.#maxListeners;
+  }
+
+  #of(event: string | symbol): readonly OnceWrapper[] {
+    return this.#listeners?.get(toKey(event)) ?? NONE;
+  }
+
+  #has(event: string): boolean {
+    return this.#listeners?.has(event) === true;
+  }
+
+  #set(key: string | symbol, listeners: OnceWrapper[]): void {
+    if (listeners.length === 0) this.#listeners?.delete(key);
+    else this.#listeners?.set(key, listeners);
+  }
+
+  #add(event: string | symbol, listener: OnceWrapper, prepend: boolean): this {
+    if (typeof listener !== "function") throw new TypeError("a listener must be a function");
+    this.#listeners ??= new Map();
+    if (this.#has("newListener")) this.#emit("newListener", [event, listener.listener ?? listener]);
+    const before = this.#of(event);
+    this.#listeners.set(toKey(event), prepend ? [listener, ...before] : [...before, listener]);
+    return this;
+  }
+
+  #onceWrapper(event: string | symbol, listener: AnyListener, onFired?: () => void): OnceWrapper {
+    if (typeof listener !== "function") throw new TypeError("a listener must be a function");
+    let isFired = false;
+    const wrapper: OnceWrapper = (...args: unknown[]) => {
+      if (isFired) return undefined;
+      isFired = true;
+      this.off(event as EventName<Events>, wrapper as EventListener<Events, EventName<Events>>);
+      onFired?.();
+      return listener.apply(this, args);
+    };
+    wrapper.listener = listener;
+    return wrapper;
+  }
+
+  #emit(event: string | symbol, args: readonly unknown[]): boolean {
+    const listeners = this.#of(event);
+    for (const listener of listeners) listener.apply(this, args as unknown[]);
+    return listeners.length > 0;
+  }
+
+  #dispatch(args: readonly unknown[], onError: (error: unknown) => void): Promise<unknown>[] | undefined {
+    const listeners = this.#of(args[0] as string);
+    if (listeners.length === 0) return undefined;
+    const rest = args.length === 2 ? undefined : args.slice(1);
+    let promises: Promise<unknown>[] | undefined;
+    for (const listener of listeners) {
+      try {
+        const result = rest === undefined ? listener.call(this, args[1]) : listener.apply(this, rest);
+        if (!isThenable(result)) continue;
+        promises ??= [];
+        promises.push(Promise.resolve(result).catch(onError));
+      } catch (error) {
+        onError(error);
+      }
+    }
+    return promises;
+  }
+}
+
+const NONE: readonly OnceWrapper[] = [];
+
+/** Names from the wire may be numbers; on Node they meet listeners of the same name as text. */
+function toKey(event: string | symbol): string | symbol {
+  return typeof event === "number" ? String(event) : event;
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
+}

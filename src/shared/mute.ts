@@ -1,0 +1,83 @@
+import { isThenable } from "./event-emitter.ts";
+
+/** What `AsyncLocalStorage` offers, where the runtime has it. */
+export interface AsyncContext {
+  run<T>(store: unknown, fn: () => T): T;
+  getStore(): unknown;
+}
+
+/** One muted run. It is switched off as the run ends, so what it left behind (timers, listeners) is heard. */
+interface MutedRun {
+  isOn: boolean;
+}
+
+/**
+ * Knows whether the code that asks runs as a replay: what it does to the outside happened the first time already.
+ *
+ * run(fn) --> on --> fn settles, or its time is over --> off, for ever
+ *
+ * With an async context it holds across `await`; without one only for the synchronous part.
+ */
+export class Mute {
+  readonly #context: AsyncContext | undefined;
+  #current: MutedRun | undefined;
+  #running = 0;
+
+  constructor(context?: AsyncContext) {
+    this.#context = context;
+  }
+
+  get active(): boolean {
+    if (this.#running === 0) return false;
+    const run =
+      this.#context === undefined ? this.#current : (this.#context.getStore() as MutedRun | undefined);
+    return run?.isOn === true;
+  }
+
+  /** Runs `fn` muted. When it takes longer than `limitMs`, the answer is undefined and `fn` goes on unmuted. */
+  run<T>(fn: () => T | Promise<T>, limitMs: number): T | Promise<T | undefined> {
+    const run: MutedRun = { isOn: true };
+    this.#running++;
+    let result: T | Promise<T>;
+    try {
+      result = this.#enter(run, fn);
+    } catch (error) {
+      this.#end(run);
+      throw error;
+    }
+    if (!isThenable(result)) {
+      this.#end(run);
+      return result;
+    }
+    return this.#settle(run, result, limitMs);
+  }
+
+  #enter<T>(run: MutedRun, fn: () => T): T {
+    if (this.#context !== undefined) return this.#context.run(run, fn);
+    const outer = this.#current;
+    this.#current = run;
+    try {
+      return fn();
+    } finally {
+      this.#current = outer;
+    }
+  }
+
+  async #settle<T>(run: MutedRun, result: Promise<T>, limitMs: number): Promise<T | undefined> {
+    let timer: Parameters<typeof clearTimeout>[0];
+    const limit = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    try {
+      return await Promise.race([result, limit]);
+    } finally {
+      clearTimeout(timer);
+      this.#end(run);
+    }
+  }
+
+  #end(run: MutedRun): void {
+    run.isOn = false;
+    this.#running--;
+  }
+}
