@@ -1,0 +1,74 @@
+import type { Engine } from "../engine/engine.ts";
+import type { Session } from "../engine/session.ts";
+import type { SessionId } from "../shared/ids.ts";
+import type { Mute } from "../shared/mute.ts";
+
+/** A session that is stored and not in memory. */
+export interface SleepingSession {
+  readonly sid: SessionId;
+  /** What `SessionConsumer.record` gave when it was last saved. */
+  readonly stored: unknown;
+}
+
+/** What the server needs of the object that it lives in. */
+export interface ServerHost {
+  readonly engine: Engine;
+  readonly mute: Mute;
+  /** `false`: nothing is stored or replayed. */
+  readonly hibernation: boolean;
+  /** No instance of this object has run before. */
+  readonly isFirstRun: boolean;
+  /** Undefined once the user's setup function has run. */
+  readonly setupDone: Promise<void> | undefined;
+  /** Connection state recovery's storage; there only when the option is on. */
+  readonly recovery?: RecoveryStore;
+  now(): number;
+  log(level: "warn" | "error", message: string, error?: unknown): void;
+  keepAwake(promise: Promise<unknown>): void;
+  /** Runs the setup function unless it has run. */
+  ready(): void | Promise<void>;
+  /** The sessions that are stored and not in memory, to build membership from. Makes no session. */
+  sleeping(): Iterable<SleepingSession>;
+  /** A session of this object, brought into memory if need be; undefined when it is gone. */
+  session(sid: SessionId): Session | undefined;
+  /**
+   * First of 1,000 acknowledgement ids of a namespace that nobody has used. The ids 0 to 999 belong to the object's
+   * first instance, which asks for a block only when it has used them up.
+   */
+  nextAckBlock(nsp: string): number;
+  /** A `Buffer` where there is one. */
+  toBinary(bytes: Uint8Array): Uint8Array;
+}
+
+/** What a socket that lost its connection needs to come back. */
+export interface RecoveryRecord {
+  /** Secret that the client shows on return. */
+  pid: string;
+  /** The socket's id. */
+  sid: string;
+  nsp: string;
+  rooms: string[];
+  data: unknown;
+  /** When the connection ended, ms; null while it lives. */
+  at: number | null;
+}
+
+/** A packet that a returning client may have missed. */
+export interface RecoveryEntry {
+  /** Offsets sort as text in the order of time. */
+  offset: string;
+  /** The event and its arguments, without the offset. */
+  packet: unknown[];
+  rooms: string[];
+  except: string[];
+}
+
+/** Keeps recovery records and the log of packets. Writes may be batched to one a turn of the event loop. */
+export interface RecoveryStore {
+  save(record: RecoveryRecord): void;
+  find(nsp: string, pid: string): RecoveryRecord | undefined;
+  remove(nsp: string, pid: string): void;
+  append(nsp: string, entry: RecoveryEntry): void;
+  /** Entries with a later offset, oldest first. Undefined when entries later than `offset` have been pruned. */
+  since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined;
+}
