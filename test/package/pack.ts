@@ -1,0 +1,92 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+
+const exec = promisify(execFile);
+
+/** Runs one of the tools this repository has installed, and shows what it printed if it fails. */
+export async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
+  const PATH = `${join(root, "node_modules/.bin")}:${process.env.PATH}`;
+  const env = { ...process.env, PATH, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" };
+  try {
+    const { stdout } = await exec(command, args, { cwd, env, maxBuffer: 1 << 26, timeout: 120_000 });
+    return stdout;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    throw new Error(`${command} ${args.join(" ")} failed\n${stdout}\n${stderr}`, { cause: error });
+  }
+}
+
+export interface Project {
+  readonly folder: string;
+  /** Paths inside the tarball, without npm's `package/`. */
+  readonly packed: readonly string[];
+  remove(): Promise<void>;
+}
+
+/**
+ * Packs this package from a copy of the sources (so that no other test sees dist/ come and go), and installs the tarball, without
+ * a network, into an empty project together with hono.
+ */
+export async function installTarball(): Promise<Project> {
+  const temporary = await mkdtemp(join(tmpdir(), "socket.io-edge-"));
+  const copy = join(temporary, "copy");
+  const folder = join(temporary, "project");
+  await mkdir(copy);
+  await mkdir(folder);
+
+  for (const name of [
+    "package.json",
+    "tsconfig.json",
+    "tsconfig.build.json",
+    "src",
+    "scripts",
+    "docs",
+    "README.md",
+    "LICENSE",
+  ]) {
+    await cp(join(root, name), join(copy, name), { recursive: true });
+  }
+  await symlink(join(root, "node_modules"), join(copy, "node_modules"));
+  const tarball = await pack(copy, folder);
+  const hono = await pack(join(root, "node_modules/hono"), folder, "--ignore-scripts");
+
+  const dependencies = { "socket.io-edge": `file:./${tarball.filename}`, hono: `file:./${hono.filename}` };
+  await writeFile(
+    join(folder, "package.json"),
+    JSON.stringify({ private: true, type: "module", dependencies }),
+  );
+  await run("npm", ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"], folder);
+  return {
+    folder,
+    packed: tarball.files.map((file) => file.path),
+    remove: () => rm(temporary, { recursive: true, force: true }),
+  };
+}
+
+interface Packed {
+  filename: string;
+  files: { path: string }[];
+}
+
+/** npm prints what its scripts print before the JSON, and newer versions key the results by package name. */
+async function pack(from: string, to: string, ...flags: string[]): Promise<Packed> {
+  const printed = await run("npm", ["pack", from, "--json", "--pack-destination", to, ...flags], from);
+  const results = JSON.parse(printed.slice(printed.search(/^[[{]/m))) as Record<string, Packed>;
+  const [packed] = Object.values(results);
+  if (packed === undefined) throw new Error(`npm pack named no tarball: ${printed}`);
+  return packed;
+}
+
+/** The first block of code in the README that is written in a language: what a reader copies. */
+export async function readmeBlock(language: string): Promise<string> {
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  const block = readme.match(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``))?.[1];
+  if (block === undefined) throw new Error(`README.md has no ${language} block`);
+  return block;
+}
