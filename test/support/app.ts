@@ -1,0 +1,49 @@
+import type { Server, ServerOptions } from "socket.io";
+
+/** Options of one server, the same for every target unless a field says otherwise. */
+export interface AppOptions {
+  shared?: Partial<ServerOptions>;
+  /** What only Socket.IO on Node understands. */
+  official?: Partial<ServerOptions>;
+  /** What only this project understands. */
+  edge?: object;
+}
+
+/**
+ * A module of test/fixtures/apps: one application, written once, run by Socket.IO on Node and by this project.
+ * It is imported on Node and bundled into a Worker, so it imports types and its neighbours only.
+ */
+export interface App {
+  setup(io: Server): void | Promise<void>;
+  /** Named sets of options; `start(target, app)` takes "default". */
+  variants?: Record<string, AppOptions>;
+}
+
+/** A server that is listening on this machine's loopback. */
+export interface Running {
+  readonly target: TargetName;
+  /** Origin without a trailing slash, for example `http://127.0.0.1:4000`. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** What the runtime printed as warnings and errors since the start. Always empty on Node. */
+  readonly complaints: string[];
+  /** Puts the object "main" to sleep, or ends its instance with its sockets. Does nothing on Node. */
+  evict(webSockets: "hibernate" | "close"): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type TargetName = "official" | "edge";
+
+/** The URL of an application module. */
+export function appUrl(name: string): URL {
+  return new URL(`../fixtures/apps/${name}.ts`, import.meta.url);
+}
+
+/** Picks the options of a variant for one target. */
+export function optionsFor(app: App, variant: string, target: TargetName): object {
+  const found = app.variants?.[variant];
+  if (!found && variant !== "default")
+    throw new Error(`no variant "${variant}"; add it to the app's variants`);
+  return { ...found?.shared, ...(target === "official" ? found?.official : found?.edge) };
+}

@@ -1,0 +1,76 @@
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { appUrl, type Running } from "./app.ts";
+
+const WORKER = "edge";
+const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
+
+/** The Worker a user would write around an application. */
+function entry(name: string, variant: string): string {
+  return `
+import { defineServer } from ${JSON.stringify(index)};
+import * as app from ${JSON.stringify(fileURLToPath(appUrl(name)))};
+const chosen = app.variants?.[${JSON.stringify(variant)}];
+const server = defineServer({ ...chosen?.shared, ...chosen?.edge }, app.setup);
+export class SessionObject extends server.SessionObject {}
+export default server.app;
+`;
+}
+
+/** Bundles a Worker's source the way wrangler does. */
+export async function bundle(contents: string): Promise<string> {
+  const result = await build({
+    stdin: { contents, resolveDir: fileURLToPath(new URL(".", import.meta.url)), loader: "ts" },
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    write: false,
+    logLevel: "silent",
+  });
+  return result.outputFiles[0]!.text;
+}
+
+/** Runs an application on this project, in workerd. */
+export async function startEdge(name: string, variant = "default"): Promise<Running> {
+  return startWorker(await bundle(entry(name, variant)));
+}
+
+/** Runs a bundled Worker whose class `SessionObject` holds the sessions. */
+export async function startWorker(contents: string): Promise<Running> {
+  const complaints: string[] = [];
+  const miniflare = new Miniflare({
+    ...convertV4MiniflareOptions({
+      name: WORKER,
+      host: "127.0.0.1",
+      port: 0,
+      log: new Log(LogLevel.NONE),
+      modules: [{ type: "ESModule", path: "worker.js", contents }],
+      compatibilityDate: "2026-10-23",
+      compatibilityFlags: ["enable_request_signal"],
+      durableObjects: { SESSIONS: { className: "SessionObject", useSQLite: true } },
+    }),
+    handleStructuredLogs: ({ level, message }) => {
+      if (level === "warn" || level === "error") complaints.push(`${level}: ${message}`);
+    },
+  });
+  const ready = await miniflare.ready;
+  return {
+    target: "edge",
+    url: ready.origin,
+    host: ready.hostname,
+    port: Number(ready.port),
+    complaints,
+    evict: async (webSockets) => {
+      try {
+        await miniflare.unsafeEvictDurableObject(WORKER, "SessionObject", { name: "main", webSockets });
+      } catch (error) {
+        // An object that is not in memory already is where the caller wants it.
+        if (!/not running|not found|does not exist/i.test(String(error))) throw error;
+      }
+    },
+    close: () => miniflare.dispose(),
+  };
+}

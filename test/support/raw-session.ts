@@ -1,0 +1,121 @@
+import { type Address, begin, type Exchange, http, type Reply, type RequestOptions } from "./http.ts";
+import { RawSocket } from "./raw-socket.ts";
+
+export const RS = "\x1e";
+const PATH = "/socket.io/";
+
+export interface OpenPacket {
+  sid: string;
+  upgrades: string[];
+  pingInterval: number;
+  pingTimeout: number;
+  maxPayload: number;
+}
+
+/** A path of the server with a query. */
+export function pathOf(query: Record<string, string>, base = PATH): string {
+  return `${base}?${new URLSearchParams(query)}`;
+}
+
+/** An Engine.IO session driven by hand over HTTP, packet by packet. */
+export class RawSession {
+  readonly at: Address;
+  readonly open: OpenPacket;
+  readonly handshake: Reply;
+  readonly sid: string;
+  /** The id of its Socket.IO socket, once it has joined. */
+  id = "";
+  readonly #queue: string[] = [];
+
+  constructor(at: Address, handshake: Reply) {
+    if (handshake.status !== 200) throw new Error(`handshake: ${handshake.status} ${handshake.body}`);
+    const [first, ...rest] = handshake.body.split(RS);
+    this.at = at;
+    this.handshake = handshake;
+    this.open = JSON.parse(first!.slice(1));
+    this.sid = this.open.sid;
+    this.#queue.push(...rest);
+  }
+
+  static async start(
+    at: Address,
+    query: Record<string, string> = {},
+    options: RequestOptions = {},
+  ): Promise<RawSession> {
+    const path = pathOf({ EIO: "4", transport: "polling", ...query });
+    return new RawSession(at, await http(at, path, options));
+  }
+
+  /** Starts a session and joins a namespace; `nsp` is written as on the wire: "" or "/admin,". */
+  static async join(at: Address, nsp = "", query: Record<string, string> = {}): Promise<RawSession> {
+    const session = await RawSession.start(at, query);
+    await session.post(`40${nsp}`);
+    const connected = await session.next(`40${nsp}{`);
+    session.id = JSON.parse(connected.slice(2 + nsp.length)).sid;
+    return session;
+  }
+
+  path(query: Record<string, string> = {}): string {
+    return pathOf({ EIO: "4", transport: "polling", sid: this.sid, ...query });
+  }
+
+  poll(options: RequestOptions = {}): Promise<Reply> {
+    return http(this.at, this.path(), options);
+  }
+
+  /** Starts a poll that can be cut. */
+  begin(options: RequestOptions = {}): Exchange {
+    return begin(this.at, this.path(), options);
+  }
+
+  post(body: string | Uint8Array, options: RequestOptions = {}): Promise<Reply> {
+    const headers = { "content-type": "text/plain;charset=UTF-8", ...options.headers };
+    return http(this.at, this.path(), { ...options, method: "POST", body, headers });
+  }
+
+  /** The next packet that begins with `prefix`, polling as long as it takes; others are skipped. */
+  async next(prefix = "", ms = 5_000): Promise<string> {
+    const until = Date.now() + ms;
+    for (;;) {
+      for (let packet = this.#queue.shift(); packet !== undefined; packet = this.#queue.shift()) {
+        if (packet.startsWith(prefix)) return packet;
+      }
+      const reply = await this.poll({ ms: Math.max(1, until - Date.now()) });
+      if (reply.status !== 200) throw new Error(`poll for "${prefix}": ${reply.status} ${reply.body}`);
+      this.#queue.push(...reply.body.split(RS));
+    }
+  }
+
+  /** Proves that the session lives: an acknowledged event goes there and back. */
+  async isAlive(id = 99): Promise<boolean> {
+    const posted = await this.post(`42${id}["echo","still here"]`);
+    if (posted.status !== 200) return false;
+    return (await this.next(`43${id}`)) === `43${id}["still here"]`;
+  }
+
+  /** Opens the candidate WebSocket of an upgrade. */
+  candidate(query: Record<string, string> = {}): Promise<RawSocket> {
+    return RawSocket.open(this.at, pathOf({ EIO: "4", transport: "websocket", sid: this.sid, ...query }));
+  }
+
+  /** Upgrades step by step, releasing the poll as a client does, and returns the WebSocket. */
+  async upgrade(): Promise<RawSocket> {
+    const socket = await this.candidate();
+    socket.send("2probe");
+    await socket.nextText("3probe");
+    socket.send("5");
+    return socket;
+  }
+}
+
+/** Opens a session on a WebSocket and joins the main namespace. */
+export async function joinByWebSocket(
+  at: Address,
+  query: Record<string, string> = {},
+): Promise<{ socket: RawSocket; open: OpenPacket; id: string }> {
+  const socket = await RawSocket.open(at, pathOf({ EIO: "4", transport: "websocket", ...query }));
+  const open = JSON.parse((await socket.nextText("0")).slice(1)) as OpenPacket;
+  socket.send("40");
+  const id = JSON.parse((await socket.nextText("40")).slice(2)).sid as string;
+  return { socket, open, id };
+}

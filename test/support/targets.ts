@@ -1,0 +1,19 @@
+import type { Running, TargetName } from "./app.ts";
+import { startEdge } from "./edge.ts";
+import { startOfficial } from "./official.ts";
+
+/**
+ * The servers a suite runs over: Socket.IO on Node first, since a test that fails there judges nobody.
+ * `TARGETS=official` or `TARGETS=edge` limits a run to one of them.
+ */
+export const targets = (process.env.TARGETS ?? "official,edge").split(",") as TargetName[];
+
+/** Starts an application on a target. */
+export function start(target: TargetName, app: string, variant = "default"): Promise<Running> {
+  return target === "official" ? startOfficial(app, variant) : startEdge(app, variant);
+}
+
+/** What a target is expected to do where the project decided otherwise than the original; say why beside it. */
+export function expected<T>(target: TargetName, by: { official: T; edge: T }): T {
+  return by[target];
+}

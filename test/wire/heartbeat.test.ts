@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Running } from "../support/app.ts";
+import { Monitor } from "../support/monitor.ts";
+import { joinByWebSocket, RawSession, RS } from "../support/raw-session.ts";
+import { expected, start, targets } from "../support/targets.ts";
+
+/** pingInterval 300 ms and pingTimeout 200 ms: the timing of the official suites, where pongs are not answered. */
+describe.each(targets)("heartbeats every 300 ms on %s", (target) => {
+  let server: Running;
+  beforeAll(async () => {
+    server = await start(target, "basic", "fast");
+  });
+  afterAll(() => server?.close());
+
+  it("pings a WebSocket again and again, and sees nothing but pings", async () => {
+    const { socket } = await joinByWebSocket(server);
+    for (let i = 0; i < 4; i++) {
+      expect(await socket.next(1_000)).toBe("2");
+      socket.send("3");
+    }
+    socket.cut();
+  });
+
+  it("pings a polling session through its polls", async () => {
+    const session = await RawSession.join(server);
+    for (let i = 0; i < 4; i++) {
+      expect((await session.poll()).body).toBe("2");
+      expect((await session.post("3")).body).toBe("ok");
+    }
+  });
+
+  it("does not ping in the first third of an interval", async () => {
+    const { socket } = await joinByWebSocket(server);
+    const from = performance.now();
+    expect(await socket.next(1_000)).toBe("2");
+    expect(performance.now() - from).toBeGreaterThan(100 - 20);
+    socket.cut();
+  });
+
+  it("ends a WebSocket session that does not answer", async () => {
+    const { socket } = await joinByWebSocket(server);
+    expect(await socket.next(1_000)).toBe("2");
+    expect((await socket.end(3_000)).code).toBe(1005);
+  });
+
+  it("sends one ping at a time", async () => {
+    const { socket } = await joinByWebSocket(server);
+    await socket.end(3_000);
+    expect(socket.frames.seen.filter((frame) => frame === "2")).toEqual(["2"]);
+  });
+
+  it("ends a polling session that comes no more, and reports a ping timeout", async () => {
+    const monitored = await start(target, "basic", "fast");
+    const monitor = await Monitor.connect(monitored);
+    try {
+      const session = await RawSession.join(monitored);
+      expect(await monitor.next("close", session.sid)).toMatchObject({ reason: "ping timeout" });
+      const reply = await session.poll();
+      expect([reply.status, reply.body]).toEqual([400, '{"code":1,"message":"Session ID unknown"}']);
+      const { socket, open, id } = await joinByWebSocket(monitored);
+      expect(await monitor.next("disconnect", id)).toMatchObject({ reason: "ping timeout" });
+      expect(await monitor.next("close", open.sid)).toMatchObject({ reason: "ping timeout" });
+      await socket.end();
+    } finally {
+      monitor.close();
+      await monitored.close();
+    }
+  });
+
+  it("keeps a session with a steady heartbeat beyond pingInterval + pingTimeout", async () => {
+    const { socket } = await joinByWebSocket(server);
+    const from = performance.now();
+    while (performance.now() - from < 1_500) {
+      if ((await socket.next(1_000)) === "2") socket.send("3");
+    }
+    socket.send('421["echo","here"]');
+    expect(await socket.nextText("43")).toBe('431["here"]');
+    socket.cut();
+  });
+
+  it("pings although packets flow all the time", async () => {
+    const session = await RawSession.join(server);
+    const seen: string[] = [];
+    const from = performance.now();
+    while (performance.now() - from < 900) {
+      await session.post('42["echo","busy"]');
+      const packets = (await session.poll()).body.split(RS);
+      if (packets.includes("2")) await session.post("3");
+      seen.push(...packets);
+    }
+    expect(seen.filter((packet) => packet === "2").length).toBeGreaterThanOrEqual(2);
+  });
+
+  it("does not end a session over a ping of before its upgrade", async () => {
+    const session = await RawSession.join(server);
+    expect((await session.poll()).body).toBe("2");
+    const socket = await session.upgrade();
+    socket.send("3");
+    for (let i = 0; i < 3; i++) {
+      await socket.nextText("2", 1_000);
+      socket.send("3");
+    }
+    socket.cut();
+  });
+
+  it("ends a session that joins no namespace within connectTimeout", async () => {
+    const impatient = await start(target, "basic", "impatient");
+    try {
+      const session = await RawSession.start(impatient);
+      const packets: string[] = [];
+      while (!packets.includes("1")) packets.push(await session.next());
+      expect(packets.filter((packet) => packet !== "2" && packet !== "6")).toEqual(["1"]);
+    } finally {
+      await impatient.close();
+    }
+  });
+});
+
+describe.each(targets)("heartbeats at the default interval on %s", (target) => {
+  it("leaves a new session in peace, and answers its pongs only with a noop", async () => {
+    const server = await start(target, "basic");
+    try {
+      const { socket } = await joinByWebSocket(server);
+      socket.send("3", "3", '421["echo","after the pongs"]');
+      await socket.nextText("43");
+      // The runtime answers pongs with a noop, so that they need not wake the object.
+      expect(socket.frames.seen.slice(2)).toEqual(
+        expected(target, {
+          official: ['431["after the pongs"]'],
+          edge: ["6", "6", '431["after the pongs"]'],
+        }),
+      );
+      socket.cut();
+    } finally {
+      await server.close();
+    }
+  });
+});
