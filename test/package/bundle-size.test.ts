@@ -1,0 +1,33 @@
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { expect, it } from "vitest";
+import { readmeBlock, root } from "./pack.ts";
+
+/** What the README's Worker weighs on the way to Cloudflare, without hono, which an app has anyway. */
+const BUDGET = 25_000;
+
+async function bundleSize(contents: string): Promise<number> {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: root, loader: "ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*", "hono", "hono/*"],
+    write: false,
+  });
+  return gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
+}
+
+it(`adds at most ${BUDGET} bytes, minified and compressed, to a Worker`, async () => {
+  const size = await bundleSize(await readmeBlock("ts"));
+  console.log(`server Worker bundle without hono: ${size} bytes`);
+  expect(size).toBeLessThanOrEqual(BUDGET);
+});
+
+it("does not carry the official client's files unless they are imported", async () => {
+  const quickStart = await readmeBlock("ts");
+  const withFiles = `import { clientFiles } from "socket.io-edge/client-files";\n${quickStart.replace("{ cors", "{ serveClient: clientFiles, cors")}`;
+  expect(await bundleSize(withFiles)).toBeGreaterThan((await bundleSize(quickStart)) + 200_000);
+});

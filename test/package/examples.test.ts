@@ -1,0 +1,179 @@
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { Server } from "socket.io";
+import { io, type Socket } from "socket.io-client";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createTestHarness, type TestHarness } from "wrangler";
+import { chat } from "../../examples/chat/node/app.ts";
+import { privateMessaging } from "../../examples/private-messaging/node/app.ts";
+import { signToken } from "../../examples/private-messaging/token.ts";
+import { bundle, startWorker } from "../support/edge.ts";
+import { within } from "../support/within.ts";
+import { root } from "./pack.ts";
+
+const SECRET = "only for your own machine";
+
+interface Place {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** An example as its `node/` folder has it: on Socket.IO for Node. */
+async function onNode(app: (io: Server) => void): Promise<Place> {
+  const http = createServer();
+  const server = new Server(http);
+  app(server);
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  const { port } = http.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+}
+
+/** The same example as its `worker/` folder has it. */
+async function onWorker(name: string): Promise<Place> {
+  const worker = JSON.stringify(join(root, "examples", name, "worker/worker.ts"));
+  return startWorker(await bundle(`export * from ${worker}; export { default } from ${worker};`));
+}
+
+/** A person with a stock client. Everything that reaches it is written to one log, in order. */
+class Person {
+  readonly socket: Socket;
+  readonly log: string[] = [];
+  #waiting: (() => void) | undefined;
+
+  constructor(url: string, auth: object = {}) {
+    this.socket = io(url, { auth, forceNew: true, reconnection: false });
+    this.socket.on("connect", () => this.#note("connected"));
+    this.socket.on("connect_error", (error) => this.#note(`refused: ${error.message}`));
+    this.socket.onAny((event, ...args) => this.#note(`${event} ${JSON.stringify(args)}`));
+  }
+
+  #note(line: string): void {
+    this.log.push(line);
+    this.#waiting?.();
+  }
+
+  /** Waits until the log holds this many lines. */
+  hears(lines: number): Promise<void> {
+    const enough = new Promise<void>((resolve) => {
+      this.#waiting = () => this.log.length >= lines && resolve();
+      this.#waiting();
+    });
+    return within(enough, `line ${lines} after ${JSON.stringify(this.log)}`);
+  }
+}
+
+async function chatTrace(url: string): Promise<string[][]> {
+  const people = [new Person(url), new Person(url), new Person(url)];
+  const [ann, bob] = people as [Person, Person, Person];
+  await Promise.all(people.map((person) => person.hears(1)));
+  ann.socket.emit("chat message", "hello");
+  await Promise.all(people.map((person) => person.hears(2)));
+  bob.socket.emit("chat message", { any: ["json", 1, null] });
+  await Promise.all(people.map((person) => person.hears(3)));
+  for (const person of people) person.socket.disconnect();
+  return people.map((person) => person.log);
+}
+
+async function messengerTrace(url: string): Promise<string[][]> {
+  const stranger = new Person(url, { token: "YW5u.Zm9yZ2Vk" });
+  await stranger.hears(1);
+  const [annToken, bobToken] = [await signToken("ann", SECRET), await signToken("bob", SECRET)];
+
+  const ann = new Person(url, { token: annToken });
+  await ann.hears(2);
+  const bob = new Person(url, { token: bobToken });
+  await Promise.all([bob.hears(2), ann.hears(3)]);
+  const bobsPhone = new Person(url, { token: bobToken });
+  await bobsPhone.hears(2);
+
+  ann.log.push(`answer ${await ann.socket.timeout(5_000).emitWithAck("private message", "bob", "psst")}`);
+  await Promise.all([bob.hears(3), bobsPhone.hears(3)]);
+  bob.log.push(`answer ${await bob.socket.timeout(5_000).emitWithAck("private message", "zoe", "hello?")}`);
+  await bobsPhone.hears(4);
+
+  bobsPhone.socket.disconnect();
+  bob.socket.disconnect();
+  await ann.hears(5);
+  ann.socket.disconnect();
+  stranger.socket.disconnect();
+  return [stranger, ann, bob, bobsPhone].map((person) => person.log);
+}
+
+const chatSeen = ["connected", 'chat message ["hello"]', 'chat message [{"any":["json",1,null]}]'];
+
+const psst = 'private message [{"from":"ann","to":"bob","text":"psst"}]';
+const hello = 'private message [{"from":"bob","to":"zoe","text":"hello?"}]';
+const messengerSeen = [
+  ["refused: not signed in"],
+  ["connected", 'users [["ann"]]', 'user online ["bob"]', "answer true", 'user offline ["bob"]'],
+  ["connected", 'users [["ann","bob"]]', psst, "answer false"],
+  ["connected", 'users [["ann","bob"]]', psst, hello],
+];
+
+describe.each([
+  { name: "chat", app: chat as (io: Server) => void, trace: chatTrace, seen: [chatSeen, chatSeen, chatSeen] },
+  {
+    name: "private-messaging",
+    app: (io: Server) => privateMessaging(io, SECRET),
+    trace: messengerTrace,
+    seen: messengerSeen,
+  },
+])("the example $name", ({ name, app, trace, seen }) => {
+  it("moves from Node by one word in app.ts", async () => {
+    const [before, after] = await Promise.all(
+      ["node", "worker"].map((folder) => readFile(join(root, "examples", name, folder, "app.ts"), "utf8")),
+    );
+    expect(after).toBe(before?.replace('from "socket.io"', 'from "socket.io-edge"'));
+  });
+
+  it("looks the same to its users on Node and on Workers", async () => {
+    const node = await onNode(app);
+    expect(await trace(node.url).finally(() => node.close())).toEqual(seen);
+    const worker = await onWorker(name);
+    expect(await trace(worker.url).finally(() => worker.close())).toEqual(seen);
+  });
+});
+
+describe("the example gatekeeper", () => {
+  let server: TestHarness;
+  let url: URL;
+
+  beforeAll(async () => {
+    server = createTestHarness({ root, workers: [{ configPath: "./examples/gatekeeper/wrangler.toml" }] });
+    ({ url } = await server.listen());
+  });
+
+  afterAll(() => server?.close());
+
+  async function handshake(query: string, headers: Record<string, string> = {}): Promise<[number, string]> {
+    const answer = await fetch(new URL(`/socket.io/?EIO=4&transport=polling${query}`, url), { headers });
+    return [answer.status, await answer.text()];
+  }
+
+  it("refuses a foreign page, a missing and a forged token, and a crowd, before any object exists", async () => {
+    const address = { "cf-connecting-ip": "192.0.2.1" };
+    const token = await signToken("ann", SECRET);
+    expect(await handshake(`&token=${token}`, { ...address, Origin: "https://evil.example" })).toEqual([
+      403,
+      '{"code":4,"message":"this page may not connect"}',
+    ]);
+    expect(await handshake("", address)).toEqual([403, '{"code":4,"message":"sign in first"}']);
+    expect(await handshake("&token=YW5u.Zm9yZ2Vk", address)).toEqual([
+      403,
+      '{"code":4,"message":"sign in first"}',
+    ]);
+    const crowd = await Promise.all(Array.from({ length: 30 }, () => handshake("", address)));
+    expect(crowd.map(([status]) => status)).toContain(429);
+    expect(await server.getWorker().listDurableObjectIds("SESSIONS")).toEqual([]);
+  });
+
+  it("lets in who is signed in", async () => {
+    const answer = await handshake(`&token=${await signToken("ann", SECRET)}`, {
+      "cf-connecting-ip": "192.0.2.2",
+      Origin: "https://chat.example",
+    });
+    expect(answer).toEqual([200, expect.stringMatching(/^0\{"sid":/)]);
+  });
+});
