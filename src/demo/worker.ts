@@ -1,0 +1,23 @@
+import { Hono } from "hono";
+import { clientFiles } from "../client-files.ts";
+import { defineServer } from "../index.ts";
+import { chatRooms } from "./chat-rooms.ts";
+import page from "./page.html";
+import smallClient from "./small-client.txt";
+
+const chat = defineServer({ serveClient: clientFiles }, chatRooms);
+
+export class SessionObject extends chat.SessionObject {}
+
+const app = new Hono();
+
+app.get("/", (c) => c.html(page));
+
+/** Our own small client, for `/?client=small`. */
+app.get("/small-client.js", (c) =>
+  c.body(smallClient, 200, { "Content-Type": "text/javascript; charset=utf-8" }),
+);
+
+app.route("/", chat.app);
+
+export default app;
