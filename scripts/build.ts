@@ -1,6 +1,5 @@
 /** Makes dist/, which is what npm publishes: ES modules with their types, and the small client for script tags. */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -11,10 +10,9 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const dist = join(root, "dist");
 
 await rm(dist, { recursive: true, force: true });
-await writeClientFiles();
+await writeClientFiles(); // the small client too
 compile();
 await nameOutputsInTypes();
-await buildSmallClient();
 
 function compile(): void {
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
@@ -32,11 +30,4 @@ async function nameOutputsInTypes(): Promise<void> {
       text.replaceAll(/((?:\bfrom|\bimport)\s*\(?\s*["']\.[^"']*)\.ts(["'])/g, "$1.js$2"),
     );
   }
-}
-
-async function buildSmallClient(): Promise<void> {
-  const script = new URL("./build-client.ts", import.meta.url);
-  if (!existsSync(script)) return;
-  const { buildClient } = (await import(script.href)) as { buildClient: () => Promise<void> };
-  await buildClient();
 }

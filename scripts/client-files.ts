@@ -1,15 +1,18 @@
-/** Writes src/client-files.ts: the files of the official browser client as one module, for `serveClient`. */
+/**
+ * Writes what the sources import but git does not hold: the official browser client as a module, for `serveClient`, and
+ * our own small client as text, for the demo.
+ */
+import { existsSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+const root = fileURLToPath(new URL("../", import.meta.url));
+
 const NAMES = ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"];
 
-const TARGET = fileURLToPath(new URL("../src/client-files.ts", import.meta.url));
-
-/** Does nothing where the module is already what it should be, so that a watching dev server does not reload. */
-export async function writeClientFiles(): Promise<void> {
+async function writeOfficialClient(): Promise<void> {
   const dist = dirname(createRequire(import.meta.url).resolve("socket.io-client/dist/socket.io.js"));
   const { version } = JSON.parse(await readFile(join(dist, "../package.json"), "utf8")) as {
     version: string;
@@ -26,10 +29,29 @@ export async function writeClientFiles(): Promise<void> {
     `export const clientFiles: ClientFiles = ${JSON.stringify({ version, files }, null, 1)};`,
     "",
   ].join("\n");
-  if ((await readFile(TARGET, "utf8").catch(() => "")) === module) return;
-  const draft = `${TARGET}.${process.pid}`;
-  await writeFile(draft, module);
-  await rename(draft, TARGET);
+  await update("src/client-files.ts", module);
+}
+
+async function writeSmallClient(): Promise<void> {
+  const script = new URL("build-client.ts", import.meta.url);
+  if (!existsSync(script)) return update("src/demo/small-client.txt", "");
+  const { buildClient } = (await import(script.href)) as { buildClient: () => Promise<unknown> };
+  await buildClient();
+  await update("src/demo/small-client.txt", await readFile(join(root, "dist/socket.io-edge.min.js"), "utf8"));
+}
+
+/** Leaves a file alone that is already what it should be, so that a watching dev server does not reload. */
+async function update(name: string, text: string): Promise<void> {
+  const path = join(root, name);
+  if ((await readFile(path, "utf8").catch(() => undefined)) === text) return;
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, text);
+  await rename(draft, path);
+}
+
+export async function writeClientFiles(): Promise<void> {
+  await writeOfficialClient();
+  await writeSmallClient();
 }
 
 /** vitest's globalSetup calls this. */
