@@ -95,12 +95,7 @@ describe("the published package", () => {
     }
   });
 
-  it("type-checks the README's Worker strictly, with Cloudflare's types and no others", async () => {
-    await mkdir(join(project.folder, "node_modules/@cloudflare"), { recursive: true });
-    await symlink(
-      join(root, "node_modules/@cloudflare/workers-types"),
-      join(project.folder, "node_modules/@cloudflare/workers-types"),
-    );
+  describe("type-checks the README's Worker strictly", () => {
     const options = {
       strict: true,
       skipLibCheck: false,
@@ -109,16 +104,42 @@ describe("the published package", () => {
       lib: ["ES2023"],
       module: "ESNext",
       moduleResolution: "Bundler",
-      types: ["@cloudflare/workers-types"],
     };
-    await writeFile(
-      join(project.folder, "tsconfig.json"),
-      JSON.stringify({ compilerOptions: options, include: ["src"] }),
-    );
-    expect(await run("tsc", ["-p", "."], project.folder)).toBe("");
 
-    const wrong = (await readmeBlock("ts")).replace("(text) => io.emit", "(text: string) => io.emti");
-    await writeFile(join(project.folder, "src/wrong.ts"), wrong);
-    await expect(run("tsc", ["-p", "."], project.folder)).rejects.toThrow(/Property 'emti' does not exist/);
+    async function check(types: string[]): Promise<string> {
+      const config = { compilerOptions: { ...options, types }, include: ["src", "*.d.ts"] };
+      await writeFile(join(project.folder, "tsconfig.json"), JSON.stringify(config));
+      return run("tsc", ["-p", "."], project.folder);
+    }
+
+    it("with @cloudflare/workers-types and no other types", async () => {
+      const name = "@cloudflare/workers-types";
+      await mkdir(join(project.folder, "node_modules/@cloudflare"), { recursive: true });
+      await symlink(join(root, "node_modules", name), join(project.folder, "node_modules", name));
+      expect(await check([name])).toBe("");
+    });
+
+    it("with what `wrangler types` writes", async () => {
+      await run("wrangler", ["types"], project.folder);
+      expect(await check([])).toBe("");
+
+      const worker = (await readmeBlock("ts")).replace(
+        "extends chat.SessionObject {}",
+        "extends chat.SessionObject {\n  notify(text: string) { this.io.emit('note', text); }\n}",
+      );
+      const route =
+        "export const notify = (env: Cloudflare.Env) => env.SESSIONS.getByName('main').notify('hello');";
+      await writeFile(join(project.folder, "src/worker.ts"), worker);
+      await writeFile(join(project.folder, "src/route.ts"), route);
+      expect(await check([])).toBe("");
+
+      await writeFile(join(project.folder, "src/worker.ts"), worker.replace('io.emit("', 'io.emti("'));
+      await writeFile(join(project.folder, "src/route.ts"), route.replace("'hello'", "1"));
+      const wrong = check([]);
+      await expect(wrong).rejects.toThrow("Property 'emti' does not exist");
+      await expect(wrong).rejects.toThrow(
+        "Argument of type 'number' is not assignable to parameter of type 'string'",
+      );
+    });
   });
 });
