@@ -1,0 +1,63 @@
+import type { EnginePacket, Frame } from "../codec/index.ts";
+import type { CloseReason, SessionRules, SessionState } from "./state.ts";
+
+/** What happened to a session. */
+export type SessionEvent =
+  | { readonly type: "packet"; readonly packet: EnginePacket; readonly now: number }
+  | { readonly type: "candidate-packet"; readonly packet: EnginePacket }
+  | { readonly type: "send"; readonly frames: readonly Frame[]; readonly now: number }
+  | { readonly type: "flush"; readonly now: number }
+  | { readonly type: "poll"; readonly now: number; readonly limit: number }
+  | { readonly type: "poll-gone"; readonly cause: "pinged" | "aborted" | "lost"; readonly now: number }
+  | { readonly type: "release-poll" }
+  | { readonly type: "candidate" }
+  | { readonly type: "candidate-gone" }
+  | { readonly type: "transport-gone"; readonly reason: CloseReason; readonly description?: unknown }
+  | { readonly type: "close"; readonly discard: boolean; readonly now: number }
+  /** `pongedAt`: the last pong the runtime answered by itself. `lateness`: how long the tick was overdue, ms. */
+  | { readonly type: "tick"; readonly now: number; readonly pongedAt: number; readonly lateness: number };
+
+/** What the host has to carry out, in order. */
+export type Effect =
+  /** Hand a message to the layer above. */
+  | { readonly type: "message"; readonly data: string | Uint8Array }
+  /** Write frames to the session's WebSocket. */
+  | { readonly type: "write"; readonly frames: readonly Frame[] }
+  /** Answer the waiting poll; it is gone then. */
+  | { readonly type: "answer"; readonly frames: readonly Frame[] }
+  /** The same answer, to the GET that was just asked. */
+  | { readonly type: "reply"; readonly frames: readonly Frame[] }
+  /** Let the GET that was just asked wait for packets. */
+  | { readonly type: "park"; readonly poll: NonNullable<SessionState["poll"]>; readonly pingInMs: number }
+  /** Refuse the GET that was just asked: the session is over, or the client overlaps itself. */
+  | { readonly type: "refuse" }
+  /** Send a "release-poll" event in 100 ms. */
+  | { readonly type: "release-later" }
+  | { readonly type: "write-candidate"; readonly frame: Frame }
+  | { readonly type: "drop-candidate" }
+  /** The candidate is the session's transport from now on. */
+  | { readonly type: "take-over" }
+  | { readonly type: "close-socket" }
+  | { readonly type: "report"; readonly event: "heartbeat" | "upgrading" | "upgrade" | "drain" }
+  /** What is written down of the session is out of date. */
+  | { readonly type: "save" }
+  /** Only its queue is: worth a row unless a poll takes it before the turn ends. */
+  | { readonly type: "queued" }
+  /** The session is over: forget it, and tell the layer above. Always the last effect. */
+  | { readonly type: "closed"; readonly reason: CloseReason; readonly description?: unknown };
+
+/** Changes the state in place and says what is to be done about it. */
+export type Transition<E extends SessionEvent["type"]> = (
+  state: SessionState,
+  event: Extract<SessionEvent, { type: E }>,
+  rules: SessionRules,
+) => Effect[];
+
+export const NOTHING: Effect[] = [];
+export const SAVE: Effect = { type: "save" };
+export const QUEUED: Effect = { type: "queued" };
+
+export const PING: Frame = "2";
+export const CLOSE: Frame = "1";
+export const NOOP: Frame = "6";
+export const PROBE_ANSWER: Frame = "3probe";

@@ -1,0 +1,74 @@
+import type { Frame } from "../codec/index.ts";
+import { EventEmitter } from "../shared/event-emitter.ts";
+import type { ConnectionError } from "./errors.ts";
+import type { ResolvedEngineOptions } from "./options.ts";
+import type { EngineRequest } from "./request.ts";
+import type { Session } from "./session.ts";
+
+export type EngineEvents = {
+  connection: (session: Session) => void;
+  connection_error: (error: ConnectionError<EngineRequest>) => void;
+  initial_headers: (headers: Headers, request: EngineRequest) => void;
+  headers: (headers: Headers, request: EngineRequest) => void;
+  flush: (session: Session, frames: readonly Frame[]) => void;
+  drain: (session: Session) => void;
+};
+
+/** The sessions of one object, as the platform keeps them. */
+export interface SessionDirectory {
+  /** How many there are, sleeping ones too. Loads none. */
+  count(): number;
+  /** All of them, loaded. */
+  all(): Iterable<Session>;
+}
+
+/** The layer above the sessions of an object. */
+export interface SessionLayer {
+  /** A session was just opened. Sets `session.consumer`. */
+  open(session: Session): void;
+  /** A stored session enters memory: its state is rebuilt from `session.stored`, and no user code runs. */
+  load(session: Session): void;
+}
+
+/** The Engine.IO server of one object: `io.engine`, or what `defineEngine` hands out. */
+export class Engine extends EventEmitter<EngineEvents> {
+  readonly opts: ResolvedEngineOptions;
+  readonly #directory: SessionDirectory;
+
+  constructor(options: ResolvedEngineOptions, directory: SessionDirectory) {
+    super();
+    this.opts = options;
+    this.#directory = directory;
+  }
+
+  /** Sessions of this object, sleeping ones included. */
+  get clientsCount(): number {
+    return this.#directory.count();
+  }
+
+  /** The sessions of this object by id. Reading it loads all of them. */
+  get clients(): Record<string, Session> {
+    const clients: Record<string, Session> = Object.create(null);
+    for (const session of this.#directory.all()) clients[session.id] = session;
+    return clients;
+  }
+
+  /** The random part of a session id: 16 bytes, base64url. Assign another function to change it. */
+  generateId(request: EngineRequest): string | Promise<string> {
+    return this.opts.generateId?.(request) ?? randomId();
+  }
+
+  /** Ends every session of this object at once; what is queued for them is dropped. */
+  close(): this {
+    for (const session of this.#directory.all()) session.close(true);
+    return this;
+  }
+}
+
+function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}

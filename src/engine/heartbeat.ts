@@ -1,0 +1,92 @@
+import { end } from "./closing.ts";
+import { type Effect, NOTHING, PING, SAVE, type Transition } from "./effects.ts";
+import type { SessionRules, SessionState } from "./state.ts";
+
+/*
+ * The server pings, the client answers (Engine.IO v4). Pings go out at a fixed rate, 0.9 x pingInterval:
+ * python-engineio leaves max(pingInterval, pingTimeout) + 5 s after it last wrote, so a late ping costs a client.
+ *
+ *   websocket   tick ─ "2" ─► client ─ "3" ─► answered by the runtime, which keeps the time of it
+ *   polling     the waiting GET is answered "2" when a ping is due; asking again proves that somebody is there
+ */
+
+const PING_SHARE = 0.9;
+/** Pings due within this share of an interval go out together. */
+const COALESCE_SHARE = 0.2;
+/** elephant.io takes the first frame after its CONNECT for the answer to it. */
+const QUIET_START_MS = 1_000;
+
+/** When the next ping of a session is due, ms. 0: at once, because nobody knows when the last one was. */
+export function pingDueAt(state: SessionState, rules: SessionRules): number {
+  if (state.transport === "polling") {
+    return state.pingedAt === 0 ? 0 : state.pingedAt + PING_SHARE * rules.pingInterval;
+  }
+  return (state.pingedAt || state.openedAt) + PING_SHARE * rules.pingInterval;
+}
+
+/** A ping that the client has not answered yet. */
+export function isPingOutstanding(state: SessionState, pongedAt: number): boolean {
+  return state.transport === "websocket" && state.pingedAt > Math.max(state.pongedAt, pongedAt);
+}
+
+/** No answer, or no poll, for so long that the peer has to be taken for dead. */
+export function isExpired(state: SessionState, now: number, pongedAt: number, rules: SessionRules): boolean {
+  if (state.transport === "websocket") {
+    return isPingOutstanding(state, pongedAt) && now - state.pingedAt >= rules.pingTimeout;
+  }
+  if (state.poll !== null) return false;
+  if (state.seenAt !== 0) return now - state.seenAt >= rules.pingInterval + rules.pingTimeout;
+  return state.absentSince !== 0 && now - state.absentSince >= rules.pingTimeout;
+}
+
+/** When a tick has something to do for this session, ms. */
+export function nextTickAt(state: SessionState, pongedAt: number, rules: SessionRules): number {
+  if (rules.sharesRhythm) return Math.max(state.openedAt, state.pingedAt) + PING_SHARE * rules.pingInterval;
+  if (state.phase === "closing") return state.closeBy;
+  if (state.transport === "polling") {
+    return (state.seenAt || state.absentSince) + rules.pingInterval + rules.pingTimeout;
+  }
+  if (isPingOutstanding(state, pongedAt)) return state.pingedAt + rules.pingTimeout;
+  return pingDueAt(state, rules);
+}
+
+export const onTick: Transition<"tick"> = (state, { now, pongedAt, lateness }, rules) => {
+  if (state.phase === "closed") return NOTHING;
+  if (state.phase === "closing") {
+    return now >= state.closeBy ? end(state, "forced close") : NOTHING;
+  }
+  if (isExpired(state, now - lateness, pongedAt, rules)) return end(state, "ping timeout");
+  if (state.transport === "polling") return onPollingTick(state, now);
+  // Between "3probe" and "5" nothing may be sent: such a socket is a candidate, and its session still polls.
+  if (isPingOutstanding(state, pongedAt) || !isPingDue(state, now, rules)) return NOTHING;
+  return ping(state, now);
+};
+
+/** A session that polls is pinged by the answers to its polls; a tick only notices that nobody asks. */
+function onPollingTick(state: SessionState, now: number): Effect[] {
+  if (state.poll !== null || state.seenAt !== 0 || state.absentSince !== 0) return NOTHING;
+  state.absentSince = now;
+  return [SAVE];
+}
+
+function isPingDue(state: SessionState, now: number, rules: SessionRules): boolean {
+  const quiet = Math.min(QUIET_START_MS, rules.pingInterval / 3);
+  if (now - state.openedAt < quiet) return false;
+  // The first ping may come early, so that a session falls in with the rhythm of its object.
+  if (rules.sharesRhythm && state.pingedAt === 0) return true;
+  const slack = rules.sharesRhythm ? COALESCE_SHARE * rules.pingInterval : 0;
+  return now >= pingDueAt(state, rules) - slack;
+}
+
+export function ping(state: SessionState, now: number): Effect[] {
+  state.pingedAt = now;
+  return [{ type: "write", frames: [PING] }, SAVE];
+}
+
+/** Somebody asked: whatever a tick noted about absence is out of date. */
+export function seen(state: SessionState, now: number): Effect[] {
+  state.seenAt = now;
+  if (state.absentSince === 0) return NOTHING;
+  state.absentSince = 0;
+  return [SAVE];
+}

@@ -1,0 +1,79 @@
+import type { EngineRequest } from "./request.ts";
+import type { SessionRules, TransportName } from "./state.ts";
+
+/** Options of the Engine.IO layer, with the names and defaults of the official server. */
+export interface EngineOptions {
+  /**
+   * How often the server asks a client for a sign of life, ms. Pings go out at 0.9 of it.
+   * From 10,001 on the runtime answers pongs and the object may sleep in between.
+   * @default 25000
+   */
+  pingInterval?: number;
+  /** How long a ping may stay unanswered, ms. @default 20000 */
+  pingTimeout?: number;
+  /** How long an upgrade may take, ms; at most 10,000 count. @default 10000 */
+  upgradeTimeout?: number;
+  /** The largest POST body or WebSocket message a client may send, bytes. @default 1000000 */
+  maxHttpBufferSize?: number;
+  /** @default ["polling", "websocket"] */
+  transports?: readonly TransportName[];
+  /** Whether the handshake offers the upgrade to WebSocket. @default true */
+  allowUpgrades?: boolean;
+  /** A message every client gets right after the handshake. */
+  initialPacket?: string | Uint8Array;
+  /** Accepts clients of Socket.IO v2 (Engine.IO v3) too. @default false */
+  allowEIO3?: boolean;
+  /**
+   * Makes the session id; it has to be unguessable and may hold letters, digits, `-` and `_`.
+   * @default 16 random bytes
+   */
+  generateId?(request: EngineRequest): string | Promise<string>;
+  /** Bytes that may wait for a client that does not read, before its session is closed. @default 16000000 */
+  maxQueuedBytes?: number;
+  /** Sessions one object takes; the runtime's own limit is 32,768 sockets, waiting polls included. @default 30000 */
+  maxSessions?: number;
+  /**
+   * `false` keeps the object in memory while anybody is connected: for code that holds its state in closures.
+   * Nothing is stored then, and sessions end with the instance, as on Node.
+   * @default true
+   */
+  hibernation?: boolean;
+}
+
+export type ResolvedEngineOptions = Required<Omit<EngineOptions, "initialPacket" | "generateId">> &
+  Pick<EngineOptions, "initialPacket" | "generateId">;
+
+const DEFAULTS: ResolvedEngineOptions = {
+  pingInterval: 25_000,
+  pingTimeout: 20_000,
+  upgradeTimeout: 10_000,
+  maxHttpBufferSize: 1_000_000,
+  transports: ["polling", "websocket"],
+  allowUpgrades: true,
+  allowEIO3: false,
+  maxQueuedBytes: 16_000_000,
+  maxSessions: 30_000,
+  hibernation: true,
+};
+
+/** An object that is woken more often than this cannot sleep in between: the runtime waits 10 s before it hibernates. */
+const SHORTEST_SLEEP_MS = 10_000;
+
+export function resolveEngineOptions(options: EngineOptions): ResolvedEngineOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { ...DEFAULTS, ...given };
+}
+
+/** Whether pongs are answered by the runtime, so that they wake nobody. */
+export function answersPongsAsleep(options: ResolvedEngineOptions): boolean {
+  return options.hibernation && options.pingInterval > SHORTEST_SLEEP_MS;
+}
+
+export function toRules(options: ResolvedEngineOptions): SessionRules {
+  return {
+    pingInterval: options.pingInterval,
+    pingTimeout: options.pingTimeout,
+    sharesRhythm: answersPongsAsleep(options),
+    maxQueuedBytes: options.maxQueuedBytes,
+  };
+}

@@ -1,0 +1,94 @@
+import type { Frame } from "../codec/index.ts";
+import { end } from "./closing.ts";
+import { CLOSE, type Effect, NOOP, NOTHING, PING, QUEUED, type Transition } from "./effects.ts";
+import { pingDueAt, seen } from "./heartbeat.ts";
+import { byteLength, type SessionRules, type SessionState, type WaitingPoll } from "./state.ts";
+
+/*
+ *   GET ──► packets wait, or a ping is due ──► "reply" with them
+ *      └──► nothing to say ──► "park": it waits in the Worker
+ *                                ├─ packets ──────────► "answer"
+ *                                ├─ ping due ─────────► the Worker hands the poll back ("poll-gone: pinged"), answers "2"
+ *                                └─ client went away ─► "poll-gone: aborted"
+ */
+export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
+  if (state.phase === "closed" || state.transport !== "polling") return [{ type: "refuse" }];
+  if (state.poll !== null) {
+    return [{ type: "refuse" }, ...end(state, "transport error", "overlap from client")];
+  }
+  const effects = [...seen(state, now)];
+  if (state.phase === "closing" && state.queue.length === 0) {
+    effects.push({ type: "reply", frames: [NOOP, CLOSE] }, ...end(state, "forced close"));
+    return effects;
+  }
+  const poll: WaitingPoll = { pingDueAt: pingDueAt(state, rules), limit };
+  const isDue = now >= poll.pingDueAt;
+  if (state.queue.length > 0 || isDue) {
+    if (state.queue.length > 0) effects.push(QUEUED);
+    effects.push({ type: "reply", frames: takeFrames(state, poll, now) }, { type: "report", event: "drain" });
+    return effects;
+  }
+  state.poll = poll;
+  effects.push({ type: "park", poll, pingInMs: poll.pingDueAt - now });
+  if (state.candidate === "probing") effects.push({ type: "release-later" });
+  return effects;
+};
+
+/** The end of a turn: what was sent meanwhile answers the poll that waits, together. */
+export const onFlush: Transition<"flush"> = (state, { now }) => {
+  if (state.poll === null || state.queue.length === 0) return NOTHING;
+  const frames = takeFrames(state, state.poll, now);
+  state.seenAt = now;
+  if (state.phase === "closing" && state.queue.length === 0) {
+    frames.push(CLOSE);
+    state.poll = null;
+    return [{ type: "answer", frames }, ...end(state, "forced close")];
+  }
+  state.poll = null;
+  return [
+    { type: "answer", frames },
+    { type: "report", event: "drain" },
+  ];
+};
+
+/** A client that follows the probe of its upgrade waits for the poll to end (Swift sends "5" only then). */
+export const onReleasePoll: Transition<"release-poll"> = (state) => {
+  if (state.poll === null || state.candidate !== "probing") return NOTHING;
+  state.poll = null;
+  return [{ type: "answer", frames: [NOOP] }];
+};
+
+export const onPollGone: Transition<"poll-gone"> = (state, { cause, now }) => {
+  if (state.poll === null) return NOTHING;
+  state.poll = null;
+  if (cause === "aborted") return end(state, "transport error", "poll connection closed prematurely");
+  if (cause === "pinged") state.pingedAt = now;
+  state.seenAt = now;
+  return NOTHING;
+};
+
+/** Takes what one payload may hold off the queue, with the ping before it if one is due. */
+function takeFrames(state: SessionState, poll: WaitingPoll, now: number): Frame[] {
+  const frames: Frame[] = [];
+  if (now >= poll.pingDueAt) {
+    frames.push(PING);
+    state.pingedAt = now;
+  }
+  const taken = state.queue.splice(0, poll.limit - frames.length);
+  state.queuedBytes -= byteLength(taken);
+  frames.push(...taken);
+  return frames;
+}
+
+/** Puts frames into the queue of a session that polls, or ends it when nobody reads. */
+export function enqueue(state: SessionState, frames: readonly Frame[], rules: SessionRules): Effect[] {
+  const bytes = byteLength(frames);
+  if (state.queuedBytes + bytes > rules.maxQueuedBytes) {
+    state.queue = [];
+    state.queuedBytes = 0;
+    return end(state, "transport error", "too many bytes queued");
+  }
+  state.queue.push(...frames);
+  state.queuedBytes += bytes;
+  return [QUEUED];
+}

@@ -1,0 +1,327 @@
+import { type EnginePacket, encodeFrame, type Frame } from "../codec/index.ts";
+import { EventEmitter } from "../shared/event-emitter.ts";
+import type { SessionId } from "../shared/ids.ts";
+import type { Effect, SessionEvent } from "./effects.ts";
+import type { EngineRequest } from "./request.ts";
+import type { CloseReason, SessionRules, SessionState, TransportName } from "./state.ts";
+import { PING_EACH_BYTES, transition } from "./transition.ts";
+
+/** The layer above a session: Socket.IO's client, or plain Engine.IO listeners. */
+export interface SessionConsumer {
+  /** One message of the client. Calls come in order. */
+  message(data: string | Uint8Array): void;
+  /** The session is over. Called once; the object stays awake for the promise. */
+  closed(reason: CloseReason, description?: unknown): void | Promise<void>;
+  /** What has to survive, as plain data that structured clone can hold. */
+  record(): unknown;
+  /** Something is under way that cannot be stored: a restart has to end the session. */
+  isBusy(): boolean;
+  /** Nobody has joined anything yet: `connectTimeout` counts. */
+  isIdle?(): boolean;
+}
+
+/** The platform below a session. */
+export interface SessionLink {
+  readonly rules: SessionRules;
+  now(): number;
+  isMuted(): boolean;
+  /** A number that changes with every turn of the event loop. */
+  turn(): number;
+  /** The last pong the runtime answered for this session by itself, ms. */
+  pongedAt(session: Session): number;
+  carryOut(session: Session, effect: PlatformEffect): void;
+  /** Flush, and save if something `changed`, once, at the end of this turn. */
+  touched(session: Session, changed: boolean): void;
+  /** Runs the user's setup and `connection` listeners for a session that another instance opened. */
+  resume(session: Session): void | Promise<void>;
+  toBinary(bytes: Uint8Array): Uint8Array;
+  keepAwake(promise: Promise<unknown>): void;
+}
+
+export type PlatformEffect = Exclude<Effect, { type: "message" | "report" | "save" | "queued" }>;
+
+export type SessionEvents = {
+  message: (data: string | Uint8Array) => void;
+  data: (data: string | Uint8Array) => void;
+  close: (reason: CloseReason, description?: unknown) => void;
+  upgrading: (transport: { readonly name: TransportName }) => void;
+  upgrade: (transport: { readonly name: TransportName }) => void;
+  packet: (packet: EnginePacket) => void;
+  packetCreate: (packet: EnginePacket) => void;
+  flush: (frames: readonly Frame[]) => void;
+  drain: () => void;
+  heartbeat: () => void;
+  error: (error: unknown) => void;
+};
+
+/** What of a session never changes. */
+export interface SessionIdentity {
+  readonly id: SessionId;
+  readonly protocol: 3 | 4;
+  readonly request: EngineRequest;
+  readonly remoteAddress: string;
+  readonly secure: boolean;
+  readonly openedAt: number;
+}
+
+/** Messages that arrive while the user's code is still being set up wait here, up to this many bytes. */
+const MAX_HELD_BYTES = 8_000_000;
+
+/** One Engine.IO connection: `socket.conn`, and what `engine.on("connection")` hands out. */
+export class Session extends EventEmitter<SessionEvents> {
+  readonly id: SessionId;
+  readonly protocol: 3 | 4;
+  /** The first request of the connection, also after an upgrade. */
+  readonly request: EngineRequest;
+  /** The client's address as Cloudflare saw it (`cf-connecting-ip`). */
+  readonly remoteAddress: string;
+  readonly secure: boolean;
+  readonly openedAt: number;
+  /** Loaded by an instance that did not open it. */
+  readonly recovered: boolean;
+  /** The transport as user code sees it. */
+  readonly transport: { readonly name: TransportName; readonly writable: boolean };
+  consumer: SessionConsumer | null = null;
+  /** What `consumer.record()` gave when it was last saved. */
+  stored: unknown;
+  /** @internal */
+  readonly state: SessionState;
+
+  readonly #link: SessionLink;
+  #wroteInTurn = -1;
+  #callbacks: (() => void)[] = [];
+  #isResumed: boolean;
+  #held: (() => void)[] | null = null;
+  #heldBytes = 0;
+
+  constructor(
+    identity: SessionIdentity,
+    state: SessionState,
+    link: SessionLink,
+    stored?: { record: unknown },
+  ) {
+    super();
+    this.id = identity.id;
+    this.protocol = identity.protocol;
+    this.request = identity.request;
+    this.remoteAddress = identity.remoteAddress;
+    this.secure = identity.secure;
+    this.openedAt = identity.openedAt;
+    this.state = state;
+    this.recovered = stored !== undefined;
+    this.stored = stored?.record;
+    this.#isResumed = stored === undefined;
+    this.#link = link;
+    const isWritable = () => this.#isWritable();
+    this.transport = {
+      get name() {
+        return state.transport;
+      },
+      get writable() {
+        return isWritable();
+      },
+    };
+  }
+
+  get readyState(): "open" | "closing" | "closed" {
+    return this.state.phase;
+  }
+
+  /**
+   * Sends one message. `callback` runs when a transport has taken it.
+   * A message to a session that is over is dropped, as on Node.
+   */
+  send(data: string | ArrayBuffer | ArrayBufferView, _options?: unknown, callback?: () => void): this {
+    if (this.#link.isMuted()) return this;
+    if (callback !== undefined) this.#callbacks.push(callback);
+    this.sendFrames([encodeFrame({ type: "message", data: toData(data) })]);
+    return this;
+  }
+
+  write(data: string | ArrayBuffer | ArrayBufferView, options?: unknown, callback?: () => void): this {
+    return this.send(data, options, callback);
+  }
+
+  /** Ends the session with `forced close`; `discard` drops what is queued. */
+  close(discard = false): this {
+    this.dispatch({ type: "close", discard, now: this.#link.now() });
+    this.#link.touched(this, false);
+    return this;
+  }
+
+  /** What `consumer.record()` gives has changed: it is saved at the end of this turn. */
+  changed(): void {
+    if (this.state.phase !== "closed") this.#link.touched(this, true);
+  }
+
+  /** What `consumer.isBusy()` answers may have changed. */
+  busyChanged(): void {
+    this.changed();
+  }
+
+  /**
+   * Sends frames that are encoded already, all or none. `false`: dropped, because the session is over, or because
+   * they are volatile and the transport is not ready this moment.
+   */
+  sendFrames(frames: readonly Frame[], isVolatile = false): boolean {
+    const { state } = this;
+    if (state.phase !== "open" || (isVolatile && !this.#isWritable())) return false;
+    if (this.listenerCount("packetCreate") > 0) {
+      for (const frame of frames) this.emit("packetCreate", toPacket(frame));
+    }
+    if (state.unansweredBytes >= PING_EACH_BYTES) this.#countAnswered();
+    this.dispatch({ type: "send", frames, now: this.#link.now() });
+    return true;
+  }
+
+  /** The first frames on a WebSocket; over polling they are the answer to the handshake. @internal */
+  sendHandshake(frames: readonly Frame[]): void {
+    this.#link.carryOut(this, { type: "write", frames });
+  }
+
+  /** A packet that came over the session's transport. */
+  receive(packet: EnginePacket): void {
+    if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
+    this.dispatch({ type: "packet", packet, now: this.#link.now() });
+  }
+
+  /** A packet that came over the WebSocket that wants to take over. */
+  receiveOnCandidate(packet: EnginePacket): void {
+    if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
+    this.dispatch({ type: "candidate-packet", packet });
+  }
+
+  /** Lets something happen to the session and carries out what follows from it. @internal */
+  dispatch(event: SessionEvent): void {
+    const effects = transition(this.state, event, this.#link.rules);
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case "message":
+        this.#deliver(effect.data);
+        return;
+      case "write":
+        this.#wroteInTurn = this.#link.turn();
+        this.#link.carryOut(this, effect);
+        if (this.#callbacks.length > 0 || this.listenerCount("drain") > 0) this.#drained();
+        return;
+      case "save":
+        this.#link.touched(this, true);
+        return;
+      case "queued":
+        this.#link.touched(this, false);
+        return;
+      case "report":
+        this.#report(effect.event);
+        return;
+      case "closed":
+        this.#callbacks = [];
+        this.#link.carryOut(this, effect);
+        this.#inOrder(() => this.#end(effect.reason, effect.description));
+        return;
+      default:
+        this.#link.carryOut(this, effect);
+    }
+  }
+
+  #deliver(data: string | Uint8Array): void {
+    const message = typeof data === "string" ? data : this.#link.toBinary(data);
+    if (this.#isResumed && this.#held === null) {
+      this.#hand(message);
+      return;
+    }
+    this.#heldBytes += message.length;
+    if (this.#heldBytes > MAX_HELD_BYTES) {
+      this.dispatch({
+        type: "transport-gone",
+        reason: "transport error",
+        description: "too many bytes held",
+      });
+      return;
+    }
+    this.#inOrder(() => this.#hand(message));
+  }
+
+  #hand(message: string | Uint8Array): void {
+    if (this.listenerCount("message") > 0) this.emit("message", message);
+    if (this.listenerCount("data") > 0) this.emit("data", message);
+    this.consumer?.message(message);
+  }
+
+  #end(reason: CloseReason, description: unknown): void | Promise<void> {
+    const done = this.consumer?.closed(reason, description);
+    this.emit("close", reason, description);
+    return done;
+  }
+
+  /** Runs `action` after everything that came before it, and after the user's code has been set up. */
+  #inOrder(action: () => void | Promise<void>): void {
+    if (this.#held !== null) {
+      this.#held.push(() => this.#run(action));
+      return;
+    }
+    const resumed = this.#isResumed ? undefined : this.#link.resume(this);
+    this.#isResumed = true;
+    if (resumed === undefined) {
+      this.#run(action);
+      return;
+    }
+    this.#held = [() => this.#run(action)];
+    this.#link.keepAwake(resumed.then(() => this.#release()));
+  }
+
+  #run(action: () => void | Promise<void>): void {
+    const done = action();
+    if (done !== undefined) this.#link.keepAwake(done);
+  }
+
+  #release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    this.#heldBytes = 0;
+    for (const action of held) action();
+  }
+
+  #report(event: "heartbeat" | "upgrading" | "upgrade" | "drain"): void {
+    if (event === "drain") this.#drained();
+    else if (this.listenerCount(event) === 0) return;
+    else if (event === "heartbeat") this.emit("heartbeat");
+    else this.emit(event, { name: "websocket" });
+  }
+
+  #drained(): void {
+    if (this.listenerCount("drain") > 0) this.emit("drain");
+    const callbacks = this.#callbacks;
+    this.#callbacks = [];
+    for (const callback of callbacks) callback();
+  }
+
+  #isWritable(): boolean {
+    const { state } = this;
+    if (state.phase !== "open") return false;
+    if (state.transport === "polling") return state.poll !== null && state.queue.length === 0;
+    return this.#wroteInTurn !== this.#link.turn();
+  }
+
+  /** The runtime answers pongs without telling: whatever it has answered since the last ping was read. */
+  #countAnswered(): void {
+    const { state } = this;
+    const pongedAt = Math.max(state.pongedAt, this.#link.pongedAt(this));
+    if (pongedAt >= state.pingedAt) state.unansweredBytes = 0;
+  }
+}
+
+function toData(data: string | ArrayBuffer | ArrayBufferView): string | Uint8Array {
+  if (typeof data === "string" || data instanceof Uint8Array) return data;
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return String(data);
+}
+
+function toPacket(frame: Frame): EnginePacket {
+  return typeof frame === "string"
+    ? { type: "message", data: frame.slice(1) }
+    : { type: "message", data: frame };
+}

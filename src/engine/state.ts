@@ -1,0 +1,129 @@
+import type { Frame } from "../codec/index.ts";
+
+/** Why a session ended, in the words of engine.io. */
+export type CloseReason =
+  | "transport close"
+  | "transport error"
+  | "ping timeout"
+  | "parse error"
+  | "forced close";
+
+export type TransportName = "polling" | "websocket";
+
+/** A GET that waits for packets. It waits in the Worker; here is only what its answer depends on. */
+export interface WaitingPoll {
+  /** When a ping is due, in ms: an answer after that moment begins with one. */
+  readonly pingDueAt: number;
+  /** How many packets its client takes in one payload. */
+  readonly limit: number;
+}
+
+/**
+ * One Engine.IO connection as plain data: everything a session is, apart from the sockets that carry it.
+ *
+ * ```
+ *  polling ── GET waits / is answered ──┐
+ *    │ candidate: none → attached → probing ("2probe"/"3probe")
+ *    │                      └── "5" ──► websocket
+ *  open ──► closing (polling only: the client still has to fetch its "1") ──► closed
+ * ```
+ */
+export interface SessionState {
+  phase: "open" | "closing" | "closed";
+  transport: TransportName;
+  /** A WebSocket that wants to take over a polling session. Lives in memory: a restart ends it. */
+  candidate: "none" | "attached" | "probing";
+  /** The GET that waits, if there is one. Lives with the channel that carries it. */
+  poll: WaitingPoll | null;
+  /** Frames that no transport has taken yet, oldest first. */
+  queue: Frame[];
+  /** Bytes in `queue`. */
+  queuedBytes: number;
+  readonly openedAt: number;
+  /** When the last ping went out, ms; 0 when this instance does not know. */
+  pingedAt: number;
+  /** When the last pong came in, ms. The runtime knows of later ones that it answered itself. */
+  pongedAt: number;
+  /** Polling: when a request was last seen, ms; 0 when this instance does not know. */
+  seenAt: number;
+  /** Polling: the tick that first found nobody asking, ms; 0 when somebody is. */
+  absentSince: number;
+  /** Closing: when to stop waiting for the last GET, ms. */
+  closeBy: number;
+  /** WebSocket: bytes written since the last answered ping. */
+  unansweredBytes: number;
+}
+
+/** What of the options the state depends on. Times in ms, sizes in bytes. */
+export interface SessionRules {
+  readonly pingInterval: number;
+  readonly pingTimeout: number;
+  /** The runtime answers pongs itself, and sessions share one rhythm of pings. */
+  readonly sharesRhythm: boolean;
+  readonly maxQueuedBytes: number;
+}
+
+export function createState(transport: TransportName, now: number): SessionState {
+  return {
+    phase: "open",
+    transport,
+    candidate: "none",
+    poll: null,
+    queue: [],
+    queuedBytes: 0,
+    openedAt: now,
+    // The handshake tells the client as much as a ping does: its timer starts with it.
+    pingedAt: transport === "polling" ? now : 0,
+    pongedAt: transport === "polling" ? now : 0,
+    seenAt: now,
+    absentSince: 0,
+    closeBy: 0,
+    unansweredBytes: 0,
+  };
+}
+
+/** The part of a state that is worth writing down, without what belongs to an instance of the object. */
+export interface StoredState {
+  readonly phase: "open" | "closing";
+  readonly transport: TransportName;
+  readonly queue: readonly Frame[];
+  readonly openedAt: number;
+  readonly pingedAt: number;
+  readonly pongedAt: number;
+  readonly absentSince: number;
+  readonly closeBy: number;
+}
+
+export function toStored(state: SessionState): StoredState {
+  const isPolling = state.transport === "polling";
+  return {
+    phase: state.phase === "closing" ? "closing" : "open",
+    transport: state.transport,
+    queue: state.queue,
+    openedAt: state.openedAt,
+    pingedAt: isPolling ? 0 : state.pingedAt,
+    pongedAt: isPolling ? 0 : state.pongedAt,
+    absentSince: state.absentSince,
+    closeBy: state.closeBy,
+  };
+}
+
+export function fromStored(stored: StoredState): SessionState {
+  const queue = [...stored.queue];
+  return {
+    ...stored,
+    queue,
+    queuedBytes: byteLength(queue),
+    candidate: "none",
+    poll: null,
+    seenAt: 0,
+    unansweredBytes: 0,
+  };
+}
+
+/** Bytes of frames as they count against a bound; a string's length stands for its bytes. */
+export function byteLength(frames: readonly Frame[]): number {
+  let total = 0;
+  for (const frame of frames) total += frame.length;
+  return total;
+}

@@ -1,0 +1,195 @@
+import { Hono } from "hono";
+import { EngineError } from "../engine/errors.ts";
+import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
+import { waitForPayload } from "../objects/channel.ts";
+import {
+  type InternalRequest,
+  type Operation,
+  PING_IN_HEADER,
+  SID_HEADER,
+  toClientResponse,
+  toInternalRequest,
+} from "../objects/internal-request.ts";
+import { getObject, type ObjectSource } from "../objects/namespace.ts";
+import type { SessionId } from "../shared/ids.ts";
+import { toErrorResponse } from "../transports/errors.ts";
+import { okResponse, payloadResponse } from "../transports/polling.ts";
+import { toCookie } from "./cookie.ts";
+import { type CorsResult, resolveCors } from "./cors.ts";
+import type { AppOptions } from "./options.ts";
+import { serveClientFile } from "./serve-client.ts";
+import { type Verified, verify } from "./verify.ts";
+
+export type App = Hono<{ Bindings: Cloudflare.Env }>;
+
+/**
+ * The Worker's side as a Hono app. It answers what needs no object (preflights, the client's files, refusals, lone
+ * pongs) and takes everything else to the object of the session.
+ */
+export function createApp(options: AppOptions & { path: string }, source: ObjectSource): App {
+  const path = normalize(options.path).replace(/\/$/, "");
+  const app: App = new Hono();
+  app.all("*", async (c, next) => {
+    const pathname = normalize(c.req.path);
+    if (pathname !== path && !pathname.startsWith(`${path}/`)) return next();
+    return handle(c.req.raw, c.env, { ...options, path }, source);
+  });
+  return app;
+}
+
+async function handle(
+  request: Request,
+  env: Cloudflare.Env,
+  options: AppOptions & { path: string },
+  source: ObjectSource,
+): Promise<Response> {
+  const record = toRecord(request);
+  const client = toRequest(record);
+  const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  let cors: CorsResult = { headers: [], preflightStatus: undefined };
+  let response: Response;
+  try {
+    cors = await resolveCors(options.cors, client).catch((error: unknown) => {
+      throw new EngineError("BAD_REQUEST", { name: "MIDDLEWARE_FAILURE", error });
+    });
+    response =
+      toPreflight(cors) ??
+      (options.serveClient ? serveClientFile(request, options.serveClient, options.path) : undefined) ??
+      (await serve(request, client, record, isUpgrade, env, options, source));
+  } catch (error) {
+    response = refuse(error, client, isUpgrade, env, options);
+  }
+  return addHeaders(response, cors, client);
+}
+
+async function serve(
+  request: Request,
+  client: EngineRequest,
+  record: RequestRecord,
+  isUpgrade: boolean,
+  env: Cloudflare.Env,
+  options: AppOptions,
+  source: ObjectSource,
+): Promise<Response> {
+  const verified = await verify(client, isUpgrade, options, env);
+  const { sid, transport } = verified;
+  if (isUpgrade && transport !== "websocket") return openAndClose();
+  const object = getObject(env, source, sid as SessionId | "");
+  if (object === undefined) throw new EngineError("UNKNOWN_SID", { sid });
+  const op = toOperation(request.method, verified, isUpgrade);
+  const meta: InternalRequest = {
+    v: 1,
+    op,
+    sid,
+    transport,
+    protocol: verified.protocol,
+    b64: verified.b64,
+    // Cloudflare sets this header itself, whatever the client sent.
+    address: client.headers.get("cf-connecting-ip") ?? "",
+    secure: client.url.startsWith("https:"),
+    request: record,
+  };
+  if (op === "poll") {
+    const ask = () => getObject(env, source, sid as SessionId)!.fetch(toInternalRequest(meta));
+    const outcome = await waitForPayload(ask, request.signal);
+    if (outcome.type === "response") return toClientResponse(outcome.response);
+    return payloadResponse(outcome.payload, toPollHeaders(outcome.headers));
+  }
+  if (op !== "post") {
+    const response = await object.fetch(toInternalRequest(meta));
+    return addCookie(await toClientResponse(response), op, response, options);
+  }
+  return post(request, meta, object, options);
+}
+
+/** A POST that says only "3" proves nothing that the next poll does not prove better; it is answered here. */
+async function post(
+  request: Request,
+  meta: InternalRequest,
+  object: DurableObjectStub,
+  options: AppOptions,
+): Promise<Response> {
+  const length = request.headers.get("content-length");
+  if (length !== null && Number(length) > (options.maxHttpBufferSize ?? 1_000_000)) {
+    return new Response(null, { status: 413 });
+  }
+  // Longer bodies are not read here: the object has to see an upload that overlaps another one.
+  const body = length === "1" ? await request.text() : request.body;
+  if (body === "3" && meta.protocol === 4) return okResponse();
+  const type = request.headers.get("content-type") ?? undefined;
+  return toClientResponse(await object.fetch(toInternalRequest(meta, body, type)));
+}
+
+function toOperation(method: string, { sid, transport }: Verified, isUpgrade: boolean): Operation {
+  if (isUpgrade) return sid === "" ? "socket" : "upgrade";
+  if (sid === "") return "open";
+  if (method === "GET") return transport === "polling" ? "poll" : "other";
+  return method === "POST" ? "post" : "other";
+}
+
+function toRecord(request: Request): RequestRecord {
+  return { method: request.method, url: request.url, headers: [...request.headers] };
+}
+
+function toPreflight({ preflightStatus }: CorsResult): Response | undefined {
+  if (preflightStatus === undefined) return undefined;
+  return new Response(null, { status: preflightStatus, headers: { "content-length": "0" } });
+}
+
+/** Whatever goes wrong: a client sees a number and a sentence of the protocol, and the log the rest. */
+function refuse(
+  error: unknown,
+  client: EngineRequest,
+  isUpgrade: boolean,
+  env: Cloudflare.Env,
+  options: AppOptions,
+): Response {
+  if (!(error instanceof EngineError)) {
+    console.error("socket.io-edge: a request failed", error);
+    return new Response("Internal Server Error", { status: 500 });
+  }
+  const { code, message, context } = error;
+  try {
+    options.onConnectionError?.({ req: client, code, message, context }, env);
+  } catch (failure) {
+    console.error("socket.io-edge: onConnectionError failed", failure);
+  }
+  return toErrorResponse(error, isUpgrade);
+}
+
+/** A WebSocket for a transport that is none: accepted and closed, as on Node. */
+function openAndClose(): Response {
+  const { 0: webSocket, 1: server } = new WebSocketPair();
+  server.accept();
+  server.close();
+  return new Response(null, { status: 101, webSocket });
+}
+
+function addCookie(answer: Response, op: Operation, response: Response, { cookie }: AppOptions): Response {
+  const sid = response.headers.get(SID_HEADER);
+  // Only the polling handshake carries it.
+  if (op === "open" && sid !== null && cookie) answer.headers.append("set-cookie", toCookie(cookie, sid));
+  return answer;
+}
+
+function addHeaders(response: Response, cors: CorsResult, client: EngineRequest): Response {
+  for (const [name, value] of cors.headers) {
+    if (name === "vary") response.headers.append(name, value);
+    else response.headers.set(name, value);
+  }
+  const isExplorer = /;MSIE|Trident\//.test(client.headers.get("user-agent") ?? "");
+  if (isExplorer) response.headers.set("x-xss-protection", "0");
+  return response;
+}
+
+/** The headers of the object's answer to a poll that waited, as far as they are for the client. */
+function toPollHeaders(headers: Headers): Headers {
+  const own = new Headers(headers);
+  for (const name of [PING_IN_HEADER, "upgrade", "connection"]) own.delete(name);
+  return own;
+}
+
+/** Some clients write two slashes, or none at the end. */
+function normalize(path: string): string {
+  return path.replace(/\/{2,}/g, "/");
+}

@@ -1,0 +1,108 @@
+import type { EngineRequest } from "../engine/request.ts";
+
+type Origin = boolean | string | RegExp | readonly (string | RegExp)[];
+type OriginFunction = (
+  origin: string | undefined,
+  callback: (error: unknown, origin?: Origin) => void,
+) => void;
+
+/** Options of the `cors` package, which Socket.IO takes: https://github.com/expressjs/cors#configuration-options */
+export interface CorsOptions {
+  /** @default "*" */
+  origin?: Origin | OriginFunction;
+  /** @default "GET,HEAD,PUT,PATCH,POST,DELETE" */
+  methods?: string | readonly string[];
+  /** @default what the preflight asks for */
+  allowedHeaders?: string | readonly string[];
+  headers?: string | readonly string[];
+  exposedHeaders?: string | readonly string[];
+  credentials?: boolean;
+  /** Seconds. */
+  maxAge?: number;
+  preflightContinue?: boolean;
+  /** @default 204 */
+  optionsSuccessStatus?: number;
+}
+
+export type CorsDelegate = (
+  request: EngineRequest,
+  callback: (error: unknown, options?: CorsOptions) => void,
+) => void;
+
+/** What CORS adds to a request: headers for whatever the answer is, and the answer itself to a preflight. */
+export interface CorsResult {
+  readonly headers: readonly (readonly [string, string])[];
+  readonly preflightStatus: number | undefined;
+}
+
+const NONE: CorsResult = { headers: [], preflightStatus: undefined };
+const DEFAULT_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE";
+
+/** Works out the CORS headers of a request. @throws what the user's functions call back as an error */
+export async function resolveCors(
+  cors: boolean | CorsOptions | CorsDelegate | undefined,
+  request: EngineRequest,
+): Promise<CorsResult> {
+  if (cors === undefined || cors === false) return NONE;
+  const options = typeof cors === "function" ? await toPromise(cors, request) : cors === true ? {} : cors;
+  const given = options?.origin ?? "*";
+  const requestOrigin = request.headers.get("origin") ?? undefined;
+  const origin = typeof given === "function" ? await toPromise(given, requestOrigin) : given;
+  if (!origin) return NONE;
+  return toResult({ ...options, origin }, request, requestOrigin);
+}
+
+function toResult(
+  options: CorsOptions & { origin: Origin },
+  request: EngineRequest,
+  requestOrigin: string | undefined,
+): CorsResult {
+  const headers: [string, string][] = originHeaders(options.origin, requestOrigin);
+  if (options.credentials === true) headers.push(["access-control-allow-credentials", "true"]);
+  const isPreflight = request.method === "OPTIONS";
+  if (isPreflight) headers.push(...preflightHeaders(options, request));
+  const exposed = toList(options.exposedHeaders);
+  if (exposed) headers.push(["access-control-expose-headers", exposed]);
+  const isAnswered = isPreflight && options.preflightContinue !== true;
+  return { headers, preflightStatus: isAnswered ? (options.optionsSuccessStatus ?? 204) : undefined };
+}
+
+function originHeaders(origin: Origin, requestOrigin: string | undefined): [string, string][] {
+  if (origin === "*") return [["access-control-allow-origin", "*"]];
+  const vary: [string, string] = ["vary", "Origin"];
+  if (typeof origin === "string") return [["access-control-allow-origin", origin], vary];
+  const isAllowed = requestOrigin !== undefined && isOriginAllowed(requestOrigin, origin);
+  return isAllowed ? [["access-control-allow-origin", requestOrigin], vary] : [vary];
+}
+
+function isOriginAllowed(requestOrigin: string, allowed: Origin): boolean {
+  if (typeof allowed === "string") return requestOrigin === allowed;
+  if (typeof allowed === "boolean") return allowed;
+  if (allowed instanceof RegExp) return allowed.test(requestOrigin);
+  return allowed.some((item) => isOriginAllowed(requestOrigin, item));
+}
+
+function preflightHeaders(options: CorsOptions, request: EngineRequest): [string, string][] {
+  const headers: [string, string][] = [
+    ["access-control-allow-methods", toList(options.methods) || DEFAULT_METHODS],
+  ];
+  const allowed = options.allowedHeaders ?? options.headers;
+  if (allowed === undefined) headers.push(["vary", "Access-Control-Request-Headers"]);
+  const list = toList(allowed) ?? request.headers.get("access-control-request-headers");
+  if (list) headers.push(["access-control-allow-headers", list]);
+  if (options.maxAge !== undefined) headers.push(["access-control-max-age", String(options.maxAge)]);
+  return headers;
+}
+
+function toList(value: string | readonly string[] | undefined): string | undefined {
+  return value === undefined || typeof value === "string" ? value : value.join(",");
+}
+
+function toPromise<A, T>(
+  fn: (argument: A, callback: (error: unknown, value?: T) => void) => void,
+  argument: A,
+): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    fn(argument, (error, value) => (error ? reject(error) : resolve(value)));
+  });
+}

@@ -1,0 +1,56 @@
+import type { Engine } from "../engine/engine.ts";
+import { type EngineOptions, resolveEngineOptions } from "../engine/options.ts";
+import type { Session } from "../engine/session.ts";
+import type { ObjectLayer } from "../objects/definition.ts";
+import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
+import { type App, createApp } from "./app.ts";
+import type { HttpOptions } from "./options.ts";
+import { toSource } from "./source.ts";
+
+/** What `defineEngine` gives: the object class to export, and the app that serves it. */
+export interface EngineDefinition {
+  /** Declare a class of your own from it: `export class SessionObject extends definition.SessionObject {}`. */
+  readonly SessionObject: SessionObjectClass<{ readonly engine: Engine }>;
+  /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", definition.app)`. */
+  readonly app: App;
+}
+
+/**
+ * Engine.IO alone, as the `engine.io` package is on Node: sessions over polling and WebSocket, without namespaces,
+ * events or rooms.
+ * @example
+ * const { SessionObject: Base, app } = defineEngine({ path: "/engine.io" }, (engine) => {
+ *   engine.on("connection", (session) => session.on("message", (data) => session.send(data)));
+ * });
+ */
+export function defineEngine(
+  options: EngineOptions & HttpOptions,
+  setup: (engine: Engine, context: { env: Cloudflare.Env; ctx: DurableObjectState }) => void | Promise<void>,
+): EngineDefinition {
+  const Base = createSessionObject<Engine>({
+    engine: resolveEngineOptions(options),
+    createLayer: ({ engine }) => new BareLayer(engine),
+    setup,
+  });
+  class SessionObject extends Base {
+    /** The live Engine.IO server of this object. */
+    get engine(): Engine {
+      return runtimeOf(this).liveApi() as Engine;
+    }
+  }
+  return { SessionObject, app: createApp({ path: "/engine.io", ...options }, toSource(options)) };
+}
+
+/** Nothing above the sessions: user code listens to them itself. */
+class BareLayer implements ObjectLayer<Engine> {
+  readonly api: Engine;
+  readonly connectTimeout = undefined;
+
+  constructor(engine: Engine) {
+    this.api = engine;
+  }
+
+  open(_session: Session): void {}
+
+  load(_session: Session): void {}
+}

@@ -1,0 +1,66 @@
+import type { EngineError } from "../engine/errors.ts";
+import type { EngineOptions } from "../engine/options.ts";
+import type { EngineRequest } from "../engine/request.ts";
+import type { CorsDelegate, CorsOptions } from "./cors.ts";
+import type { ClientFiles } from "./serve-client.ts";
+
+/** The session cookie of the polling handshake. */
+export interface CookieOptions {
+  /** @default "io" */
+  name?: string;
+  /** `false` leaves it out. @default "/" */
+  path?: string | false;
+  /** @default true */
+  httpOnly?: boolean;
+  /** `true` is "strict". @default "lax" */
+  sameSite?: boolean | "strict" | "lax" | "none";
+  /** Seconds. */
+  maxAge?: number;
+  domain?: string;
+  expires?: Date;
+  secure?: boolean;
+  partitioned?: boolean;
+  priority?: "low" | "medium" | "high";
+  encode?(value: string): string;
+}
+
+/** Options of the HTTP side, with the names and defaults of the official server; the last four are new. */
+export interface HttpOptions {
+  /** @default "/socket.io", or "/engine.io" for `defineEngine` */
+  path?: string;
+  /** Whether the path ends with a slash. Requests are served with and without. @default true */
+  addTrailingSlash?: boolean;
+  /** @default false */
+  cors?: boolean | CorsOptions | CorsDelegate;
+  /** `true` sets a cookie `io` with the session id at the polling handshake. @default false */
+  cookie?: boolean | CookieOptions;
+  /**
+   * Decides in the Worker, before any object is touched, whether a client may connect. `true` lets it in, a string
+   * refuses with that message, everything else refuses.
+   * @example allowRequest: (request, env) => request.headers.get("origin") === env.ORIGIN || "Wrong origin"
+   */
+  allowRequest?(request: EngineRequest, env: Cloudflare.Env): boolean | string | Promise<boolean | string>;
+  /** The official client's files, from "socket.io-edge/client-files". @default false */
+  serveClient?: ClientFiles | false;
+  /**
+   * Names of the Durable Object bindings. Without a binding of that name, the exported class is used.
+   * @default { sessions: "SESSIONS", rooms: "ROOMS" }
+   */
+  bindings?: { sessions?: string; rooms?: string };
+  /** Where the object is placed when it is first used: https://developers.cloudflare.com/durable-objects/reference/data-location/ */
+  locationHint?: DurableObjectLocationHint;
+  /** Restricts where the object runs and stores. It cannot be changed later: other jurisdictions are other objects. */
+  jurisdiction?: DurableObjectJurisdiction;
+  /** Told of every request that the Worker refuses; what the object refuses is `connection_error` of `io.engine`. */
+  onConnectionError?(error: RefusedConnection, env: Cloudflare.Env): void;
+}
+
+/** A request that was refused in the Worker. */
+export interface RefusedConnection {
+  readonly req: EngineRequest;
+  readonly code: EngineError["code"];
+  readonly message: string;
+  readonly context: Record<string, unknown>;
+}
+
+export interface AppOptions extends HttpOptions, EngineOptions {}

@@ -1,0 +1,77 @@
+import { EngineError } from "../engine/errors.ts";
+import type { EngineRequest } from "../engine/request.ts";
+import type { TransportName } from "../engine/state.ts";
+import type { AppOptions } from "./options.ts";
+
+/** What a request asks for, after everything that can be said without an object. */
+export interface Verified {
+  readonly transport: TransportName;
+  /** Empty for a handshake. */
+  readonly sid: string;
+  readonly protocol: 3 | 4;
+  readonly b64: boolean;
+}
+
+/**
+ * Checks a request in the order of engine.io: transport, origin, then the session, or the handshake.
+ * @throws EngineError
+ */
+export async function verify(
+  request: EngineRequest,
+  isUpgrade: boolean,
+  options: AppOptions,
+  env: Cloudflare.Env,
+): Promise<Verified> {
+  const { transport, sid = "", EIO, b64 } = request._query;
+  const transports: readonly string[] = options.transports ?? ["polling", "websocket"];
+  if (transport === undefined || !transports.includes(transport)) {
+    throw new EngineError("TRANSPORT_UNKNOWN", { transport });
+  }
+  const origin = request.headers.get("origin");
+  if (origin !== null && hasInvalidChars(origin)) {
+    throw new EngineError("BAD_REQUEST", { name: "INVALID_ORIGIN", origin });
+  }
+  const protocol = EIO === "4" ? 4 : 3;
+  const verified: Verified = { transport: transport as TransportName, sid, protocol, b64: b64 !== undefined };
+  if (sid !== "") return verified;
+  if (request.method !== "GET") {
+    throw new EngineError("BAD_HANDSHAKE_METHOD", { method: request.method });
+  }
+  if (transport === "websocket" && !isUpgrade) {
+    throw new EngineError("BAD_REQUEST", { name: "TRANSPORT_HANDSHAKE_ERROR" });
+  }
+  await checkAllowed(request, options, env);
+  if (protocol === 3 && options.allowEIO3 !== true) {
+    throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol });
+  }
+  return verified;
+}
+
+async function checkAllowed(request: EngineRequest, options: AppOptions, env: Cloudflare.Env): Promise<void> {
+  if (options.allowRequest === undefined) return;
+  let allowed: unknown;
+  try {
+    allowed = await options.allowRequest(request, env);
+  } catch (error) {
+    console.error("socket.io-edge: allowRequest failed, so the request was refused", error);
+    throw new EngineError("FORBIDDEN", { error });
+  }
+  if (allowed === true) return;
+  if (typeof allowed === "string") throw new EngineError("FORBIDDEN", { message: allowed }, allowed);
+  if (allowed !== false) {
+    console.error(
+      "socket.io-edge: allowRequest returned neither true, false nor a string, so the request was refused; " +
+        "it takes (request, env) and returns its verdict or a promise of it (no callback)",
+    );
+  }
+  throw new EngineError("FORBIDDEN", {});
+}
+
+/** Control characters but tab, and DEL. */
+function hasInvalidChars(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if ((code < 32 && code !== 9) || code === 127) return true;
+  }
+  return false;
+}

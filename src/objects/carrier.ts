@@ -1,0 +1,217 @@
+import type { Frame } from "../codec/index.ts";
+import { encodeBase64Frame, encodePayload } from "../codec/index.ts";
+import type { Effect } from "../engine/effects.ts";
+import type { PlatformEffect, Session, SessionLink } from "../engine/session.ts";
+import { type SessionRules, toStored } from "../engine/state.ts";
+import { answerChannel } from "./channel.ts";
+import type { FixedPart, SessionStore, StoredSession } from "./session-store.ts";
+
+/** What carriers share: the object they live in. */
+export interface CarrierHost {
+  readonly ctx: DurableObjectState;
+  readonly rules: SessionRules;
+  readonly store: SessionStore;
+  readonly persists: boolean;
+  now(): number;
+  isMuted(): boolean;
+  turn(): number;
+  touch(carrier: Carrier): void;
+  resume(session: Session): void | Promise<void>;
+  ended(carrier: Carrier): void;
+  toBinary(bytes: Uint8Array): Uint8Array;
+  keepAwake(promise: Promise<unknown>): void;
+}
+
+/** What became of a GET that was just asked. */
+export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;
+
+const RELEASE_MS = 100;
+
+/** Carries one session: its sockets, its waiting poll, its place in storage. */
+export class Carrier implements SessionLink {
+  readonly fixed: FixedPart;
+  session!: Session;
+  socket: WebSocket | null = null;
+  candidate: WebSocket | null = null;
+  poll: WebSocket | null = null;
+  /** A POST is being read. */
+  isPosting = false;
+  pollAnswer: PollAnswer | undefined;
+  /** Something of what is written down has changed. */
+  isDirty = false;
+
+  readonly #host: CarrierHost;
+  readonly #fixedJson: string;
+  /** Frames in the row, so that emptying a queue that was never written costs nothing. */
+  #writtenFrames = 0;
+  #hasRow: boolean;
+  #upgradeTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(host: CarrierHost, fixed: FixedPart, stored?: StoredSession) {
+    this.#host = host;
+    this.fixed = fixed;
+    this.#fixedJson = stored?.fixed ?? JSON.stringify(fixed);
+    this.#hasRow = stored?.state.transport === "polling";
+    this.#writtenFrames = stored?.state.queue.length ?? 0;
+  }
+
+  get rules(): SessionRules {
+    return this.#host.rules;
+  }
+
+  now(): number {
+    return this.#host.now();
+  }
+
+  isMuted(): boolean {
+    return this.#host.isMuted();
+  }
+
+  turn(): number {
+    return this.#host.turn();
+  }
+
+  pongedAt(): number {
+    if (this.socket === null || !this.#host.rules.sharesRhythm) return 0;
+    return this.#host.ctx.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
+  }
+
+  touched(_session: Session, changed: boolean): void {
+    if (changed) this.isDirty = true;
+    this.#host.touch(this);
+  }
+
+  resume(session: Session): void | Promise<void> {
+    return this.#host.resume(session);
+  }
+
+  toBinary(bytes: Uint8Array): Uint8Array {
+    return this.#host.toBinary(bytes);
+  }
+
+  keepAwake(promise: Promise<unknown>): void {
+    this.#host.keepAwake(promise);
+  }
+
+  carryOut(_session: Session, effect: PlatformEffect): void {
+    switch (effect.type) {
+      case "write":
+        for (const frame of effect.frames) this.#send(this.socket, frame);
+        return;
+      case "answer":
+        if (this.poll !== null) answerChannel(this.poll, encodePayload(effect.frames));
+        this.poll = null;
+        return;
+      case "reply":
+      case "park":
+      case "refuse":
+        this.pollAnswer = effect;
+        return;
+      case "release-later":
+        setTimeout(() => this.session.dispatch({ type: "release-poll" }), RELEASE_MS);
+        return;
+      case "write-candidate":
+        this.#send(this.candidate, effect.frame);
+        return;
+      case "drop-candidate":
+        this.dropCandidate();
+        return;
+      case "take-over":
+        this.#takeOver();
+        return;
+      case "close-socket":
+        this.socket?.close();
+        return;
+      case "closed":
+        this.#forget();
+        this.#host.ended(this);
+        return;
+    }
+  }
+
+  /** A candidate has `upgradeTimeout` ms to become the transport. The timer keeps the object awake, as it should. */
+  attachCandidate(socket: WebSocket, timeoutMs: number): void {
+    this.candidate = socket;
+    this.#upgradeTimer = setTimeout(() => {
+      this.dropCandidate();
+      this.session.dispatch({ type: "candidate-gone" });
+    }, timeoutMs);
+  }
+
+  dropCandidate(): void {
+    clearTimeout(this.#upgradeTimer);
+    const socket = this.candidate;
+    this.candidate = null;
+    if (socket === null) return;
+    socket.serializeAttachment(null);
+    socket.close();
+  }
+
+  candidateGone(): void {
+    clearTimeout(this.#upgradeTimer);
+    this.candidate = null;
+    this.session.dispatch({ type: "candidate-gone" });
+  }
+
+  /** Writes the session down if that would change anything. @throws StateTooLarge */
+  save(): void {
+    const { state } = this.session;
+    if (!this.#host.persists || state.phase === "closed") return;
+    const isQueueWritten = state.queue.length === 0 && this.#writtenFrames === 0;
+    if (!this.isDirty && isQueueWritten) return;
+    this.isDirty = false;
+    if (state.transport === "websocket") {
+      if (this.socket !== null) this.#host.store.writeSocket(this.socket, this.#toStored());
+      return;
+    }
+    this.#host.store.writePolling(this.#toStored());
+    this.#hasRow = true;
+    this.#writtenFrames = state.queue.length;
+  }
+
+  #toStored(): StoredSession {
+    const { session } = this;
+    return {
+      v: 1,
+      k: "s",
+      sid: session.id,
+      fixed: this.#fixedJson,
+      state: toStored(session.state),
+      record: session.consumer?.record(),
+      busy: session.consumer?.isBusy() ?? false,
+    };
+  }
+
+  #takeOver(): void {
+    clearTimeout(this.#upgradeTimer);
+    this.socket = this.candidate;
+    this.candidate = null;
+    this.isDirty = true;
+    this.#deleteRow();
+  }
+
+  #forget(): void {
+    this.#deleteRow();
+    if (this.socket !== null) this.#host.store.forgetSocket(this.socket, this.session.id);
+  }
+
+  #deleteRow(): void {
+    if (this.#hasRow) this.#host.store.deletePolling(this.session.id);
+    this.#hasRow = false;
+    this.#writtenFrames = 0;
+  }
+
+  #send(socket: WebSocket | null, frame: Frame): void {
+    if (socket === null) return;
+    try {
+      if (typeof frame === "string") socket.send(frame);
+      else socket.send(this.fixed.b64 ? encodeBase64Frame(frame) : frame);
+    } catch (error) {
+      // The peer is gone and its close event on the way, or it never comes: then this ends the session.
+      const gone = Promise.resolve().then(() =>
+        this.session.dispatch({ type: "transport-gone", reason: "transport error", description: error }),
+      );
+      this.keepAwake(gone);
+    }
+  }
+}

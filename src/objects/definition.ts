@@ -1,0 +1,40 @@
+import type { Engine, SessionLayer } from "../engine/engine.ts";
+import type { ResolvedEngineOptions } from "../engine/options.ts";
+import type { Session } from "../engine/session.ts";
+import type { SessionId } from "../shared/ids.ts";
+import type { Mute } from "../shared/mute.ts";
+
+/** What the object offers to the layer above the sessions. */
+export interface LayerHost {
+  readonly ctx: DurableObjectState;
+  readonly engine: Engine;
+  readonly mute: Mute;
+  readonly hibernation: boolean;
+  readonly isFirstRun: boolean;
+  readonly setupDone: Promise<void> | undefined;
+  now(): number;
+  log(level: "warn" | "error", message: string, error?: unknown): void;
+  keepAwake(promise: Promise<unknown>): void;
+  ready(): void | Promise<void>;
+  sleeping(): Iterable<{ readonly sid: SessionId; readonly stored: unknown }>;
+  session(sid: SessionId): Session | undefined;
+  toBinary(bytes: Uint8Array): Uint8Array;
+}
+
+/** The layer above the sessions: a Socket.IO server, or bare Engine.IO. */
+export interface ObjectLayer<Api> extends SessionLayer {
+  /** What user code gets: `io`, or the engine. */
+  readonly api: Api;
+  /** `connectTimeout`, ms; a session that has joined nothing by then is closed. Undefined: none. */
+  readonly connectTimeout: number | undefined;
+  /** Something to look after once in a while, at a tick. */
+  tick?(now: number): void;
+}
+
+/** What `defineServer` and `defineEngine` make an object class from. */
+export interface ObjectDefinition<Api> {
+  readonly engine: ResolvedEngineOptions;
+  createLayer(host: LayerHost): ObjectLayer<Api>;
+  /** The user's function. */
+  setup(api: Api, context: { env: Cloudflare.Env; ctx: DurableObjectState }): void | Promise<void>;
+}

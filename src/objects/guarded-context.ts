@@ -1,0 +1,33 @@
+/** What belongs to the library, and what to use instead. */
+const GUARDED_STORAGE: Record<string, string> = {
+  setAlarm:
+    "the object's one alarm drives the heartbeat; use this.schedule(time) and onSchedule() of your class",
+  deleteAlarm: "the object's one alarm drives the heartbeat; use this.schedule(undefined)",
+  deleteAll: "sessions live in this storage; delete your own keys and tables one by one",
+};
+
+const GUARDED_CONTEXT: Record<string, string> = {
+  acceptWebSocket: "the object's sockets are those of its sessions; open your own in another object",
+  setWebSocketAutoResponse: "the auto-response answers the pongs of Engine.IO; there is one for each object",
+};
+
+/** The object's context for user code: everything but what would break the sessions. */
+export function guardContext(ctx: DurableObjectState): DurableObjectState {
+  const storage = guard(ctx.storage, GUARDED_STORAGE, {});
+  return guard(ctx, GUARDED_CONTEXT, { storage });
+}
+
+function guard<T extends object>(target: T, guarded: Record<string, string>, replaced: object): T {
+  return new Proxy(target, {
+    get(object, key) {
+      if (typeof key === "string" && Object.hasOwn(guarded, key)) {
+        return () => {
+          throw new Error(`${key}() is not available here: ${guarded[key]}`);
+        };
+      }
+      if (Object.hasOwn(replaced, key)) return Reflect.get(replaced, key);
+      const value: unknown = Reflect.get(object, key, object);
+      return typeof value === "function" ? value.bind(object) : value;
+    },
+  });
+}

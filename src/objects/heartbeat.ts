@@ -1,0 +1,103 @@
+import type { Frame } from "../codec/index.ts";
+import { nextTickAt } from "../engine/heartbeat.ts";
+import type { Session } from "../engine/session.ts";
+import { fromStored, toStored } from "../engine/state.ts";
+import { transition } from "../engine/transition.ts";
+import type { ObjectRuntime } from "./object-runtime.ts";
+import type { Sleeper } from "./session-table.ts";
+
+/**
+ * What the alarm does: pings, finds the dead, closes those who joined nothing. Sessions that sleep are pinged from their
+ * stored state; only one that ends is loaded.
+ */
+export class Heartbeat<Api> {
+  readonly #runtime: ObjectRuntime<Api>;
+  #hasSwept = false;
+
+  constructor(runtime: ObjectRuntime<Api>) {
+    this.#runtime = runtime;
+  }
+
+  tick(now: number, lateness: number): void {
+    const { table, layer } = this.#runtime;
+    for (const sleeper of table.asleep()) this.#tickAsleep(sleeper, now, lateness);
+    for (const carrier of table.live()) {
+      const { session } = carrier;
+      if (this.#isIdleTooLong(session.openedAt, session.consumer?.isIdle?.() ?? false, now)) session.close();
+      else session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness });
+    }
+    layer.tick?.(now);
+    this.#sweep();
+  }
+
+  /** When the next tick has something to do, ms; infinite when there is nobody. */
+  next(now: number): number {
+    const { table, rules, ticker } = this.#runtime;
+    let next = ticker.scheduledAt ?? Number.POSITIVE_INFINITY;
+    if (rules.sharesRhythm) return table.isEmpty() ? next : Math.min(next, now + 0.9 * rules.pingInterval);
+    for (const session of table.all()) next = Math.min(next, this.nextFor(session, now));
+    return next;
+  }
+
+  /** When a tick has something to do for this session, ms. */
+  nextFor(session: Session, now: number): number {
+    const { rules, layer } = this.#runtime;
+    const next = Math.max(nextTickAt(session.state, 0, rules), now + 1);
+    const { connectTimeout } = layer;
+    if (connectTimeout === undefined || connectTimeout >= rules.pingInterval) return next;
+    return session.consumer?.isIdle?.() ? Math.min(next, session.openedAt + connectTimeout) : next;
+  }
+
+  #tickAsleep({ sid, socket, session }: Sleeper, now: number, lateness: number): void {
+    const { table, store, rules, ctx } = this.#runtime;
+    const isIdle = session.record === undefined;
+    const state = fromStored(session.state);
+    if (this.#isIdleTooLong(state.openedAt, isIdle, now)) {
+      table.get(sid)?.session.close();
+      return;
+    }
+    if (
+      socket === undefined &&
+      ctx.getWebSockets(`p:${sid}`).some((poll) => poll.readyState === WebSocket.OPEN)
+    ) {
+      return;
+    }
+    const pongedAt =
+      socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
+    const effects = transition(state, { type: "tick", now, pongedAt, lateness }, rules);
+    if (effects.length === 0) return;
+    if (effects.some((effect) => effect.type !== "write" && effect.type !== "save")) {
+      // It ends: that concerns the user's code, so it is brought into memory and told there.
+      table.get(sid)?.session.dispatch({ type: "tick", now, pongedAt, lateness });
+      return;
+    }
+    const changed = { ...session, state: toStored(state) };
+    if (socket === undefined) store.writePolling(changed);
+    else {
+      for (const effect of effects) if (effect.type === "write") sendAll(socket, effect.frames);
+      store.writeSocket(socket, changed);
+    }
+    table.update(sid, changed);
+  }
+
+  #isIdleTooLong(openedAt: number, isIdle: boolean, now: number): boolean {
+    const { connectTimeout } = this.#runtime.layer;
+    return isIdle && connectTimeout !== undefined && now - openedAt >= connectTimeout;
+  }
+
+  /** Once an instance: rows that an instance which died left behind. */
+  #sweep(): void {
+    if (this.#hasSwept) return;
+    this.#hasSwept = true;
+    const { store, ctx } = this.#runtime;
+    store.sweepOverflow((sid) => ctx.getWebSockets(`s:${sid}`).length > 0);
+  }
+}
+
+function sendAll(socket: WebSocket, frames: readonly Frame[]): void {
+  try {
+    for (const frame of frames) socket.send(frame);
+  } catch {
+    // The peer is gone; its close event is on the way, and if not, the unanswered ping ends the session.
+  }
+}

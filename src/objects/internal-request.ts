@@ -1,0 +1,76 @@
+import type { RequestRecord } from "../engine/request.ts";
+import type { TransportName } from "../engine/state.ts";
+
+/*
+ * What the Worker asks an object. The request is made anew: nothing of a client's request but plain data inside one
+ * header travels on, so no header, host, path or query of a client can mean anything here.
+ */
+export type Operation =
+  /** A polling handshake. */
+  | "open"
+  /** A GET of a session: answered with 200 and packets, or with 101 and a channel on which they will come. */
+  | "poll"
+  | "post"
+  /** A handshake over WebSocket. */
+  | "socket"
+  /** A WebSocket for a session that polls. */
+  | "upgrade"
+  /** A request that no session can serve: only whether the session exists decides the answer. */
+  | "other";
+
+export interface InternalRequest {
+  /** Old Workers meet new objects during a deploy. */
+  readonly v: 1;
+  readonly op: Operation;
+  readonly sid: string;
+  readonly transport: TransportName;
+  readonly protocol: 3 | 4;
+  /** The client wants binary as base64, also over WebSocket. */
+  readonly b64: boolean;
+  readonly address: string;
+  readonly secure: boolean;
+  readonly request: RequestRecord;
+}
+
+const ORIGIN = "https://socket.io-edge";
+const HEADER = "sio-request";
+/** Tells the Worker the session id of a handshake, for the cookie. */
+export const SID_HEADER = "sio-sid";
+/** Tells the Worker in how many ms the poll it holds is due for a ping. */
+export const PING_IN_HEADER = "sio-ping-in";
+
+const INTERNAL_HEADERS = [SID_HEADER, PING_IN_HEADER];
+
+/** Builds the request that carries `meta` to an object. */
+export function toInternalRequest(meta: InternalRequest, body?: BodyInit | null, type?: string): Request {
+  const headers = new Headers({ [HEADER]: toAscii(JSON.stringify(meta)) });
+  if (meta.op === "post") {
+    if (type !== undefined) headers.set("content-type", type);
+    return new Request(`${ORIGIN}/${meta.op}`, { method: "POST", headers, body });
+  }
+  if (meta.op !== "open" && meta.op !== "other") headers.set("upgrade", "websocket");
+  return new Request(`${ORIGIN}/${meta.op}`, { headers });
+}
+
+/** Reads what `toInternalRequest` wrote; undefined for a request that is not ours. */
+export function fromInternalRequest(request: Request): InternalRequest | undefined {
+  const header = request.headers.get(HEADER);
+  if (header === null || !request.url.startsWith(`${ORIGIN}/`)) return undefined;
+  return JSON.parse(header) as InternalRequest;
+}
+
+/** A response for the client: mutable, of known length or with its WebSocket, without what is between Worker and object. */
+export async function toClientResponse(response: Response): Promise<Response> {
+  const { status, webSocket } = response;
+  const headers = new Headers(response.headers);
+  for (const name of INTERNAL_HEADERS) headers.delete(name);
+  if (webSocket !== null && webSocket !== undefined) {
+    return new Response(null, { status, headers, webSocket });
+  }
+  return new Response(response.body === null ? null : await response.text(), { status, headers });
+}
+
+/** Header values are bytes; JSON may write every other character as an escape. */
+function toAscii(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

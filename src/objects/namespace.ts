@@ -1,0 +1,51 @@
+import * as workers from "cloudflare:workers";
+import type { SessionId } from "../shared/ids.ts";
+import { findObject, MAIN } from "./session-id.ts";
+
+/** How the Worker gets at its objects. */
+export interface ObjectSource {
+  /** Name of the Durable Object binding. */
+  readonly binding: string;
+  /** Name of the exported class, where there is no binding. */
+  readonly className: string;
+  readonly locationHint?: DurableObjectLocationHint | undefined;
+  readonly jurisdiction?: DurableObjectJurisdiction | undefined;
+}
+
+/** The object of a session; undefined when no object can have made that id. An empty id stands for a new session. */
+export function getObject(
+  env: Cloudflare.Env,
+  source: ObjectSource,
+  sid: SessionId | "",
+): DurableObjectStub | undefined {
+  const namespace = findNamespace(env, source);
+  const id = sid === "" ? namespace.idFromName(MAIN) : findObject(namespace, sid);
+  if (id === undefined) return undefined;
+  return namespace.get(id, source.locationHint === undefined ? {} : { locationHint: source.locationHint });
+}
+
+/** @throws Error with the configuration to add */
+export function findNamespace(env: Cloudflare.Env, source: ObjectSource): DurableObjectNamespace {
+  const { binding, className, jurisdiction } = source;
+  const candidate = (env as unknown as Record<string, unknown>)[binding] ?? exportsOfWorker()[className];
+  if (!isNamespace(candidate)) throw new Error(toCure(binding, className));
+  return jurisdiction === undefined ? candidate : candidate.jurisdiction(jurisdiction);
+}
+
+/** `ctx.exports` without a ctx: the Worker's own classes, from compatibility date 2025-11-17 on. */
+function exportsOfWorker(): Record<string, unknown> {
+  return (workers as { exports?: Record<string, unknown> }).exports ?? {};
+}
+
+function isNamespace(value: unknown): value is DurableObjectNamespace {
+  return value !== null && typeof value === "object" && "idFromName" in value;
+}
+
+function toCure(binding: string, className: string): string {
+  return (
+    `socket.io-edge: there is no Durable Object namespace "${binding}"; export the class from your main module ` +
+    `(export class ${className} extends server.SessionObject {}) and add to wrangler.toml: ` +
+    `[[durable_objects.bindings]] name = "${binding}" class_name = "${className}" ` +
+    `and [[migrations]] tag = "v1" new_sqlite_classes = ["${className}"]`
+  );
+}

@@ -1,0 +1,383 @@
+import { decodeFrame, type EnginePacket } from "../codec/index.ts";
+import { Engine } from "../engine/engine.ts";
+import type { EngineError } from "../engine/errors.ts";
+import { answersPongsAsleep, toRules } from "../engine/options.ts";
+import type { Session } from "../engine/session.ts";
+import type { SessionRules } from "../engine/state.ts";
+import type { SessionId } from "../shared/ids.ts";
+import { Mute } from "../shared/mute.ts";
+import { findAsyncContext } from "./async-context.ts";
+import type { Carrier, CarrierHost } from "./carrier.ts";
+import { toCause } from "./channel.ts";
+import type { LayerHost, ObjectDefinition, ObjectLayer } from "./definition.ts";
+import { guardContext } from "./guarded-context.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { fromInternalRequest } from "./internal-request.ts";
+import { RequestHandler } from "./request-handler.ts";
+import { MAIN, toBase64Url } from "./session-id.ts";
+import { SessionStore, StateTooLarge } from "./session-store.ts";
+import { SessionTable } from "./session-table.ts";
+import { Ticker } from "./ticker.ts";
+
+/** A replayed listener that has not settled by then goes on unmuted, ms. */
+const REPLAY_LIMIT_MS = 10_000;
+/** `hibernation: false` renews a timer of this length, ms: an object with a pending timer stays in memory. */
+const AWAKE_MS = 5_000;
+const META_KEY = "sio_meta";
+
+/**
+ * One object at work. Every event comes in here, and every turn that changed something ends in `#settle`:
+ *
+ *   event ─► session.dispatch ─► layer above ─► user code ─► emit ─► session.sendFrames
+ *                                                               └─► touch ─► (end of turn) flush polls, save
+ */
+export class ObjectRuntime<Api> implements CarrierHost {
+  readonly ctx: DurableObjectState;
+  readonly rules: SessionRules;
+  readonly persists: boolean;
+  readonly store: SessionStore;
+  readonly table: SessionTable;
+  readonly engine: Engine;
+  readonly ticker: Ticker;
+  readonly definition: ObjectDefinition<Api>;
+
+  readonly #env: Cloudflare.Env;
+  readonly #mute = new Mute(findAsyncContext());
+  readonly #requests: RequestHandler<Api>;
+  readonly #heartbeat: Heartbeat<Api>;
+  #layer: ObjectLayer<Api> | undefined;
+  #setup: "waiting" | "running" | "done" = "waiting";
+  #setupDone: Promise<void> | undefined;
+  #isFirstRun = false;
+  #touched = new Set<Carrier>();
+  #turn = 0;
+  #isTurnEnding = false;
+  #awakeTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
+    this.ctx = ctx;
+    this.#env = env;
+    this.definition = definition;
+    this.rules = toRules(definition.engine);
+    this.persists = definition.engine.hibernation;
+    this.store = new SessionStore(ctx);
+    this.table = new SessionTable(this, () => this.layer);
+    this.engine = new Engine(definition.engine, this.table);
+    this.ticker = new Ticker(ctx.storage, (error) => this.log("error", "the alarm could not be set", error));
+    this.#requests = new RequestHandler(this);
+    this.#heartbeat = new Heartbeat(this);
+    if (answersPongsAsleep(definition.engine)) {
+      ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("3", "6"));
+    }
+  }
+
+  /** The layer above the sessions; made when it is first needed. */
+  get layer(): ObjectLayer<Api> {
+    this.#layer ??= this.definition.createLayer(this.#toLayerHost());
+    return this.#layer;
+  }
+
+  /** Runs the user's setup function once an instance; undefined when it has run. */
+  ready(): void | Promise<void> {
+    if (this.#setup === "done") return undefined;
+    if (this.#setup === "running") return this.#setupDone;
+    this.#setup = "running";
+    this.#isFirstRun = this.#isFirst();
+    const { api } = this.layer;
+    const context = { env: this.#env, ctx: guardContext(this.ctx) };
+    const run = () => this.definition.setup(api, context);
+    const done = this.#isFirstRun ? run() : this.#mute.run(run, REPLAY_LIMIT_MS);
+    if (!(done instanceof Promise)) {
+      this.#setup = "done";
+      return undefined;
+    }
+    this.#setupDone = done
+      .catch((error: unknown) => this.log("error", "the setup function failed", error))
+      .then(() => {
+        this.#setup = "done";
+        this.#setupDone = undefined;
+      });
+    this.keepAwake(this.#setupDone);
+    return this.#setupDone;
+  }
+
+  /** `io` or the engine for methods of the object's class; sees to it that the setup function has begun. */
+  liveApi(): Api {
+    this.ready();
+    return this.layer.api;
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const meta = fromInternalRequest(request);
+    if (meta === undefined) return new Response("Not found", { status: 404 });
+    this.healAlarm();
+    try {
+      return await this.#requests.handle(meta, request);
+    } finally {
+      this.#settle();
+    }
+  }
+
+  onMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    const carrier = this.table.of(socket);
+    if (carrier === undefined) {
+      // A candidate or session of which nothing is known any more: its client starts again.
+      socket.close();
+      return;
+    }
+    if (isTooLarge(data, this.definition.engine.maxHttpBufferSize)) {
+      socket.close(1009);
+      this.#socketGone(carrier, socket, "transport error", "Max payload size exceeded");
+      return;
+    }
+    let packet: EnginePacket;
+    try {
+      packet = decodeFrame(data);
+    } catch (error) {
+      if (socket === carrier.socket) {
+        carrier.session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
+      } else this.#dropCandidate(carrier, socket);
+      return;
+    }
+    if (socket === carrier.socket) carrier.session.receive(packet);
+    else if (socket === carrier.candidate) carrier.session.receiveOnCandidate(packet);
+    else this.#dropCandidate(carrier, socket);
+    if (this.#turn % 64 === 0) this.healAlarm();
+  }
+
+  onClose(socket: WebSocket, code: number, reason: string): void {
+    const carrier = this.table.of(socket);
+    answerClose(socket, code, reason);
+    if (carrier === undefined) return;
+    if (socket === carrier.poll) {
+      carrier.poll = null;
+      carrier.session.dispatch({ type: "poll-gone", cause: toCause(code), now: this.now() });
+      return;
+    }
+    this.#socketGone(carrier, socket, "transport close", undefined);
+  }
+
+  onError(socket: WebSocket, error: unknown): void {
+    const carrier = this.table.of(socket);
+    if (carrier === undefined || socket === carrier.poll) return;
+    this.#socketGone(carrier, socket, "transport error", error);
+  }
+
+  /** The heartbeat. Returns whether the user's own schedule is due as well. */
+  onAlarm(lateness: number): boolean {
+    const now = this.now();
+    this.ticker.ran();
+    const scheduledAt = this.ticker.scheduledAt;
+    const isDue = scheduledAt !== undefined && scheduledAt <= now;
+    try {
+      if (isDue) this.ticker.schedule(undefined);
+      this.#heartbeat.tick(now, lateness);
+    } catch (error) {
+      this.log("error", "a tick of the heartbeat failed", error);
+    } finally {
+      this.#settle();
+      this.#rearm(now);
+    }
+    return isDue;
+  }
+
+  /** A session exists: there has to be a tick for it. */
+  opened(carrier: Carrier): void {
+    this.ticker.ensureBy(this.#heartbeat.nextFor(carrier.session, this.now()));
+    this.#stayAwake();
+  }
+
+  /** A session id names its object, unless that is the one named "main". */
+  toSessionId(id: string): SessionId {
+    return (this.ctx.id.name === MAIN ? id : `${id}.${toBase64Url(this.ctx.id.toString())}`) as SessionId;
+  }
+
+  /** An alarm may be lost in production; whoever comes along notices. */
+  healAlarm(): void {
+    this.ticker.heal(this.now(), () => this.#heartbeat.next(this.now()));
+  }
+
+  // What carriers and the layers above ask of the object
+
+  now(): number {
+    return Date.now();
+  }
+
+  isMuted(): boolean {
+    return this.#mute.active;
+  }
+
+  turn(): number {
+    if (!this.#isTurnEnding) this.#endTurn();
+    return this.#turn;
+  }
+
+  touch(carrier: Carrier): void {
+    this.#touched.add(carrier);
+    if (!this.#isTurnEnding) this.#endTurn();
+  }
+
+  /** Runs `connection` listeners of the engine for a session that another instance opened. */
+  resume(session: Session): void | Promise<void> {
+    const ready = this.ready();
+    if (ready !== undefined) return ready.then(() => this.#replayConnection(session));
+    return this.#replayConnection(session);
+  }
+
+  ended(carrier: Carrier): void {
+    this.table.forget(carrier.session.id);
+    this.#touched.delete(carrier);
+  }
+
+  toBinary(bytes: Uint8Array): Uint8Array {
+    const { Buffer } = globalThis;
+    return Buffer === undefined ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  keepAwake(promise: Promise<unknown>): void {
+    this.ctx.waitUntil(promise.catch((error: unknown) => this.log("error", "a task failed", error)));
+  }
+
+  log(level: "warn" | "error", message: string, error?: unknown): void {
+    const text = `socket.io-edge: ${message}`;
+    if (error === undefined) console[level](text);
+    else console[level](text, error);
+  }
+
+  reportConnectionError(error: EngineError, req: Parameters<Engine["generateId"]>[0]): void {
+    if (this.engine.listenerCount("connection_error") === 0) return;
+    const { code, message, context } = error;
+    this.engine.emit("connection_error", { req, code, message, context });
+  }
+
+  #replayConnection(session: Session): void | Promise<void> {
+    const listeners = this.engine.listeners("connection");
+    if (listeners.length === 0) return undefined;
+    const done = this.#mute.run(
+      () => Promise.all(listeners.map(async (listener) => listener(session))),
+      REPLAY_LIMIT_MS,
+    );
+    return Promise.resolve(done).then(
+      () => undefined,
+      (error: unknown) => this.log("error", "a listener of the engine's connection event failed", error),
+    );
+  }
+
+  #socketGone(
+    carrier: Carrier,
+    socket: WebSocket,
+    reason: "transport close" | "transport error",
+    why: unknown,
+  ) {
+    if (socket === carrier.candidate) carrier.candidateGone();
+    else if (socket === carrier.socket) {
+      carrier.session.dispatch({ type: "transport-gone", reason, description: why });
+    }
+  }
+
+  #dropCandidate(carrier: Carrier, socket: WebSocket): void {
+    if (socket === carrier.candidate) {
+      carrier.dropCandidate();
+      carrier.candidateGone();
+    } else socket.close();
+  }
+
+  /** One microtask a turn, whatever happens in it: flushes what polls can take, then writes what has changed. */
+  #endTurn(): void {
+    this.#isTurnEnding = true;
+    Promise.resolve().then(() => this.#settle());
+  }
+
+  #settle(): void {
+    this.#isTurnEnding = false;
+    this.#turn++;
+    if (this.#touched.size === 0) return;
+    const touched = this.#touched;
+    this.#touched = new Set();
+    const now = this.now();
+    for (const carrier of touched) {
+      if (carrier.session.state.poll !== null) carrier.session.dispatch({ type: "flush", now });
+      this.#save(carrier);
+    }
+  }
+
+  #save(carrier: Carrier): void {
+    try {
+      carrier.save();
+    } catch (error) {
+      const isTooLarge = error instanceof StateTooLarge;
+      const text = isTooLarge ? "holds more than a row can (2 MB)" : "could not be saved";
+      this.log("error", `a session ${text} and is closed`, isTooLarge ? undefined : error);
+      carrier.session.dispatch({ type: "transport-gone", reason: "transport error", description: text });
+    }
+  }
+
+  #rearm(now: number): void {
+    const next = this.#heartbeat.next(now);
+    if (next !== Number.POSITIVE_INFINITY) this.ticker.ensureBy(Math.max(next, now + 1));
+  }
+
+  #stayAwake(): void {
+    if (this.persists || this.#awakeTimer !== undefined) return;
+    const renew = () => {
+      this.#awakeTimer = this.table.isEmpty() ? undefined : setTimeout(renew, AWAKE_MS);
+    };
+    renew();
+  }
+
+  #isFirst(): boolean {
+    if (this.ctx.storage.kv.get(META_KEY) !== undefined) return false;
+    this.ctx.storage.kv.put(META_KEY, { v: 1, name: this.ctx.id.name });
+    return true;
+  }
+
+  #toLayerHost(): LayerHost {
+    const runtime = this;
+    return {
+      ctx: this.ctx,
+      engine: this.engine,
+      mute: this.#mute,
+      hibernation: this.persists,
+      get isFirstRun() {
+        return runtime.#isFirstRun;
+      },
+      get setupDone() {
+        return runtime.#setupDone;
+      },
+      now: () => this.now(),
+      log: (level, message, error) => this.log(level, message, error),
+      keepAwake: (promise) => this.keepAwake(promise),
+      ready: () => this.ready(),
+      *sleeping() {
+        for (const { sid, session } of runtime.table.asleep()) yield { sid, stored: session.record };
+      },
+      session: (sid: SessionId) => this.table.get(sid)?.session,
+      toBinary: (bytes) => this.toBinary(bytes),
+    };
+  }
+}
+
+/** Strings count in UTF-8 bytes, three at most for each of their units. */
+function isTooLarge(data: string | ArrayBuffer, limit: number): boolean {
+  if (typeof data !== "string") return data.byteLength > limit;
+  if (data.length * 3 <= limit) return false;
+  return data.length > limit || new TextEncoder().encode(data).byteLength > limit;
+}
+
+/** Close codes that may not be sent: 1005 stands for "none", 1006 and 1015 for a peer that is gone. */
+function answerClose(socket: WebSocket, code: number, reason: string): void {
+  if (code === 1006 || code === 1015 || socket.readyState === WebSocket.CLOSED) return;
+  try {
+    if (code === 1005) socket.close();
+    else socket.close(code, truncate(reason));
+  } catch {
+    // The peer is gone already; there is nobody left to answer.
+  }
+}
+
+/** Close reasons hold 123 bytes. */
+function truncate(reason: string): string {
+  let text = reason.slice(0, 123);
+  while (new TextEncoder().encode(text).byteLength > 123) text = text.slice(0, -1);
+  return text;
+}

@@ -1,0 +1,238 @@
+import { decodePayload } from "../codec/index.ts";
+import { EngineError } from "../engine/errors.ts";
+import { toOpenFrames } from "../engine/handshake.ts";
+import { isExpired } from "../engine/heartbeat.ts";
+import { type EngineRequest, toRequest } from "../engine/request.ts";
+import type { SessionId } from "../shared/ids.ts";
+import { toErrorResponse } from "../transports/errors.ts";
+import {
+  BodyTooLarge,
+  okResponse,
+  readBody,
+  toPacketLimit,
+  toPayloadResponse,
+} from "../transports/polling.ts";
+import type { Carrier } from "./carrier.ts";
+import { openChannel } from "./channel.ts";
+import { type InternalRequest, SID_HEADER } from "./internal-request.ts";
+import type { ObjectRuntime } from "./object-runtime.ts";
+import type { FixedPart, SocketRole } from "./session-store.ts";
+import { pollTag, socketTag } from "./session-table.ts";
+
+/** No upgrade may keep an object awake for longer, ms. */
+const LONGEST_UPGRADE_MS = 10_000;
+
+/** The object's answers to what the Worker asks. */
+export class RequestHandler<Api> {
+  readonly #runtime: ObjectRuntime<Api>;
+
+  constructor(runtime: ObjectRuntime<Api>) {
+    this.#runtime = runtime;
+  }
+
+  async handle(meta: InternalRequest, request: Request): Promise<Response> {
+    const client = toRequest(meta.request);
+    const isUpgrade = meta.op === "socket" || meta.op === "upgrade";
+    try {
+      switch (meta.op) {
+        case "open":
+          return await this.#open(meta, client);
+        case "socket":
+          return await this.#openSocket(meta, client);
+        case "poll":
+          return this.#poll(meta, client);
+        case "post":
+          return await this.#post(meta, client, request);
+        case "upgrade":
+          return this.#upgrade(meta, client);
+        case "other":
+          this.#find(meta);
+          // What engine.io answers to a method that no transport knows.
+          return new Response(null, { status: 500 });
+      }
+    } catch (error) {
+      if (error instanceof EngineError) {
+        this.#runtime.reportConnectionError(error, client);
+        return toErrorResponse(error, isUpgrade);
+      }
+      this.#runtime.log("error", `a request (${meta.op}) failed`, error);
+      return new Response(null, { status: 500 });
+    }
+  }
+
+  async #open(meta: InternalRequest, client: EngineRequest): Promise<Response> {
+    const runtime = this.#runtime;
+    const sid = await this.#prepare(meta, client);
+    const carrier = runtime.table.create(sid, this.#toFixed(meta), "polling", null);
+    const headers = this.#handshakeHeaders(sid, client);
+    // What `connection` listeners send goes out with the second poll, as on Node.
+    const response = toPayloadResponse(toOpenFrames(carrier.session, runtime.definition.engine), headers);
+    this.#announce(carrier);
+    return response;
+  }
+
+  async #openSocket(meta: InternalRequest, client: EngineRequest): Promise<Response> {
+    const runtime = this.#runtime;
+    const sid = await this.#prepare(meta, client);
+    const { 0: peer, 1: socket } = new WebSocketPair();
+    runtime.ctx.acceptWebSocket(socket, [socketTag(sid)]);
+    const carrier = runtime.table.create(sid, this.#toFixed(meta), "websocket", socket);
+    const headers = this.#handshakeHeaders(sid, client);
+    carrier.session.sendHandshake(toOpenFrames(carrier.session, runtime.definition.engine));
+    this.#announce(carrier);
+    return new Response(null, { status: 101, webSocket: peer, headers });
+  }
+
+  #poll(meta: InternalRequest, client: EngineRequest): Response {
+    const carrier = this.#find(meta);
+    const { session } = carrier;
+    carrier.pollAnswer = undefined;
+    const limit = toPacketLimit(client.headers.get("user-agent"));
+    session.dispatch({ type: "poll", now: this.#runtime.now(), limit });
+    const answer = this.#takeAnswer(carrier);
+    if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
+    const headers = this.#headers(client);
+    if (answer.type === "reply") return toPayloadResponse(answer.frames, headers);
+    const { pingDueAt, limit: packets } = answer.poll;
+    const role: SocketRole = { v: 1, k: "p", sid: session.id, pingDueAt, limit: packets };
+    const tag = pollTag(session.id);
+    const { socket, response } = openChannel(this.#runtime.ctx, tag, role, answer.pingInMs, headers);
+    carrier.poll = socket;
+    this.#runtime.table.link(carrier, socket);
+    return response;
+  }
+
+  #takeAnswer(carrier: Carrier): Carrier["pollAnswer"] {
+    const answer = carrier.pollAnswer;
+    carrier.pollAnswer = undefined;
+    return answer;
+  }
+
+  async #post(meta: InternalRequest, client: EngineRequest, request: Request): Promise<Response> {
+    const carrier = this.#find(meta);
+    const { session } = carrier;
+    const fail = (description: string, status = 400) => {
+      session.dispatch({ type: "transport-gone", reason: "transport error", description });
+      return new Response(null, { status });
+    };
+    if (carrier.isPosting) return fail("data request overlap from client");
+    if (meta.protocol === 4 && request.headers.get("content-type") === "application/octet-stream") {
+      return fail("invalid content");
+    }
+    carrier.isPosting = true;
+    let body: string;
+    try {
+      body = await readBody(request, this.#runtime.definition.engine.maxHttpBufferSize);
+    } catch (error) {
+      if (error instanceof BodyTooLarge) return new Response(null, { status: 413 });
+      return fail("data request connection closed prematurely");
+    } finally {
+      carrier.isPosting = false;
+    }
+    if (session.readyState !== "open") return new Response(null, { status: 400 });
+    const { packets, error } = decodePayload(body);
+    for (const packet of packets) session.receive(packet);
+    if (error !== null) {
+      session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
+      return new Response(null, { status: 400 });
+    }
+    return okResponse(this.#headers(client));
+  }
+
+  #upgrade(meta: InternalRequest, client: EngineRequest): Response {
+    const runtime = this.#runtime;
+    const carrier = this.#find(meta);
+    const { session } = carrier;
+    const { 0: peer, 1: socket } = new WebSocketPair();
+    runtime.ctx.acceptWebSocket(socket, [socketTag(session.id)]);
+    const headers = this.#headers(client);
+    const response = new Response(null, { status: 101, webSocket: peer, headers });
+    if (session.state.candidate !== "none" || session.state.transport !== "polling") {
+      socket.close();
+      return response;
+    }
+    socket.serializeAttachment({ v: 1, k: "c", sid: session.id } satisfies SocketRole);
+    runtime.table.link(carrier, socket);
+    session.dispatch({ type: "candidate" });
+    carrier.attachCandidate(socket, Math.min(runtime.definition.engine.upgradeTimeout, LONGEST_UPGRADE_MS));
+    return response;
+  }
+
+  /** Everything that has to be right before a session may exist. */
+  async #prepare(meta: InternalRequest, client: EngineRequest): Promise<SessionId> {
+    const runtime = this.#runtime;
+    if (meta.protocol !== 4 && !runtime.definition.engine.allowEIO3) {
+      throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol: meta.protocol });
+    }
+    if (runtime.table.weight() >= runtime.definition.engine.maxSessions) {
+      throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
+    }
+    await runtime.ready();
+    let id: string;
+    try {
+      id = await runtime.engine.generateId(client);
+      if (!/^[\w-]{1,128}$/.test(id))
+        throw new Error("generateId has to give 1 to 128 letters, digits, - or _");
+    } catch (error) {
+      throw new EngineError("BAD_REQUEST", { name: "ID_GENERATION_ERROR", error });
+    }
+    return runtime.toSessionId(id);
+  }
+
+  /** The session of a request that names one. */
+  #find(meta: InternalRequest): Carrier {
+    const runtime = this.#runtime;
+    const carrier = runtime.table.get(meta.sid);
+    if (carrier === undefined || carrier.session.readyState === "closed") {
+      throw new EngineError("UNKNOWN_SID", { sid: meta.sid });
+    }
+    const { session } = carrier;
+    const { state } = session;
+    const now = runtime.now();
+    if (state.phase === "open" && isExpired(state, now, carrier.pongedAt(), runtime.rules)) {
+      session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness: 0 });
+      throw new EngineError("UNKNOWN_SID", { sid: meta.sid });
+    }
+    if (meta.op !== "upgrade" && state.transport !== meta.transport) {
+      const { transport } = meta;
+      const context = { name: "TRANSPORT_MISMATCH", transport, previousTransport: state.transport };
+      throw new EngineError("BAD_REQUEST", context);
+    }
+    if (session.protocol !== meta.protocol) {
+      const context = {
+        name: "PROTOCOL_MISMATCH",
+        protocol: meta.protocol,
+        previousProtocol: session.protocol,
+      };
+      throw new EngineError("BAD_REQUEST", context);
+    }
+    return carrier;
+  }
+
+  #announce(carrier: Carrier): void {
+    const { engine, layer } = this.#runtime;
+    layer.open(carrier.session);
+    if (engine.listenerCount("connection") > 0) engine.emit("connection", carrier.session);
+    this.#runtime.opened(carrier);
+  }
+
+  #toFixed(meta: InternalRequest): FixedPart {
+    const { protocol, b64, address, secure, request } = meta;
+    return { protocol, b64, address, secure, openedAt: this.#runtime.now(), request };
+  }
+
+  #handshakeHeaders(sid: string, client: EngineRequest): Headers {
+    const { engine } = this.#runtime;
+    const headers = new Headers();
+    if (engine.listenerCount("initial_headers") > 0) engine.emit("initial_headers", headers, client);
+    this.#headers(client, headers);
+    headers.set(SID_HEADER, sid);
+    return headers;
+  }
+
+  #headers(client: EngineRequest, headers = new Headers()): Headers {
+    const { engine } = this.#runtime;
+    if (engine.listenerCount("headers") > 0) engine.emit("headers", headers, client);
+    return headers;
+  }
+}

@@ -1,0 +1,87 @@
+import { DurableObject } from "cloudflare:workers";
+import type { ObjectDefinition } from "./definition.ts";
+import { ObjectRuntime } from "./object-runtime.ts";
+
+/** What the object class has besides what a Durable Object always has. */
+export interface SessionObjectMembers {
+  fetch(request: Request): Promise<Response>;
+  alarm(info?: AlarmInvocationInfo): Promise<void>;
+  webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void;
+  webSocketClose(socket: WebSocket, code: number, reason: string, wasClean: boolean): void;
+  webSocketError(socket: WebSocket, error: unknown): void;
+  /**
+   * Runs `onSchedule()` at `time` (ms since 1970, or a Date), also if the object sleeps until then; a second call
+   * replaces the first, undefined cancels. Use it in place of the object's alarm, which the heartbeat needs.
+   */
+  schedule(time: number | Date | undefined): void;
+  /** Called when the time given to `schedule` has come. */
+  onSchedule(): void | Promise<void>;
+}
+
+/** The class that `defineServer` makes: extend it, and export it from the main module. */
+export type SessionObjectClass<Members> = new (
+  ctx: DurableObjectState,
+  env: Cloudflare.Env,
+) => DurableObject<Cloudflare.Env> & SessionObjectMembers & Members;
+
+/** Runtimes by object, so that a subclass finds nothing of ours on itself. */
+const runtimes = new WeakMap<object, ObjectRuntime<unknown>>();
+
+/** The runtime of an object of a class that `createSessionObject` made. */
+export function runtimeOf(object: object): ObjectRuntime<unknown> {
+  const runtime = runtimes.get(object);
+  if (runtime === undefined) throw new Error("this object was not made by socket.io-edge");
+  return runtime;
+}
+
+export function createSessionObject<Api>(definition: ObjectDefinition<Api>) {
+  return class SessionObject extends DurableObject<Cloudflare.Env> implements SessionObjectMembers {
+    constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+      super(ctx, env);
+      requireSqlite(ctx);
+      runtimes.set(this, new ObjectRuntime(ctx, env, definition) as ObjectRuntime<unknown>);
+    }
+
+    override fetch(request: Request): Promise<Response> {
+      return runtimeOf(this).fetch(request);
+    }
+
+    override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+      runtimeOf(this).onMessage(socket, message);
+    }
+
+    override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+      runtimeOf(this).onClose(socket, code, reason);
+    }
+
+    override webSocketError(socket: WebSocket, error: unknown): void {
+      runtimeOf(this).onError(socket, error);
+    }
+
+    override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+      const scheduled = (info as { scheduledTime?: number } | undefined)?.scheduledTime;
+      const lateness = scheduled === undefined ? 0 : Math.max(0, Date.now() - scheduled);
+      if (!runtimeOf(this).onAlarm(lateness)) return;
+      try {
+        await this.onSchedule();
+      } catch (error) {
+        // Thrown on, it would be taken for a failed heartbeat and run again.
+        runtimeOf(this).log("error", "onSchedule failed", error);
+      }
+    }
+
+    schedule(time: number | Date | undefined): void {
+      runtimeOf(this).ticker.schedule(time === undefined ? undefined : Number(time));
+    }
+
+    onSchedule(): void | Promise<void> {}
+  };
+}
+
+function requireSqlite(ctx: DurableObjectState): void {
+  if (ctx.storage.kv !== undefined) return;
+  throw new Error(
+    "socket.io-edge: the object needs SQLite storage; in wrangler.toml the migration has to say " +
+      'new_sqlite_classes = ["SessionObject"] instead of new_classes (a class that has data cannot be changed: take a new name)',
+  );
+}

@@ -1,0 +1,156 @@
+import type { RequestRecord } from "../engine/request.ts";
+import type { StoredState } from "../engine/state.ts";
+
+/** A session as it is written down: in its WebSocket's attachment, or in a row while it polls. */
+export interface StoredSession {
+  /** Old and new code meet during a deploy. */
+  readonly v: 1;
+  readonly k: "s";
+  readonly sid: string;
+  /** JSON of a `FixedPart`, made once. */
+  readonly fixed: string;
+  readonly state: StoredState;
+  /** What the layer above keeps. */
+  readonly record: unknown;
+  /** Something was under way that could not be stored: an instance that finds this has to end the session. */
+  readonly busy: boolean;
+}
+
+/** What of a session never changes. */
+export interface FixedPart {
+  readonly protocol: 3 | 4;
+  readonly b64: boolean;
+  readonly address: string;
+  readonly secure: boolean;
+  readonly openedAt: number;
+  readonly request: RequestRecord;
+}
+
+/** What the attachment of a socket says about it. Null: it concerns nobody any more. */
+export type SocketRole =
+  | StoredSession
+  /** A session whose state is too large for an attachment, and lies in a row. */
+  | { readonly v: 1; readonly k: "o"; readonly sid: string }
+  /** A WebSocket that may take over a polling session. */
+  | { readonly v: 1; readonly k: "c"; readonly sid: string }
+  /** The channel of a waiting poll. */
+  | {
+      readonly v: 1;
+      readonly k: "p";
+      readonly sid: string;
+      readonly pingDueAt: number;
+      readonly limit: number;
+    }
+  | null;
+
+/** More than a row may hold in production (2 MB), or structured clone can hold. */
+export class StateTooLarge extends Error {}
+
+const MAX_ROW_BYTES = 1_900_000;
+const POLLING = "sio_s:";
+const OVERFLOW = "sio_o:";
+
+/** Reads and writes sessions of one object. Everything here is synchronous, as SQLite in an object is. */
+export class SessionStore {
+  readonly #ctx: DurableObjectState;
+  /** Sessions whose state lies in a row because an attachment could not hold it. */
+  readonly #overflowing = new Set<string>();
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+  }
+
+  /** What a socket is for; null as well when another version of this code wrote it. */
+  roleOf(socket: WebSocket): SocketRole {
+    const role = socket.deserializeAttachment() as SocketRole | undefined;
+    return role?.v === 1 ? role : null;
+  }
+
+  /** The session that a socket's role tells of. */
+  sessionOf(role: SocketRole): StoredSession | undefined {
+    if (role?.k === "s") return role;
+    if (role?.k !== "o") return undefined;
+    this.#overflowing.add(role.sid);
+    return this.#ctx.storage.kv.get<StoredSession>(OVERFLOW + role.sid);
+  }
+
+  /** @throws StateTooLarge */
+  writeSocket(socket: WebSocket, session: StoredSession): void {
+    if (trySerialize(socket, session)) {
+      if (this.#overflowing.delete(session.sid)) this.#ctx.storage.kv.delete(OVERFLOW + session.sid);
+      return;
+    }
+    if (estimateBytes(session) > MAX_ROW_BYTES) throw new StateTooLarge();
+    this.#ctx.storage.kv.put(OVERFLOW + session.sid, session);
+    if (this.#overflowing.has(session.sid)) return;
+    this.#overflowing.add(session.sid);
+    socket.serializeAttachment({ v: 1, k: "o", sid: session.sid } satisfies SocketRole);
+  }
+
+  /** Empties a socket's attachment: it belongs to no session from here on. */
+  forgetSocket(socket: WebSocket, sid: string): void {
+    socket.serializeAttachment(null);
+    if (this.#overflowing.delete(sid)) this.#ctx.storage.kv.delete(OVERFLOW + sid);
+  }
+
+  readPolling(sid: string): StoredSession | undefined {
+    const session = this.#ctx.storage.kv.get<StoredSession>(POLLING + sid);
+    return session?.v === 1 ? session : undefined;
+  }
+
+  /** One row. @throws StateTooLarge */
+  writePolling(session: StoredSession): void {
+    if (estimateBytes(session) > MAX_ROW_BYTES) throw new StateTooLarge();
+    this.#ctx.storage.kv.put(POLLING + session.sid, session);
+  }
+
+  deletePolling(sid: string): void {
+    this.#ctx.storage.kv.delete(POLLING + sid);
+  }
+
+  /** The sessions that poll, oldest id first. A snapshot: `list` is a live cursor. */
+  allPolling(): StoredSession[] {
+    return [...this.#ctx.storage.kv.list<StoredSession>({ prefix: POLLING })]
+      .map(([, session]) => session)
+      .filter((session) => session.v === 1);
+  }
+
+  /** Removes rows whose socket is gone: an instance that died left them. */
+  sweepOverflow(isAlive: (sid: string) => boolean): void {
+    for (const [key] of [...this.#ctx.storage.kv.list({ prefix: OVERFLOW })]) {
+      if (!isAlive(key.slice(OVERFLOW.length))) this.#ctx.storage.kv.delete(key);
+    }
+  }
+}
+
+/** Attachments hold 16,384 bytes; the runtime refuses more and keeps the old one. */
+function trySerialize(socket: WebSocket, session: StoredSession): boolean {
+  try {
+    socket.serializeAttachment(session);
+    return true;
+  } catch {
+    // Too large, since records are plain data: the row that takes it instead has a bound of its own.
+    return false;
+  }
+}
+
+/** About as many bytes as structured clone needs, never fewer for what sessions hold. */
+export function estimateBytes(value: unknown): number {
+  if (typeof value === "string") return value.length * (isLatin1(value) ? 1 : 2) + 6;
+  if (typeof value !== "object" || value === null) return 10;
+  if (value instanceof ArrayBuffer) return value.byteLength + 16;
+  if (ArrayBuffer.isView(value)) return value.byteLength + 24;
+  let total = 12;
+  if (value instanceof Map) {
+    for (const [key, item] of value) total += estimateBytes(key) + estimateBytes(item);
+  } else if (Array.isArray(value) || value instanceof Set) {
+    for (const item of value) total += estimateBytes(item) + 2;
+  } else {
+    for (const [key, item] of Object.entries(value)) total += key.length * 2 + 4 + estimateBytes(item);
+  }
+  return total;
+}
+
+function isLatin1(text: string): boolean {
+  return !/[\u0100-\uffff]/.test(text);
+}

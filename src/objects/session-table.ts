@@ -1,0 +1,199 @@
+import type { SessionDirectory, SessionLayer } from "../engine/engine.ts";
+import { toRequest } from "../engine/request.ts";
+import { Session } from "../engine/session.ts";
+import { createState, fromStored, type TransportName } from "../engine/state.ts";
+import type { SessionId } from "../shared/ids.ts";
+import { Carrier, type CarrierHost } from "./carrier.ts";
+import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
+
+/** A session that is stored and not in memory. */
+export interface Sleeper {
+  readonly sid: SessionId;
+  /** Undefined for a session that polls. */
+  readonly socket: WebSocket | undefined;
+  readonly session: StoredSession;
+}
+
+/**
+ * The sessions of one object: those in memory, and those that sleep in attachments and rows.
+ *
+ *   asleep ── an event or an emit concerns it: load ──► in memory ── ended ──► forgotten
+ */
+export class SessionTable implements SessionDirectory {
+  readonly #host: CarrierHost;
+  readonly #layer: () => SessionLayer;
+  readonly #live = new Map<string, Carrier>();
+  readonly #bySocket = new WeakMap<WebSocket, Carrier>();
+  /** Everybody else; undefined until something needs to know all of them. */
+  #asleep: Map<string, Sleeper> | undefined;
+
+  constructor(host: CarrierHost, layer: () => SessionLayer) {
+    this.#host = host;
+    this.#layer = layer;
+  }
+
+  create(sid: SessionId, fixed: FixedPart, transport: TransportName, socket: WebSocket | null): Carrier {
+    const carrier = new Carrier(this.#host, fixed);
+    const state = createState(transport, fixed.openedAt);
+    carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier);
+    if (socket !== null) this.attach(carrier, socket);
+    carrier.isDirty = true;
+    this.#live.set(sid, carrier);
+    return carrier;
+  }
+
+  /** Makes `socket` the transport of a session, or remembers it as such. */
+  attach(carrier: Carrier, socket: WebSocket): void {
+    carrier.socket = socket;
+    this.#bySocket.set(socket, carrier);
+  }
+
+  /** Remembers whom a candidate or a channel concerns. */
+  link(carrier: Carrier, socket: WebSocket): void {
+    this.#bySocket.set(socket, carrier);
+  }
+
+  /** The session of an id, loaded if need be. */
+  get(sid: string): Carrier | undefined {
+    const live = this.#live.get(sid);
+    if (live !== undefined) return live;
+    const sleeper = this.#asleep === undefined ? this.#find(sid) : this.#asleep.get(sid);
+    return sleeper === undefined ? undefined : this.#load(sleeper);
+  }
+
+  /** The session that a socket concerns, loaded if need be. */
+  of(socket: WebSocket): Carrier | undefined {
+    const known = this.#bySocket.get(socket);
+    if (known !== undefined) return known;
+    const role = this.#host.store.roleOf(socket);
+    if (role === null) return undefined;
+    const live = this.#live.get(role.sid);
+    if (live !== undefined) return live;
+    const session = this.#host.store.sessionOf(role);
+    if (session !== undefined) return this.#load({ sid: role.sid as SessionId, socket, session });
+    return this.get(role.sid);
+  }
+
+  forget(sid: string): void {
+    this.#live.delete(sid);
+    this.#asleep?.delete(sid);
+  }
+
+  count(): number {
+    return this.#live.size + this.#sleepers().size;
+  }
+
+  *all(): Iterable<Session> {
+    for (const sleeper of [...this.#sleepers().values()]) this.#load(sleeper);
+    for (const carrier of [...this.#live.values()]) yield carrier.session;
+  }
+
+  live(): Iterable<Carrier> {
+    return [...this.#live.values()];
+  }
+
+  /** Those that are not in memory, without bringing them there. */
+  asleep(): Iterable<Sleeper> {
+    return [...this.#sleepers().values()];
+  }
+
+  /** A session that sleeps was written down anew. */
+  update(sid: SessionId, session: StoredSession): void {
+    const sleeper = this.#asleep?.get(sid);
+    if (sleeper !== undefined) this.#asleep?.set(sid, { ...sleeper, session });
+  }
+
+  isEmpty(): boolean {
+    return this.#live.size === 0 && this.#sleepers().size === 0;
+  }
+
+  /** About how many the object holds, waiting polls included, without looking at any of them. */
+  weight(): number {
+    return Math.max(this.#host.ctx.getWebSockets().length, this.#live.size);
+  }
+
+  #sleepers(): Map<string, Sleeper> {
+    this.#asleep ??= this.#findAll();
+    return this.#asleep;
+  }
+
+  #findAll(): Map<string, Sleeper> {
+    const { ctx, store } = this.#host;
+    const found = new Map<string, Sleeper>();
+    if (!this.#host.persists) return found;
+    // Newest first is how the runtime lists them; we keep the order in which they came.
+    for (const socket of ctx.getWebSockets().reverse()) {
+      if (socket.readyState !== WebSocket.OPEN) continue;
+      const role = store.roleOf(socket);
+      const session = store.sessionOf(role);
+      if (session !== undefined) this.#addSleeper(found, session, socket);
+    }
+    for (const session of store.allPolling()) this.#addSleeper(found, session, undefined);
+    return found;
+  }
+
+  #addSleeper(found: Map<string, Sleeper>, session: StoredSession, socket: WebSocket | undefined): void {
+    if (this.#live.has(session.sid)) return;
+    found.set(session.sid, { sid: session.sid as SessionId, socket, session });
+  }
+
+  #find(sid: string): Sleeper | undefined {
+    const { ctx, store } = this.#host;
+    if (!this.#host.persists) return undefined;
+    for (const socket of ctx.getWebSockets(socketTag(sid))) {
+      const session = store.sessionOf(store.roleOf(socket));
+      if (session !== undefined && socket.readyState === WebSocket.OPEN) {
+        return { sid: sid as SessionId, socket, session };
+      }
+    }
+    const session = store.readPolling(sid);
+    return session === undefined ? undefined : { sid: sid as SessionId, socket: undefined, session };
+  }
+
+  #load({ sid, socket, session: stored }: Sleeper): Carrier {
+    const fixed = JSON.parse(stored.fixed) as FixedPart;
+    const carrier = new Carrier(this.#host, fixed, stored);
+    const state = fromStored(stored.state);
+    const kept = { record: stored.record };
+    carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier, kept);
+    if (socket !== undefined) this.attach(carrier, socket);
+    else this.#loadPoll(carrier);
+    this.#asleep?.delete(sid);
+    this.#live.set(sid, carrier);
+    this.#layer().load(carrier.session);
+    if (stored.busy) {
+      // What was under way died with the instance that had it; its client has to start again.
+      carrier.session.dispatch({
+        type: "transport-gone",
+        reason: "transport error",
+        description: "restarted",
+      });
+    }
+    return carrier;
+  }
+
+  /** A GET that waits is known by its channel alone. */
+  #loadPoll(carrier: Carrier): void {
+    const { ctx, store } = this.#host;
+    for (const socket of ctx.getWebSockets(pollTag(carrier.session.id))) {
+      const role: SocketRole = store.roleOf(socket);
+      if (role?.k !== "p" || socket.readyState !== WebSocket.OPEN) continue;
+      carrier.poll = socket;
+      carrier.session.state.poll = { pingDueAt: role.pingDueAt, limit: role.limit };
+      this.link(carrier, socket);
+    }
+  }
+}
+
+export function socketTag(sid: string): string {
+  return `s:${sid}`;
+}
+
+export function pollTag(sid: string): string {
+  return `p:${sid}`;
+}
+
+function identity(fixed: FixedPart) {
+  const { protocol, address, secure, openedAt, request } = fixed;
+  return { protocol, remoteAddress: address, secure, openedAt, request: toRequest(request) };
+}

@@ -1,0 +1,82 @@
+const SCHEDULE_KEY = "sio_schedule";
+/** An alarm that is overdue by this much has been lost. */
+const LOST_AFTER_MS = 5_000;
+
+/**
+ * The object's one alarm, shared by the heartbeat and by the user's schedule. A row is written only when the alarm has
+ * to come earlier than it would.
+ *
+ *   unknown (just woken) ─ look ─► none / at a time ─ runs ─► none
+ */
+export class Ticker {
+  readonly #storage: DurableObjectStorage;
+  readonly #onError: (error: unknown) => void;
+  /** Undefined: this instance has not looked yet. */
+  #at: number | null | undefined;
+  #looking: Promise<void> | undefined;
+  #wanted = Number.POSITIVE_INFINITY;
+
+  constructor(storage: DurableObjectStorage, onError: (error: unknown) => void) {
+    this.#storage = storage;
+    this.#onError = onError;
+  }
+
+  /** Sees to it that the alarm comes at `time` (ms) or earlier. */
+  ensureBy(time: number): void {
+    if (this.#at === undefined) {
+      this.#wanted = Math.min(this.#wanted, time);
+      this.#looking ??= this.#look();
+      return;
+    }
+    if (this.#at !== null && this.#at <= time) return;
+    this.#at = time;
+    this.#storage.setAlarm(time).catch(this.#onError);
+  }
+
+  /** Notices a lost alarm: one that should have run long ago. Cheap enough for every event. */
+  heal(now: number, next: () => number): void {
+    if (this.#at === undefined) {
+      this.#looking ??= this.#look(() => next());
+      return;
+    }
+    if (this.#at !== null && this.#at + LOST_AFTER_MS < now) {
+      this.#at = null;
+      this.ensureBy(next());
+    }
+  }
+
+  /** The alarm has gone off. */
+  ran(): void {
+    this.#at = null;
+  }
+
+  get scheduledAt(): number | undefined {
+    return this.#storage.kv.get<number>(SCHEDULE_KEY);
+  }
+
+  /** Keeps the time of the user's own schedule; undefined removes it. */
+  schedule(time: number | undefined): void {
+    if (time === undefined) {
+      this.#storage.kv.delete(SCHEDULE_KEY);
+      return;
+    }
+    this.#storage.kv.put(SCHEDULE_KEY, time);
+    this.ensureBy(time);
+  }
+
+  async #look(next?: () => number): Promise<void> {
+    try {
+      const at = await this.#storage.getAlarm();
+      // An alarm that runs now reads as none, and what ran meanwhile knows better.
+      if (this.#at === undefined) this.#at = at;
+    } catch (error) {
+      this.#onError(error);
+      this.#at = null;
+    }
+    const wanted = this.#wanted;
+    this.#wanted = Number.POSITIVE_INFINITY;
+    this.#looking = undefined;
+    if (wanted !== Number.POSITIVE_INFINITY) this.ensureBy(wanted);
+    if (this.#at === null && next !== undefined) this.ensureBy(next());
+  }
+}

@@ -1,0 +1,12 @@
+import type { EngineError } from "../engine/errors.ts";
+
+/**
+ * The answer to a request that is refused: the error's number and text as JSON, or only the text where a WebSocket
+ * was asked for (browsers show neither).
+ */
+export function toErrorResponse(error: EngineError, isUpgrade: boolean): Response {
+  if (isUpgrade) {
+    return new Response(error.publicMessage, { status: 400, headers: { "content-type": "text/html" } });
+  }
+  return Response.json({ code: error.code, message: error.publicMessage }, { status: error.status });
+}
