@@ -16,18 +16,16 @@ export type CodecErrorCode =
   | "UNEXPECTED_BINARY"
   /** Not JSON, or not what this type of packet carries. */
   | "INVALID_PAYLOAD"
-  /** Data to be sent that contains itself. */
-  | "CIRCULAR"
-  /** Data to be sent that is nested deeper than the stack allows. */
-  | "TOO_DEEP";
+  /** Data to be sent that contains itself, or is nested deeper than `MAX_DEPTH`. */
+  | "CIRCULAR";
 
 /** A refusal by the codec: bad input from outside, or data that no packet can carry. */
 export class CodecError extends Error {
+  override readonly name = "CodecError";
   readonly code: CodecErrorCode;
 
   constructor(code: CodecErrorCode) {
     super(code);
-    this.name = "CodecError";
     this.code = code;
   }
 }

@@ -19,7 +19,7 @@ export interface EnginePacket {
 export function encodeFrame(packet: EnginePacket): Frame {
   const { type, data } = packet;
   if (typeof data === "object") return data;
-  return (type === "message" ? "4" : TYPES.indexOf(type)) + (data || "");
+  return TYPES.indexOf(type) + (data || "");
 }
 
 /** Wraps bytes in text (`b` and base64), for long-polling and for WebSockets whose client asked with `b64=1`. */

@@ -1,7 +1,7 @@
-export type { Attachment } from "./attachments.ts";
+export { type Attachment, type EncodedPacket, MAX_DEPTH } from "./attachments.ts";
 export { CodecError, type CodecErrorCode } from "./codec-error.ts";
 export type { Reviver } from "./decode-header.ts";
-export { type EncodedPacket, encodePacket, type Replacer } from "./encode-packet.ts";
+export { encodePacket, encodePacketFrames, type Replacer } from "./encode-packet.ts";
 export {
   decodeFrame,
   type EnginePacket,

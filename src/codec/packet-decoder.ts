@@ -1,7 +1,7 @@
 import { insertAttachments } from "./attachments.ts";
 import { CodecError } from "./codec-error.ts";
 import { decodeHeader, type Reviver } from "./decode-header.ts";
-import { PacketType, type SocketPacket } from "./socket-packet.ts";
+import type { SocketPacket } from "./socket-packet.ts";
 
 /** Attachments a packet may have unless the options say otherwise: what socket.io-parser allows since 4.2.6. */
 export const DEFAULT_MAX_ATTACHMENTS = 10;
@@ -15,29 +15,22 @@ export interface PacketDecoderOptions {
   reviver?: Reviver;
 }
 
-/** What is half received: the header and the attachments so far. Structured clone can hold it. */
-export interface PendingPacket {
-  header: string;
-  attachments: BinaryChunk[];
-}
+/** The messages of a packet that is half received, its header first. Structured clone can hold them. */
+export type PendingPacket = readonly (string | BinaryChunk)[];
 
 /** Puts the messages of one connection together to packets; attachments follow their header at once. */
 export class PacketDecoder {
-  readonly #maxAttachments: number;
-  readonly #reviver: Reviver | undefined;
+  readonly #options: PacketDecoderOptions;
   #packet: SocketPacket | undefined;
-  #missing = 0;
-  #header = "";
-  #attachments: BinaryChunk[] = [];
+  #chunks: (string | BinaryChunk)[] = [];
 
   constructor(options: PacketDecoderOptions = {}) {
-    this.#maxAttachments = options.maxAttachments ?? DEFAULT_MAX_ATTACHMENTS;
-    this.#reviver = options.reviver;
+    this.#options = options;
   }
 
   /** Whether attachments are awaited. */
   get isPending(): boolean {
-    return this.#missing > 0;
+    return this.#packet !== undefined;
   }
 
   /**
@@ -46,43 +39,38 @@ export class PacketDecoder {
    * @throws CodecError after which the connection is of no use
    */
   add(chunk: string | BinaryChunk): SocketPacket | undefined {
-    if (typeof chunk !== "string") return this.#addAttachment(chunk);
-    if (this.#missing > 0) throw new CodecError("UNEXPECTED_TEXT");
-    const packet = decodeHeader(chunk, this.#maxAttachments, this.#reviver);
-    if (packet.attachments === undefined) return packet;
-    this.#missing = packet.attachments;
-    this.#header = chunk;
-    this.#packet = packet;
-    return undefined;
-  }
-
-  #addAttachment(chunk: BinaryChunk): SocketPacket | undefined {
-    if (!this.#packet) throw new CodecError("UNEXPECTED_BINARY");
-    this.#attachments.push(chunk);
-    if (--this.#missing > 0) return undefined;
-    const { attachments: _, type, ...packet } = this.#packet;
-    const attachments = this.#attachments;
+    let packet = this.#packet;
+    if (typeof chunk === "string") {
+      if (packet) throw new CodecError("UNEXPECTED_TEXT");
+      const { maxAttachments = DEFAULT_MAX_ATTACHMENTS, reviver } = this.#options;
+      packet = decodeHeader(chunk, maxAttachments, reviver);
+      if (!packet.attachments) return packet;
+      this.#packet = packet;
+    }
+    if (!packet) throw new CodecError("UNEXPECTED_BINARY");
+    const chunks = this.#chunks;
+    chunks.push(chunk);
+    if (chunks.length <= (packet.attachments ?? 0)) return undefined;
     this.reset();
-    if (packet.data) insertAttachments(packet.data, attachments);
-    return { ...packet, type: type === PacketType.BINARY_EVENT ? PacketType.EVENT : PacketType.ACK };
+    delete packet.attachments;
+    insertAttachments(packet.data, chunks.slice(1));
+    return packet;
   }
 
   /** What is half received, for a server that must be able to sleep; undefined when nothing is. */
   snapshot(): PendingPacket | undefined {
-    return this.#packet && { header: this.#header, attachments: [...this.#attachments] };
+    return this.#packet && [...this.#chunks];
   }
 
   /** Goes on from a snapshot. */
   restore(pending: PendingPacket): void {
     this.reset();
-    this.add(pending.header);
-    for (const attachment of pending.attachments) this.add(attachment);
+    for (const chunk of pending) this.add(chunk);
   }
 
   /** Forgets what is half received. */
   reset(): void {
     this.#packet = undefined;
-    this.#missing = 0;
-    this.#attachments = [];
+    this.#chunks = [];
   }
 }

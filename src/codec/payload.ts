@@ -1,16 +1,14 @@
 import type { CodecError } from "./codec-error.ts";
 import { decodeFrame, type EnginePacket, encodeBase64Frame, type Frame } from "./engine-packet.ts";
 
-/** Stands between two packets of a polling payload. JSON escapes this character, so no packet of Socket.IO contains it. */
+/** Stands between two packets of a payload. JSON escapes this character, so no packet of Socket.IO contains it. */
 const SEPARATOR = "\x1e";
 
 /** Joins frames to the body of one long-polling request or response. */
 export function encodePayload(frames: readonly Frame[]): string {
-  return frames.map(toText).join(SEPARATOR);
-}
-
-function toText(frame: Frame): string {
-  return typeof frame === "string" ? frame : encodeBase64Frame(frame);
+  return frames
+    .map((frame) => (typeof frame === "string" ? frame : encodeBase64Frame(frame)))
+    .join(SEPARATOR);
 }
 
 /** The packets of a body in their order, up to the first bad one; `error` says what was wrong with that one. */
@@ -22,15 +20,10 @@ export interface DecodedPayload {
 /** Splits the body of a long-polling request or response: packets before a bad one still count, as on Node. */
 export function decodePayload(body: string): DecodedPayload {
   const packets: EnginePacket[] = [];
-  let end = -1;
-  do {
-    const start = end + 1;
-    end = body.indexOf(SEPARATOR, start);
-    try {
-      packets.push(decodeFrame(body.slice(start, end < 0 ? body.length : end)));
-    } catch (error) {
-      return { packets, error: error as CodecError };
-    }
-  } while (end >= 0);
+  try {
+    for (const frame of body.split(SEPARATOR)) packets.push(decodeFrame(frame));
+  } catch (error) {
+    return { packets, error: error as CodecError };
+  }
   return { packets, error: null };
 }
