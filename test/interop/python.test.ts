@@ -1,0 +1,50 @@
+import { spawn, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { worldOf } from "../contract/world.ts";
+import { targets } from "../support/targets.ts";
+
+const PYTHON = "/usr/bin/python3";
+const script = fileURLToPath(new URL("./python_client.py", import.meta.url));
+const isInstalled = spawnSync(PYTHON, ["-c", "import socketio, websocket"], { timeout: 20_000 }).status === 0;
+if (!isInstalled)
+  console.error("SKIPPED: Debian's python3-socketio is not installed, its client is not tested");
+
+/** Runs the script to its end, within 40 seconds, and gives what it saw. */
+function talk(url: string, transports: string): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(PYTHON, [script, url, transports], { timeout: 25_000 });
+    let output = "";
+    let errors = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk));
+    child.stderr.on("data", (chunk: Buffer) => (errors += chunk));
+    child.on("error", reject);
+    child.on("close", (status) => {
+      if (status === 0) resolve(JSON.parse(output));
+      else reject(new Error(`python3-socketio over ${transports} ended with ${status}: ${errors}${output}`));
+    });
+  });
+}
+
+describe.skipIf(!isInstalled).each(targets)("Debian's python3-socketio client on %s", (target) => {
+  const world = worldOf(target, "4.8", "default");
+
+  it.each([
+    ["polling", "polling"],
+    ["websocket", "websocket"],
+    ["polling,websocket", "websocket"],
+  ])("holds a conversation over %s", async (transports, transport) => {
+    const seen = await talk(world.server.url, transports);
+    expect(seen).toEqual({
+      welcome: expect.arrayContaining(["/", "/custom"]),
+      n: Array.from({ length: 100 }, (_, i) => i),
+      echo: [["text", [255, 0], { deep: 1 }]],
+      answer: { a: ["ü", null] },
+      bytes: [1, 2, 0],
+      asked: "python says",
+      report: { next: 100, wrong: 0 },
+      custom: "over there",
+      transport,
+    });
+  });
+});

@@ -1,0 +1,65 @@
+"""A conversation of Debian's python3-socketio client with the contract application.
+
+Usage: python_client.py URL TRANSPORTS, where TRANSPORTS is "polling", "websocket" or "polling,websocket".
+Prints one JSON object with what it saw and ends with status 0, or fails loudly.
+"""
+
+import json
+import sys
+import threading
+
+import socketio
+
+LIMIT = 10
+
+url, transports = sys.argv[1], sys.argv[2].split(",")
+client = socketio.Client(reconnection=False)
+seen = {"welcome": [], "n": [], "echo": []}
+enough = threading.Event()
+echoed = threading.Event()
+
+
+@client.on("welcome")
+@client.on("welcome", namespace="/custom")
+def on_welcome(nsp):
+    seen["welcome"].append(nsp)
+
+
+@client.on("n")
+def on_number(number):
+    seen["n"].append(number)
+    if len(seen["n"]) == 100:
+        enough.set()
+
+
+@client.on("echo")
+def on_echo(*args):
+    seen["echo"].append([list(arg) if isinstance(arg, bytes) else arg for arg in args])
+    echoed.set()
+
+
+@client.on("question")
+def on_question(question):
+    return "python says", question
+
+
+def wait(event, what):
+    if not event.wait(LIMIT):
+        raise SystemExit("no %s within %d s; seen: %s" % (what, LIMIT, seen))
+
+
+client.connect(url, transports=transports, namespaces=["/", "/custom"], wait_timeout=LIMIT)
+seen["answer"] = client.call("echo", {"a": ["ü", None]}, timeout=LIMIT)
+seen["bytes"] = list(client.call("echo", b"\x01\x02\x00", timeout=LIMIT))
+client.emit("echo", ("text", b"\xff\x00", {"deep": 1}))
+wait(echoed, "echo")
+client.emit("count", (0, 100))
+wait(enough, "100 numbers")
+seen["asked"] = client.call("ask and wait", "why?", timeout=LIMIT)
+for number in range(100):
+    client.emit("c", number)
+seen["report"] = client.call("c report", timeout=LIMIT)
+seen["custom"] = client.call("echo", "over there", namespace="/custom", timeout=LIMIT)
+seen["transport"] = client.transport()
+client.disconnect()
+print(json.dumps(seen))

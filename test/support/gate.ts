@@ -1,0 +1,59 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { Address } from "./http.ts";
+
+/** A proxy that lets HTTP through and holds WebSockets until it is told otherwise: it decides when an upgrade happens. */
+export interface Gate extends Address {
+  readonly url: string;
+  /** Lets waiting WebSockets through, and every later one. */
+  open(): void;
+  /** Resolves when a WebSocket waits. */
+  readonly knocked: Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startGate(to: Address): Promise<Gate> {
+  const sockets = new Set<Socket>();
+  let isOpen = false;
+  let waiting: (() => void)[] = [];
+  let knock: () => void = () => {};
+  const knocked = new Promise<void>((resolve) => (knock = resolve));
+
+  const server = createServer((client) => {
+    sockets.add(client);
+    client.on("error", () => client.destroy()).on("close", () => sockets.delete(client));
+    client.once("data", (first) => {
+      client.pause();
+      const pass = () => {
+        const upstream = connect(to.port, to.host);
+        sockets.add(upstream);
+        upstream.on("error", () => client.destroy()).on("close", () => sockets.delete(upstream));
+        client.on("close", () => upstream.resetAndDestroy());
+        upstream.setNoDelay(true);
+        client.setNoDelay(true);
+        upstream.write(first);
+        client.pipe(upstream).pipe(client);
+      };
+      if (isOpen || !/\r\nupgrade: *websocket/i.test(first.toString("latin1"))) return pass();
+      waiting.push(pass);
+      knock();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    host: "127.0.0.1",
+    port,
+    knocked,
+    open() {
+      isOpen = true;
+      for (const pass of waiting) pass();
+      waiting = [];
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}

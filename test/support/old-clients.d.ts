@@ -1,0 +1,7 @@
+/** Versions that ship no types for their ES module. */
+declare module "socket.io-client-3.1" {
+  export const io: (url: string, options: object) => unknown;
+}
+declare module "socket.io-client-4.0" {
+  export const io: (url: string, options: object) => unknown;
+}
