@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { worldOf } from "../contract/world.ts";
-import { targets } from "../support/targets.ts";
+import { expected, targets } from "../support/targets.ts";
 
 const PYTHON = "/usr/bin/python3";
 const script = fileURLToPath(new URL("./python_client.py", import.meta.url));
@@ -11,9 +11,9 @@ if (!isInstalled)
   console.error("SKIPPED: Debian's python3-socketio is not installed, its client is not tested");
 
 /** Runs the script to its end, within 40 seconds, and gives what it saw. */
-function talk(url: string, transports: string): Promise<Record<string, unknown>> {
+function talk(url: string, transports: string, count: number): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
-    const child = spawn(PYTHON, [script, url, transports], { timeout: 25_000 });
+    const child = spawn(PYTHON, [script, url, transports, String(count)], { timeout: 25_000 });
     let output = "";
     let errors = "";
     child.stdout.on("data", (chunk: Buffer) => (output += chunk));
@@ -34,10 +34,12 @@ describe.skipIf(!isInstalled).each(targets)("Debian's python3-socketio client on
     ["websocket", "websocket"],
     ["polling,websocket", "websocket"],
   ])("holds a conversation over %s", async (transports, transport) => {
-    const seen = await talk(world.server.url, transports);
+    // More than 16 packets in one answer and this client hangs up: the original overwhelms it.
+    const count = expected(target, { official: 10, edge: 100 });
+    const seen = await talk(world.server.url, transports, count);
     expect(seen).toEqual({
       welcome: expect.arrayContaining(["/", "/custom"]),
-      n: Array.from({ length: 100 }, (_, i) => i),
+      n: Array.from({ length: count }, (_, i) => i),
       echo: [["text", [255, 0], { deep: 1 }]],
       answer: { a: ["ü", null] },
       bytes: [1, 2, 0],

@@ -1,6 +1,6 @@
 """A conversation of Debian's python3-socketio client with the contract application.
 
-Usage: python_client.py URL TRANSPORTS, where TRANSPORTS is "polling", "websocket" or "polling,websocket".
+Usage: python_client.py URL TRANSPORTS COUNT, where TRANSPORTS is "polling", "websocket" or "polling,websocket".
 Prints one JSON object with what it saw and ends with status 0, or fails loudly.
 """
 
@@ -12,7 +12,7 @@ import socketio
 
 LIMIT = 10
 
-url, transports = sys.argv[1], sys.argv[2].split(",")
+url, transports, count = sys.argv[1], sys.argv[2].split(","), int(sys.argv[3])
 client = socketio.Client(reconnection=False)
 seen = {"welcome": [], "n": [], "echo": []}
 enough = threading.Event()
@@ -28,7 +28,7 @@ def on_welcome(nsp):
 @client.on("n")
 def on_number(number):
     seen["n"].append(number)
-    if len(seen["n"]) == 100:
+    if len(seen["n"]) == count:
         enough.set()
 
 
@@ -53,8 +53,8 @@ seen["answer"] = client.call("echo", {"a": ["ü", None]}, timeout=LIMIT)
 seen["bytes"] = list(client.call("echo", b"\x01\x02\x00", timeout=LIMIT))
 client.emit("echo", ("text", b"\xff\x00", {"deep": 1}))
 wait(echoed, "echo")
-client.emit("count", (0, 100))
-wait(enough, "100 numbers")
+client.emit("count", (0, count))
+wait(enough, "%d numbers" % count)
 seen["asked"] = client.call("ask and wait", "why?", timeout=LIMIT)
 for number in range(100):
     client.emit("c", number)
