@@ -44,7 +44,7 @@ describe.skipIf(!isInstalled).each(targets)("Debian's python3-socketio client on
       answer: { a: ["ü", null] },
       bytes: [1, 2, 0],
       asked: "python says",
-      report: { next: 100, wrong: 0 },
+      report: { next: count, wrong: 0 },
       custom: "over there",
       transport,
     });

@@ -56,7 +56,7 @@ wait(echoed, "echo")
 client.emit("count", (0, count))
 wait(enough, "%d numbers" % count)
 seen["asked"] = client.call("ask and wait", "why?", timeout=LIMIT)
-for number in range(100):
+for number in range(count):
     client.emit("c", number)
 seen["report"] = client.call("c report", timeout=LIMIT)
 seen["custom"] = client.call("echo", "over there", namespace="/custom", timeout=LIMIT)
