@@ -3,6 +3,7 @@ import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
+import type { RecoveryLog } from "./recovery-log.ts";
 
 /** What the object offers to the layer above the sessions. */
 export interface LayerHost {
@@ -19,6 +20,10 @@ export interface LayerHost {
   sleeping(): Iterable<{ readonly sid: SessionId; readonly stored: unknown }>;
   session(sid: SessionId): Session | undefined;
   toBinary(bytes: Uint8Array): Uint8Array;
+  /** First of 1,000 ids for acknowledgements of a namespace that nobody has used: one row. */
+  nextAckBlock(nsp: string): number;
+  /** Storage for connection state recovery. */
+  recovery(windowMs: number): RecoveryLog;
 }
 
 /** The layer above the sessions: a Socket.IO server, or bare Engine.IO. */

@@ -13,6 +13,7 @@ import type { LayerHost, ObjectDefinition, ObjectLayer } from "./definition.ts";
 import { guardContext } from "./guarded-context.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { fromInternalRequest } from "./internal-request.ts";
+import { RecoveryLog } from "./recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { MAIN, toBase64Url } from "./session-id.ts";
 import { SessionStore, StateTooLarge } from "./session-store.ts";
@@ -24,6 +25,8 @@ const REPLAY_LIMIT_MS = 10_000;
 /** `hibernation: false` renews a timer of this length, ms: an object with a pending timer stays in memory. */
 const AWAKE_MS = 5_000;
 const META_KEY = "sio_meta";
+const ACKS_KEY = "sio_a:";
+const ACK_BLOCK = 1_000;
 
 /**
  * One object at work. Every event comes in here, and every turn that changed something ends in `#settle`:
@@ -52,6 +55,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #touched = new Set<Carrier>();
   #turn = 0;
   #isTurnEnding = false;
+  #recovery: RecoveryLog | undefined;
   #awakeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
@@ -291,6 +295,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #settle(): void {
     this.#isTurnEnding = false;
     this.#turn++;
+    this.#recovery?.flush();
     if (this.#touched.size === 0) return;
     const touched = this.#touched;
     this.#touched = new Set();
@@ -331,6 +336,26 @@ export class ObjectRuntime<Api> implements CarrierHost {
     return true;
   }
 
+  #nextAckBlock(nsp: string): number {
+    const key = ACKS_KEY + nsp;
+    const first = this.ctx.storage.kv.get<number>(key) ?? ACK_BLOCK;
+    // Clients in other languages hold ids in 32 bits.
+    this.ctx.storage.kv.put(key, (first + ACK_BLOCK) % (2 ** 31 - ACK_BLOCK));
+    return first;
+  }
+
+  #openRecovery(windowMs: number): RecoveryLog {
+    const host = {
+      now: () => this.now(),
+      hasSession: (sid: SessionId) => this.table.has(sid),
+      endTurn: () => {
+        if (!this.#isTurnEnding) this.#endTurn();
+      },
+    };
+    this.#recovery ??= new RecoveryLog(this.ctx.storage.kv, host, windowMs);
+    return this.#recovery;
+  }
+
   #toLayerHost(): LayerHost {
     const runtime = this;
     return {
@@ -353,6 +378,8 @@ export class ObjectRuntime<Api> implements CarrierHost {
       },
       session: (sid: SessionId) => this.table.get(sid)?.session,
       toBinary: (bytes) => this.toBinary(bytes),
+      nextAckBlock: (nsp) => this.#nextAckBlock(nsp),
+      recovery: (windowMs) => this.#openRecovery(windowMs),
     };
   }
 }

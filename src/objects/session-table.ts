@@ -74,6 +74,13 @@ export class SessionTable implements SessionDirectory {
     return this.get(role.sid);
   }
 
+  has(sid: string): boolean {
+    return (
+      this.#live.has(sid) ||
+      (this.#asleep === undefined ? this.#find(sid) !== undefined : this.#asleep.has(sid))
+    );
+  }
+
   forget(sid: string): void {
     this.#live.delete(sid);
     this.#asleep?.delete(sid);

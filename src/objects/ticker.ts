@@ -23,6 +23,7 @@ export class Ticker {
 
   /** Sees to it that the alarm comes at `time` (ms) or earlier. */
   ensureBy(time: number): void {
+    if (!Number.isFinite(time)) return;
     if (this.#at === undefined) {
       this.#wanted = Math.min(this.#wanted, time);
       this.#looking ??= this.#look();

@@ -1,0 +1,156 @@
+import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../server/ports.ts";
+import type { SessionId } from "../shared/ids.ts";
+import { estimateBytes } from "./session-store.ts";
+
+/** Packets of one turn of the event loop: one row. */
+interface LogRow {
+  readonly at: number;
+  readonly entries: readonly RecoveryEntry[];
+}
+
+export interface RecoveryLogHost {
+  now(): number;
+  /** Whether a session of this object has this id, asleep or awake. */
+  hasSession(sid: SessionId): boolean;
+  /** Calls `flush` at the end of this turn. */
+  endTurn(): void;
+}
+
+const RECORD = "sio_r:";
+const LOG = "sio_l:";
+const PRUNED = "sio_p:";
+/** Between a namespace and what follows it in a key; names of namespaces come from URLs and have no line feeds. */
+const BREAK = "\n";
+/** A row may hold 2 MB in production. */
+const MAX_ROW_BYTES = 1_900_000;
+
+/** Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. */
+export class RecoveryLog implements RecoveryStore {
+  readonly #kv: SyncKvStorage;
+  readonly #host: RecoveryLogHost;
+  readonly #windowMs: number;
+  readonly #startedAt: number;
+  /** What this turn has to write. */
+  readonly #records = new Map<string, RecoveryRecord>();
+  readonly #entries = new Map<string, RecoveryEntry[]>();
+  /** The logs of namespaces that somebody asked for, oldest entry first. */
+  readonly #logs = new Map<string, { at: number; entry: RecoveryEntry }[]>();
+
+  constructor(kv: SyncKvStorage, host: RecoveryLogHost, windowMs: number) {
+    this.#kv = kv;
+    this.#host = host;
+    this.#windowMs = windowMs;
+    this.#startedAt = host.now();
+  }
+
+  save(record: RecoveryRecord): void {
+    this.#records.set(toKey(record.nsp, record.pid), record);
+    this.#host.endTurn();
+  }
+
+  find(nsp: string, pid: string): RecoveryRecord | undefined {
+    const key = toKey(nsp, pid);
+    const record = this.#records.get(key) ?? this.#kv.get<RecoveryRecord>(key);
+    return record === undefined ? undefined : this.#withEnd(record);
+  }
+
+  remove(nsp: string, pid: string): void {
+    const key = toKey(nsp, pid);
+    this.#records.delete(key);
+    this.#kv.delete(key);
+  }
+
+  append(nsp: string, entry: RecoveryEntry): void {
+    const entries = this.#entries.get(nsp);
+    if (entries === undefined) this.#entries.set(nsp, [entry]);
+    else entries.push(entry);
+    this.#logs.get(nsp)?.push({ at: this.#host.now(), entry });
+    this.#host.endTurn();
+  }
+
+  since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined {
+    const pruned = this.#kv.get<string>(PRUNED + nsp);
+    if (pruned !== undefined && offset < pruned) return undefined;
+    this.flush();
+    return this.#logOf(nsp)
+      .filter(({ entry }) => entry.offset > offset)
+      .map(({ entry }) => entry);
+  }
+
+  /** Writes what the turn has left to write. */
+  flush(): void {
+    for (const [key, record] of this.#records) this.#kv.put(key, record);
+    this.#records.clear();
+    const at = this.#host.now();
+    for (const [nsp, entries] of this.#entries) this.#write(nsp, at, entries);
+    this.#entries.clear();
+  }
+
+  /** Removes what nobody can come back to any more, and gives the records among it. */
+  prune(now: number): RecoveryRecord[] {
+    const before = now - this.#windowMs;
+    this.#pruneLog(before);
+    const expired: RecoveryRecord[] = [];
+    for (const [key, stored] of [...this.#kv.list<RecoveryRecord>({ prefix: RECORD })]) {
+      const record = this.#withEnd(stored);
+      if (record.at === null) continue;
+      if (record.at > before) {
+        // A restart ended it, and nobody has written that down.
+        if (stored.at === null) this.#kv.put(key, record);
+        continue;
+      }
+      this.#kv.delete(key);
+      expired.push(record);
+    }
+    return expired;
+  }
+
+  #write(nsp: string, at: number, entries: readonly RecoveryEntry[]): void {
+    const first = entries[0];
+    if (first === undefined) return;
+    if (estimateBytes(entries) <= MAX_ROW_BYTES) {
+      this.#kv.put(LOG + nsp + BREAK + first.offset, { at, entries } satisfies LogRow);
+    } else if (entries.length === 1) {
+      // No row can hold it: who missed it starts anew, as with a packet that has been pruned.
+      this.#kv.put(PRUNED + nsp, first.offset);
+    } else {
+      const middle = entries.length >> 1;
+      this.#write(nsp, at, entries.slice(0, middle));
+      this.#write(nsp, at, entries.slice(middle));
+    }
+  }
+
+  /** A record of a session that a restart swallowed ended when this instance began. */
+  #withEnd(record: RecoveryRecord): RecoveryRecord {
+    if (record.at !== null || this.#host.hasSession(record.session)) return record;
+    return { ...record, at: this.#startedAt };
+  }
+
+  #pruneLog(before: number): void {
+    const last = new Map<string, string>();
+    for (const [key, { at, entries }] of [...this.#kv.list<LogRow>({ prefix: LOG })]) {
+      if (at >= before) continue;
+      this.#kv.delete(key);
+      const nsp = key.slice(LOG.length, key.lastIndexOf(BREAK));
+      const newest = entries.at(-1)?.offset;
+      if (newest !== undefined) last.set(nsp, newest);
+    }
+    for (const [nsp, offset] of last) {
+      this.#kv.put(PRUNED + nsp, offset);
+      this.#logs.delete(nsp);
+    }
+  }
+
+  #logOf(nsp: string): { at: number; entry: RecoveryEntry }[] {
+    const known = this.#logs.get(nsp);
+    if (known !== undefined) return known;
+    const rows = [...this.#kv.list<LogRow>({ prefix: LOG + nsp + BREAK })];
+    const log = rows.flatMap(([, { at, entries }]) => entries.map((entry) => ({ at, entry })));
+    this.#logs.set(nsp, log);
+    return log;
+  }
+}
+
+function toKey(nsp: string, pid: string): string {
+  return RECORD + nsp + BREAK + pid;
+}
