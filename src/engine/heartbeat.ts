@@ -8,6 +8,8 @@ import type { SessionRules, SessionState } from "./state.ts";
  *
  *   websocket   tick ─ "2" ─► client ─ "3" ─► answered by the runtime, which keeps the time of it
  *   polling     the waiting GET is answered "2" when a ping is due; asking again proves that somebody is there
+ *
+ * In Engine.IO v3 the client pings and the server answers: there it is the pings that must not stay away.
  */
 
 const PING_SHARE = 0.9;
@@ -18,6 +20,7 @@ const QUIET_START_MS = 1_000;
 
 /** When the next ping of a session is due, ms. 0: at once, because nobody knows when the last one was. */
 export function pingDueAt(state: SessionState, rules: SessionRules): number {
+  if (state.protocol === 3) return Number.POSITIVE_INFINITY;
   if (state.transport === "polling") {
     return state.pingedAt === 0 ? 0 : state.pingedAt + PING_SHARE * rules.pingInterval;
   }
@@ -31,6 +34,9 @@ export function isPingOutstanding(state: SessionState, pongedAt: number): boolea
 
 /** No answer, or no poll, for so long that the peer has to be taken for dead. */
 export function isExpired(state: SessionState, now: number, pongedAt: number, rules: SessionRules): boolean {
+  if (state.protocol === 3 && state.transport === "websocket") {
+    return now - Math.max(state.openedAt, state.pongedAt) >= rules.pingInterval + rules.pingTimeout;
+  }
   if (state.transport === "websocket") {
     return isPingOutstanding(state, pongedAt) && now - state.pingedAt >= rules.pingTimeout;
   }
@@ -45,6 +51,9 @@ export function nextTickAt(state: SessionState, pongedAt: number, rules: Session
   if (state.phase === "closing") return state.closeBy;
   if (state.transport === "polling") {
     return (state.seenAt || state.absentSince) + rules.pingInterval + rules.pingTimeout;
+  }
+  if (state.protocol === 3) {
+    return Math.max(state.openedAt, state.pongedAt) + rules.pingInterval + rules.pingTimeout;
   }
   if (isPingOutstanding(state, pongedAt)) return state.pingedAt + rules.pingTimeout;
   return pingDueAt(state, rules);
@@ -70,6 +79,7 @@ function onPollingTick(state: SessionState, now: number): Effect[] {
 }
 
 function isPingDue(state: SessionState, now: number, rules: SessionRules): boolean {
+  if (state.protocol === 3) return false;
   const quiet = Math.min(QUIET_START_MS, rules.pingInterval / 3);
   if (now - state.openedAt < quiet) return false;
   // The first ping may come early, so that a session falls in with the rhythm of its object.

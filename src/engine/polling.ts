@@ -11,6 +11,8 @@ import { byteLength, type SessionRules, type SessionState, type WaitingPoll } fr
  *                                ├─ ping due ─────────► the Worker hands the poll back ("poll-gone: pinged"), answers "2"
  *                                └─ client went away ─► "poll-gone: aborted"
  */
+const LONGEST_HOLD_MS = 86_400_000;
+
 export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
   if (state.phase === "closed" || state.transport !== "polling") return [{ type: "refuse" }];
   if (state.poll !== null) {
@@ -29,7 +31,7 @@ export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
     return effects;
   }
   state.poll = poll;
-  effects.push({ type: "park", poll, pingInMs: poll.pingDueAt - now });
+  effects.push({ type: "park", poll, pingInMs: Math.min(poll.pingDueAt - now, LONGEST_HOLD_MS) });
   if (state.candidate === "probing") effects.push({ type: "release-later" });
   return effects;
 };

@@ -29,6 +29,8 @@ export interface WaitingPoll {
  * ```
  */
 export interface SessionState {
+  /** Clients of Engine.IO v3 ping, and the server answers. */
+  readonly protocol: 3 | 4;
   phase: "open" | "closing" | "closed";
   transport: TransportName;
   /** A WebSocket that wants to take over a polling session. Lives in memory: a restart ends it. */
@@ -63,8 +65,9 @@ export interface SessionRules {
   readonly maxQueuedBytes: number;
 }
 
-export function createState(transport: TransportName, now: number): SessionState {
+export function createState(protocol: 3 | 4, transport: TransportName, now: number): SessionState {
   return {
+    protocol,
     phase: "open",
     transport,
     candidate: "none",
@@ -84,6 +87,7 @@ export function createState(transport: TransportName, now: number): SessionState
 
 /** The part of a state that is worth writing down, without what belongs to an instance of the object. */
 export interface StoredState {
+  readonly protocol: 3 | 4;
   readonly phase: "open" | "closing";
   readonly transport: TransportName;
   readonly queue: readonly Frame[];
@@ -97,6 +101,7 @@ export interface StoredState {
 export function toStored(state: SessionState): StoredState {
   const isPolling = state.transport === "polling";
   return {
+    protocol: state.protocol,
     phase: state.phase === "closing" ? "closing" : "open",
     transport: state.transport,
     queue: state.queue,

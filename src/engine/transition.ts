@@ -13,7 +13,7 @@ export const PING_EACH_BYTES = 1_000_000;
 export function transition(state: SessionState, event: SessionEvent, rules: SessionRules): Effect[] {
   switch (event.type) {
     case "packet":
-      return onPacket(state, event.packet, event.now);
+      return onPacket(state, event.packet, event.now, rules);
     case "send":
       return onSend(state, event.frames, event.now, rules);
     case "candidate-packet":
@@ -39,17 +39,19 @@ export function transition(state: SessionState, event: SessionEvent, rules: Sess
   }
 }
 
-function onPacket(state: SessionState, packet: EnginePacket, now: number): Effect[] {
+function onPacket(state: SessionState, packet: EnginePacket, now: number, rules: SessionRules): Effect[] {
   if (state.phase !== "open") return NOTHING;
   switch (packet.type) {
     case "message":
       // An empty message is a message too: the layer above refuses it.
       return [{ type: "message", data: packet.data ?? "" }];
     case "pong":
+      if (state.protocol === 3) return end(state, "transport error", "invalid heartbeat direction");
       return onPong(state, now);
     case "close":
       return end(state, "transport close");
     case "ping":
+      if (state.protocol === 3) return onClientPing(state, packet, now, rules);
       return end(state, "transport error", "invalid heartbeat direction");
     default:
       // "0", "5" and "6" mean nothing here; Swift sends "6" while it upgrades.
@@ -59,15 +61,31 @@ function onPacket(state: SessionState, packet: EnginePacket, now: number): Effec
 
 function onPong(state: SessionState, now: number): Effect[] {
   const report: Effect = { type: "report", event: "heartbeat" };
-  if (state.transport === "polling") return [report, ...seen(state, now)];
+  // Over polling the Worker answers most of them by itself, so that none of them is seen is one rule.
+  if (state.transport === "polling") return seen(state, now);
   state.pongedAt = now;
   state.unansweredBytes = 0;
   return [report, SAVE];
 }
 
+function onClientPing(
+  state: SessionState,
+  { data }: EnginePacket,
+  now: number,
+  rules: SessionRules,
+): Effect[] {
+  const pong: Frame = `3${typeof data === "string" ? data : ""}`;
+  const effects: Effect[] = [{ type: "report", event: "heartbeat" }];
+  if (state.transport === "polling")
+    return [...effects, ...seen(state, now), ...enqueue(state, [pong], rules)];
+  state.pongedAt = now;
+  return [...effects, { type: "write", frames: [pong] }, SAVE];
+}
+
 function onSend(state: SessionState, frames: readonly Frame[], now: number, rules: SessionRules): Effect[] {
   if (state.phase !== "open") return NOTHING;
   if (state.transport === "polling") return enqueue(state, frames, rules);
+  if (state.protocol === 3) return [{ type: "write", frames }];
   const before = state.unansweredBytes;
   state.unansweredBytes += byteLength(frames);
   if (state.unansweredBytes > rules.maxQueuedBytes) {

@@ -1,8 +1,9 @@
 import type { Frame } from "../codec/index.ts";
-import { encodeBase64Frame, encodePayload } from "../codec/index.ts";
 import type { Effect } from "../engine/effects.ts";
 import type { PlatformEffect, Session, SessionLink } from "../engine/session.ts";
 import { type SessionRules, toStored } from "../engine/state.ts";
+import { toPayload } from "../transports/polling.ts";
+import { toBinaryFrame } from "../transports/websocket.ts";
 import { answerChannel } from "./channel.ts";
 import type { FixedPart, SessionStore, StoredSession } from "./session-store.ts";
 
@@ -99,7 +100,7 @@ export class Carrier implements SessionLink {
         for (const frame of effect.frames) this.#send(this.socket, frame);
         return;
       case "answer":
-        if (this.poll !== null) answerChannel(this.poll, encodePayload(effect.frames));
+        if (this.poll !== null) answerChannel(this.poll, toPayload(effect.frames, this.fixed));
         this.poll = null;
         return;
       case "reply":
@@ -205,7 +206,7 @@ export class Carrier implements SessionLink {
     if (socket === null) return;
     try {
       if (typeof frame === "string") socket.send(frame);
-      else socket.send(this.fixed.b64 ? encodeBase64Frame(frame) : frame);
+      else socket.send(toBinaryFrame(frame, this.fixed));
     } catch (error) {
       // The peer is gone and its close event on the way, or it never comes: then this ends the session.
       const gone = Promise.resolve().then(() =>

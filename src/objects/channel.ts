@@ -37,7 +37,7 @@ export function openChannel(
 }
 
 /** The object's end: answers the poll. */
-export function answerChannel(socket: WebSocket, payload: string): void {
+export function answerChannel(socket: WebSocket, payload: string | Uint8Array): void {
   // Empty from here on: the close that comes back concerns nobody.
   socket.serializeAttachment(null);
   socket.send(payload);
@@ -52,7 +52,7 @@ export function toCause(code: number): "pinged" | "aborted" | "lost" {
 
 /** What became of a poll: a payload for the client, or a response that the object gave at once. */
 export type PollOutcome =
-  | { readonly type: "payload"; readonly payload: string; readonly headers: Headers }
+  | { readonly type: "payload"; readonly payload: string | ArrayBuffer; readonly headers: Headers }
   | { readonly type: "response"; readonly response: Response };
 
 /**
@@ -77,7 +77,11 @@ export async function waitForPayload(
 }
 
 /** Holds one channel until it ends; undefined when it broke. */
-function hold(socket: WebSocket, pingInMs: number, signal: AbortSignal): Promise<string | undefined> {
+function hold(
+  socket: WebSocket,
+  pingInMs: number,
+  signal: AbortSignal,
+): Promise<string | ArrayBuffer | undefined> {
   return new Promise((resolve) => {
     let isPinged = false;
     let closeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -98,19 +102,21 @@ function hold(socket: WebSocket, pingInMs: number, signal: AbortSignal): Promise
       finish(undefined);
     };
     const pingTimer = setTimeout(ping, pingInMs);
-    const finish = (payload: string | undefined) => {
+    const finish = (payload: string | ArrayBuffer | undefined) => {
       clearTimeout(pingTimer);
       clearTimeout(closeTimer);
       signal.removeEventListener("abort", abort);
       resolve(payload);
     };
     socket.addEventListener("message", (event) => {
-      finish(String(event.data));
+      finish(event.data as string | ArrayBuffer);
       close(1000);
     });
     socket.addEventListener("close", (event) => finish(isPinged && event.code !== 1006 ? "2" : undefined));
     socket.addEventListener("error", () => finish(undefined));
     signal.addEventListener("abort", abort);
+    // Only payloads of Engine.IO v3 are binary; without this they would come as a Blob.
+    socket.binaryType = "arraybuffer";
     socket.accept();
     if (signal.aborted) abort();
   });

@@ -1,4 +1,4 @@
-import { decodeFrame, type EnginePacket } from "../codec/index.ts";
+import type { EnginePacket } from "../codec/index.ts";
 import { Engine } from "../engine/engine.ts";
 import type { EngineError } from "../engine/errors.ts";
 import { answersPongsAsleep, toRules } from "../engine/options.ts";
@@ -6,6 +6,7 @@ import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { Mute } from "../shared/mute.ts";
+import { decodeMessage, isTooLarge } from "../transports/websocket.ts";
 import { findAsyncContext } from "./async-context.ts";
 import type { Carrier, CarrierHost } from "./carrier.ts";
 import { toCause } from "./channel.ts";
@@ -136,7 +137,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     }
     let packet: EnginePacket;
     try {
-      packet = decodeFrame(data);
+      packet = decodeMessage(data, carrier.fixed);
     } catch (error) {
       if (socket === carrier.socket) {
         carrier.session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
@@ -382,13 +383,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
       recovery: (windowMs) => this.#openRecovery(windowMs),
     };
   }
-}
-
-/** Strings count in UTF-8 bytes, three at most for each of their units. */
-function isTooLarge(data: string | ArrayBuffer, limit: number): boolean {
-  if (typeof data !== "string") return data.byteLength > limit;
-  if (data.length * 3 <= limit) return false;
-  return data.length > limit || new TextEncoder().encode(data).byteLength > limit;
 }
 
 /** Close codes that may not be sent: 1005 stands for "none", 1006 and 1015 for a peer that is gone. */

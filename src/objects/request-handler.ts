@@ -1,16 +1,18 @@
-import { decodePayload } from "../codec/index.ts";
 import { EngineError } from "../engine/errors.ts";
 import { toOpenFrames } from "../engine/handshake.ts";
 import { isExpired } from "../engine/heartbeat.ts";
 import { type EngineRequest, toRequest } from "../engine/request.ts";
 import type { SessionId } from "../shared/ids.ts";
+import { BINARY_TYPE } from "../transports/eio3.ts";
 import { toErrorResponse } from "../transports/errors.ts";
 import {
   BodyTooLarge,
+  decodeBody,
   okResponse,
+  payloadResponse,
   readBody,
   toPacketLimit,
-  toPayloadResponse,
+  toPayload,
 } from "../transports/polling.ts";
 import type { Carrier } from "./carrier.ts";
 import { openChannel } from "./channel.ts";
@@ -66,7 +68,8 @@ export class RequestHandler<Api> {
     const carrier = runtime.table.create(sid, this.#toFixed(meta), "polling", null);
     const headers = this.#handshakeHeaders(sid, client);
     // What `connection` listeners send goes out with the second poll, as on Node.
-    const response = toPayloadResponse(toOpenFrames(carrier.session, runtime.definition.engine), headers);
+    const frames = toOpenFrames(carrier.session, runtime.definition.engine);
+    const response = payloadResponse(toPayload(frames, carrier.fixed), headers);
     this.#announce(carrier);
     return response;
   }
@@ -92,7 +95,7 @@ export class RequestHandler<Api> {
     const answer = this.#takeAnswer(carrier);
     if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
     const headers = this.#headers(client);
-    if (answer.type === "reply") return toPayloadResponse(answer.frames, headers);
+    if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, carrier.fixed), headers);
     const { pingDueAt, limit: packets } = answer.poll;
     const role: SocketRole = { v: 1, k: "p", sid: session.id, pingDueAt, limit: packets };
     const tag = pollTag(session.id);
@@ -115,12 +118,13 @@ export class RequestHandler<Api> {
       session.dispatch({ type: "transport-gone", reason: "transport error", description });
       return new Response(null, { status });
     };
+    const isBinary = request.headers.get("content-type") === BINARY_TYPE;
     if (carrier.isPosting) return fail("data request overlap from client");
-    if (meta.protocol === 4 && request.headers.get("content-type") === "application/octet-stream") {
+    if (meta.protocol === 4 && isBinary) {
       return fail("invalid content");
     }
     carrier.isPosting = true;
-    let body: string;
+    let body: Uint8Array;
     try {
       body = await readBody(request, this.#runtime.definition.engine.maxHttpBufferSize);
     } catch (error) {
@@ -130,7 +134,7 @@ export class RequestHandler<Api> {
       carrier.isPosting = false;
     }
     if (session.readyState !== "open") return new Response(null, { status: 400 });
-    const { packets, error } = decodePayload(body);
+    const { packets, error } = decodeBody(body, isBinary, meta.protocol);
     for (const packet of packets) session.receive(packet);
     if (error !== null) {
       session.dispatch({ type: "transport-gone", reason: "parse error", description: error });

@@ -34,7 +34,7 @@ export class SessionTable implements SessionDirectory {
 
   create(sid: SessionId, fixed: FixedPart, transport: TransportName, socket: WebSocket | null): Carrier {
     const carrier = new Carrier(this.#host, fixed);
-    const state = createState(transport, fixed.openedAt);
+    const state = createState(fixed.protocol, transport, fixed.openedAt);
     carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier);
     if (socket !== null) this.attach(carrier, socket);
     carrier.isDirty = true;

@@ -1,5 +1,5 @@
-import type { Frame } from "../codec/index.ts";
-import { encodePayload } from "../codec/index.ts";
+import { type DecodedPayload, decodePayload, encodePayload, type Frame } from "../codec/index.ts";
+import { BINARY_TYPE, decodePayloadV3, encodePayloadV3 } from "./eio3.ts";
 
 /** python-engineio hangs up when a payload has more packets. */
 const CAUTIOUS_LIMIT = 16;
@@ -13,15 +13,24 @@ export function toPacketLimit(userAgent: string | null): number {
 
 export const PAYLOAD_TYPE = "text/plain; charset=UTF-8";
 
-export function toPayloadResponse(frames: readonly Frame[], headers = new Headers()): Response {
-  return payloadResponse(encodePayload(frames), headers);
+export function toPayload(frames: readonly Frame[], format: PayloadFormat): string | Uint8Array {
+  return format.protocol === 3 ? encodePayloadV3(frames, format.b64) : encodePayload(frames);
+}
+
+/** What a payload looks like depends on what the client said in its first request. */
+export interface PayloadFormat {
+  readonly protocol: 3 | 4;
+  readonly b64: boolean;
 }
 
 /** The answer to a GET. */
-export function payloadResponse(payload: string, headers = new Headers()): Response {
-  headers.set("content-type", PAYLOAD_TYPE);
+export function payloadResponse(
+  payload: string | Uint8Array | ArrayBuffer,
+  headers = new Headers(),
+): Response {
+  headers.set("content-type", typeof payload === "string" ? PAYLOAD_TYPE : BINARY_TYPE);
   headers.set("cache-control", "no-store");
-  return new Response(payload, { headers });
+  return new Response(payload as BodyInit, { headers });
 }
 
 /** The answer to a POST whose packets were taken. */
@@ -35,23 +44,38 @@ export function okResponse(headers = new Headers()): Response {
 export class BodyTooLarge extends Error {}
 
 /**
- * Reads a body of at most `limit` bytes as text.
+ * Reads a body of at most `limit` bytes.
  * @throws BodyTooLarge; whatever the stream throws when the client goes away
  */
-export async function readBody(request: Request, limit: number): Promise<string> {
+export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   const length = request.headers.get("content-length");
   if (length !== null) {
     if (Number(length) > limit) throw new BodyTooLarge();
-    return request.text();
+    return new Uint8Array(await request.arrayBuffer());
   }
-  if (request.body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
+  const chunks: Uint8Array[] = [];
   let total = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of request.body ?? []) {
     total += chunk.byteLength;
     if (total > limit) throw new BodyTooLarge();
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  return concat(chunks, total);
+}
+
+function concat(chunks: readonly Uint8Array[], total: number): Uint8Array {
+  const bytes = new Uint8Array(total);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+/** The packets of a body. */
+export function decodeBody(bytes: Uint8Array, isBinary: boolean, protocol: 3 | 4): DecodedPayload {
+  if (protocol === 3 && isBinary) return decodePayloadV3(bytes);
+  const text = new TextDecoder().decode(bytes);
+  return protocol === 3 ? decodePayloadV3(text) : decodePayload(text);
 }
