@@ -27,6 +27,10 @@ export interface CarrierHost {
 export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;
 
 const RELEASE_MS = 100;
+/** A queue of more than this (UTF-16 units or bytes) does not fit a row, and waits in memory. */
+const LARGEST_WRITTEN_QUEUE = 900_000;
+/** How long such a queue keeps the object awake, ms. */
+const HOLD_MS = 60_000;
 
 /** Carries one session: its sockets, its waiting poll, its place in storage. */
 export class Carrier implements SessionLink {
@@ -46,6 +50,7 @@ export class Carrier implements SessionLink {
   /** Frames in the row, so that emptying a queue that was never written costs nothing. */
   #writtenFrames = 0;
   #hasRow: boolean;
+  #stopHolding: (() => void) | undefined;
   #upgradeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: CarrierHost, fixed: FixedPart, stored?: StoredSession) {
@@ -165,21 +170,40 @@ export class Carrier implements SessionLink {
       if (this.socket !== null) this.#host.store.writeSocket(this.socket, this.#toStored());
       return;
     }
-    this.#host.store.writePolling(this.#toStored());
+    const isHeavy = state.queuedBytes > LARGEST_WRITTEN_QUEUE;
+    if (isHeavy) this.#hold();
+    else this.#stopHolding?.();
+    this.#host.store.writePolling(this.#toStored(isHeavy));
     this.#hasRow = true;
     this.#writtenFrames = state.queue.length;
   }
 
-  #toStored(): StoredSession {
+  /** What no row can hold keeps the object awake until a poll has taken it. */
+  #hold(): void {
+    if (this.#stopHolding !== undefined) return;
+    const held = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, HOLD_MS);
+      this.#stopHolding = () => {
+        clearTimeout(timer);
+        this.#stopHolding = undefined;
+        resolve();
+      };
+    });
+    this.keepAwake(held);
+  }
+
+  #toStored(isHeavy = false): StoredSession {
     const { session } = this;
+    const state = toStored(session.state);
     return {
       v: 1,
       k: "s",
       sid: session.id,
       fixed: this.#fixedJson,
-      state: toStored(session.state),
+      state: isHeavy ? { ...state, queue: [] } : state,
       record: session.consumer?.record(),
-      busy: session.consumer?.isBusy() ?? false,
+      // Should the instance die now, the session ends with it: its client must not miss packets in silence.
+      busy: isHeavy || (session.consumer?.isBusy() ?? false),
     };
   }
 
@@ -197,6 +221,7 @@ export class Carrier implements SessionLink {
   }
 
   #deleteRow(): void {
+    this.#stopHolding?.();
     if (this.#hasRow) this.#host.store.deletePolling(this.session.id);
     this.#hasRow = false;
     this.#writtenFrames = 0;
