@@ -1,0 +1,189 @@
+import { io, type Socket } from "socket.io-client";
+import type { Running } from "../support/app.ts";
+import { type ClientOptions, connected, upgraded } from "../support/clients.ts";
+import { type Gate, startGate } from "../support/gate.ts";
+import { within } from "../support/within.ts";
+
+/** "mixed": ann upgrades in the middle, bob polls, cat and dan use WebSocket. Otherwise all use the one transport. */
+export type CastMode = "mixed" | "polling" | "websocket";
+
+/** What each client saw, in its order. The order between clients means nothing. */
+export type Trace = Record<string, unknown[][]>;
+
+/** The stock clients of a conversation, and what they saw. A client is called `name` or `name/namespace`. */
+export class Cast {
+  readonly mode: CastMode;
+  readonly trace: Trace = {};
+  readonly #server: Running;
+  readonly #gate: Gate;
+  readonly #hasOffsets: boolean;
+  readonly #sockets = new Map<string, Socket>();
+  readonly #labels = new Map<string, string>();
+
+  constructor(server: Running, gate: Gate, mode: CastMode, hasOffsets: boolean) {
+    this.#server = server;
+    this.#gate = gate;
+    this.mode = mode;
+    this.#hasOffsets = hasOffsets;
+  }
+
+  static async assemble(server: Running, mode: CastMode, hasOffsets: boolean): Promise<Cast> {
+    const gate = await startGate(server);
+    if (mode !== "mixed") gate.open();
+    return new Cast(server, gate, mode, hasOffsets);
+  }
+
+  on = (who: string): Socket => {
+    const socket = this.#sockets.get(who);
+    if (!socket) throw new Error(`nobody is called ${who}`);
+    return socket;
+  };
+
+  note(who: string, ...line: unknown[]): void {
+    const lines = this.trace[who] ?? [];
+    lines.push(line.map((value) => this.#plain(value)));
+    this.trace[who] = lines;
+  }
+
+  /** Connects a client, anew or again, and waits for it. */
+  async connect(who: string, auth: object = {}): Promise<void> {
+    const known = this.#sockets.get(who);
+    const socket = known ?? this.#create(who, auth);
+    if (known) socket.connect();
+    await connected(socket);
+  }
+
+  /** A client that must be refused. */
+  async refused(who: string, nsp: string, auth: object): Promise<void> {
+    const socket = io(`${this.#server.url}${nsp}`, { ...this.#options("bob"), auth, reconnection: false });
+    const refused = new Promise<Error & { data?: unknown }>((resolve) =>
+      socket.once("connect_error", resolve),
+    );
+    const { message, data } = await within(refused, `refusal of ${who}`);
+    this.note(who, "refused", message, data ?? null);
+    socket.disconnect();
+  }
+
+  async disconnect(who: string): Promise<void> {
+    this.on(who).disconnect();
+  }
+
+  /** Closes the whole connection of a client, with all its namespaces. */
+  async leave(name: string): Promise<void> {
+    this.on(name).io.engine.close();
+    this.on(name).io.reconnection(false);
+    for (const [who, socket] of this.#sockets) {
+      if (who.split("/")[0] === name) socket.disconnect();
+    }
+  }
+
+  openGate(): void {
+    this.#gate.open();
+  }
+
+  /** Waits until everything that was set off has arrived everywhere, twice: once done, once delivered. Gives the instance's name. */
+  async settle(): Promise<string> {
+    let instance = "";
+    for (let round = 0; round < 2; round++) {
+      const answers = this.#connected().map(([who, socket]) => {
+        const answered = new Promise<string>((resolve) => {
+          socket.emit("sync", resolve);
+          socket.once("disconnect", () => resolve("")); // the step itself may have ended this client
+        });
+        return within(answered, `answer to sync for ${who}`, 15_000);
+      });
+      instance = (await Promise.all(answers)).find((answer) => answer !== "") ?? instance;
+    }
+    return instance;
+  }
+
+  /** Waits until every client that a restart has cut off is back where it was. */
+  async reunite(cut: () => Promise<void>): Promise<void> {
+    const affected = this.#connected().filter(([, socket]) => transportName(socket) === "websocket");
+    const lost = affected.map(([who, socket]) =>
+      within(new Promise((resolve) => socket.once("disconnect", resolve)), `loss of ${who}`, 10_000),
+    );
+    await cut();
+    await Promise.all(lost);
+    for (const [, socket] of affected) await connected(socket, 15_000);
+    for (const [, socket] of affected) if (this.mode === "mixed") await upgraded(socket);
+    const fresh = affected.filter(([, socket]) => !socket.recovered).map(([who]) => who);
+    if (fresh.length > 0) throw new Error(`not recovered: ${fresh}`);
+  }
+
+  async dismiss(): Promise<void> {
+    for (const socket of this.#sockets.values()) {
+      socket.io.reconnection(false);
+      socket.disconnect();
+    }
+    await this.#gate.close();
+  }
+
+  #connected(): [string, Socket][] {
+    return [...this.#sockets].filter(([, socket]) => socket.connected);
+  }
+
+  #options(name: string): ClientOptions {
+    const transport = { ann: "polling", bob: "polling" }[name] ?? "websocket";
+    const transports = this.mode === "mixed" ? [transport] : [this.mode];
+    if (this.mode === "mixed" && name === "ann") transports.push("websocket");
+    return {
+      transports,
+      forceNew: true,
+      reconnectionDelay: 10,
+      reconnectionDelayMax: 100,
+      randomizationFactor: 0,
+    };
+  }
+
+  #create(who: string, auth: object): Socket {
+    const [name, nsp] = who.split("/") as [string, string | undefined];
+    const url = name === "ann" ? this.#gate.url : this.#server.url;
+    const query = { from: `${name}'s phone` };
+    const all = { name, ...auth };
+    const socket = nsp
+      ? this.on(name).io.socket(`/${nsp}`, { auth: all })
+      : io(url, { ...this.#options(name), query, auth: all });
+    this.#sockets.set(who, socket);
+    this.#watch(who, socket);
+    return socket;
+  }
+
+  #watch(who: string, socket: Socket): void {
+    let connections = 0;
+    socket.on("connect", () => {
+      if (socket.recovered) return;
+      this.#labels.set(socket.id!, `${who}#${++connections}`);
+      this.note(who, "connect");
+    });
+    socket.on("disconnect", (reason) => {
+      if (socket.active && this.#hasOffsets) return; // a restart, after which the client comes back by itself
+      this.note(who, "disconnect", reason);
+    });
+    socket.onAny((event: string, ...args: unknown[]) => {
+      const answer = args.at(-1);
+      if (typeof answer === "function") {
+        this.note(who, "question", event, ...args.slice(0, -1));
+        answer(`${who} heard ${args[0]}`, 42);
+        return;
+      }
+      // With recovery each event carries its offset as one more argument.
+      this.note(who, "event", event, ...(this.#hasOffsets ? args.slice(0, -1) : args));
+    });
+  }
+
+  /** A value as JSON can hold it: bytes spelled out, socket ids replaced by who has them. */
+  #plain(value: unknown): unknown {
+    if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString("hex")}`;
+    if (typeof value === "string") return this.#labels.get(value) ?? value;
+    if (Array.isArray(value)) return value.map((item) => this.#plain(item));
+    if (value !== null && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.#plain(item)]));
+    }
+    return value;
+  }
+}
+
+function transportName(socket: Socket): string {
+  return socket.io.engine.transport.name;
+}

@@ -1,0 +1,92 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { start, targets } from "../support/targets.ts";
+import { Cast, type CastMode, type Trace } from "./cast.ts";
+import { conversation } from "./conversation.ts";
+
+const LIMIT = 400_000;
+const fixture = new URL("../fixtures/conversation.json", import.meta.url);
+
+/** What happens between two steps. */
+type Interruption = "none" | "hibernate" | "close";
+
+/** Has the conversation, with the object interrupted between every two steps: whatever a step sets off has settled by then. */
+async function converse(
+  target: "official" | "edge",
+  mode: CastMode,
+  interruption: Interruption,
+): Promise<Trace> {
+  const hasRecovery = mode === "websocket";
+  const server = await start(target, "conversation", hasRecovery ? "recovery" : "default");
+  const cast = await Cast.assemble(server, mode, hasRecovery);
+  let instance = "";
+  let step = "the beginning";
+  try {
+    for (const { name, run } of conversation(cast)) {
+      step = name;
+      await run(cast);
+      const now = await cast.settle();
+      if (interruption !== "none" && now !== "") expect(now, `instance at ${name}`).not.toBe(instance);
+      instance = now;
+      if (interruption === "hibernate") await server.evict("hibernate");
+      if (interruption === "close") await cast.reunite(() => server.evict("close"));
+    }
+    return cast.trace;
+  } catch (error) {
+    throw new Error(
+      `${mode}, ${interruption}, at "${step}": ${error}\n${server.complaints.slice(-5).join("\n")}`,
+    );
+  } finally {
+    await cast.dismiss();
+    await server.close();
+  }
+}
+
+const recorded: Partial<Record<CastMode, Trace>> = JSON.parse(readFileSync(fixture, "utf8"));
+
+describe("a conversation with Socket.IO on Node", () => {
+  it("is long enough to judge by", () => {
+    for (const mode of ["mixed", "polling", "websocket"] as const) {
+      expect(conversation({ mode }).length).toBeGreaterThanOrEqual(150);
+    }
+  });
+
+  it.runIf(targets.includes("official")).each(["mixed", "polling", "websocket"] as const)(
+    "leaves the same trace as it was recorded (%s)",
+    async (mode) => {
+      const trace = await converse("official", mode, "none");
+      if (process.env.RECORD) {
+        recorded[mode] = trace;
+        writeFileSync(fixture, `${JSON.stringify(recorded, null, 1)}\n`);
+      }
+      expect(trace).toEqual(recorded[mode]);
+    },
+    LIMIT,
+  );
+});
+
+describe.runIf(targets.includes("edge"))("the same conversation with this project", () => {
+  it.each(["mixed", "polling", "websocket"] as const)(
+    "leaves the same trace while the object stays awake (%s)",
+    async (mode) => expect(await converse("edge", mode, "none")).toEqual(recorded[mode]),
+    LIMIT,
+  );
+
+  it.each(["mixed", "polling", "websocket"] as const)(
+    "leaves the same trace with the object hibernated between every two steps (%s)",
+    async (mode) => expect(await converse("edge", mode, "hibernate")).toEqual(recorded[mode]),
+    LIMIT,
+  );
+
+  it(
+    "leaves the same trace with the object restarted between every two steps, for clients that poll",
+    async () => expect(await converse("edge", "polling", "close")).toEqual(recorded.polling),
+    LIMIT,
+  );
+
+  it(
+    "loses, repeats and reorders nothing with the object restarted between every two steps, for WebSockets with recovery",
+    async () => expect(await converse("edge", "websocket", "close")).toEqual(recorded.websocket),
+    LIMIT,
+  );
+});
