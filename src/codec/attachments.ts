@@ -23,7 +23,7 @@ type Container = Record<string | number, unknown>;
  * @throws CodecError "CIRCULAR"
  */
 export function extractAttachments(value: object, frames: EncodedPacket, depth = 0, isJson = false): unknown {
-  if (depth > MAX_DEPTH) throw new CodecError("CIRCULAR");
+  if (depth >= MAX_DEPTH) throw new CodecError("CIRCULAR");
   const container = value as Container;
   const { length } = frames;
   let copy: Container | undefined;
@@ -36,8 +36,13 @@ export function extractAttachments(value: object, frames: EncodedPacket, depth =
   for (const key in container) {
     const item = container[key];
     if (typeof item === "object" && item !== null) {
+      const before = frames.length;
       const next = extractAttachments(item, frames, depth + 1);
-      if (next === item || !Object.hasOwn(container, key)) continue;
+      if (next === item) continue;
+      if (!Object.hasOwn(container, key)) {
+        frames.length = before;
+        continue;
+      }
       // An own `__proto__` of the source is own in the copy too: setting it then touches no prototype.
       copy ??= { ...container };
       copy[key] = next;

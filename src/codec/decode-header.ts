@@ -18,7 +18,7 @@ export function decodeHeader(text: string, maxAttachments: number, reviver?: Rev
   if (type >= PacketType.BINARY_EVENT) {
     type -= PacketType.BINARY_EVENT - PacketType.EVENT;
     const dash = text.indexOf("-");
-    attachments = Number(text.slice(1, dash));
+    attachments = dash > 0 ? Number(text.slice(1, dash)) : 0;
     at = dash + 1;
     if (!Number.isInteger(attachments) || attachments < 1) throw new CodecError("ILLEGAL_ATTACHMENTS");
     if (attachments > maxAttachments) throw new CodecError("TOO_MANY_ATTACHMENTS");

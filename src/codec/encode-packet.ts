@@ -33,12 +33,13 @@ function encode(prefix: string, packet: SocketPacket, replacer?: Replacer): Enco
   let type: number = packet.type;
   let data = packet.data;
   let count = packet.attachments;
-  if ((type === PacketType.EVENT || type === PacketType.ACK) && typeof data === "object" && data) {
-    data = extractAttachments(data, frames);
-    if (frames.length > 1) {
-      type += PacketType.BINARY_EVENT - PacketType.EVENT;
-      count = frames.length - 1;
-    }
+  const extracted = typeof data === "object" && data ? extractAttachments(data, frames) : data;
+  if (frames.length > 1 && (type === PacketType.EVENT || type === PacketType.ACK)) {
+    type += PacketType.BINARY_EVENT - PacketType.EVENT;
+    data = extracted;
+    count = frames.length - 1;
+  } else {
+    frames.length = 1;
   }
   let header = prefix + type;
   if (type >= PacketType.BINARY_EVENT) header += `${count}-`;
