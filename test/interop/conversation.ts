@@ -1,5 +1,6 @@
 import type { Socket } from "socket.io-client";
-import { ask, nextEvent, upgraded } from "../support/clients.ts";
+import { nextEvent, upgraded } from "../support/clients.ts";
+import { within } from "../support/within.ts";
 import type { Cast } from "./cast.ts";
 
 /** One thing that happens, and whether the object may be killed after it. */
@@ -19,9 +20,12 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
   const emits = (who: string, event: string, ...args: unknown[]) =>
     step(`${who} emits ${event}`, async ({ on }) => void on(who).emit(event, ...args));
   const asks = (who: string, event: string, ...args: unknown[]) =>
-    step(`${who} asks ${event}`, async (cast) =>
-      cast.note(who, "answer", event, await ask(cast.on(who), event, ...args)),
-    );
+    step(`${who} asks ${event}`, async (cast) => {
+      const answered = new Promise<unknown[]>((resolve) => {
+        cast.on(who).emit(event, ...args, (...answer: unknown[]) => resolve(answer));
+      });
+      cast.note(who, "answer", event, ...(await within(answered, `answer to ${event}`, 15_000)));
+    });
   const provokes = (who: string, reply: string, event: string, ...args: unknown[]) =>
     step(`${who} provokes ${reply}`, async ({ on }) => {
       const came = nextEvent(on(who) as Socket, reply);

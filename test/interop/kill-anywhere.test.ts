@@ -5,7 +5,7 @@ import { Cast, type CastMode, type Trace } from "./cast.ts";
 import { conversation } from "./conversation.ts";
 
 const LIMIT = 400_000;
-const fixture = new URL("../fixtures/conversation.json", import.meta.url);
+const fixture = new URL("../fixtures/conversation.jsonl", import.meta.url);
 
 /** What happens between two steps. */
 type Interruption = "none" | "hibernate" | "close";
@@ -42,7 +42,28 @@ async function converse(
   }
 }
 
-const recorded: Partial<Record<CastMode, Trace>> = JSON.parse(readFileSync(fixture, "utf8"));
+type Recorded = Partial<Record<CastMode, Trace>>;
+const recorded = read();
+
+/** The fixture has one line for each thing seen: ["mixed", "ann", "event", "welcome", ...]. */
+function read(): Recorded {
+  const traces: Recorded = {};
+  for (const text of readFileSync(fixture, "utf8").split("\n")) {
+    if (!text) continue;
+    const [mode, who, ...line] = JSON.parse(text) as [CastMode, string, ...unknown[]];
+    const trace = traces[mode] ?? {};
+    trace[who] = [...(trace[who] ?? []), line];
+    traces[mode] = trace;
+  }
+  return traces;
+}
+
+function write(traces: Recorded): void {
+  const lines = Object.entries(traces).flatMap(([mode, trace]) =>
+    Object.entries(trace).flatMap(([who, seen]) => seen.map((line) => JSON.stringify([mode, who, ...line]))),
+  );
+  writeFileSync(fixture, `${lines.join("\n")}\n`);
+}
 
 describe("a conversation with Socket.IO on Node", () => {
   it("is long enough to judge by", () => {
@@ -57,7 +78,7 @@ describe("a conversation with Socket.IO on Node", () => {
       const trace = await converse("official", mode, "none");
       if (process.env.RECORD) {
         recorded[mode] = trace;
-        writeFileSync(fixture, `${JSON.stringify(recorded, null, 1)}\n`);
+        write(recorded);
       }
       expect(trace).toEqual(recorded[mode]);
     },
