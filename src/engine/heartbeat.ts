@@ -13,8 +13,12 @@ import type { SessionRules, SessionState } from "./state.ts";
  */
 
 const PING_SHARE = 0.9;
-/** Pings due within this share of an interval go out together. */
-const COALESCE_SHARE = 0.2;
+/**
+ * In an object that sleeps between its ticks, a tick pings everybody whose last ping is older than this share of an
+ * interval. Who is skipped brings about a tick of its own, and that one finds everybody else old enough: from then on
+ * they share one rhythm.
+ */
+const COALESCE_SHARE = 0.45;
 /** elephant.io takes the first frame after its CONNECT for the answer to it. */
 const QUIET_START_MS = 1_000;
 
@@ -46,17 +50,20 @@ export function isExpired(state: SessionState, now: number, pongedAt: number, ru
 }
 
 /** When a tick has something to do for this session, ms. */
-export function nextTickAt(state: SessionState, pongedAt: number, rules: SessionRules): number {
-  if (rules.sharesRhythm) return Math.max(state.openedAt, state.pingedAt) + PING_SHARE * rules.pingInterval;
+export function nextTickAt(state: SessionState, now: number, rules: SessionRules): number {
   if (state.phase === "closing") return state.closeBy;
   if (state.transport === "polling") {
-    return (state.seenAt || state.absentSince) + rules.pingInterval + rules.pingTimeout;
+    if (rules.sharesRhythm) return now + PING_SHARE * rules.pingInterval;
+    return (state.seenAt || state.absentSince || now) + rules.pingInterval + rules.pingTimeout;
   }
   if (state.protocol === 3) {
     return Math.max(state.openedAt, state.pongedAt) + rules.pingInterval + rules.pingTimeout;
   }
-  if (isPingOutstanding(state, pongedAt)) return state.pingedAt + rules.pingTimeout;
-  return pingDueAt(state, rules);
+  const dueAt = pingDueAt(state, rules);
+  const expiresAt = state.pingedAt + rules.pingTimeout;
+  // A ping that was due and did not go out waits behind one that is still unanswered.
+  if (rules.sharesRhythm) return dueAt > now ? dueAt : expiresAt;
+  return isPingOutstanding(state, 0) ? expiresAt : dueAt;
 }
 
 export const onTick: Transition<"tick"> = (state, { now, pongedAt, lateness }, rules) => {
@@ -82,10 +89,8 @@ function isPingDue(state: SessionState, now: number, rules: SessionRules): boole
   if (state.protocol === 3) return false;
   const quiet = Math.min(QUIET_START_MS, rules.pingInterval / 3);
   if (now - state.openedAt < quiet) return false;
-  // The first ping may come early, so that a session falls in with the rhythm of its object.
-  if (rules.sharesRhythm && state.pingedAt === 0) return true;
-  const slack = rules.sharesRhythm ? COALESCE_SHARE * rules.pingInterval : 0;
-  return now >= pingDueAt(state, rules) - slack;
+  if (!rules.sharesRhythm) return now >= pingDueAt(state, rules);
+  return now - (state.pingedAt || state.openedAt) >= COALESCE_SHARE * rules.pingInterval;
 }
 
 export function ping(state: SessionState, now: number): Effect[] {

@@ -48,6 +48,8 @@ function takeOver(state: SessionState): Effect[] {
   state.poll = null;
   state.candidate = "none";
   state.transport = "websocket";
+  // Polls were pinged and the Worker answered for them: nothing is outstanding on the new transport.
+  state.pongedAt = state.pingedAt;
   state.queue = [];
   state.queuedBytes = 0;
   effects.push({ type: "take-over" });

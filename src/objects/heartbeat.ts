@@ -34,15 +34,17 @@ export class Heartbeat<Api> {
   next(now: number): number {
     const { table, rules, ticker } = this.#runtime;
     let next = ticker.scheduledAt ?? Number.POSITIVE_INFINITY;
-    if (rules.sharesRhythm) return table.isEmpty() ? next : Math.min(next, now + 0.9 * rules.pingInterval);
-    for (const session of table.all()) next = Math.min(next, this.nextFor(session, now));
+    for (const { session } of table.asleep()) {
+      next = Math.min(next, nextTickAt(fromStored(session.state), now, rules));
+    }
+    for (const { session } of table.live()) next = Math.min(next, this.nextFor(session, now));
     return next;
   }
 
   /** When a tick has something to do for this session, ms. */
   nextFor(session: Session, now: number): number {
     const { rules, layer } = this.#runtime;
-    const next = Math.max(nextTickAt(session.state, 0, rules), now + 1);
+    const next = Math.max(nextTickAt(session.state, now, rules), now + 1);
     const { connectTimeout } = layer;
     if (connectTimeout === undefined || connectTimeout >= rules.pingInterval) return next;
     return session.consumer?.isIdle?.() ? Math.min(next, session.openedAt + connectTimeout) : next;
