@@ -186,8 +186,9 @@ export class ObjectRuntime<Api> implements CarrierHost {
     return isDue;
   }
 
-  /** A session exists: there has to be a tick for it. */
+  /** A session exists: it is written down, whatever its listeners did, and there has to be a tick for it. */
   opened(carrier: Carrier): void {
+    this.touch(carrier);
     this.ticker.ensureBy(this.#heartbeat.nextFor(carrier.session, this.now()));
     this.#stayAwake();
   }
