@@ -1,0 +1,111 @@
+import { Agent, request } from "node:http";
+
+const AT_ONCE = 50;
+/** Long enough for a GET to reach its place before the POST that it waits for. */
+const PARKED_AFTER_MS = 10;
+const ECHO = '42["message","a line of a chat, of usual length"]';
+
+interface Client {
+  readonly port: number;
+  readonly sid: string;
+}
+
+/** Long-polling clients that write Engine.IO payloads by hand. */
+export class Polls {
+  readonly #clients: Client[] = [];
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  #isIdling = false;
+
+  async open(port: number, count: number): Promise<void> {
+    for (let left = count; left > 0; left -= AT_ONCE) {
+      const some = Array.from({ length: Math.min(left, AT_ONCE) }, () => this.#connect(port));
+      this.#clients.push(...(await Promise.all(some)));
+    }
+  }
+
+  /** Each client lets a GET wait, POSTs a message, and gets it back on the GET; `each` times. Returns the round trips. */
+  async roundTrips(each: number): Promise<number> {
+    await Promise.all(
+      this.#clients.map(async (client) => {
+        for (let i = 0; i < each; i++) await this.#roundTrip(client);
+      }),
+    );
+    return each * this.#clients.length;
+  }
+
+  /** From here on each client polls and answers pings, as an idle one does, until `close`. */
+  idle(): void {
+    this.#isIdling = true;
+    for (const client of this.#clients) {
+      this.#idle(client).catch((error: unknown) => {
+        if (this.#isIdling) throw error;
+      });
+    }
+  }
+
+  close(): void {
+    this.#isIdling = false;
+    this.#clients.length = 0;
+    this.#agent.destroy();
+  }
+
+  async #connect(port: number): Promise<Client> {
+    const opening = await this.#send({ port, sid: "" }, "GET");
+    const { sid } = JSON.parse(opening.slice(1)) as { sid: string };
+    const client = { port, sid };
+    await this.#send(client, "POST", "40");
+    const joined = await this.#send(client, "GET");
+    if (!joined.startsWith("40")) throw new Error(`not joined: ${joined}`);
+    return client;
+  }
+
+  async #roundTrip(client: Client): Promise<void> {
+    const waiting = this.#poll(client);
+    await new Promise((resolve) => setTimeout(resolve, PARKED_AFTER_MS));
+    const posted = await this.#send(client, "POST", ECHO);
+    if (posted !== "ok") throw new Error(`the POST got ${posted}`);
+    const delivered = await waiting;
+    if (delivered !== ECHO) throw new Error(`the GET got ${delivered}`);
+  }
+
+  /** One GET; pings that come first are answered. */
+  async #poll(client: Client): Promise<string> {
+    for (;;) {
+      const payload = await this.#send(client, "GET");
+      if (payload !== "2") return payload;
+      await this.#send(client, "POST", "3");
+    }
+  }
+
+  async #idle(client: Client): Promise<void> {
+    while (this.#isIdling) {
+      const payload = await this.#send(client, "GET");
+      if (payload !== "2") throw new Error(`an idle client got ${payload}`);
+      await this.#send(client, "POST", "3");
+    }
+  }
+
+  #send({ port, sid }: Client, method: "GET" | "POST", body?: string): Promise<string> {
+    const path = `/socket.io/?EIO=4&transport=polling${sid === "" ? "" : `&sid=${sid}`}`;
+    const headers =
+      body === undefined ? {} : { "content-type": "text/plain;charset=UTF-8", "content-length": body.length };
+    return new Promise((resolve, reject) => {
+      const req = request(
+        { host: "127.0.0.1", port, path, method, headers, agent: this.#agent },
+        (response) => {
+          let text = "";
+          response.setEncoding("utf8");
+          response.on("data", (chunk: string) => {
+            text += chunk;
+          });
+          response.on("end", () => {
+            if (response.statusCode === 200) resolve(text);
+            else reject(new Error(`${method} got ${response.statusCode} ${text}`));
+          });
+        },
+      );
+      req.once("error", reject);
+      req.end(body);
+    });
+  }
+}

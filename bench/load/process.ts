@@ -1,0 +1,41 @@
+import { Polls } from "./polls.ts";
+import { Sockets } from "./sockets.ts";
+
+/** What the parent process may ask for. */
+const sockets = new Sockets();
+const polls = new Polls();
+
+const tasks = {
+  openSockets: (port: number, count: number, query?: string) => sockets.open(port, count, query),
+  echo: (each: number, window: number) => sockets.echo(each, window),
+  broadcast: (frame: string, times: number) => sockets.broadcast(frame, times),
+  call: (frame: string, from: number, count: number) => sockets.call(frame, from, count),
+  first: (frame: string, from: number, receivers: number) => sockets.first(frame, from, receivers),
+  listen: () => sockets.listen(),
+  closeSockets: () => sockets.close(),
+  openPolls: (port: number, count: number) => polls.open(port, count),
+  roundTrips: (each: number) => polls.roundTrips(each),
+  idle: () => polls.idle(),
+  closePolls: () => polls.close(),
+};
+
+export type Tasks = typeof tasks;
+
+export interface Answer {
+  readonly id: number;
+  readonly error?: string;
+  readonly result?: unknown;
+}
+
+process.on("message", async ({ id, name, args }: { id: number; name: keyof Tasks; args: unknown[] }) => {
+  try {
+    const run = tasks[name] as (...args: unknown[]) => unknown;
+    process.send?.({ id, result: await run(...args) } satisfies Answer);
+  } catch (error) {
+    process.send?.({
+      id,
+      error: error instanceof Error ? (error.stack ?? "") : String(error),
+    } satisfies Answer);
+  }
+});
+process.on("disconnect", () => process.exit());

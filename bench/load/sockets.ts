@@ -1,0 +1,117 @@
+import { WebSocket } from "ws";
+
+/** How many connect at the same time. */
+const AT_ONCE = 50;
+const TEXT = "a line of a chat, of usual length";
+const ECHO = `42["message","${TEXT}"]`;
+
+/** WebSocket clients that write Engine.IO frames by hand: as little work as a client can have. */
+export class Sockets {
+  readonly #sockets: WebSocket[] = [];
+  #onFrame: (frame: Buffer, from: WebSocket) => void = () => {};
+
+  /** Opens `count` more sockets and joins the main namespace with each. */
+  async open(port: number, count: number, query = ""): Promise<void> {
+    const url = `ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket${query}`;
+    for (let left = count; left > 0; left -= AT_ONCE) {
+      const some = Array.from({ length: Math.min(left, AT_ONCE) }, () => this.#connect(url));
+      this.#sockets.push(...(await Promise.all(some)));
+    }
+  }
+
+  /** Each socket sends `each` messages, `window` of them at a time, and gets every one back. */
+  echo(each: number, window: number): Promise<number> {
+    const left = new Map(this.#sockets.map((socket) => [socket, each]));
+    const unanswered = new Map(left);
+    let waiting = this.#sockets.length;
+    const send = (socket: WebSocket) => {
+      const rest = left.get(socket)!;
+      if (rest === 0) return;
+      left.set(socket, rest - 1);
+      socket.send(ECHO);
+    };
+    return new Promise((resolve, reject) => {
+      this.#onFrame = (frame, socket) => {
+        if (frame.length !== ECHO.length) return reject(new Error(`not an echo: ${frame}`));
+        const rest = unanswered.get(socket)! - 1;
+        unanswered.set(socket, rest);
+        if (rest === 0 && --waiting === 0) resolve(each * this.#sockets.length);
+        else send(socket);
+      };
+      for (const socket of this.#sockets) for (let i = 0; i < window; i++) send(socket);
+    });
+  }
+
+  /** The first socket sends `frame`, whereupon everybody gets one; then the next. Returns the deliveries. */
+  broadcast(frame: string, times: number): Promise<number> {
+    const [first] = this.#sockets;
+    const all = this.#sockets.length;
+    let left = times;
+    let missing = all;
+    return new Promise((resolve, reject) => {
+      this.#onFrame = (received) => {
+        if (received[1] !== 0x32) return reject(new Error(`not an event: ${received}`));
+        if (--missing > 0) return;
+        if (--left === 0) return resolve(times * all);
+        missing = all;
+        first!.send(frame);
+      };
+      first!.send(frame);
+    });
+  }
+
+  /** Sends `frame`, which asks for an acknowledgement, from `count` sockets, and waits for all answers. */
+  call(frame: string, from: number, count: number): Promise<void> {
+    let missing = count;
+    return new Promise((resolve) => {
+      this.#onFrame = () => {
+        if (--missing === 0) resolve();
+      };
+      for (const socket of this.#sockets.slice(from, from + count)) socket.send(frame);
+    });
+  }
+
+  /** Sends one frame from one socket; ms until `receivers` frames have come, whoever gets them. */
+  first(frame: string, from: number, receivers: number): Promise<number> {
+    const start = performance.now();
+    let missing = receivers;
+    return new Promise((resolve) => {
+      this.#onFrame = () => {
+        if (--missing === 0) resolve(performance.now() - start);
+      };
+      this.#sockets[from]!.send(frame);
+    });
+  }
+
+  /** From here on nobody expects anything but pings. */
+  listen(): void {
+    this.#onFrame = () => {};
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+    for (const socket of this.#sockets.splice(0)) socket.close();
+    await Promise.all(closed);
+  }
+
+  #connect(url: string): Promise<WebSocket> {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 0 });
+      socket.once("error", reject);
+      const onOpening = (frame: Buffer) => {
+        if (frame[0] === 0x30) return socket.send("40");
+        if (frame[0] !== 0x34) return undefined;
+        socket.off("message", onOpening);
+        socket.on("message", (data: Buffer) => this.#receive(data, socket));
+        resolve(socket);
+      };
+      socket.on("message", onOpening);
+    });
+  }
+
+  /** Pings are answered at once, noops are no news. */
+  #receive(frame: Buffer, socket: WebSocket): void {
+    if (frame[0] === 0x34) this.#onFrame(frame, socket);
+    else if (frame[0] === 0x32) socket.send("3");
+  }
+}

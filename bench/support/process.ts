@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+
+const STARTS_WITHIN_MS = 15_000;
+
+/** A server under measurement: a process of its own, so that its CPU and memory are nobody else's. */
+export interface ServerProcess {
+  readonly name: string;
+  readonly port: number;
+  /** CPU the process has used so far, in µs: user and system, all threads. */
+  cpuUs(): number;
+  /** Memory the process holds, bytes. */
+  rssBytes(): number;
+  stop(): Promise<void>;
+}
+
+/** Starts a program and waits until it listens. */
+export async function startProcess(
+  name: string,
+  port: number,
+  command: string,
+  args: readonly string[],
+): Promise<ServerProcess> {
+  const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  try {
+    await untilListening(name, child, port);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+  const { pid = 0 } = child;
+  return {
+    name,
+    port,
+    cpuUs: () => cpuUs(pid),
+    rssBytes: () => rssBytes(pid),
+    stop: () => {
+      child.kill("SIGKILL");
+      return exited;
+    },
+  };
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+async function untilListening(name: string, child: ChildProcess, port: number): Promise<void> {
+  const end = Date.now() + STARTS_WITHIN_MS;
+  while (Date.now() < end) {
+    if (child.exitCode !== null) break;
+    if (await isListening(port)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${name} does not listen on port ${port}; its own output above says why`);
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    const answer = (isOpen: boolean) => {
+      socket.destroy();
+      resolve(isOpen);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("error", () => answer(false));
+  });
+}
+
+/** Linux counts the time of each thread in ns; /proc/PID/stat has the same figure in steps of 10 ms. */
+function cpuUs(pid: number): number {
+  const tasks = `/proc/${pid}/task`;
+  let total = 0;
+  for (const task of readdirSync(tasks)) {
+    total += Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]);
+  }
+  return total / 1_000;
+}
+
+function rssBytes(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1] ?? 0) * 1_024;
+}

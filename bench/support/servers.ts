@@ -1,0 +1,67 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { freePort, type ServerProcess, startProcess } from "./process.ts";
+
+const bench = fileURLToPath(new URL("../", import.meta.url));
+
+/** Runs a Worker of `bench/workers` in workerd itself, without a dev proxy in front. */
+export async function startWorkerd(worker: string, name = worker): Promise<ServerProcess> {
+  const folder = mkdtempSync(join(tmpdir(), "socket.io-edge-bench-"));
+  const port = await freePort();
+  mkdirSync(join(folder, "data"));
+  await build({
+    entryPoints: [resolve(bench, "workers", `${worker}.ts`)],
+    outfile: join(folder, "worker.js"),
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    logLevel: "error",
+  });
+  writeFileSync(join(folder, "config.capnp"), toConfig(port));
+  // The data folder is found relative to the current one unless its path is absolute.
+  const server = await startProcess(name, port, workerdBinary(), [
+    "serve",
+    join(folder, "config.capnp"),
+    `--directory-path=disk=${join(folder, "data")}`,
+  ]);
+  return {
+    ...server,
+    stop: async () => {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs the same application on Socket.IO for Node. */
+export async function startNode(name = "node"): Promise<ServerProcess> {
+  const port = await freePort();
+  return startProcess(name, port, process.execPath, [join(bench, "workers", "node.ts"), String(port)]);
+}
+
+/** The workerd that wrangler and miniflare run, too. */
+function workerdBinary(): string {
+  const fromMiniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
+  return (fromMiniflare("workerd") as { default: string }).default;
+}
+
+function toConfig(port: number): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [ (name = "main", worker = .worker), (name = "disk", disk = (writable = true)) ],
+  sockets = [ (name = "http", address = "127.0.0.1:${port}", http = (), service = "main") ] );
+const worker :Workerd.Worker = (
+  modules = [ (name = "worker", esModule = embed "worker.js") ],
+  compatibilityDate = "2026-10-23",
+  compatibilityFlags = ["enable_request_signal"],
+  bindings = [ (name = "SESSIONS", durableObjectNamespace = "SessionObject") ],
+  durableObjectNamespaces = [ (className = "SessionObject", uniqueKey = "bench", enableSql = true) ],
+  durableObjectStorage = (localDisk = "disk") );
+`;
+}

@@ -1,0 +1,14 @@
+import type { Server } from "../../src/index.ts";
+
+/** What the benchmarks ask of a server, written once for Socket.IO on Node and for this project. */
+export function setup(io: Server): void {
+  io.on("connection", (socket) => {
+    socket.on("message", (text) => socket.emit("message", text));
+    socket.on("all", (text) => io.emit("message", text));
+    socket.on("room", (text) => io.to("room").emit("message", text));
+    socket.on("join", (done) => {
+      socket.join("room");
+      done();
+    });
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * The control: a bare Worker and a bare hibernating object that do no more than what is measured. They echo frames,
+ * send one string to all sockets, and park and answer polls; they know no sessions, no protocol, no errors.
+ */
+import { DurableObject } from "cloudflare:workers";
+
+interface Env {
+  SESSIONS: DurableObjectNamespace<SessionObject>;
+}
+
+const OPENING = '0{"sid":"bare","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}';
+const JOINED = '40{"sid":"bare"}';
+
+/** Instances made since the process started: tells whether the object slept. */
+let instances = 0;
+
+export class SessionObject extends DurableObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    instances++;
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    const sid = searchParams.get("sid") ?? "";
+    if (pathname === "/post") return this.#post(sid, await request.text());
+    if (pathname === "/poll" && this.#isJoining.delete(sid)) return new Response(JOINED);
+    const { 0: peer, 1: socket } = new WebSocketPair();
+    if (pathname === "/poll") this.ctx.acceptWebSocket(socket, [sid]);
+    else {
+      this.ctx.acceptWebSocket(socket, searchParams.has("room") ? ["room"] : []);
+      socket.send(OPENING);
+    }
+    return new Response(null, { status: 101, webSocket: peer });
+  }
+
+  readonly #isJoining = new Set<string>();
+
+  #post(sid: string, body: string): Response {
+    if (body === "40") this.#isJoining.add(sid);
+    else {
+      const [poll] = this.ctx.getWebSockets(sid);
+      if (poll === undefined) return new Response("no poll is waiting", { status: 500 });
+      poll.send(body);
+      poll.close(1000);
+    }
+    return new Response("ok");
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    if (typeof message !== "string") return;
+    if (message.startsWith('42["all"')) for (const each of this.ctx.getWebSockets()) each.send(message);
+    else if (message.startsWith('42["room"'))
+      for (const each of this.ctx.getWebSockets("room")) each.send(message);
+    else if (message === "40") socket.send(JOINED);
+    else if (message === '420["join"]') socket.send("430[]");
+    else socket.send(message);
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    if (code === 1005) socket.close();
+  }
+}
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const { pathname, search, searchParams } = new URL(request.url);
+    if (pathname === "/bench") return Response.json({ constructor: instances });
+    const object = env.SESSIONS.getByName("main");
+    if (request.headers.has("upgrade"))
+      return object.fetch(`https://bare/socket${search}`, { headers: UPGRADE });
+    if (request.method === "POST") {
+      return object.fetch(`https://bare/post${search}`, { method: "POST", body: request.body });
+    }
+    if (!searchParams.has("sid")) return new Response(OPENING.replace("bare", crypto.randomUUID()));
+    const response = await object.fetch(`https://bare/poll${search}`, { headers: UPGRADE });
+    const { webSocket } = response;
+    if (webSocket === null) return response;
+    return new Promise((resolve) => {
+      webSocket.addEventListener("message", (event) => resolve(new Response(event.data as string)));
+      webSocket.accept();
+    });
+  },
+} satisfies ExportedHandler<Env>;
+
+const UPGRADE = { upgrade: "websocket" };
