@@ -25,7 +25,6 @@ type Container = Record<string | number, unknown>;
 export function extractAttachments(value: object, frames: EncodedPacket, depth = 0, isJson = false): unknown {
   if (depth >= MAX_DEPTH) throw new CodecError("CIRCULAR");
   const container = value as Container;
-  const { length } = frames;
   let copy: Container | undefined;
   if (value.constructor !== Object) {
     if (Array.isArray(value)) return extractFromArray(value, frames, depth + 1);
@@ -33,19 +32,18 @@ export function extractAttachments(value: object, frames: EncodedPacket, depth =
     if (attachment) return { _placeholder: true, num: frames.push(attachment) - 2 };
     if (!isJson && typeof container.toJSON === "function") return extractFromJson(container, frames, depth);
   }
+  const { length } = frames;
   for (const key in container) {
     const item = container[key];
-    if (typeof item === "object" && item !== null) {
+    if (typeof item === "object" && item) {
       const before = frames.length;
       const next = extractAttachments(item, frames, depth + 1);
       if (next === item) continue;
-      if (!Object.hasOwn(container, key)) {
-        frames.length = before;
-        continue;
-      }
-      // An own `__proto__` of the source is own in the copy too: setting it then touches no prototype.
-      copy ??= { ...container };
-      copy[key] = next;
+      if (Object.hasOwn(container, key)) {
+        // An own `__proto__` of the source is own in the copy too: setting it then touches no prototype.
+        copy ??= { ...container };
+        copy[key] = next;
+      } else frames.length = before;
     } else if (key === "toJSON" && typeof item === "function" && !isJson) {
       frames.length = length;
       return extractFromJson(container, frames, depth);
@@ -58,11 +56,12 @@ function extractFromArray(items: unknown[], frames: EncodedPacket, depth: number
   let copy: unknown[] | undefined;
   for (let i = 0; i < items.length; i++) {
     const item = items[i];
-    if (typeof item !== "object" || item === null) continue;
-    const next = extractAttachments(item, frames, depth);
-    if (next === item) continue;
-    copy ??= [...items];
-    copy[i] = next;
+    if (typeof item === "object" && item) {
+      const next = extractAttachments(item, frames, depth);
+      if (next === item) continue;
+      copy ??= [...items];
+      copy[i] = next;
+    }
   }
   return copy ?? items;
 }
@@ -70,18 +69,17 @@ function extractFromArray(items: unknown[], frames: EncodedPacket, depth: number
 /** What `toJSON` returns counts only where it has binary values: JSON.stringify asks for everything else itself. */
 function extractFromJson(container: Container, frames: EncodedPacket, depth: number): unknown {
   const { length } = frames;
-  const json = (container as { toJSON(): unknown }).toJSON();
-  const next =
-    typeof json === "object" && json !== null ? extractAttachments(json, frames, depth, true) : json;
+  const json: object = Object((container as { toJSON(): unknown }).toJSON());
+  const next = extractAttachments(json, frames, depth, true);
   return frames.length > length ? next : container;
 }
 
 /** The bytes of a binary value as a view on them, or undefined for any other object. */
 function toAttachment(value: object): Attachment | undefined {
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Uint8Array || value instanceof Blob) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  return typeof Blob === "function" && value instanceof Blob ? value : undefined;
+  return undefined;
 }
 
 /**
@@ -92,17 +90,15 @@ export function insertAttachments(data: unknown, attachments: readonly unknown[]
   const containers = [data as Container];
   const visit = (container: Container, key: string | number) => {
     const item = container[key] as Container | null;
-    if (typeof item !== "object" || item === null) return;
-    if (item._placeholder === true) container[key] = attachments[toIndex(item.num, attachments.length)];
-    else containers.push(item);
+    if (typeof item !== "object" || !item) return;
+    const { num } = item;
+    if (item._placeholder !== true) containers.push(item);
+    else if (typeof num === "number" && num >= 0 && num < attachments.length)
+      container[key] = attachments[num];
+    else throw new CodecError("ILLEGAL_ATTACHMENTS");
   };
   for (const container of containers) {
     if (!Array.isArray(container)) for (const key in container) visit(container, key);
     else for (let i = 0; i < container.length; i++) visit(container as unknown as Container, i);
   }
-}
-
-function toIndex(num: unknown, count: number): number {
-  if (typeof num === "number" && num >= 0 && num < count) return num;
-  throw new CodecError("ILLEGAL_ATTACHMENTS");
 }

@@ -1,5 +1,15 @@
 import { CodecError } from "./codec-error.ts";
-import { PacketType, RESERVED_EVENTS, type SocketPacket } from "./socket-packet.ts";
+import {
+  ACK,
+  BINARY_ACK,
+  BINARY_EVENT,
+  CONNECT,
+  CONNECT_ERROR,
+  EVENT,
+  type PacketType,
+  RESERVED_EVENTS,
+  type SocketPacket,
+} from "./socket-packet.ts";
 
 /** What `JSON.parse` takes as its second argument. */
 export type Reviver = (this: unknown, key: string, value: unknown) => unknown;
@@ -11,12 +21,11 @@ export type Reviver = (this: unknown, key: string, value: unknown) => unknown;
  */
 export function decodeHeader(text: string, maxAttachments: number, reviver?: Reviver): SocketPacket {
   let type = text.charCodeAt(0) - 48;
-  if (!(type >= PacketType.CONNECT && type <= PacketType.BINARY_ACK))
-    throw new CodecError("UNKNOWN_PACKET_TYPE");
+  if (!(type >= CONNECT && type <= BINARY_ACK)) throw new CodecError("UNKNOWN_PACKET_TYPE");
   let at = 1;
   let attachments = 0;
-  if (type >= PacketType.BINARY_EVENT) {
-    type -= PacketType.BINARY_EVENT - PacketType.EVENT;
+  if (type >= BINARY_EVENT) {
+    type -= BINARY_EVENT - EVENT;
     const dash = text.indexOf("-");
     attachments = dash > 0 ? Number(text.slice(1, dash)) : 0;
     at = dash + 1;
@@ -50,20 +59,16 @@ function decodeData(type: number, json: string, reviver?: Reviver): unknown {
   try {
     data = JSON.parse(json, reviver);
   } catch {
-    throw new CodecError("INVALID_PAYLOAD");
+    // No type of packet may carry `undefined`.
   }
   if (!isDataValid(type, data)) throw new CodecError("INVALID_PAYLOAD");
   return data;
 }
 
 function isDataValid(type: number, data: unknown): boolean {
-  if (Array.isArray(data)) return type === PacketType.ACK || (type === PacketType.EVENT && isEvent(data[0]));
-  if (type === PacketType.CONNECT_ERROR && typeof data === "string") return true;
-  return (
-    (type === PacketType.CONNECT || type === PacketType.CONNECT_ERROR) &&
-    typeof data === "object" &&
-    data !== null
-  );
+  if (Array.isArray(data)) return type === ACK || (type === EVENT && isEvent(data[0]));
+  if (typeof data === "string") return type === CONNECT_ERROR;
+  return (type === CONNECT || type === CONNECT_ERROR) && typeof data === "object" && !!data;
 }
 
 function isEvent(name: unknown): boolean {

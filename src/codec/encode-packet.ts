@@ -1,5 +1,5 @@
 import { type EncodedPacket, extractAttachments } from "./attachments.ts";
-import { PacketType, type SocketPacket } from "./socket-packet.ts";
+import { ACK, BINARY_EVENT, EVENT, type SocketPacket } from "./socket-packet.ts";
 
 /** What `JSON.stringify` takes as its second argument. */
 export type Replacer = (this: unknown, key: string, value: unknown) => unknown;
@@ -33,16 +33,16 @@ function encode(prefix: string, packet: SocketPacket, replacer?: Replacer): Enco
   let type: number = packet.type;
   let data = packet.data;
   let count = packet.attachments;
-  const extracted = typeof data === "object" && data ? extractAttachments(data, frames) : data;
-  if (frames.length > 1 && (type === PacketType.EVENT || type === PacketType.ACK)) {
-    type += PacketType.BINARY_EVENT - PacketType.EVENT;
+  const extracted = extractAttachments(Object(data), frames);
+  if (frames.length > 1 && (type === EVENT || type === ACK)) {
+    type += BINARY_EVENT - EVENT;
     data = extracted;
     count = frames.length - 1;
   } else {
     frames.length = 1;
   }
   let header = prefix + type;
-  if (type >= PacketType.BINARY_EVENT) header += `${count}-`;
+  if (type >= BINARY_EVENT) header += `${count}-`;
   if (nsp && nsp !== "/") header += `${nsp},`;
   if (id != null) header += id;
   frames[0] = data == null ? header : header + JSON.stringify(data, replacer);

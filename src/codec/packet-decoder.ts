@@ -30,7 +30,7 @@ export class PacketDecoder {
 
   /** Whether attachments are awaited. */
   get isPending(): boolean {
-    return this.#packet !== undefined;
+    return this.#chunks.length > 0;
   }
 
   /**

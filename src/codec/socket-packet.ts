@@ -1,12 +1,21 @@
+// Constants of their own beside the table: a bundler puts the numbers where they are used and drops the names.
+export const CONNECT = 0;
+export const DISCONNECT = 1;
+export const EVENT = 2;
+export const ACK = 3;
+export const CONNECT_ERROR = 4;
+export const BINARY_EVENT = 5;
+export const BINARY_ACK = 6;
+
 /** Packet types of the Socket.IO protocol, revision 5; the number is the digit on the wire. */
 export const PacketType = {
-  CONNECT: 0,
-  DISCONNECT: 1,
-  EVENT: 2,
-  ACK: 3,
-  CONNECT_ERROR: 4,
-  BINARY_EVENT: 5,
-  BINARY_ACK: 6,
+  CONNECT,
+  DISCONNECT,
+  EVENT,
+  ACK,
+  CONNECT_ERROR,
+  BINARY_EVENT,
+  BINARY_ACK,
 } as const;
 
 export type PacketType = (typeof PacketType)[keyof typeof PacketType];
