@@ -4,15 +4,17 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildClient } from "./build-client.ts";
 import { writeClientFiles } from "./client-files.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const dist = join(root, "dist");
 
 await rm(dist, { recursive: true, force: true });
-await writeClientFiles(); // the small client too
+await writeClientFiles();
 compile();
 await nameOutputsInTypes();
+await bundleSmallClient();
 
 function compile(): void {
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
@@ -30,4 +32,13 @@ async function nameOutputsInTypes(): Promise<void> {
       text.replaceAll(/((?:\bfrom|\bimport)\s*\(?\s*["']\.[^"']*)\.ts(["'])/g, "$1.js$2"),
     );
   }
+}
+
+/** The client is published as one small module; of what the compiler made of it only the types are kept. */
+async function bundleSmallClient(): Promise<void> {
+  const client = join(dist, "client");
+  for (const file of await readdir(client)) {
+    if (file.endsWith(".js")) await rm(join(client, file));
+  }
+  await buildClient(dist);
 }

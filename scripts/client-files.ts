@@ -2,11 +2,11 @@
  * Writes what the sources import but git does not hold: the official browser client as a module, for `serveClient`, and
  * our own small client as text, for the demo.
  */
-import { existsSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundleScript } from "./build-client.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -32,14 +32,6 @@ async function writeOfficialClient(): Promise<void> {
   await update("src/client-files.ts", module);
 }
 
-async function writeSmallClient(): Promise<void> {
-  const script = new URL("build-client.ts", import.meta.url);
-  if (!existsSync(script)) return update("src/demo/small-client.txt", "");
-  const { buildClient } = (await import(script.href)) as { buildClient: () => Promise<unknown> };
-  await buildClient();
-  await update("src/demo/small-client.txt", await readFile(join(root, "dist/socket.io-edge.min.js"), "utf8"));
-}
-
 /** Leaves a file alone that is already what it should be, so that a watching dev server does not reload. */
 async function update(name: string, text: string): Promise<void> {
   const path = join(root, name);
@@ -51,7 +43,7 @@ async function update(name: string, text: string): Promise<void> {
 
 export async function writeClientFiles(): Promise<void> {
   await writeOfficialClient();
-  await writeSmallClient();
+  await update("src/demo/small-client.txt", await bundleScript());
 }
 
 /** vitest's globalSetup calls this. */
