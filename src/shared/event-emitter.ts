@@ -16,14 +16,24 @@ export type EventArgs<Events, Name extends keyof Events> = Events[Name] extends 
   ? Args
   : never;
 
-export type EventListener<Events, Name extends keyof Events> = Events[Name] extends AnyListener
-  ? Events[Name]
-  : AnyListener;
+/** What may listen to an event: a name that is reserved has its own listener, whatever the user's map says. */
+export type EventListener<Events, Name, Reserved = object> = Name extends keyof Reserved
+  ? Listener<Reserved[Name]>
+  : Name extends keyof Events
+    ? Listener<Events[Name]>
+    : AnyListener;
+
+type Listener<T> = T extends AnyListener ? T : AnyListener;
+
+type OnError = (error: unknown, event: unknown) => void;
+
+/** "track": tell me when this `once` listener fires. */
+export type Admission = "add" | "skip" | "track";
 
 type OnceWrapper = AnyListener & { listener?: AnyListener };
 
 /** Any emitter, whatever its events. */
-export type AnyEmitter = EventEmitter<Untyped, Untyped>;
+export type AnyEmitter = EventEmitter<Untyped, Untyped, Untyped>;
 
 /**
  * Node's EventEmitter without Node. Names that a subclass emits may differ from those it listens to, as on a socket.
@@ -32,7 +42,11 @@ export type AnyEmitter = EventEmitter<Untyped, Untyped>;
  * class Door extends EventEmitter<{ open: (by: string) => void }> {}
  * new Door().on("open", (by) => console.log(by)).emit("open", "Eve");
  */
-export class EventEmitter<Events extends object = DefaultEvents, Emitted extends object = Events> {
+export class EventEmitter<
+  Events extends object = DefaultEvents,
+  Emitted extends object = Events,
+  Reserved extends object = object,
+> {
   /** Arrays are replaced, never changed: a running `emit` goes on with those it began with. */
   #listeners: Map<string | symbol, OnceWrapper[]> | undefined;
   #maxListeners = 10;
@@ -44,7 +58,7 @@ export class EventEmitter<Events extends object = DefaultEvents, Emitted extends
   static dispatch(
     emitter: AnyEmitter,
     args: readonly unknown[],
-    onError: (error: unknown) => void,
+    onError: OnError,
   ): Promise<unknown>[] | undefined {
     return emitter.#dispatch(args, onError);
   }
@@ -54,79 +68,97 @@ export class EventEmitter<Events extends object = DefaultEvents, Emitted extends
     return emitter.#emit(event, args);
   }
 
-  /** `once` with a hook that runs as the listener fires. */
-  static addOnce(
-    emitter: AnyEmitter,
-    event: string | symbol,
-    listener: AnyListener,
-    options: { prepend: boolean; onFired: (() => void) | undefined },
-  ): void {
-    emitter.#add(event, emitter.#onceWrapper(event, listener, options.onFired), options.prepend);
+  /** What `emit` does; a subclass may send instead. @internal */
+  protected _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    return this.#emit(event, args);
   }
 
-  on<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
-    return this.#add(event, listener, false);
+  /** Hears of every listener before it is added, and decides. @internal */
+  protected _adding(_event: string | symbol, _isOnce: boolean): Admission {
+    return "add";
   }
 
-  addListener<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+  /** A `once` listener that was admitted with "track" is about to run. @internal */
+  protected _onceFired(_event: string | symbol): void {}
+
+  on<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+    listener: EventListener<Events, Name, Reserved>,
+  ): this {
+    return this._adding(event, false) === "skip" ? this : this.#add(event, listener, false);
+  }
+
+  addListener<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+    listener: EventListener<Events, Name, Reserved>,
+  ): this {
     return this.on(event, listener);
   }
 
-  once<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
-    return this.#add(event, this.#onceWrapper(event, listener), false);
-  }
-
-  prependListener<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
-    return this.#add(event, listener, true);
-  }
-
-  prependOnceListener<Name extends EventName<Events>>(
+  once<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
-    listener: EventListener<Events, Name>,
+    listener: EventListener<Events, Name, Reserved>,
   ): this {
-    return this.#add(event, this.#onceWrapper(event, listener), true);
+    return this.#addOnce(event, listener, false);
   }
 
-  off<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
-    const key = toKey(event);
-    const before = this.#listeners?.get(key);
-    if (before === undefined) return this;
-    const index = before.findLastIndex((it) => it === listener || it.listener === listener);
-    if (index === -1) return this;
-    this.#set(key, before.toSpliced(index, 1));
-    if (this.#has("removeListener")) this.#emit("removeListener", [event, listener]);
-    return this;
+  prependListener<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+    listener: EventListener<Events, Name, Reserved>,
+  ): this {
+    return this._adding(event, false) === "skip" ? this : this.#add(event, listener, true);
   }
 
-  removeListener<Name extends EventName<Events>>(event: Name, listener: EventListener<Events, Name>): this {
+  prependOnceListener<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+    listener: EventListener<Events, Name, Reserved>,
+  ): this {
+    return this.#addOnce(event, listener, true);
+  }
+
+  off<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+    listener: EventListener<Events, Name, Reserved>,
+  ): this {
+    return this.#off(event, listener);
+  }
+
+  removeListener<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+    listener: EventListener<Events, Name, Reserved>,
+  ): this {
     return this.off(event, listener);
   }
 
-  removeAllListeners(event?: EventName<Events>): this {
+  removeAllListeners(event?: EventName<Events> | EventName<Reserved>): this {
     if (event === undefined) this.#listeners = undefined;
     else this.#listeners?.delete(toKey(event));
     return this;
   }
 
   emit<Name extends EventName<Emitted>>(event: Name, ...args: EventArgs<Emitted, Name>): boolean {
-    return this.#emit(event, args);
+    return this._emit(event, args);
   }
 
-  listeners<Name extends EventName<Events>>(event: Name): EventListener<Events, Name>[] {
-    return this.#of(event).map((it) => (it.listener ?? it) as EventListener<Events, Name>);
+  listeners<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+  ): EventListener<Events, Name, Reserved>[] {
+    return this.#of(event).map((it) => (it.listener ?? it) as EventListener<Events, Name, Reserved>);
   }
 
   /** As `listeners`, with the wrappers that `once` made. */
-  rawListeners<Name extends EventName<Events>>(event: Name): EventListener<Events, Name>[] {
-    return this.#of(event).slice() as EventListener<Events, Name>[];
+  rawListeners<Name extends EventName<Events> | EventName<Reserved>>(
+    event: Name,
+  ): EventListener<Events, Name, Reserved>[] {
+    return this.#of(event).slice() as EventListener<Events, Name, Reserved>[];
   }
 
-  listenerCount(event: EventName<Events>): number {
+  listenerCount(event: EventName<Events> | EventName<Reserved>): number {
     return this.#listeners === undefined ? 0 : this.#of(event).length;
   }
 
-  eventNames(): EventName<Events>[] {
-    return [...(this.#listeners?.keys() ?? [])] as EventName<Events>[];
+  eventNames(): (EventName<Events> | EventName<Reserved>)[] {
+    return [...(this.#listeners?.keys() ?? [])] as (EventName<Events> | EventName<Reserved>)[];
   }
 
   setMaxListeners(count: number): this {
@@ -160,18 +192,31 @@ export class EventEmitter<Events extends object = DefaultEvents, Emitted extends
     return this;
   }
 
-  #onceWrapper(event: string | symbol, listener: AnyListener, onFired?: () => void): OnceWrapper {
+  #off(event: string | symbol, listener: AnyListener): this {
+    const key = toKey(event);
+    const before = this.#listeners?.get(key);
+    if (before === undefined) return this;
+    const index = before.findLastIndex((it) => it === listener || it.listener === listener);
+    if (index === -1) return this;
+    this.#set(key, before.toSpliced(index, 1));
+    if (this.#has("removeListener")) this.#emit("removeListener", [event, listener]);
+    return this;
+  }
+
+  #addOnce(event: string | symbol, listener: AnyListener, prepend: boolean): this {
+    const admission = this._adding(event, true);
+    if (admission === "skip") return this;
     if (typeof listener !== "function") throw new TypeError("a listener must be a function");
     let isFired = false;
     const wrapper: OnceWrapper = (...args: unknown[]) => {
       if (isFired) return undefined;
       isFired = true;
-      this.off(event as EventName<Events>, wrapper as EventListener<Events, EventName<Events>>);
-      onFired?.();
+      this.#off(event, wrapper);
+      if (admission === "track") this._onceFired(event);
       return listener.apply(this, args);
     };
     wrapper.listener = listener;
-    return wrapper;
+    return this.#add(event, wrapper, prepend);
   }
 
   #emit(event: string | symbol, args: readonly unknown[]): boolean {
@@ -180,7 +225,7 @@ export class EventEmitter<Events extends object = DefaultEvents, Emitted extends
     return listeners.length > 0;
   }
 
-  #dispatch(args: readonly unknown[], onError: (error: unknown) => void): Promise<unknown>[] | undefined {
+  #dispatch(args: readonly unknown[], onError: OnError): Promise<unknown>[] | undefined {
     const listeners = this.#of(args[0] as string);
     if (listeners.length === 0) return undefined;
     const rest = args.length === 2 ? undefined : args.slice(1);
@@ -190,9 +235,9 @@ export class EventEmitter<Events extends object = DefaultEvents, Emitted extends
         const result = rest === undefined ? listener.call(this, args[1]) : listener.apply(this, rest);
         if (!isThenable(result)) continue;
         promises ??= [];
-        promises.push(Promise.resolve(result).catch(onError));
+        promises.push(Promise.resolve(result).catch((error: unknown) => onError(error, args[0])));
       } catch (error) {
-        onError(error);
+        onError(error, args[0]);
       }
     }
     return promises;
