@@ -16,10 +16,10 @@ export interface ServerHost {
   readonly mute: Mute;
   /** `false`: nothing is stored or replayed. */
   readonly hibernation: boolean;
-  /** No instance of this object has run before. */
+  /** No instance of this object has run before. Asked for when something depends on it, not before setup. */
   readonly isFirstRun: boolean;
-  /** Undefined once the user's setup function has run. */
-  readonly setupDone: Promise<void> | undefined;
+  /** The user's setup function has run, and settled. */
+  readonly isSetUp: boolean;
   /** Connection state recovery's storage; there only when the option is on. */
   readonly recovery?: RecoveryStore;
   now(): number;
@@ -49,7 +49,12 @@ export interface RecoveryRecord {
   nsp: string;
   rooms: string[];
   data: unknown;
-  /** When the connection ended, ms; null while it lives. */
+  /** The session that it lived, or lives, on. */
+  session: SessionId;
+  /**
+   * When the connection ended, ms; null while it lives. When the object starts and the session is gone, the host
+   * fills in that moment: a restart runs no `disconnect`.
+   */
   at: number | null;
 }
 

@@ -1,0 +1,238 @@
+import { PacketType, RESERVED_EVENTS, type SocketPacket } from "../codec/index.ts";
+import type { Untyped } from "../shared/untyped.ts";
+import type { Adapter, BroadcastOptions, SocketDetails } from "./adapter.ts";
+import type {
+  AllButLast,
+  DecorateAcknowledgements,
+  EventNames,
+  EventNamesWithError,
+  EventParams,
+  EventsMap,
+  FirstNonErrorArg,
+  Last,
+} from "./events.ts";
+import type { Handshake } from "./handshake.ts";
+import type { AnySocket } from "./socket.ts";
+import type { BroadcastFlags, Room, SocketId } from "./socket-types.ts";
+
+type Responses = (error: (Error & { responses?: unknown }) | null, responses?: Untyped) => void;
+
+/** Whom a broadcast reaches, and how. Every call answers with a new operator: one may be kept and used again. */
+export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
+  readonly #adapter: Adapter;
+  readonly #opts: Required<BroadcastOptions>;
+
+  constructor(
+    adapter: Adapter,
+    rooms: Set<Room> = new Set(),
+    except: Set<Room> = new Set(),
+    flags: BroadcastFlags = {},
+  ) {
+    this.#adapter = adapter;
+    this.#opts = { rooms, except, flags };
+  }
+
+  /**
+   * Adds rooms; a socket in several of them is reached once.
+   * @example
+   * io.to("room1").to(["room2", "room3"]).emit("news", "hello");
+   */
+  to(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+    return this.#with({ rooms: withRooms(this.#opts.rooms, room) });
+  }
+
+  /** The same as {@link to}. */
+  in(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+    return this.to(room);
+  }
+
+  /** Leaves out who is in any of these rooms. */
+  except(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+    return this.#with({ except: withRooms(this.#opts.except, room) });
+  }
+
+  /** Accepted, without effect: on Workers the runtime decides about compression. */
+  compress(compress: boolean): BroadcastOperator<EmitEvents, SocketData> {
+    return this.#flag({ compress });
+  }
+
+  /** Drops the packet for clients whose transport is not ready this moment. */
+  get volatile(): BroadcastOperator<EmitEvents, SocketData> {
+    return this.#flag({ volatile: true });
+  }
+
+  /** Reaches the sockets of this object only. */
+  get local(): BroadcastOperator<EmitEvents, SocketData> {
+    return this.#flag({ local: true });
+  }
+
+  /** How long to wait for acknowledgements, ms. */
+  timeout(timeout: number): BroadcastOperator<DecorateAcknowledgements<EmitEvents>, SocketData> {
+    return this.#flag({ timeout }) as BroadcastOperator<Untyped, SocketData>;
+  }
+
+  emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): boolean {
+    if (RESERVED_EVENTS.has(ev)) throw new Error(`"${String(ev)}" is a reserved event name; choose another`);
+    const data: unknown[] = [ev, ...args];
+    const packet: SocketPacket = { type: PacketType.EVENT, nsp: this.#adapter.nsp.name, data };
+    if (typeof data.at(-1) === "function") this.#emitWithResponses(packet, data.pop() as Responses);
+    else if (!this.#isMuted) this.#adapter.broadcast(packet, this.#opts);
+    return true;
+  }
+
+  /**
+   * Emits, and waits for every client's answer. Rejects when the time is over; `responses` of the error then holds
+   * the answers that came.
+   * @example
+   * const answers = await io.timeout(1_000).emitWithAck("question");
+   */
+  emitWithAck<Ev extends EventNamesWithError<EmitEvents>>(
+    ev: Ev,
+    ...args: AllButLast<EventParams<EmitEvents, Ev>>
+  ): Promise<FirstNonErrorArg<Last<EventParams<EmitEvents, Ev>>>> {
+    return new Promise((resolve, reject) => {
+      const callback: Responses = (error, responses) => {
+        if (error === null) return resolve(responses);
+        error.responses = responses;
+        reject(error);
+      };
+      this.emit(ev, ...([...args, callback] as EventParams<EmitEvents, Ev>));
+    });
+  }
+
+  /** Ids of the sockets that would be reached. @deprecated use {@link fetchSockets} */
+  allSockets(): Promise<Set<SocketId>> {
+    return this.#adapter.sockets(this.#opts.rooms);
+  }
+
+  /** The sockets that would be reached: those of this object themselves, asleep or not. */
+  async fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]> {
+    const sockets: (AnySocket | SocketDetails)[] = await this.#adapter.fetchSockets(this.#opts);
+    return sockets.map(
+      (socket): RemoteSocket<EmitEvents, SocketData> =>
+        "client" in socket ? (socket as Untyped) : new RemoteSocket(this.#adapter, socket),
+    );
+  }
+
+  socketsJoin(room: Room | Room[]): void {
+    if (!this.#isMuted) this.#adapter.addSockets(this.#opts, [room].flat());
+  }
+
+  socketsLeave(room: Room | Room[]): void {
+    if (!this.#isMuted) this.#adapter.delSockets(this.#opts, [room].flat());
+  }
+
+  /** Disconnects them from the namespace; with `close`, ends their connections. */
+  disconnectSockets(close = false): void {
+    this.#adapter.disconnectSockets(this.#opts, close);
+  }
+
+  get #isMuted(): boolean {
+    return this.#adapter.nsp._core.isMuted;
+  }
+
+  #with(change: Partial<BroadcastOptions>): BroadcastOperator<EmitEvents, SocketData> {
+    const { rooms, except, flags } = { ...this.#opts, ...change };
+    return new BroadcastOperator(this.#adapter, rooms, except, flags);
+  }
+
+  #flag(flag: BroadcastFlags): BroadcastOperator<EmitEvents, SocketData> {
+    return this.#with({ flags: { ...this.#opts.flags, ...flag } });
+  }
+
+  /** Complete when every server has said how many clients it reached, and as many answers or departures came. */
+  #emitWithResponses(packet: SocketPacket, callback: Responses): void {
+    const { nsp } = this.#adapter;
+    const { timeout, expectSingleResponse } = this.#opts.flags;
+    const responses: unknown[] = [];
+    let isOver = false;
+    let expectedServers = -1;
+    let servers = 0;
+    let expectedClients = 0;
+    const done = nsp._core.holdAwake();
+    const finish = (error: Error | null) => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      nsp._broadcastAcks.delete(packet.id as number);
+      done();
+      const single = expectSingleResponse ? (error === null ? responses[0] : null) : responses;
+      try {
+        callback(error, single);
+      } catch (thrown) {
+        nsp._core.onError(thrown, "acknowledgement");
+      }
+    };
+    const timer = setTimeout(() => finish(new Error("operation has timed out")), timeout);
+    const check = () => {
+      if (servers === expectedServers && responses.length === expectedClients) finish(null);
+    };
+    this.#adapter.broadcastWithAck(
+      packet,
+      this.#opts,
+      (clientCount) => {
+        expectedClients += clientCount;
+        servers++;
+        check();
+      },
+      (response) => {
+        responses.push(response);
+        check();
+      },
+      () => {
+        expectedClients--;
+        check();
+      },
+    );
+    this.#adapter.serverCount().then((count) => {
+      expectedServers = count;
+      check();
+    });
+  }
+}
+
+function withRooms(rooms: Set<Room>, added: Room | Room[]): Set<Room> {
+  const all = new Set(rooms);
+  if (Array.isArray(added)) for (const room of added) all.add(room);
+  else all.add(added);
+  return all;
+}
+
+/** A socket that lives in another object: what is known of it, and what can be done to it from here. */
+export class RemoteSocket<EmitEvents extends EventsMap, SocketData> {
+  readonly id: SocketId;
+  readonly handshake: Handshake;
+  readonly rooms: Set<Room>;
+  readonly data: SocketData;
+  readonly #operator: BroadcastOperator<EmitEvents, SocketData>;
+
+  constructor(adapter: Adapter, details: SocketDetails) {
+    this.id = details.id;
+    this.handshake = details.handshake;
+    this.rooms = new Set(details.rooms);
+    this.data = details.data;
+    const flags = { expectSingleResponse: true };
+    this.#operator = new BroadcastOperator(adapter, new Set([this.id]), new Set(), flags);
+  }
+
+  timeout(timeout: number): BroadcastOperator<DecorateAcknowledgements<EmitEvents>, SocketData> {
+    return this.#operator.timeout(timeout);
+  }
+
+  emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): boolean {
+    return this.#operator.emit(ev, ...args);
+  }
+
+  join(room: Room | Room[]): void {
+    this.#operator.socketsJoin(room);
+  }
+
+  leave(room: Room): void {
+    this.#operator.socketsLeave(room);
+  }
+
+  disconnect(close = false): this {
+    this.#operator.disconnectSockets(close);
+    return this;
+  }
+}

@@ -1,0 +1,290 @@
+import { PacketType, type SocketPacket } from "../codec/index.ts";
+import type { EngineRequest } from "../engine/request.ts";
+import type { Session, SessionConsumer } from "../engine/session.ts";
+import type { Core } from "./core.ts";
+import type { Member } from "./membership.ts";
+import type { AnyNamespace } from "./namespace.ts";
+import { findNamespace } from "./namespace-lookup.ts";
+import type { Decoder } from "./parser.ts";
+import { fromStored, toClientRecord } from "./records.ts";
+import type { AnySocket } from "./socket.ts";
+import type { DisconnectReason } from "./socket-types.ts";
+
+/** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
+const SETTLED = Promise.resolve();
+
+/** How long the rest of a packet may take, ms: it cannot be stored while the object waits for it. */
+const REST_OF_PACKET_MS = 10_000;
+
+/**
+ * The namespaces of one connection: takes its packets apart, hands them to sockets, and speaks for these to the session.
+ *
+ * message --> decoded at once --> queue --> (the code at hand is done) --> dispatched in order of arrival
+ *                                             socket loaded: held until its listeners are registered again
+ * wrong packet, or one for a namespace that it is not in --> the connection is closed
+ */
+export class Client implements SessionConsumer {
+  readonly conn: Session;
+  readonly #core: Core;
+  readonly #decoder: Decoder;
+  readonly #members = new Map<string, Member>();
+  /** Namespaces whose middlewares are at work. */
+  readonly #connecting = new Set<string>();
+  readonly #queue: SocketPacket[] = [];
+  readonly #drain: () => void;
+  #isDraining = false;
+  #isPendingSaved = false;
+  #hasJoined = false;
+  #isClosed = false;
+  #busy = 0;
+  #rest: Parameters<typeof clearTimeout>[0];
+
+  constructor(core: Core, conn: Session) {
+    this.conn = conn;
+    this.#core = core;
+    this.#decoder = core.parser.createDecoder();
+    this.#drain = () => this.#dispatchQueue();
+    const record = conn.recovered ? fromStored(conn.stored) : undefined;
+    if (record === undefined) return;
+    this.#hasJoined = true;
+    for (const member of core.book.load(this, record.sockets)) this.#members.set(member.nsp, member);
+    if (record.pending !== undefined) this.#decoder.restore(record.pending);
+  }
+
+  /** The session's id: a secret of this client. */
+  get id(): string {
+    return this.conn.id;
+  }
+
+  get request(): EngineRequest {
+    return this.conn.request;
+  }
+
+  /** Its sockets by id. */
+  get sockets(): Map<string, AnySocket> {
+    return new Map([...this.nsps.values()].map((socket) => [socket.id, socket]));
+  }
+
+  /** Its sockets by namespace. */
+  get nsps(): Map<string, AnySocket> {
+    const sockets = new Map<string, AnySocket>();
+    for (const [nsp, member] of this.#members) {
+      const socket = this.#core.socketOf(member);
+      if (socket !== undefined) sockets.set(nsp, socket);
+    }
+    return sockets;
+  }
+
+  message(data: string | Uint8Array): void {
+    if (this.#isClosed) return;
+    let packet: SocketPacket | undefined;
+    try {
+      packet = this.#decoder.add(data);
+    } catch (error) {
+      this.#onDecodeError(error);
+      return;
+    }
+    if (packet === undefined) {
+      if (this.#decoder.isPending) this.#awaitRest();
+      return;
+    }
+    if (this.#rest !== undefined) this.#endRest();
+    this.#queue.push(packet);
+    if (this.#queue.length === 1 && !this.#isDraining) SETTLED.then(this.#drain);
+  }
+
+  closed(reason: DisconnectReason, description?: unknown): Promise<void> | void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#endRest();
+    this.#decoder.reset();
+    const pending: Promise<void>[] = [];
+    for (const member of [...this.#members.values()]) {
+      const done = this.#whenResumed(member, (state) => state.close(reason, description));
+      if (done !== undefined) pending.push(done);
+    }
+    if (pending.length > 0) return Promise.all(pending).then(() => {});
+  }
+
+  record(): unknown {
+    if (!this.#hasJoined) return undefined;
+    const records = [];
+    for (const member of this.#members.values()) {
+      const record = member.toRecord();
+      if (record !== undefined) records.push(record);
+    }
+    return toClientRecord(records, this.#decoder.snapshot());
+  }
+
+  isBusy(): boolean {
+    return this.#busy > 0;
+  }
+
+  /** No namespace was joined yet: `connectTimeout` counts. */
+  isIdle(): boolean {
+    return !this.#hasJoined;
+  }
+
+  /** Clients of Socket.IO v2 are in the main namespace from the start. */
+  onOpen(): void {
+    if (this.conn.protocol === 3) this.#connect("/", undefined);
+  }
+
+  /** Closes the connection, whatever its transport has still to say. */
+  close(): Promise<void> | void {
+    if (this.#isClosed) return;
+    if (this.conn.readyState === "open") this.conn.close();
+    return this.closed("forced server close");
+  }
+
+  /** @internal */
+  _send(packet: SocketPacket): void {
+    this.conn.sendFrames(this.#core.parser.encode(packet));
+  }
+
+  /** The server lets one socket go. @internal */
+  _leave(member: Member): void {
+    this._send({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    const { state } = member;
+    // Its own listener says so while it is being registered again: the others have to wait.
+    if (state?.wake === "resuming") state.close("server namespace disconnect");
+    else this.#whenResumed(member, (it) => it.close("server namespace disconnect"));
+  }
+
+  /** The server lets all its sockets go, and the connection. @internal */
+  _disconnect(): void {
+    for (const member of [...this.#members.values()]) this._leave(member);
+    this.close();
+  }
+
+  /** The server ends: a socket closes without a packet. @internal */
+  _shutDown(member: Member): Promise<void> | void {
+    return this.#whenResumed(member, (state) => state.close("server shutting down"));
+  }
+
+  /** A namespace took one of its sockets. @internal */
+  _join(member: Member): void {
+    this.#hasJoined = true;
+    this.#members.set(member.nsp, member);
+  }
+
+  /** @internal */
+  _remove(member: Member): void {
+    if (this.#members.get(member.nsp) === member) this.#members.delete(member.nsp);
+    if (!this.#isClosed) this.conn.changed();
+  }
+
+  /** The code of today has no such namespace: the socket ends, and the others do not notice. @internal */
+  _dropUnknown(member: Member): void {
+    this.#core.warnOnce(
+      `namespace "${member.nsp}" has sockets and does not exist; create it in the setup function`,
+    );
+    this._send({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    this.#core.book.of(member.nsp).drop(member);
+    this._remove(member);
+  }
+
+  /** @internal */
+  _addBusy(count: 1 | -1): void {
+    const wasBusy = this.isBusy();
+    this.#busy += count;
+    // A WebSocket does not outlive a restart anyway.
+    if (this.isBusy() !== wasBusy && !this.#isClosed && this.conn.transport.name === "polling") {
+      this.conn.busyChanged();
+    }
+  }
+
+  #dispatchQueue(): void {
+    this.#isDraining = true;
+    for (let i = 0; i < this.#queue.length; i++) this.#dispatch(this.#queue[i] as SocketPacket);
+    this.#queue.length = 0;
+    this.#isDraining = false;
+  }
+
+  #dispatch(packet: SocketPacket): void {
+    if (this.#isClosed) return;
+    const { nsp, auth } = this.#readNamespace(packet);
+    const member = this.#members.get(nsp);
+    if (packet.type === PacketType.CONNECT && member === undefined) {
+      this.#connect(nsp, auth);
+      return;
+    }
+    const isWrong = packet.type === PacketType.CONNECT || packet.type === PacketType.CONNECT_ERROR;
+    if (member === undefined || isWrong) {
+      this.close();
+      return;
+    }
+    const { state } = member;
+    if (state?.wake === "resumed" && member.held === undefined) state.onPacket(packet);
+    else if (packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK) {
+      this.#core.stateOf(member)?.onAck(packet);
+    } else this.#core.afterResume(member, (it) => it.onPacket(packet));
+  }
+
+  #whenResumed(member: Member, action: Parameters<Core["afterResume"]>[1]): Promise<void> | void {
+    if (member.state?.wake === "resumed" && member.held === undefined) action(member.state);
+    else return this.#core.afterResume(member, action);
+  }
+
+  /** Clients of v2 send a query along with the namespace. */
+  #readNamespace(packet: SocketPacket): { nsp: string; auth: unknown } {
+    if (this.conn.protocol !== 3) return { nsp: packet.nsp, auth: packet.data };
+    const url = new URL(packet.nsp, "https://nsp.invalid");
+    const auth: Record<string, string> = Object.create(null);
+    for (const [name, value] of url.searchParams) auth[name] = value;
+    return { nsp: url.pathname, auth };
+  }
+
+  #connect(name: string, auth: unknown): void {
+    // A second CONNECT while the first is answered: one answer is enough.
+    if (this.#connecting.has(name)) return;
+    if (this.#members.size + this.#connecting.size >= this.#core.options.maxNamespaces) {
+      this.#refuse(name, "Too many namespaces");
+      return;
+    }
+    this.#connecting.add(name);
+    this._addBusy(1);
+    const enter = (nsp: AnyNamespace | undefined) => {
+      if (nsp === undefined) {
+        this.#refuse(name, "Invalid namespace");
+        this.#leaveMiddlewares(name);
+      } else this.#core.host.keepAwake(nsp._add(this, auth).finally(() => this.#leaveMiddlewares(name)));
+    };
+    findNamespace(this.#core, name, auth, enter);
+  }
+
+  #leaveMiddlewares(name: string): void {
+    if (this.#connecting.delete(name)) this._addBusy(-1);
+  }
+
+  #refuse(nsp: string, message: string): void {
+    const data = this.conn.protocol === 3 ? message : { message };
+    this._send({ type: PacketType.CONNECT_ERROR, nsp, data });
+  }
+
+  #onDecodeError(error: unknown): void {
+    for (const member of this.#members.values()) member.state?.onError(error);
+    this.conn.close();
+  }
+
+  /** Waits for the rest of a packet: awake, or with a session that polls, in storage. */
+  #awaitRest(): void {
+    if (this.#rest !== undefined) return;
+    this.#rest = setTimeout(() => void this.close(), REST_OF_PACKET_MS);
+    this._addBusy(1);
+    SETTLED.then(() => {
+      if (!this.#decoder.isPending || this.conn.transport.name !== "polling") return;
+      this.#isPendingSaved = true;
+      this.conn.changed();
+    });
+  }
+
+  #endRest(): void {
+    if (this.#rest === undefined) return;
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+    this._addBusy(-1);
+    if (this.#isPendingSaved) this.conn.changed();
+    this.#isPendingSaved = false;
+  }
+}

@@ -1,0 +1,150 @@
+import { PacketType } from "../codec/index.ts";
+import { isThenable } from "../shared/event-emitter.ts";
+import { randomId } from "../shared/ids.ts";
+import type { Client } from "./client.ts";
+import { Member } from "./membership.ts";
+import type { AnyNamespace } from "./namespace.ts";
+import type { RecoveredSession } from "./recovery.ts";
+import { type AnySocket, Socket } from "./socket.ts";
+import type { SocketState } from "./socket-state.ts";
+import type { ExtendedError } from "./socket-types.ts";
+
+export type ConnectMiddleware = (socket: AnySocket, next: (err?: ExtendedError) => void) => void;
+
+type Outcome = { error: ExtendedError | undefined };
+
+/**
+ * Brings a client into a namespace.
+ *
+ * CONNECT --> (recovery: what it had and missed) --> middlewares --> CONNECT with its id, `connection` listeners
+ *                                                        |--> CONNECT_ERROR
+ *                                                        |--> the connection is gone: forgotten in silence
+ */
+export async function connectSocket(nsp: AnyNamespace, client: Client, auth: unknown): Promise<void> {
+  const session = await restore(nsp, client, auth);
+  const member = createMember(nsp, client, auth, session);
+  nsp._membership.pending.set(member.id, member);
+  const { socket } = createState(nsp, client, member, session);
+  for (const data of session?.missedPackets ?? [])
+    client._send({ type: PacketType.EVENT, nsp: nsp.name, data });
+  const isTrusted = session !== undefined && nsp._core.options.recovery?.skipMiddlewares === true;
+  const outcome = isTrusted || nsp._middlewares.length === 0 ? undefined : await runMiddlewares(nsp, socket);
+  const state = member.state as SocketState;
+  if (client.conn.readyState !== "open") state.cleanUp();
+  else if (outcome?.error !== undefined) refuse(nsp, client, state, outcome.error);
+  else enter(nsp, client, member, state);
+}
+
+function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketState): void {
+  const { members, pending } = nsp._membership;
+  pending.delete(member.id);
+  // A client that came back twice: the last one counts.
+  members.get(member.id)?.client?.close();
+  member.at = nsp._core.book.nextStamp();
+  members.set(member.id, member);
+  client._join(member);
+  state.connect();
+  state.announce();
+}
+
+function refuse(nsp: AnyNamespace, client: Client, state: SocketState, error: ExtendedError): void {
+  const { message, data } = error;
+  state.cleanUp();
+  const isOld = client.conn.protocol === 3;
+  client._send({
+    type: PacketType.CONNECT_ERROR,
+    nsp: nsp.name,
+    data: isOld ? data || message : { message, data },
+  });
+}
+
+function createMember(nsp: AnyNamespace, client: Client, auth: unknown, session?: RecoveredSession): Member {
+  const { host, recovery } = nsp._core;
+  const id = session?.sid ?? createId(nsp, client);
+  const member = new Member(client.conn.id, { id, nsp: nsp.name, at: 0, rooms: [] });
+  member.client = client;
+  member.record = {
+    id,
+    nsp: nsp.name,
+    at: 0,
+    rooms: [],
+    issued: host.now(),
+    auth,
+    parent: nsp._parent,
+    pid: session?.pid ?? (recovery === undefined ? undefined : randomId()),
+    first: session?.first,
+    kept: session?.data === undefined ? undefined : { data: session.data },
+  };
+  return member;
+}
+
+/** Clients of v2 know themselves by the session's id. */
+function createId(nsp: AnyNamespace, { conn }: Client): string {
+  if (conn.protocol !== 3) return randomId();
+  return nsp.name === "/" ? conn.id : `${nsp.name}#${conn.id}`;
+}
+
+function createState(
+  nsp: AnyNamespace,
+  client: Client,
+  member: Member,
+  session?: RecoveredSession,
+): SocketState {
+  const socket = new Socket(nsp, client, member, session === undefined ? "new" : "recovered");
+  if (session !== undefined) nsp.adapter.addAll(socket.id, new Set(session.rooms));
+  return member.state as SocketState;
+}
+
+/** What a client that was away may have back. Its old connection, if nobody has noticed its end, ends now. */
+async function restore(
+  nsp: AnyNamespace,
+  client: Client,
+  auth: unknown,
+): Promise<RecoveredSession | undefined> {
+  const { recovery, host } = nsp._core;
+  const { pid, offset } = (auth ?? {}) as Record<string, unknown>;
+  if (recovery === undefined || typeof pid !== "string") return undefined;
+  if (offset !== undefined && typeof offset !== "string") return undefined;
+  try {
+    const record = recovery.find(nsp.name, pid);
+    const old = record?.at === null ? host.session(record.session)?.consumer : undefined;
+    if (old === client) return undefined;
+    await (old as Client | null | undefined)?.close();
+    return (await nsp.adapter.restoreSession(pid, offset)) ?? undefined;
+  } catch (error) {
+    nsp._core.onError(error, "restoreSession");
+    return undefined;
+  }
+}
+
+/** Settles when a middleware has refused, or all have said `next`. One that never does keeps its client waiting. */
+function runMiddlewares(nsp: AnyNamespace, socket: AnySocket): Promise<Outcome> {
+  const middlewares = nsp._middlewares.slice();
+  return new Promise((resolve) => {
+    const run = (index: number) => {
+      const middleware = middlewares[index];
+      if (middleware === undefined) {
+        resolve({ error: undefined });
+        return;
+      }
+      let isCalled = false;
+      const next = (error?: unknown) => {
+        if (isCalled) return;
+        isCalled = true;
+        if (error) resolve({ error: error as ExtendedError });
+        else run(index + 1);
+      };
+      const fail = (error: unknown) => {
+        nsp._core.onError(error, "connect");
+        next(error ?? new Error("refused"));
+      };
+      try {
+        const result: unknown = middleware(socket, next);
+        if (isThenable(result)) result.then(undefined, fail);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    run(0);
+  });
+}

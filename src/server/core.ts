@@ -1,0 +1,156 @@
+import { type Admission, EventEmitter } from "../shared/event-emitter.ts";
+import type { Untyped } from "../shared/untyped.ts";
+import { Awake } from "./awake.ts";
+import type { Client } from "./client.ts";
+import type { KeptValues } from "./kept-values.ts";
+import { type Member, MembershipBook } from "./membership.ts";
+import type { AnyNamespace } from "./namespace.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { ParentNamespace } from "./parent-namespace.ts";
+import { createParser, type Parser } from "./parser.ts";
+import type { ServerHost } from "./ports.ts";
+import { Recovery } from "./recovery.ts";
+import type { AnyServer } from "./server.ts";
+import { type AnySocket, Socket } from "./socket.ts";
+import type { SocketState } from "./socket-state.ts";
+
+/** How a namespace of a parent is found. */
+export interface NamespaceFamily {
+  readonly parent: ParentNamespace<Untyped, Untyped, Untyped, Untyped>;
+  readonly pattern: RegExp | undefined;
+  readonly matches: (
+    name: string,
+    auth: unknown,
+    next: (error: Error | null, isAllowed: boolean) => void,
+  ) => void;
+}
+
+/** What the parts of one server share, and users do not see. */
+export class Core {
+  readonly server: AnyServer;
+  readonly host: ServerHost;
+  readonly options: ResolvedOptions;
+  readonly parser: Parser;
+  readonly awake: Awake;
+  readonly book: MembershipBook;
+  readonly recovery: Recovery | undefined;
+  readonly namespaces = new Map<string, AnyNamespace>();
+  readonly families: NamespaceFamily[] = [];
+  /** Kept values that may have changed where no proxy sees it. */
+  readonly givenOut = new Set<KeptValues>();
+  readonly #warned = new Set<string>();
+
+  constructor(server: AnyServer, host: ServerHost, options: ResolvedOptions) {
+    this.server = server;
+    this.host = host;
+    this.options = options;
+    this.parser = createParser(options.parser);
+    this.awake = new Awake(host, options.maxAwakeTime);
+    this.book = new MembershipBook(host);
+    if (options.recovery !== undefined && host.recovery !== undefined) {
+      this.recovery = new Recovery(host.recovery, host, options.recovery);
+    }
+  }
+
+  /** Whether the code that asks runs as a replay: what it does to the outside was done already. */
+  get isMuted(): boolean {
+    return this.host.mute.active;
+  }
+
+  /** Logs what user code threw. The session and the object go on. */
+  readonly onError = (error: unknown, event: unknown): void => {
+    this.host.log("error", `a listener of "${String(event)}" failed`, error);
+  };
+
+  warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.host.log("warn", message);
+  }
+
+  /** Code that runs after setup registers something that the next instance will not know. */
+  admitLate(what: string, cure: string): Admission {
+    if (this.host.hibernation && this.host.isSetUp && !this.isMuted) {
+      this.warnOnce(`${what} is gone once the object has slept; ${cure}`);
+    }
+    return "add";
+  }
+
+  /** The session of a sleeping socket, brought into memory; none of the user's code runs. */
+  wake(member: Member): Client | undefined {
+    if (member.client === undefined) this.host.session(member.sid);
+    if (member.client === undefined) this.book.of(member.nsp).drop(member);
+    return member.client;
+  }
+
+  /** A member's socket, made if need be. Undefined when its session is gone, or nobody made its namespace. */
+  stateOf(member: Member): SocketState | undefined {
+    if (member.state === undefined) {
+      const client = this.wake(member);
+      const nsp = this.#namespaceOf(member);
+      // The state enters itself with its member.
+      if (client !== undefined && nsp !== undefined) new Socket(nsp, client, member, "loaded");
+    }
+    return member.state;
+  }
+
+  socketOf(member: Member): AnySocket | undefined {
+    return this.stateOf(member)?.socket;
+  }
+
+  /** Has a member's listeners registered again, and then runs `action`, after what was held before. */
+  afterResume(member: Member, action: (state: SocketState) => void): Promise<void> | void {
+    const run = () => {
+      if (member.state !== undefined) action(member.state);
+    };
+    if (member.held !== undefined) {
+      member.held.push(run);
+      return;
+    }
+    member.held = [run];
+    const done = this.#resume(member);
+    this.host.keepAwake(done);
+    return done;
+  }
+
+  async #resume(member: Member): Promise<void> {
+    try {
+      await this.host.ready();
+      await this.stateOf(member)?.resume();
+    } catch (error) {
+      this.onError(error, "connection");
+    }
+    const held = member.held ?? [];
+    member.held = undefined;
+    if (member.state === undefined) member.client?._dropUnknown(member);
+    for (const run of held) run();
+  }
+
+  /** A namespace was made; the main one tells of it. */
+  addNamespace(nsp: AnyNamespace): void {
+    this.namespaces.set(nsp.name, nsp);
+    EventEmitter.emitLocally(this.server.sockets, "new_namespace", [nsp]);
+  }
+
+  /** A handler has settled: what it changed unseen is looked for. */
+  onSettled(state: SocketState): void {
+    state.forgetMissing();
+    if (this.givenOut.size === 0) return;
+    for (const kept of this.givenOut) kept.compare();
+    this.givenOut.clear();
+  }
+
+  /** Keeps the object awake until the answer is called, or the limit for acknowledgements is over. */
+  holdAwake(): () => void {
+    const hold = this.awake.hold(undefined, false);
+    return () => this.awake.release(hold);
+  }
+
+  /** A namespace that exists, or that a parent made in an earlier instance. */
+  #namespaceOf({ nsp, record }: Member): AnyNamespace | undefined {
+    const known = this.namespaces.get(nsp);
+    if (known !== undefined || record?.parent === undefined) return known;
+    const family = this.families.find(({ parent }) => parent.name === record.parent);
+    return family?.parent.createChild(nsp);
+  }
+}

@@ -1,0 +1,97 @@
+import { PacketType, RESERVED_EVENTS, type SocketPacket } from "../codec/index.ts";
+import { isThenable } from "../shared/event-emitter.ts";
+import type { Hold } from "./awake.ts";
+import { CatchAll } from "./catch-all.ts";
+import type { Client } from "./client.ts";
+import type { Core } from "./core.ts";
+import type { Event } from "./events.ts";
+import type { AnyNamespace } from "./namespace.ts";
+import type { AckCallback } from "./pending-acks.ts";
+import type { SocketState } from "./socket-state.ts";
+
+export type EventMiddleware = (event: Event, next: (err?: Error) => void) => void;
+
+/**
+ * The way of a client's event through its socket, and the acknowledgements that handlers owe.
+ *
+ * EVENT --> catch-all listeners --> middlewares --> listeners, if the socket is still connected
+ */
+export class Inbox {
+  readonly catchAll = new CatchAll();
+  readonly middlewares: EventMiddleware[] = [];
+  readonly #core: Core;
+  readonly #state: SocketState;
+  readonly #nsp: AnyNamespace;
+  readonly #client: Client;
+  #owed: Set<Hold> | undefined;
+
+  constructor(state: SocketState, nsp: AnyNamespace, client: Client) {
+    this.#core = nsp._core;
+    this.#state = state;
+    this.#nsp = nsp;
+    this.#client = client;
+  }
+
+  receive(packet: SocketPacket): void {
+    const args = packet.data as unknown[] | undefined;
+    if (!Array.isArray(args) || args.length === 0) return;
+    if (this.#core.parser.isForeign && RESERVED_EVENTS.has(args[0])) return;
+    const reply = packet.id == null ? undefined : this.#createReply(packet.id);
+    if (reply !== undefined) args.push(reply.send);
+    if (this.catchAll.size > 0) this.catchAll.notify(this.#state.socket, args, this.#core.onError);
+    if (this.middlewares.length === 0) this.#deliver(args);
+    else this.#runMiddleware(this.middlewares.slice(), 0, args as Event);
+    if (reply === undefined || reply.isSent) return;
+    reply.hold = this.#core.awake.hold(this.#client, true);
+    this.#owed ??= new Set();
+    this.#owed.add(reply.hold);
+  }
+
+  /** The function at the end of an event's arguments. Only its first call counts. */
+  #createReply(id: number): { send: AckCallback; isSent: boolean; hold: Hold | undefined } {
+    const reply = {
+      isSent: false,
+      hold: undefined as Hold | undefined,
+      send: (...args: unknown[]) => {
+        if (reply.isSent) return;
+        reply.isSent = true;
+        if (reply.hold !== undefined) {
+          this.#owed?.delete(reply.hold);
+          this.#core.awake.release(reply.hold);
+        }
+        this.#client._send({ type: PacketType.ACK, nsp: this.#nsp.name, id, data: args });
+      },
+    };
+    return reply;
+  }
+
+  #runMiddleware(middlewares: EventMiddleware[], index: number, args: Event): void {
+    const middleware = middlewares[index];
+    if (middleware === undefined) {
+      this.#deliver(args);
+      return;
+    }
+    let isCalled = false;
+    const next = (error?: unknown) => {
+      if (isCalled) return;
+      isCalled = true;
+      if (error) this.#state.onError(error);
+      else this.#runMiddleware(middlewares, index + 1, args);
+    };
+    try {
+      const result: unknown = middleware(args, next);
+      if (isThenable(result)) result.then(undefined, next);
+    } catch (error) {
+      next(error);
+    }
+  }
+
+  #deliver(args: readonly unknown[]): void {
+    if (this.#state.phase === "connected") this.#state.run(args);
+  }
+
+  /** Nobody waits for what is owed any more. */
+  close(): void {
+    for (const hold of this.#owed ?? []) this.#core.awake.release(hold);
+  }
+}

@@ -1,0 +1,13 @@
+export { Adapter, type AdapterConstructor, type BroadcastOptions, type SocketDetails } from "./adapter.ts";
+export { BroadcastOperator, RemoteSocket } from "./broadcast-operator.ts";
+export type { Client } from "./client.ts";
+export type { DefaultEventsMap, Event, EventsMap } from "./events.ts";
+export type { Handshake } from "./handshake.ts";
+export { Namespace } from "./namespace.ts";
+export type { RecoveryOptions, ServerOptions, SocketOptions } from "./options.ts";
+export { ParentNamespace } from "./parent-namespace.ts";
+export type { ParserOption } from "./parser.ts";
+export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost, SleepingSession } from "./ports.ts";
+export { type NamespaceMatcher, Server } from "./server.ts";
+export { Socket } from "./socket.ts";
+export type { BroadcastFlags, DisconnectReason, ExtendedError, Room, SocketId } from "./socket-types.ts";

@@ -1,0 +1,163 @@
+import type { SessionId } from "../shared/ids.ts";
+import type { Client } from "./client.ts";
+import type { ServerHost } from "./ports.ts";
+import { fromStored, type SocketRecord } from "./records.ts";
+import type { SocketState } from "./socket-state.ts";
+
+/**
+ * One socket of a namespace, awake or not.
+ *
+ * indexed (its session sleeps) --> client (its session is in memory) --> state (server code looked at it)
+ */
+export class Member {
+  readonly id: string;
+  readonly nsp: string;
+  readonly sid: SessionId;
+  /** Its rooms, its own included. The one place where membership is written down. */
+  rooms: Set<string>;
+  /** Its place in the order of connection. */
+  at: number;
+  client: Client | undefined;
+  state: SocketState | undefined;
+  /** What was stored of it, once its session is in memory. */
+  record: SocketRecord | undefined;
+  /** What waits for its listeners to run again; undefined when nothing does. */
+  held: (() => void)[] | undefined;
+
+  constructor(sid: SessionId, { id, nsp, at, rooms }: Pick<SocketRecord, "id" | "nsp" | "at" | "rooms">) {
+    this.id = id;
+    this.nsp = nsp;
+    this.sid = sid;
+    this.at = at;
+    this.rooms = new Set(rooms);
+  }
+
+  /** As it is stored. */
+  toRecord(): SocketRecord | undefined {
+    const { at, record, rooms, state, id } = this;
+    if (record === undefined) return undefined;
+    const kept = state === undefined ? record.kept : state.toKept();
+    return { ...record, at, rooms: [...rooms].filter((room) => room !== id), kept };
+  }
+}
+
+/** Who is in a namespace and its rooms. Complete only when somebody asked: until then it knows who is in memory. */
+export class Membership {
+  /** Connected sockets; in the order of connection once complete. */
+  members = new Map<string, Member>();
+  /** Sockets in the namespace's middlewares: they have rooms already, and receive nothing yet. */
+  readonly pending = new Map<string, Member>();
+  readonly rooms = new Map<string, Set<string>>();
+  readonly sids = new Map<string, Set<string>>();
+  readonly #book: MembershipBook;
+
+  constructor(book: MembershipBook) {
+    this.#book = book;
+  }
+
+  get isComplete(): boolean {
+    return this.#book.isComplete;
+  }
+
+  /** This, with sleeping sockets too. */
+  complete(): this {
+    this.#book.complete();
+    return this;
+  }
+
+  find(id: string): Member | undefined {
+    return this.members.get(id) ?? this.pending.get(id);
+  }
+
+  /** Rebuilds order and rooms from the members. */
+  index(): void {
+    const sorted = [...this.members.values()].sort((a, b) => a.at - b.at);
+    this.members = new Map(sorted.map((member) => [member.id, member]));
+    for (const member of sorted) this.#indexRooms(member);
+    for (const member of this.pending.values()) this.#indexRooms(member);
+  }
+
+  /** Forgets a socket whose session turned out to be gone. */
+  drop(member: Member): void {
+    this.members.delete(member.id);
+    this.sids.delete(member.id);
+    for (const room of member.rooms) {
+      const ids = this.rooms.get(room);
+      if (ids?.delete(member.id) && ids.size === 0) this.rooms.delete(room);
+    }
+  }
+
+  #indexRooms(member: Member): void {
+    if (member.rooms.size === 0) return;
+    this.sids.set(member.id, member.rooms);
+    for (const room of member.rooms) {
+      const ids = this.rooms.get(room);
+      if (ids === undefined) this.rooms.set(room, new Set([member.id]));
+      else ids.add(member.id);
+    }
+  }
+}
+
+/** The memberships of all namespaces: what sleeps is read once for all of them. */
+export class MembershipBook {
+  readonly #host: ServerHost;
+  readonly #memberships = new Map<string, Membership>();
+  #isComplete = false;
+  #lastStamp = 0;
+
+  constructor(host: ServerHost) {
+    this.#host = host;
+  }
+
+  /** An object's first instance knows everybody from the start. */
+  get isComplete(): boolean {
+    this.#isComplete ||= this.#host.isFirstRun || !this.#host.hibernation;
+    return this.#isComplete;
+  }
+
+  of(nsp: string): Membership {
+    let membership = this.#memberships.get(nsp);
+    if (membership === undefined) {
+      membership = new Membership(this);
+      this.#memberships.set(nsp, membership);
+    }
+    return membership;
+  }
+
+  /** A moment no other socket has: the clock's, or just after the last one. */
+  nextStamp(): number {
+    this.#lastStamp = Math.max(this.#host.now(), this.#lastStamp + 0.001);
+    return this.#lastStamp;
+  }
+
+  complete(): void {
+    if (this.#isComplete) return;
+    this.#isComplete = true;
+    for (const { sid, stored } of this.#host.sleeping()) {
+      for (const record of fromStored(stored)?.sockets ?? []) {
+        const { members } = this.of(record.nsp);
+        if (!members.has(record.id)) members.set(record.id, createMember(sid, record));
+      }
+    }
+    for (const membership of this.#memberships.values()) membership.index();
+  }
+
+  /** Tells that a session is in memory: its members, found or made. */
+  load(client: Client, sockets: readonly SocketRecord[]): Member[] {
+    return sockets.map((record) => {
+      const { members } = this.of(record.nsp);
+      const member = members.get(record.id) ?? createMember(client.conn.id, record);
+      members.set(record.id, member);
+      member.client = client;
+      member.record = record;
+      this.#lastStamp = Math.max(this.#lastStamp, record.at);
+      return member;
+    });
+  }
+}
+
+function createMember(sid: SessionId, record: SocketRecord): Member {
+  const member = new Member(sid, record);
+  member.rooms.add(record.id);
+  return member;
+}

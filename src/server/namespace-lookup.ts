@@ -1,0 +1,38 @@
+import type { Core } from "./core.ts";
+import type { AnyNamespace } from "./namespace.ts";
+
+/**
+ * Finds the namespace that a client asks for: one that exists, or the child of the first parent that allows it. Parents
+ * are asked in the order of their registration, and may take their time.
+ */
+export function findNamespace(
+  core: Core,
+  name: string,
+  auth: unknown,
+  found: (nsp: AnyNamespace | undefined) => void,
+): void {
+  ask(0);
+
+  function ask(index: number): void {
+    // It may have been created while a parent thought about it.
+    const known = core.namespaces.get(name);
+    const family = core.families[index];
+    if (known !== undefined || family === undefined) {
+      found(known);
+      return;
+    }
+    let isAnswered = false;
+    const next = (error: unknown, isAllowed?: boolean) => {
+      if (isAnswered) return;
+      isAnswered = true;
+      if (error || !isAllowed) ask(index + 1);
+      else found(core.namespaces.get(name) ?? family.parent.createChild(name));
+    };
+    try {
+      family.matches(name, auth, next);
+    } catch (error) {
+      core.onError(error, `of ${name}`);
+      next(error);
+    }
+  }
+}

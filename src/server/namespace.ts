@@ -1,0 +1,274 @@
+import { type Admission, EventEmitter } from "../shared/event-emitter.ts";
+import type { Untyped } from "../shared/untyped.ts";
+import { Adapter } from "./adapter.ts";
+import { BroadcastOperator, type RemoteSocket } from "./broadcast-operator.ts";
+import type { Client } from "./client.ts";
+import { type ConnectMiddleware, connectSocket } from "./connect-socket.ts";
+import type { Core } from "./core.ts";
+import type {
+  AllButLast,
+  DecorateAcknowledgements,
+  DecorateAcknowledgementsWithMultipleResponses,
+  DecorateAcknowledgementsWithTimeoutAndMultipleResponses,
+  DefaultEventsMap,
+  EventNames,
+  EventNamesWithAck,
+  EventParams,
+  EventsMap,
+  FirstNonErrorArg,
+  Last,
+  RemoveAcknowledgements,
+} from "./events.ts";
+import type { Member, Membership } from "./membership.ts";
+import type { Server } from "./server.ts";
+import type { Socket } from "./socket.ts";
+import { SocketMap } from "./socket-map.ts";
+import type { ExtendedError, Room, SocketId } from "./socket-types.ts";
+
+/** A namespace whose events are not known. */
+export type AnyNamespace = Namespace<Untyped, Untyped, Untyped, Untyped>;
+
+/** What a namespace emits itself. */
+export interface NamespaceReservedEvents<
+  ListenEvents extends EventsMap,
+  EmitEvents extends EventsMap,
+  ServerSideEvents extends EventsMap,
+  SocketData,
+> {
+  connect: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
+  connection: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
+}
+
+/** A broadcast that waits for answers. */
+interface BroadcastAck {
+  readonly waiting: Set<SocketId>;
+  readonly ack: (answer: unknown) => void;
+  readonly onGone: (() => void) | undefined;
+}
+
+const RESERVED_SERVER_SIDE: ReadonlySet<unknown> = new Set(["connect", "connection", "new_namespace"]);
+
+/** Acknowledgement ids that one asking for a block yields. */
+const ACK_BLOCK = 1_000;
+
+/**
+ * A channel of its own over connections that it may share with others: its sockets, rooms and middlewares.
+ * @example
+ * io.of("/admin").emit("news", "to everybody in it");
+ * io.of("/admin").use((socket, next) => next(isAdmin(socket.handshake.auth) ? undefined : new Error("no")));
+ */
+export class Namespace<
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = Untyped,
+> extends EventEmitter<
+  ServerSideEvents,
+  RemoveAcknowledgements<EmitEvents>,
+  NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
+> {
+  readonly name: string;
+  readonly server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  /** Connected sockets, sleeping ones too. */
+  readonly sockets: Map<SocketId, Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>;
+  adapter: Adapter;
+  /** @internal */
+  readonly _core: Core;
+  /** @internal */
+  readonly _membership: Membership;
+  /** @internal */
+  readonly _broadcastAcks = new Map<number, BroadcastAck>();
+  /** @internal */
+  readonly _middlewares: ConnectMiddleware[] = [];
+  /** The dynamic namespace it is a child of. @internal */
+  readonly _parent: string | undefined;
+  #nextAckId = 0;
+  /** Where the block at hand ends; undefined until the first id is asked for. */
+  #endAckId: number | undefined;
+
+  /** @internal */
+  constructor(core: Core, name: string, parent?: string) {
+    super();
+    this.name = name;
+    this.server = core.server;
+    this._core = core;
+    this._parent = parent;
+    this._membership = core.book.of(name);
+    this.sockets = new SocketMap(core, this._membership);
+    this.adapter = this._createAdapter();
+  }
+
+  /** Every socket passes `fn` before it is connected; `next(error)` refuses it. */
+  use(
+    fn: (
+      socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+      next: (err?: ExtendedError) => void,
+    ) => void,
+  ): this {
+    this._core.admitLate("a middleware that is added late", "add it in the setup function");
+    this._middlewares.push(fn);
+    return this;
+  }
+
+  /** The same as `emit("message", ...args)`. */
+  send(...args: EventParams<EmitEvents, "message">): this {
+    this.emit("message" as never, ...(args as never));
+    return this;
+  }
+
+  /** The same as {@link send}. */
+  write(...args: EventParams<EmitEvents, "message">): this {
+    return this.send(...args);
+  }
+
+  to(
+    room: Room | Room[],
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+    return this.#broadcast().to(room);
+  }
+
+  in(
+    room: Room | Room[],
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+    return this.#broadcast().to(room);
+  }
+
+  except(
+    room: Room | Room[],
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+    return this.#broadcast().except(room);
+  }
+
+  compress(
+    compress: boolean,
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+    return this.#broadcast().compress(compress);
+  }
+
+  get volatile(): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+    return this.#broadcast().volatile;
+  }
+
+  get local(): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+    return this.#broadcast().local;
+  }
+
+  timeout(
+    timeout: number,
+  ): BroadcastOperator<
+    DecorateAcknowledgements<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>>,
+    SocketData
+  > {
+    return this.#broadcast().timeout(timeout);
+  }
+
+  /** Emits to the namespace of the same name on the other servers. */
+  serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
+    ev: Ev,
+    ...args: EventParams<DecorateAcknowledgementsWithTimeoutAndMultipleResponses<ServerSideEvents>, Ev>
+  ): boolean {
+    if (RESERVED_SERVER_SIDE.has(ev))
+      throw new Error(`"${String(ev)}" is a reserved event name; choose another`);
+    const packet: unknown[] = [ev, ...args];
+    if (!this._core.isMuted || typeof packet.at(-1) === "function") this.adapter.serverSideEmit(packet);
+    return true;
+  }
+
+  /** As {@link serverSideEmit}, and waits for the other servers' answers. */
+  serverSideEmitWithAck<Ev extends EventNamesWithAck<ServerSideEvents>>(
+    ev: Ev,
+    ...args: AllButLast<EventParams<ServerSideEvents, Ev>>
+  ): Promise<FirstNonErrorArg<Last<EventParams<ServerSideEvents, Ev>>>[]> {
+    return new Promise((resolve, reject) => {
+      const callback = (error: (Error & { responses?: unknown }) | null, responses: Untyped) => {
+        if (error === null) return resolve(responses);
+        error.responses = responses;
+        reject(error);
+      };
+      this.serverSideEmit(ev as never, ...([...args, callback] as never));
+    });
+  }
+
+  /** An adapter got an event from another server. @internal */
+  _onServerSideEmit(args: [string, ...Untyped[]]): void {
+    EventEmitter.dispatch(this, args, this._core.onError);
+  }
+
+  /** @deprecated use {@link fetchSockets} */
+  allSockets(): Promise<Set<SocketId>> {
+    return this.#broadcast().allSockets();
+  }
+
+  fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]> {
+    return this.#broadcast().fetchSockets() as Promise<Untyped>;
+  }
+
+  socketsJoin(room: Room | Room[]): void {
+    this.#broadcast().socketsJoin(room);
+  }
+
+  socketsLeave(room: Room | Room[]): void {
+    this.#broadcast().socketsLeave(room);
+  }
+
+  disconnectSockets(close = false): void {
+    this.#broadcast().disconnectSockets(close);
+  }
+
+  /** A client asks to come in. Settles when it is answered. @internal */
+  _add(client: Client, auth: unknown): Promise<void> {
+    return connectSocket(this, client, auth);
+  }
+
+  /** @internal */
+  _remove(member: Member): void {
+    this._membership.members.delete(member.id);
+    this._membership.pending.delete(member.id);
+  }
+
+  /** Ids count from 0, as on Node; an instance that is not the object's first takes them in blocks. @internal */
+  _nextAckId(): number {
+    const { host } = this._core;
+    this.#endAckId ??= host.isFirstRun || !host.hibernation ? ACK_BLOCK : 0;
+    if (this.#nextAckId === this.#endAckId) {
+      this.#nextAckId = host.nextAckBlock(this.name);
+      this.#endAckId = this.#nextAckId + ACK_BLOCK;
+    }
+    return this.#nextAckId++;
+  }
+
+  /** A socket answered a broadcast. @internal */
+  _onBroadcastAck(id: number, socketId: SocketId, answer: unknown): void {
+    const pending = this._broadcastAcks.get(id);
+    if (pending?.waiting.delete(socketId)) pending.ack(answer);
+  }
+
+  /** A socket left: broadcasts no longer wait for it. @internal */
+  _onGone(socketId: SocketId): void {
+    for (const pending of this._broadcastAcks.values())
+      if (pending.waiting.delete(socketId)) pending.onGone?.();
+  }
+
+  /** @internal */
+  _createAdapter(): Adapter {
+    const create = this._core.options.adapter ?? Adapter;
+    // A factory answers `new` with the adapter it made.
+    const adapter = new (create as new (nsp: AnyNamespace) => Adapter)(this);
+    Promise.resolve(adapter.init()).catch((error: unknown) => this._core.onError(error, "init"));
+    return adapter;
+  }
+
+  /** Sends to everybody in the namespace. */
+  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    return new BroadcastOperator<Untyped, SocketData>(this.adapter).emit(event, ...args);
+  }
+
+  protected override _adding(event: string | symbol): Admission {
+    if (event !== "connection" && event !== "connect") return "add";
+    return this._core.admitLate(`a "${event}" listener that is added late`, "add it in the setup function");
+  }
+
+  #broadcast(): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+    return new BroadcastOperator(this.adapter);
+  }
+}

@@ -1,0 +1,53 @@
+import type { EngineOptions } from "../engine/options.ts";
+import type { AdapterConstructor } from "./adapter.ts";
+import type { ParserOption } from "./parser.ts";
+
+export interface RecoveryOptions {
+  /** How long a client may be away, ms. @default 120000 */
+  maxDisconnectionDuration?: number;
+  /** Whether a client that comes back passes namespace middlewares again. @default true */
+  skipMiddlewares?: boolean;
+}
+
+/** Options of the Socket.IO layer, with the names and defaults of the official server. */
+export interface SocketOptions {
+  /** The path clients connect to. @default "/socket.io" */
+  path?: string;
+  /** The class, or a factory, of every namespace's adapter. @default Adapter */
+  adapter?: AdapterConstructor;
+  /** Another wire format, for example `socket.io-msgpack-parser`; clients need the same. */
+  parser?: ParserOption;
+  /** How long a connection may go without joining a namespace, ms. @default 45000 */
+  connectTimeout?: number;
+  /** Gives clients that were away for a moment back their id, rooms, data and missed packets. */
+  connectionStateRecovery?: RecoveryOptions;
+  /** Forgets a child of a dynamic namespace when its last socket has left. @default false */
+  cleanupEmptyChildNamespaces?: boolean;
+  /** Namespaces one connection may be in at a time; a CONNECT beyond is refused. @default 100 */
+  maxNamespaces?: number;
+  /** How long an unanswered acknowledgement keeps the object awake, ms. @default 60000 */
+  maxAwakeTime?: number;
+}
+
+export interface ServerOptions extends EngineOptions, SocketOptions {}
+
+export interface ResolvedOptions extends ServerOptions {
+  connectTimeout: number;
+  maxNamespaces: number;
+  maxAwakeTime: number;
+  recovery: Required<RecoveryOptions> | undefined;
+}
+
+export function resolveOptions(options: ServerOptions): ResolvedOptions {
+  const { connectionStateRecovery: recovery } = options;
+  return {
+    ...options,
+    connectTimeout: options.connectTimeout || 45_000,
+    maxNamespaces: options.maxNamespaces ?? 100,
+    maxAwakeTime: options.maxAwakeTime ?? 60_000,
+    recovery: recovery && {
+      maxDisconnectionDuration: recovery.maxDisconnectionDuration ?? 120_000,
+      skipMiddlewares: recovery.skipMiddlewares ?? true,
+    },
+  };
+}

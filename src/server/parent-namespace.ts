@@ -1,0 +1,94 @@
+import type { Untyped } from "../shared/untyped.ts";
+import { Adapter, type BroadcastOptions } from "./adapter.ts";
+import type { RemoteSocket } from "./broadcast-operator.ts";
+import type { Core } from "./core.ts";
+import type { DefaultEventsMap, EventsMap } from "./events.ts";
+import type { Member } from "./membership.ts";
+import { type AnyNamespace, Namespace } from "./namespace.ts";
+
+/**
+ * A family of namespaces that come into being as clients ask for them. What is registered here, every child made
+ * afterwards has; what is emitted here reaches them all.
+ * @example
+ * io.of(/^\/room-\d+$/).on("connection", (socket) => socket.emit("welcome to", socket.nsp.name));
+ */
+export class ParentNamespace<
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = Untyped,
+> extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  /** @internal */
+  readonly _children = new Set<AnyNamespace>();
+
+  /** @internal */
+  constructor(core: Core) {
+    super(core, `/_${core.families.length}`);
+  }
+
+  /** Makes the child of a name, with the middlewares and `connection` listeners there are so far. */
+  createChild(name: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    const child = new ChildNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>(this, name);
+    child._middlewares.push(...this._middlewares);
+    for (const event of ["connect", "connection"] as const) {
+      for (const listener of this.listeners(event)) child._inherit(event, listener as Untyped);
+    }
+    this._children.add(child);
+    this._core.addNamespace(child);
+    return child;
+  }
+
+  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    for (const child of this._children) child.emit(event, ...args);
+    return true;
+  }
+
+  override fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]> {
+    throw new Error("fetchSockets() is not supported on a parent namespace; ask its children");
+  }
+
+  override _createAdapter(): Adapter {
+    return new ParentAdapter(this);
+  }
+}
+
+class ChildNamespace<
+  ListenEvents extends EventsMap,
+  EmitEvents extends EventsMap,
+  ServerSideEvents extends EventsMap,
+  SocketData,
+> extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  readonly #parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+
+  constructor(parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, name: string) {
+    super(parent._core, name, parent.name);
+    this.#parent = parent;
+  }
+
+  /** A listener of the parent's: it is there from the start, however late the child is made. */
+  _inherit(event: "connect" | "connection", listener: Untyped): void {
+    super.on(event, listener);
+  }
+
+  override _remove(member: Member): void {
+    super._remove(member);
+    if (!this._core.options.cleanupEmptyChildNamespaces || this.sockets.size > 0) return;
+    this.adapter.close();
+    this._core.namespaces.delete(this.name);
+    this.#parent._children.delete(this);
+  }
+}
+
+/** Hands broadcasts to the children; whatever else an adapter does has no meaning for a parent. */
+class ParentAdapter extends Adapter {
+  readonly #parent: ParentNamespace<Untyped, Untyped, Untyped, Untyped>;
+
+  constructor(parent: ParentNamespace<Untyped, Untyped, Untyped, Untyped>) {
+    super(parent);
+    this.#parent = parent;
+  }
+
+  override broadcast(packet: Parameters<Adapter["broadcast"]>[0], opts: BroadcastOptions): void {
+    for (const child of this.#parent._children) child.adapter.broadcast({ ...packet }, opts);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Answered by our proxies with the object they stand for. A registered symbol: nobody meets it by accident, and two
+ * copies of this module understand each other.
+ */
+export const RAW: unique symbol = Symbol.for("socket.io-edge.raw") as never;
+
+/** The value itself, where `value` may be one of our proxies. */
+export function unwrap(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return (value as { [RAW]?: object })[RAW] ?? value;
+}
+
+/** Plain objects and arrays: changes in these are seen at any depth. */
+export function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return true;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Objects with an inside of their own that structured clone can hold. */
+function isOpaque(value: object): boolean {
+  return (
+    ArrayBuffer.isView(value) ||
+    value instanceof ArrayBuffer ||
+    value instanceof Date ||
+    value instanceof RegExp ||
+    value instanceof Error
+  );
+}
+
+/** Stands for a value that has to be left out. */
+const NOTHING: unique symbol = Symbol();
+
+/**
+ * Copies a value as plain data that structured clone can hold: no proxies, functions, symbols or class instances.
+ * Each value that is left out is reported with its path. Cycles and shared objects are kept.
+ */
+export function toPlain(value: unknown, path: string, onLeftOut: (path: string) => void): unknown {
+  const copies = new Map<object, object>();
+  const copied = copy(value, path);
+  return copied === NOTHING ? undefined : copied;
+
+  function copy(given: unknown, at: string): unknown {
+    if (typeof given === "function" || typeof given === "symbol") return leaveOut(at);
+    if (typeof given !== "object" || given === null) return given;
+    const source = unwrap(given) as object;
+    const known = copies.get(source);
+    if (known !== undefined) return known;
+    if (isPlain(source)) return copyPlain(source, at);
+    if (source instanceof Map) {
+      const map = remember(source, new Map<unknown, unknown>());
+      for (const [key, item] of source)
+        add(copy(key, at), copy(item, `${at}.get(…)`), (k, v) => map.set(k, v));
+      return map;
+    }
+    if (source instanceof Set) {
+      const set = remember(source, new Set<unknown>());
+      for (const item of source) add(copy(item, at), undefined, (v) => set.add(v));
+      return set;
+    }
+    return isOpaque(source) ? remember(source, structuredClone(trim(source))) : leaveOut(at);
+  }
+
+  function copyPlain(source: object, at: string): object {
+    const target = remember(source, Array.isArray(source) ? new Array(source.length) : {});
+    for (const [key, item] of Object.entries(source)) {
+      const copied = copy(item, `${at}.${key}`);
+      if (copied !== NOTHING) define(target, key, copied);
+    }
+    return target;
+  }
+
+  function remember<T extends object>(source: object, target: T): T {
+    copies.set(source, target);
+    return target;
+  }
+
+  function leaveOut(at: string): typeof NOTHING {
+    onLeftOut(at);
+    return NOTHING;
+  }
+}
+
+function add(first: unknown, second: unknown, put: (first: unknown, second: unknown) => void): void {
+  if (first !== NOTHING && second !== NOTHING) put(first, second);
+}
+
+/** Assignment would run the setter of a key called `__proto__`. */
+function define(target: object, key: string, value: unknown): void {
+  if (key === "__proto__") {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else (target as Record<string, unknown>)[key] = value;
+}
+
+/** A view takes its whole buffer along when it is cloned: small ones are cut out first. */
+function trim(value: object): object {
+  if (!(value instanceof Uint8Array) || value.byteLength === value.buffer.byteLength) return value;
+  return new Uint8Array(value);
+}
+
+/** Whether two plain copies say the same. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  if (isPlain(a)) return areSameEntries(Object.entries(a), Object.entries(b));
+  if (a instanceof Map || a instanceof Set) return areSameEntries([...a], [...(b as Set<unknown>)]);
+  if (a instanceof Date || a instanceof RegExp || a instanceof Error)
+    return String(+a) + a === String(+b) + b;
+  return areSameBytes(toBytes(a as ArrayBuffer), toBytes(b as ArrayBuffer));
+}
+
+function areSameEntries(a: unknown[], b: unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
+}
+
+function toBytes(value: ArrayBuffer | ArrayBufferView): Uint8Array {
+  return ArrayBuffer.isView(value)
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(value);
+}
+
+function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

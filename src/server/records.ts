@@ -1,0 +1,44 @@
+import type { PendingPacket } from "../codec/index.ts";
+import type { KeptRecord } from "./kept-values.ts";
+
+/** The version of the records below: old and new code meet during a deploy. */
+const VERSION = 1;
+
+/** A socket as it survives: plain data. */
+export interface SocketRecord {
+  readonly id: string;
+  readonly nsp: string;
+  /** When it connected, ms. No two sockets of an object share a moment, so it is also their order. */
+  readonly at: number;
+  /** `handshake.issued`. */
+  readonly issued: number;
+  readonly auth?: unknown;
+  /** All its rooms but its own. */
+  readonly rooms: string[];
+  /** The dynamic namespace that its namespace is a child of. */
+  readonly parent?: string;
+  /** The secret by which its client asks for recovery. */
+  readonly pid?: string;
+  /** The offset of the first packet sent to it that is in recovery's log. */
+  first?: string;
+  kept?: KeptRecord;
+  /** How often a `once` listener of its `connection` listener fired, by event: a replay leaves those out. */
+  fired?: Record<string, number>;
+}
+
+/** A connection's sockets as they survive, and what is half received. */
+export interface ClientRecord {
+  readonly v: typeof VERSION;
+  readonly sockets: SocketRecord[];
+  readonly pending?: PendingPacket;
+}
+
+export function toClientRecord(sockets: SocketRecord[], pending: PendingPacket | undefined): ClientRecord {
+  return pending === undefined ? { v: VERSION, sockets } : { v: VERSION, sockets, pending };
+}
+
+/** The record in what was stored; undefined where nothing was, or where another version of the code wrote it. */
+export function fromStored(stored: unknown): ClientRecord | undefined {
+  const record = stored as ClientRecord | null | undefined;
+  return record?.v === VERSION ? record : undefined;
+}

@@ -1,0 +1,166 @@
+import type { SocketPacket } from "../codec/index.ts";
+import type { Member } from "./membership.ts";
+import type { RecoveryOptions } from "./options.ts";
+import type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
+import type { DisconnectReason } from "./socket-types.ts";
+
+/** After these a client may come back to what it had. */
+const RECOVERABLE: ReadonlySet<string> = new Set<DisconnectReason>([
+  "transport error",
+  "transport close",
+  "forced close",
+  "ping timeout",
+  "server shutting down",
+  "forced server close",
+]);
+
+/** Nine digits of base 36 hold milliseconds until the year 5188, three count within one. */
+const OFFSET = /^[0-9a-z]{12}$/;
+const COUNTS = 36 ** 3;
+
+/** What is stored beside what the port names. */
+interface RecoveredData {
+  data: unknown;
+  /** The offset of the first packet that was sent to the socket. */
+  first?: string;
+}
+
+/** What a client that comes back is given. */
+export interface RecoveredSession {
+  readonly sid: string;
+  readonly pid: string;
+  readonly rooms: string[];
+  readonly data: unknown;
+  readonly first?: string;
+  readonly missedPackets: unknown[][];
+}
+
+/**
+ * Connection state recovery: clients that were away get back what they had, or nothing of it.
+ *
+ * connect --> saved, and again at each change --> disconnected: its time begins --> comes back | expires
+ * broadcast --> logged with an offset --> replayed to those that missed it
+ *
+ * Records are saved while the socket lives, for a restart of the object runs no `disconnect`.
+ */
+export class Recovery {
+  readonly options: Required<RecoveryOptions>;
+  readonly #store: RecoveryStore;
+  readonly #host: ServerHost;
+  readonly #changed = new Set<Member>();
+  #lastMs = 0;
+  #count = 0;
+
+  constructor(store: RecoveryStore, host: ServerHost, options: Required<RecoveryOptions>) {
+    this.#store = store;
+    this.#host = host;
+    this.options = options;
+  }
+
+  /** A socket's state changed: it is saved at the end of this turn. */
+  onChanged(member: Member): void {
+    if (member.record?.pid === undefined) return;
+    if (this.#changed.size === 0) Promise.resolve().then(() => this.#saveChanged());
+    this.#changed.add(member);
+  }
+
+  onDisconnect(member: Member, reason: DisconnectReason): void {
+    const pid = member.record?.pid;
+    if (pid === undefined) return;
+    this.#changed.delete(member);
+    if (RECOVERABLE.has(reason)) this.#save(member, this.#host.now());
+    else this.#store.remove(member.nsp, pid);
+  }
+
+  /** Adds its offset to an event, as the last argument. The packet itself is not changed. */
+  stamp(packet: SocketPacket): { stamped: SocketPacket; offset: string } {
+    const offset = this.#nextOffset();
+    return { stamped: { ...packet, data: [...(packet.data as unknown[]), offset] }, offset };
+  }
+
+  /** Logs an event for those who are away. */
+  log(packet: SocketPacket, offset: string, rooms: Iterable<string>, except: Iterable<string>): void {
+    const entry = { offset, packet: packet.data as unknown[], rooms: [...rooms], except: [...except] };
+    this.#store.append(packet.nsp, entry);
+  }
+
+  /** A logged packet goes to a socket. Its first one is remembered: a client without an offset has missed that. */
+  onSent(member: Member, offset: string): void {
+    if (member.record === undefined || member.record.first !== undefined) return;
+    member.record.first = offset;
+    member.client?.conn.changed();
+    this.onChanged(member);
+  }
+
+  /** The record of a client that comes back in time. */
+  find(nsp: string, pid: string): RecoveryRecord | undefined {
+    this.#saveChanged();
+    const record = this.#store.find(nsp, pid);
+    if (record === undefined || !this.#isExpired(record)) return record;
+    this.#store.remove(nsp, pid);
+    return undefined;
+  }
+
+  /** All that a client had and missed; undefined when that cannot be told in full, so it has to start anew. */
+  restore(nsp: string, pid: string, offset: string | undefined): RecoveredSession | undefined {
+    const record = this.find(nsp, pid);
+    if (record === undefined) return undefined;
+    const { data, first } = record.data as RecoveredData;
+    const missedPackets = this.#missedBy(record, first, offset);
+    return missedPackets && { sid: record.sid, pid, rooms: record.rooms, data, first, missedPackets };
+  }
+
+  #missedBy(
+    record: RecoveryRecord,
+    first: string | undefined,
+    offset: string | undefined,
+  ): unknown[][] | undefined {
+    if (offset !== undefined && !OFFSET.test(offset)) return undefined;
+    if (offset === undefined && first === undefined) return [];
+    // Text that is cut at its end sorts right before itself.
+    const from = offset === undefined ? (first as string).slice(0, -1) : offset;
+    const entries = this.#store.since(record.nsp, from);
+    if (entries === undefined) return undefined;
+    const missed: unknown[][] = [];
+    for (const entry of entries) {
+      const isLater = offset !== undefined || entry.offset >= (first as string);
+      if (isLater && isFor(record, entry)) missed.push([...entry.packet, entry.offset]);
+    }
+    return missed;
+  }
+
+  #isExpired({ at }: RecoveryRecord): boolean {
+    return at !== null && this.#host.now() - at > this.options.maxDisconnectionDuration;
+  }
+
+  #saveChanged(): void {
+    for (const member of this.#changed) this.#save(member, null);
+    this.#changed.clear();
+  }
+
+  #save(member: Member, at: number | null): void {
+    const { record, id, nsp, rooms, state, sid } = member;
+    if (record?.pid === undefined) return;
+    const kept = state === undefined ? record.kept : state.toKept();
+    const data: RecoveredData = { data: kept?.data, first: record.first };
+    this.#store.save({ pid: record.pid, sid: id, nsp, rooms: [...rooms], data, at, session: sid });
+  }
+
+  /** Text that sorts in the order of time, also across instances of the object. */
+  #nextOffset(): string {
+    const now = Math.floor(this.#host.now());
+    if (now > this.#lastMs) {
+      this.#lastMs = now;
+      this.#count = 0;
+    } else if (++this.#count === COUNTS) {
+      this.#lastMs++;
+      this.#count = 0;
+    }
+    return this.#lastMs.toString(36).padStart(9, "0") + this.#count.toString(36).padStart(3, "0");
+  }
+}
+
+function isFor(record: RecoveryRecord, entry: RecoveryEntry): boolean {
+  const isIncluded = entry.rooms.length === 0 || record.rooms.some((room) => entry.rooms.includes(room));
+  return isIncluded && !record.rooms.some((room) => entry.except.includes(room));
+}

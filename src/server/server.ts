@@ -1,0 +1,292 @@
+import type { Engine, SessionLayer } from "../engine/engine.ts";
+import type { Session } from "../engine/session.ts";
+import { EventEmitter } from "../shared/event-emitter.ts";
+import type { Untyped } from "../shared/untyped.ts";
+import { Adapter, type AdapterConstructor } from "./adapter.ts";
+import { Client } from "./client.ts";
+import { Core, type NamespaceFamily } from "./core.ts";
+import type {
+  AllButLast,
+  DecorateAcknowledgementsWithTimeoutAndMultipleResponses,
+  DefaultEventsMap,
+  EventNames,
+  EventNamesWithAck,
+  EventParams,
+  EventsMap,
+  FirstNonErrorArg,
+  Last,
+  RemoveAcknowledgements,
+} from "./events.ts";
+import { type AnyNamespace, Namespace, type NamespaceReservedEvents } from "./namespace.ts";
+import { resolveOptions, type ServerOptions } from "./options.ts";
+import { ParentNamespace } from "./parent-namespace.ts";
+import type { ServerHost } from "./ports.ts";
+import type { Socket } from "./socket.ts";
+import type { Room, SocketId } from "./socket-types.ts";
+
+/** A server whose events are not known. */
+export type AnyServer = Server<Untyped, Untyped, Untyped, Untyped>;
+
+/** What the main namespace, and so the server, emits itself. */
+export interface ServerReservedEvents<
+  ListenEvents extends EventsMap,
+  EmitEvents extends EventsMap,
+  ServerSideEvents extends EventsMap,
+  SocketData,
+> extends NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  new_namespace: (namespace: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
+}
+
+/** Decides whether a client may have a namespace that does not exist yet. */
+export type NamespaceMatcher = (
+  name: string,
+  auth: { [key: string]: Untyped },
+  next: (error: Error | null, isAllowed: boolean) => void,
+) => void;
+
+/**
+ * The Socket.IO server of one object. What it has of a namespace is the main namespace's.
+ * @example
+ * io.on("connection", (socket) => socket.on("message", (text) => io.emit("message", text)));
+ */
+export class Server<
+    ListenEvents extends EventsMap = DefaultEventsMap,
+    EmitEvents extends EventsMap = ListenEvents,
+    ServerSideEvents extends EventsMap = DefaultEventsMap,
+    SocketData = Untyped,
+  >
+  extends EventEmitter<
+    ServerSideEvents,
+    RemoveAcknowledgements<EmitEvents>,
+    ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
+  >
+  implements SessionLayer
+{
+  /** The main namespace, `/`. */
+  readonly sockets: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  /** @internal */
+  readonly _core: Core;
+
+  static {
+    for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
+      if (name === "constructor" || name === "emit" || name.startsWith("_")) continue;
+      const value = function (this: AnyServer, ...args: unknown[]): unknown {
+        return (this.sockets as Untyped)[name](...args);
+      };
+      Object.defineProperty(Server.prototype, name, { value, writable: true, configurable: true });
+    }
+  }
+
+  /** Made by the object it lives in. @internal */
+  constructor(options: ServerOptions, host: ServerHost) {
+    super();
+    this._core = new Core(this, host, resolveOptions(options));
+    this.sockets = new Namespace(this._core, "/");
+    this._core.namespaces.set("/", this.sockets);
+  }
+
+  /** The Engine.IO server below. */
+  get engine(): Engine {
+    return this._core.host.engine;
+  }
+
+  /** Namespaces by name; parents of dynamic ones are not among them. @internal */
+  get _nsps(): Map<string, AnyNamespace> {
+    return this._core.namespaces;
+  }
+
+  /** The namespace of a name, made if need be; or, for a pattern or a function, the parent of all that it allows. */
+  of(
+    name: string | RegExp | NamespaceMatcher,
+    fn?: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void,
+  ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    const nsp = typeof name === "string" ? this.#named(name) : this.#parent(name);
+    if (fn !== undefined) nsp.on("connect", fn as Untyped);
+    return nsp;
+  }
+
+  /** Disconnects everybody and ends every session. Sleeping sockets are woken: their `disconnect` runs. */
+  async close(fn?: (err?: Error) => void): Promise<void> {
+    const { namespaces, host, book } = this._core;
+    book.complete();
+    const pending: (Promise<void> | void)[] = [];
+    for (const nsp of namespaces.values()) {
+      for (const member of [...nsp._membership.members.values()]) {
+        pending.push(this._core.wake(member)?._shutDown(member));
+      }
+      pending.push(nsp.adapter.close());
+    }
+    await Promise.all(pending);
+    host.engine.close();
+    fn?.();
+  }
+
+  use(fn: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["use"]>[0]): this {
+    this.sockets.use(fn);
+    return this;
+  }
+
+  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    return (this.sockets as AnyNamespace).emit(event, ...args);
+  }
+
+  send(...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["send"]>): this {
+    this.sockets.send(...args);
+    return this;
+  }
+
+  write(
+    ...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["write"]>
+  ): this {
+    return this.send(...args);
+  }
+
+  to(
+    room: Room | Room[],
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["to"]> {
+    return this.sockets.to(room);
+  }
+
+  in(
+    room: Room | Room[],
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["in"]> {
+    return this.sockets.to(room);
+  }
+
+  except(
+    room: Room | Room[],
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["except"]> {
+    return this.sockets.except(room);
+  }
+
+  compress(
+    compress: boolean,
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["compress"]> {
+    return this.sockets.compress(compress);
+  }
+
+  get volatile(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["volatile"] {
+    return this.sockets.volatile;
+  }
+
+  get local(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["local"] {
+    return this.sockets.local;
+  }
+
+  timeout(
+    timeout: number,
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["timeout"]> {
+    return this.sockets.timeout(timeout);
+  }
+
+  serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
+    ev: Ev,
+    ...args: EventParams<DecorateAcknowledgementsWithTimeoutAndMultipleResponses<ServerSideEvents>, Ev>
+  ): boolean {
+    return this.sockets.serverSideEmit(ev, ...args);
+  }
+
+  serverSideEmitWithAck<Ev extends EventNamesWithAck<ServerSideEvents>>(
+    ev: Ev,
+    ...args: AllButLast<EventParams<ServerSideEvents, Ev>>
+  ): Promise<FirstNonErrorArg<Last<EventParams<ServerSideEvents, Ev>>>[]> {
+    return (this.sockets as AnyNamespace).serverSideEmitWithAck(ev, ...args);
+  }
+
+  /** @deprecated use {@link fetchSockets} */
+  allSockets(): Promise<Set<SocketId>> {
+    return this.sockets.allSockets();
+  }
+
+  fetchSockets(): ReturnType<
+    Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["fetchSockets"]
+  > {
+    return this.sockets.fetchSockets();
+  }
+
+  socketsJoin(room: Room | Room[]): void {
+    this.sockets.socketsJoin(room);
+  }
+
+  socketsLeave(room: Room | Room[]): void {
+    this.sockets.socketsLeave(room);
+  }
+
+  disconnectSockets(close = false): void {
+    this.sockets.disconnectSockets(close);
+  }
+
+  /** The path clients connect to. It is fixed by the options. */
+  path(): string {
+    return (this._core.options.path ?? "/socket.io").replace(/\/$/, "");
+  }
+
+  connectTimeout(): number;
+  connectTimeout(ms: number): this;
+  connectTimeout(ms?: number): this | number {
+    if (ms === undefined) return this._core.options.connectTimeout;
+    this._core.options.connectTimeout = ms;
+    return this;
+  }
+
+  /** Gives every namespace an adapter of this class; rooms joined so far are lost, as on Node. */
+  adapter(): AdapterConstructor;
+  adapter(create: AdapterConstructor): this;
+  adapter(create?: AdapterConstructor): this | AdapterConstructor {
+    if (create === undefined) return this._core.options.adapter ?? Adapter;
+    this._core.options.adapter = create;
+    for (const nsp of this._core.namespaces.values()) nsp.adapter = nsp._createAdapter();
+    return this;
+  }
+
+  /** A session was opened. @internal */
+  open(session: Session): void {
+    const client = new Client(this._core, session);
+    session.consumer = client;
+    client.onOpen();
+  }
+
+  /** A stored session enters memory: no user code runs. @internal */
+  load(session: Session): void {
+    session.consumer = new Client(this._core, session);
+  }
+
+  /** The same as {@link open}, under its official name. */
+  onconnection(session: Session): this {
+    this.open(session);
+    return this;
+  }
+
+  #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    const name = given.startsWith("/") ? given : `/${given}`;
+    const known = this._core.namespaces.get(name);
+    if (known !== undefined) return known;
+    const family = this._core.families.find(({ pattern }) => pattern?.test(name));
+    if (family !== undefined) return family.parent.createChild(name);
+    this._core.admitLate(`namespace "${name}"`, "create it in the setup function");
+    const nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> = new Namespace(
+      this._core,
+      name,
+    );
+    this._core.addNamespace(nsp);
+    return nsp;
+  }
+
+  #parent(
+    given: RegExp | NamespaceMatcher,
+  ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    const isPattern = given instanceof RegExp;
+    if (isPattern && (given.global || given.sticky)) {
+      throw new Error(
+        "a stateful regular expression (flag g or y) cannot name namespaces; leave the flag out",
+      );
+    }
+    this._core.admitLate("a dynamic namespace", "create it in the setup function");
+    const parent = new ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>(this._core);
+    const matches: NamespaceFamily["matches"] = isPattern
+      ? (name, _auth, next) => next(null, given.test(name))
+      : (name, auth, next) => given(name, (auth ?? {}) as Record<string, Untyped>, next);
+    this._core.families.push({ parent, pattern: isPattern ? given : undefined, matches });
+    return parent;
+  }
+}

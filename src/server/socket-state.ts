@@ -1,0 +1,302 @@
+import { PacketType, type SocketPacket } from "../codec/index.ts";
+import { type Admission, type AnyListener, EventEmitter, isThenable } from "../shared/event-emitter.ts";
+import { CatchAll } from "./catch-all.ts";
+import type { Client } from "./client.ts";
+import type { Core } from "./core.ts";
+import { type EventMiddleware, Inbox } from "./inbox.ts";
+import { type KeptOwner, type KeptRecord, KeptValues } from "./kept-values.ts";
+import type { Member } from "./membership.ts";
+import type { AnyNamespace } from "./namespace.ts";
+import { type AckCallback, PendingAcks } from "./pending-acks.ts";
+import type { AnySocket } from "./socket.ts";
+import type { BroadcastFlags, DisconnectReason } from "./socket-types.ts";
+
+/** "recovered": its client came back in time. "loaded": another instance of the object knew it. */
+export type SocketOrigin = "new" | "recovered" | "loaded";
+
+/** A replay is muted for this long at most. */
+const REPLAY_LIMIT_MS = 10_000;
+
+/**
+ * What a socket does, behind its public face.
+ *
+ * connecting (in middlewares) --> connected --> closed
+ *
+ * connected: resumed                      listeners are there
+ *            loaded --> resuming --> resumed   its state is there; the `connection` listeners run again, muted
+ */
+export class SocketState implements KeptOwner {
+  readonly socket: AnySocket;
+  readonly isRecovered: boolean;
+  readonly inbox: Inbox;
+  readonly outgoing = new CatchAll();
+  phase: "connecting" | "connected" | "closed" = "connecting";
+  wake: "resumed" | "loaded" | "resuming" = "resumed";
+  readonly #core: Core;
+  readonly #nsp: AnyNamespace;
+  readonly #client: Client;
+  readonly #member: Member;
+  #kept: KeptValues | undefined;
+  /** `socket.data` where nothing is stored. */
+  #plainData: unknown = {};
+  #acks: PendingAcks | undefined;
+  /** `connection` listeners that have not settled. */
+  #settingUp = 0;
+  /** `once` listeners that a replay leaves out, by event. */
+  #fired: Record<string, number> | undefined;
+
+  constructor(socket: AnySocket, nsp: AnyNamespace, client: Client, member: Member, origin: SocketOrigin) {
+    this.socket = socket;
+    this.isRecovered = origin !== "new";
+    this.#core = nsp._core;
+    this.#nsp = nsp;
+    this.#client = client;
+    this.#member = member;
+    this.inbox = new Inbox(this, nsp, client);
+    member.state = this;
+    if (origin === "loaded") {
+      this.phase = "connected";
+      this.wake = "loaded";
+    }
+    if (!this.#core.host.hibernation) this.#plainData = member.record?.kept?.data ?? {};
+    else if (member.record?.kept?.own) for (const name of this.#keep().ownNames) this.#defineOwn(name);
+  }
+
+  get data(): unknown {
+    return this.#core.host.hibernation ? this.#keep().data : this.#plainData;
+  }
+
+  set data(value: unknown) {
+    if (this.#core.host.hibernation) this.#keep().data = value;
+    else this.#plainData = value;
+  }
+
+  /** Keeps a property that user code assigned to the socket. False: nothing is stored here. */
+  keep(name: string, value: unknown): boolean {
+    if (!this.#core.host.hibernation) return false;
+    if (this.#keep().setOwn(name, value)) this.#defineOwn(name);
+    return true;
+  }
+
+  /** Sends an event. `onGone`: how to say that the client left before it answered. */
+  emit(data: unknown[], ack?: AckCallback, flags?: BroadcastFlags, onGone?: (error: Error) => void): void {
+    const { recovery, parser } = this.#core;
+    if (ack === undefined && this.#core.isMuted) return;
+    if (this.phase === "closed" && flags?.timeout === undefined) {
+      onGone?.(new Error("socket has been disconnected"));
+      return;
+    }
+    const packet: SocketPacket = { type: PacketType.EVENT, nsp: this.#nsp.name, data };
+    if (ack !== undefined) {
+      packet.id = this.#nsp._nextAckId();
+      const frames = parser.encode(packet);
+      this.#acks ??= new PendingAcks(this.#core.awake, this.#client, this.#core.onError);
+      this.#acks.add(packet.id, ack, flags?.timeout, onGone);
+      this.notifyOutgoing(data);
+      if (this.phase !== "closed") this.#client.conn.sendFrames(frames, flags?.volatile);
+      return;
+    }
+    if (this.phase === "closed") return;
+    this.notifyOutgoing(data);
+    if (recovery === undefined || flags?.volatile || this.phase === "connecting") {
+      this.#client.conn.sendFrames(parser.encode(packet), flags?.volatile);
+      return;
+    }
+    const { stamped, offset } = recovery.stamp(packet);
+    const frames = parser.encode(stamped);
+    recovery.log(packet, offset, [this.#member.id], []);
+    if (this.#client.conn.sendFrames(frames)) recovery.onSent(this.#member, offset);
+  }
+
+  notifyOutgoing(data: unknown[]): void {
+    if (this.outgoing.size > 0) this.outgoing.notify(this.socket, data, this.#core.onError);
+  }
+
+  changeRooms(change: () => Promise<void> | void): Promise<void> | void {
+    if (this.phase === "closed" || this.#core.isMuted) return;
+    const { rooms } = this.#member;
+    const before = rooms.size;
+    const done = change();
+    if (rooms.size !== before) this.changed();
+    if (isThenable(done)) return Promise.resolve(done).then(() => this.changed());
+  }
+
+  addMiddleware(fn: EventMiddleware): void {
+    this.#admitLate("a middleware of a socket");
+    this.inbox.middlewares.push(fn);
+  }
+
+  addCatchAll(to: CatchAll, listener: AnyListener, prepend: boolean): void {
+    this.#admitLate("a catch-all listener of a socket");
+    to.add(listener, prepend);
+  }
+
+  /** A listener is about to be added. A replay leaves out `once` listeners that had fired. */
+  admit(event: string | symbol, isOnce: boolean): Admission {
+    if (this.#settingUp === 0) return this.#admitLate(`a listener that is added to a socket late`);
+    if (!isOnce) return "add";
+    const key = String(event);
+    const left = this.#fired?.[key] ?? 0;
+    if (left === 0 || this.#fired === undefined) return "track";
+    this.#fired[key] = left - 1;
+    return "skip";
+  }
+
+  onceFired(event: string | symbol): void {
+    const { record } = this.#member;
+    if (record === undefined || this.phase !== "connected" || !this.#core.host.hibernation) return;
+    const key = String(event);
+    record.fired ??= Object.create(null) as Record<string, number>;
+    record.fired[key] = (record.fired[key] ?? 0) + 1;
+    this.changed();
+  }
+
+  /** The namespace took the socket: its client is told, and it receives from now on. */
+  connect(): void {
+    const { id, record } = this.#member;
+    this.phase = "connected";
+    this.#nsp.adapter.addAll(id, new Set([id]));
+    const data = record?.pid === undefined ? { sid: id } : { sid: id, pid: record.pid };
+    const isOld = this.#client.conn.protocol === 3;
+    this.#client._send({ type: PacketType.CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
+    this.changed();
+  }
+
+  /** Runs the `connection` listeners. */
+  announce(): void {
+    const done = this.#runConnectionListeners();
+    if (done !== undefined) this.#core.host.keepAwake(done);
+  }
+
+  /** Runs the `connection` listeners again, muted: what they do to the outside was done the first time. */
+  async resume(): Promise<void> {
+    if (this.wake !== "loaded") return;
+    this.wake = "resuming";
+    this.#fired = { ...this.#member.record?.fired };
+    await this.#core.host.mute.run(() => this.#runConnectionListeners(), REPLAY_LIMIT_MS);
+    this.wake = "resumed";
+  }
+
+  onPacket(packet: SocketPacket): void {
+    if (this.phase !== "connected") return;
+    const { type } = packet;
+    if (type === PacketType.EVENT || type === PacketType.BINARY_EVENT) this.inbox.receive(packet);
+    else if (type === PacketType.DISCONNECT) this.close("client namespace disconnect");
+    else this.onAck(packet);
+  }
+
+  /** An answer needs no listeners: it is taken at any time. */
+  onAck({ id, data }: SocketPacket): void {
+    if (id === undefined) return;
+    const args = Array.isArray(data) ? data : [];
+    if (!this.#acks?.answer(id, args)) this.#nsp._onBroadcastAck(id, this.#member.id, args[0]);
+  }
+
+  onError(error: unknown): void {
+    EventEmitter.dispatch(this.socket, ["error", error], this.#core.onError);
+  }
+
+  close(reason: DisconnectReason, description?: unknown): void {
+    if (this.phase !== "connected") return;
+    this.run(["disconnecting", reason, description]);
+    this.#core.recovery?.onDisconnect(this.#member, reason);
+    this.#persist();
+    this.cleanUp();
+    this.#client._remove(this.#member);
+    this.#nsp._onGone(this.#member.id);
+    this.run(["disconnect", reason, description]);
+  }
+
+  /** Leaves rooms and namespace; waits for nothing any more. */
+  cleanUp(): void {
+    this.#nsp.adapter.delAll(this.#member.id);
+    this.#nsp._remove(this.#member);
+    this.#member.rooms = new Set();
+    this.phase = "closed";
+    this.#acks?.abandon();
+    this.inbox.close();
+  }
+
+  toKept(): KeptRecord | undefined {
+    if (this.#kept === undefined)
+      return this.#core.host.hibernation ? this.#member.record?.kept : { data: this.#plainData };
+    return this.#kept.record();
+  }
+
+  forgetMissing(): void {
+    this.#kept?.forgetMissing(this.socket);
+  }
+
+  isMuted(): boolean {
+    return this.#core.isMuted;
+  }
+
+  changed(): void {
+    if (this.phase !== "connected") return;
+    this.#client.conn.changed();
+    this.#core.recovery?.onChanged(this.#member);
+  }
+
+  givenOut(kept: KeptValues): void {
+    this.#core.givenOut.add(kept);
+  }
+
+  warnLeftOut(path: string): void {
+    this.#core.warnOnce(
+      `${path} cannot be stored and is gone once the object has slept; keep plain data there`,
+    );
+  }
+
+  #keep(): KeptValues {
+    this.#kept ??= new KeptValues(this, this.#member.record?.kept);
+    return this.#kept;
+  }
+
+  #defineOwn(name: string): void {
+    if (Object.hasOwn(this.socket, name)) return;
+    Object.defineProperty(this.socket, name, {
+      get: () => this.#keep().own(name),
+      set: (value: unknown) => void this.#keep().setOwn(name, value),
+      enumerable: true,
+      configurable: true,
+    });
+  }
+
+  #admitLate(what: string): Admission {
+    if (this.#settingUp > 0 || this.phase === "closed") return "add";
+    return this.#core.admitLate(what, "add it in the connection listener");
+  }
+
+  #runConnectionListeners(): Promise<void> | undefined {
+    this.#settingUp++;
+    const first = EventEmitter.dispatch(this.#nsp, ["connect", this.socket], this.#core.onError) ?? [];
+    const second = EventEmitter.dispatch(this.#nsp, ["connection", this.socket], this.#core.onError) ?? [];
+    const promises = [...first, ...second];
+    const finish = () => {
+      this.#settingUp--;
+      this.#core.onSettled(this);
+    };
+    if (promises.length > 0) return Promise.all(promises).then(finish);
+    finish();
+  }
+
+  /** Runs the listeners of an event, and looks after them until they have settled. */
+  run(args: readonly unknown[]): void {
+    const promises = EventEmitter.dispatch(this.socket, args, this.#core.onError);
+    if (promises === undefined) {
+      if (this.#kept !== undefined || this.#core.givenOut.size > 0) this.#core.onSettled(this);
+      return;
+    }
+    const hold = this.#core.awake.hold(this.#client, false);
+    Promise.all(promises).then(() => {
+      this.#core.awake.release(hold);
+      this.#core.onSettled(this);
+    });
+  }
+
+  #persist(): void {
+    const { id, record, rooms } = this.#member;
+    if (record?.pid === undefined) return;
+    this.#nsp.adapter.persistSession({ sid: id, pid: record.pid, rooms: [...rooms], data: this.data });
+  }
+}

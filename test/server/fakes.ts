@@ -1,0 +1,354 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Frame } from "../../src/codec/index.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import type { EngineRequest } from "../../src/engine/request.ts";
+import type { Session, SessionConsumer } from "../../src/engine/session.ts";
+import type { CloseReason } from "../../src/engine/state.ts";
+import {
+  type RecoveryEntry,
+  type RecoveryRecord,
+  type RecoveryStore,
+  Server,
+  type ServerHost,
+  type ServerOptions,
+} from "../../src/server/index.ts";
+import type { SessionId } from "../../src/shared/ids.ts";
+import { Mute } from "../../src/shared/mute.ts";
+
+export type Setup = (io: Server) => void | Promise<void>;
+
+/** Lets everything run that waits for nothing but its turn. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A clock that only tests move. */
+export class Clock {
+  now = 1_700_000_000_000;
+}
+
+/** A connection as the server sees it, with what its client has received. */
+class FakeSession {
+  consumer: SessionConsumer | null = null;
+  readyState: "open" | "closing" | "closed" = "open";
+  readonly id: SessionId;
+  readonly protocol: 3 | 4;
+  readonly request: EngineRequest;
+  readonly remoteAddress = "203.0.113.7";
+  readonly secure = true;
+  readonly recovered: boolean;
+  readonly stored: unknown;
+  readonly transport: { name: "polling" | "websocket"; writable: boolean };
+  isDirty = false;
+  readonly #client: TestClient;
+  readonly #object: FakeObject;
+
+  constructor(client: TestClient, object: FakeObject, stored?: { record: unknown }) {
+    this.id = client.sid;
+    this.protocol = client.protocol;
+    this.transport = { name: client.transport, writable: true };
+    this.recovered = stored !== undefined;
+    this.stored = stored?.record;
+    this.#client = client;
+    this.#object = object;
+    this.request = {
+      method: "GET",
+      url: "https://example.com/socket.io/?EIO=4&transport=polling&token=abc",
+      headers: new Headers({ origin: "https://example.com", "user-agent": "test" }),
+      _query: { EIO: "4", transport: "polling", token: "abc" },
+    };
+  }
+
+  sendFrames(frames: readonly Frame[], isVolatile = false): boolean {
+    if (this.readyState !== "open" || (isVolatile && !this.transport.writable)) return false;
+    this.#client.frames.push(...frames);
+    return true;
+  }
+
+  close(): this {
+    this.end("forced close");
+    return this;
+  }
+
+  changed(): void {
+    this.isDirty = true;
+    this.#object.saves++;
+  }
+
+  busyChanged(): void {
+    this.isDirty = true;
+  }
+
+  end(reason: CloseReason, description?: unknown): void {
+    if (this.readyState === "closed") return;
+    this.readyState = "closed";
+    this.#client.isOpen = false;
+    this.#object.forget(this.id);
+    const done = this.consumer?.closed(reason, description);
+    if (done instanceof Promise) this.#object.awaited.push(done);
+  }
+}
+
+/** What a client sent and got, in wire bytes. */
+export class TestClient {
+  readonly sid: SessionId;
+  readonly transport: "polling" | "websocket";
+  readonly protocol: 3 | 4;
+  /** Engine.IO frames since the last `take`. */
+  frames: Frame[] = [];
+  isOpen = true;
+  readonly #object: FakeObject;
+
+  constructor(
+    object: FakeObject,
+    sid: string,
+    options: { transport?: "polling" | "websocket"; protocol?: 3 | 4 },
+  ) {
+    this.#object = object;
+    this.sid = sid as SessionId;
+    this.transport = options.transport ?? "websocket";
+    this.protocol = options.protocol ?? 4;
+  }
+
+  /** Sends messages in one go, without the `4` that marks one, and lets the server work. */
+  async send(...messages: (string | Uint8Array)[]): Promise<this> {
+    await this.#object.deliver(this.sid, messages);
+    return this;
+  }
+
+  /** What arrived since the last call. */
+  take(): Frame[] {
+    const frames = this.frames;
+    this.frames = [];
+    return frames;
+  }
+
+  /** Sends, and gives what arrived. */
+  async ask(...messages: (string | Uint8Array)[]): Promise<Frame[]> {
+    await this.send(...messages);
+    return this.take();
+  }
+
+  /** Joins a namespace; gives the socket's id. */
+  async join(nsp = "/", auth?: unknown): Promise<string> {
+    const prefix = nsp === "/" ? "0" : `0${nsp},`;
+    await this.send(prefix + (auth === undefined ? "" : JSON.stringify(auth)));
+    const answer = this.frames.find(
+      (frame) => typeof frame === "string" && frame.startsWith(`4${prefix}{"sid"`),
+    );
+    return JSON.parse(String(answer).slice(1 + prefix.length)).sid as string;
+  }
+
+  async leave(reason: CloseReason = "transport close", description?: unknown): Promise<void> {
+    await this.#object.end(this.sid, reason, description);
+  }
+}
+
+/** Recovery's storage in memory. */
+export class FakeRecoveryStore implements RecoveryStore {
+  readonly records = new Map<string, RecoveryRecord>();
+  entries: { nsp: string; entry: RecoveryEntry }[] = [];
+  readonly pruned = new Map<string, string>();
+
+  save(record: RecoveryRecord): void {
+    this.records.set(record.nsp + record.pid, structuredClone(record));
+  }
+
+  find(nsp: string, pid: string): RecoveryRecord | undefined {
+    return structuredClone(this.records.get(nsp + pid));
+  }
+
+  remove(nsp: string, pid: string): void {
+    this.records.delete(nsp + pid);
+  }
+
+  append(nsp: string, entry: RecoveryEntry): void {
+    this.entries.push(structuredClone({ nsp, entry }));
+  }
+
+  since(nsp: string, offset: string): RecoveryEntry[] | undefined {
+    if ((this.pruned.get(nsp) ?? "") > offset) return undefined;
+    return this.entries.filter((it) => it.nsp === nsp && it.entry.offset > offset).map(({ entry }) => entry);
+  }
+
+  /** Forgets the packets so far. */
+  prune(): void {
+    for (const { nsp, entry } of this.entries) this.pruned.set(nsp, entry.offset);
+    this.entries = [];
+  }
+}
+
+export interface FakeOptions {
+  options?: ServerOptions;
+  hibernation?: boolean;
+  hasAsyncContext?: boolean;
+}
+
+/** A Durable Object without the platform: it sleeps when it is told to, and then only what was saved is left. */
+export class FakeObject {
+  io!: Server;
+  readonly clock = new Clock();
+  readonly logs: string[] = [];
+  readonly recovery = new FakeRecoveryStore();
+  /** Promises the object was asked to stay awake for. */
+  awaited: Promise<unknown>[] = [];
+  /** How often `changed` was called. */
+  saves = 0;
+  /** How many sessions were brought into memory. */
+  loads = 0;
+  readonly #setup: Setup;
+  readonly #fake: FakeOptions;
+  readonly #clients = new Map<string, TestClient>();
+  readonly #stored = new Map<SessionId, unknown>();
+  readonly #sessions = new Map<SessionId, FakeSession>();
+  #isFirstRun = true;
+  #isSetUp = false;
+  #settingUp: Promise<void> | undefined;
+  #nextSid = 0;
+  #nextAckBlock = 1_000;
+
+  constructor(setup: Setup, fake: FakeOptions = {}) {
+    this.#setup = setup;
+    this.#fake = fake;
+    this.#begin();
+  }
+
+  async connect(
+    options: { transport?: "polling" | "websocket"; protocol?: 3 | 4 } = {},
+  ): Promise<TestClient> {
+    await this.ready();
+    const client = new TestClient(this, `session-${++this.#nextSid}`, options);
+    this.#clients.set(client.sid, client);
+    const session = new FakeSession(client, this);
+    this.#sessions.set(client.sid, session);
+    this.#stored.set(client.sid, undefined);
+    this.io.open(session as unknown as Session);
+    await this.settle();
+    return client;
+  }
+
+  async deliver(sid: SessionId, messages: (string | Uint8Array)[]): Promise<void> {
+    await this.ready();
+    const session = this.#load(sid);
+    for (const message of messages) if (session?.readyState === "open") session.consumer?.message(message);
+    await this.settle();
+  }
+
+  async end(sid: SessionId, reason: CloseReason, description?: unknown): Promise<void> {
+    await this.ready();
+    this.#load(sid)?.end(reason, description);
+    await this.settle();
+  }
+
+  /** Lets the event end: saves what changed. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 3; i++) await turn();
+    for (const [sid, session] of this.#sessions) {
+      if (!session.isDirty || session.readyState === "closed") continue;
+      session.isDirty = false;
+      this.#stored.set(sid, structuredClone(session.consumer?.record()));
+    }
+  }
+
+  /** Hibernates: what is in memory is lost, connections stay. */
+  async sleep(): Promise<void> {
+    await this.settle();
+    this.#isFirstRun = false;
+    this.#sessions.clear();
+    this.#begin();
+  }
+
+  /** Restarts: WebSockets are lost without a word. */
+  async restart(): Promise<void> {
+    await this.sleep();
+    for (const client of this.#clients.values()) {
+      if (client.transport === "polling") continue;
+      client.isOpen = false;
+      this.#stored.delete(client.sid);
+    }
+  }
+
+  ready(): void | Promise<void> {
+    if (this.#isSetUp) return undefined;
+    this.#settingUp ??= this.#runSetup();
+    return this.#settingUp;
+  }
+
+  forget(sid: SessionId): void {
+    this.#stored.delete(sid);
+    this.#sessions.delete(sid);
+  }
+
+  storedOf(client: TestClient): unknown {
+    return this.#stored.get(client.sid);
+  }
+
+  /** Server code outside of any packet, as a method of the object's class. */
+  async act(action: (io: Server) => unknown): Promise<void> {
+    await this.ready();
+    await action(this.io);
+    await this.settle();
+  }
+
+  #load(sid: SessionId): FakeSession | undefined {
+    const awake = this.#sessions.get(sid);
+    const client = this.#clients.get(sid);
+    if (awake !== undefined || client === undefined || !this.#stored.has(sid)) return awake;
+    const session = new FakeSession(client, this, { record: structuredClone(this.#stored.get(sid)) });
+    this.#sessions.set(sid, session);
+    this.loads++;
+    this.io.load(session as unknown as Session);
+    return session;
+  }
+
+  #begin(): void {
+    this.#isSetUp = false;
+    this.#settingUp = undefined;
+    this.io = new Server(this.#fake.options ?? {}, this.#createHost());
+  }
+
+  async #runSetup(): Promise<void> {
+    const run = () => this.#setup(this.io);
+    if (this.#isFirstRun) await run();
+    else await this.#mute.run(run, 10_000);
+    this.#isSetUp = true;
+  }
+
+  readonly #asyncContext = new AsyncLocalStorage<unknown>();
+  #mute = new Mute();
+
+  #createHost(): ServerHost {
+    const object = this;
+    const mute = new Mute(this.#fake.hasAsyncContext === false ? undefined : this.#asyncContext);
+    this.#mute = mute;
+    return {
+      engine: { close: () => {} } as unknown as Engine,
+      mute,
+      hibernation: this.#fake.hibernation ?? true,
+      get isFirstRun() {
+        return object.#isFirstRun;
+      },
+      get isSetUp() {
+        return object.#isSetUp;
+      },
+      recovery: this.recovery,
+      now: () => this.clock.now,
+      log: (level, message, error) =>
+        this.logs.push(`${level}: ${message}${error ? `: ${String(error)}` : ""}`),
+      keepAwake: (promise) => this.awaited.push(promise),
+      ready: () => this.ready(),
+      *sleeping() {
+        for (const [sid, stored] of object.#stored) {
+          if (!object.#sessions.has(sid)) yield { sid, stored: structuredClone(stored) };
+        }
+      },
+      session: (sid) => this.#load(sid) as unknown as Session | undefined,
+      nextAckBlock: () => {
+        const first = this.#nextAckBlock;
+        this.#nextAckBlock += 1_000;
+        return first;
+      },
+      toBinary: (bytes) => bytes,
+    };
+  }
+}
