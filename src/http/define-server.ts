@@ -1,0 +1,125 @@
+import { resolveEngineOptions } from "../engine/options.ts";
+import type { Session } from "../engine/session.ts";
+import type { LayerHost, ObjectLayer } from "../objects/definition.ts";
+import type { RecoveryLog } from "../objects/recovery-log.ts";
+import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
+import type { DefaultEventsMap, EventsMap } from "../server/events.ts";
+import { Server, type ServerOptions as SocketServerOptions } from "../server/index.ts";
+import type { Untyped } from "../shared/untyped.ts";
+import { type App, createApp } from "./app.ts";
+import { Emitter } from "./emitter.ts";
+import { type EmitterCall, performCall } from "./emitter-call.ts";
+import type { HttpOptions } from "./options.ts";
+import { toSource } from "./source.ts";
+
+/** Options of `defineServer`: those of the official server under their names, and a few that only exist here. */
+export interface ServerOptions extends SocketServerOptions, HttpOptions {}
+
+/** What the setup function gets besides the server. */
+export interface SetupContext {
+  readonly env: Cloudflare.Env;
+  /** The object's context. What the library needs for itself (alarm, sockets) throws and says what to use instead. */
+  readonly ctx: DurableObjectState;
+}
+
+/** What the object's class has besides what every Durable Object has. */
+export interface ServerMembers<Io> {
+  /** The live server of this object, for methods of your own. */
+  readonly io: Io;
+  /** Carries out one operation of an emitter. @internal */
+  socketIoCall(call: EmitterCall): Promise<unknown>;
+}
+
+/** What `defineServer` gives: the object class to export, and the app that serves it. */
+export interface ServerDefinition<
+  ListenEvents extends EventsMap,
+  EmitEvents extends EventsMap,
+  ServerSideEvents extends EventsMap,
+  SocketData,
+> {
+  /** Declare a class of your own from it: `export class SessionObject extends chat.SessionObject {}`. */
+  readonly SessionObject: SessionObjectClass<
+    ServerMembers<Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>
+  >;
+  /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", chat.app)`. */
+  readonly app: App;
+  /** Emits from outside the object: from a route, a cron trigger, a queue consumer. */
+  emitter(env: Cloudflare.Env): Emitter<EmitEvents, SocketData>;
+}
+
+/**
+ * Describes a Socket.IO server. `setup` runs once in each instance of the object that holds the sessions, when first
+ * something needs your code; it may be async, events wait for it.
+ * @example
+ * const chat = defineServer({ cors: { origin: "*" } }, (io) => {
+ *   io.on("connection", (socket) => {
+ *     socket.on("message", (text) => io.emit("message", text));
+ *   });
+ * });
+ * export class SessionObject extends chat.SessionObject {}
+ * export default chat.app;
+ */
+export function defineServer<
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = Untyped,
+>(
+  options: ServerOptions,
+  setup: (
+    io: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+    context: SetupContext,
+  ) => void | Promise<void>,
+): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  const Base = createSessionObject<Io>({
+    engine: resolveEngineOptions(options),
+    createLayer: (host) => new SocketLayer<Io>(options, host),
+    setup,
+  });
+  class SessionObject extends Base implements ServerMembers<Io> {
+    get io(): Io {
+      return runtimeOf(this).liveApi() as Io;
+    }
+
+    async socketIoCall(call: EmitterCall): Promise<unknown> {
+      await runtimeOf(this).ready();
+      return performCall(this.io, call);
+    }
+  }
+  const source = toSource(options);
+  return {
+    SessionObject,
+    app: createApp({ path: "/socket.io", ...options }, source),
+    emitter: (env) => new Emitter<EmitEvents, SocketData>(env, source),
+  };
+}
+
+/** A Socket.IO server above the sessions of an object. */
+class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> implements ObjectLayer<Io> {
+  readonly api: Io;
+  readonly #recovery: RecoveryLog | undefined;
+
+  constructor(options: ServerOptions, host: LayerHost) {
+    const { connectionStateRecovery: recovery } = options;
+    // Without hibernation nothing is stored, so there is nothing to come back to once an instance is gone.
+    this.#recovery = recovery && host.recovery(recovery.maxDisconnectionDuration ?? 120_000);
+    this.api = new Server(options, Object.assign(host, { recovery: this.#recovery })) as Io;
+  }
+
+  get connectTimeout(): number {
+    return this.api.connectTimeout();
+  }
+
+  open(session: Session): void {
+    this.api.open(session);
+  }
+
+  load(session: Session): void {
+    this.api.load(session);
+  }
+
+  tick(now: number): void {
+    this.#recovery?.prune(now);
+  }
+}

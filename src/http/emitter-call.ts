@@ -1,0 +1,69 @@
+import type { EmitterHandshake, RemoteDetails } from "./emitter.ts";
+
+/** One operation of an emitter, as it travels to the object: plain data. */
+export interface EmitterCall {
+  readonly nsp: string;
+  readonly rooms: readonly string[];
+  readonly except: readonly string[];
+  readonly isVolatile: boolean;
+  readonly operation:
+    | { readonly type: "emit"; readonly args: readonly unknown[] }
+    | { readonly type: "join" | "leave"; readonly rooms: readonly string[] }
+    | { readonly type: "disconnect"; readonly close: boolean }
+    | { readonly type: "fetch" };
+}
+
+/** What of a server an emitter uses. */
+interface Broadcaster {
+  of(nsp: string): { to(rooms: string[]): Operator };
+}
+
+interface Operator {
+  readonly volatile: Operator;
+  except(rooms: string[]): Operator;
+  emit(event: string, ...args: unknown[]): boolean;
+  socketsJoin(rooms: string[]): void;
+  socketsLeave(rooms: string[]): void;
+  disconnectSockets(close: boolean): void;
+  fetchSockets(): Promise<Iterable<FetchedSocket>>;
+}
+
+interface FetchedSocket {
+  readonly id: string;
+  readonly handshake: EmitterHandshake;
+  readonly rooms: Iterable<string>;
+  readonly data: unknown;
+}
+
+/** Carries out what an emitter asked for, inside the object. */
+export async function performCall(io: Broadcaster, call: EmitterCall): Promise<RemoteDetails[] | undefined> {
+  const chosen = io.of(call.nsp).to([...call.rooms]);
+  const excepted = call.except.length === 0 ? chosen : chosen.except([...call.except]);
+  const operator = call.isVolatile ? excepted.volatile : excepted;
+  const { operation } = call;
+  switch (operation.type) {
+    case "emit":
+      operator.emit(String(operation.args[0]), ...operation.args.slice(1));
+      return undefined;
+    case "join":
+      operator.socketsJoin([...operation.rooms]);
+      return undefined;
+    case "leave":
+      operator.socketsLeave([...operation.rooms]);
+      return undefined;
+    case "disconnect":
+      operator.disconnectSockets(operation.close);
+      return undefined;
+    case "fetch":
+      return Array.from(await operator.fetchSockets(), toDetails);
+  }
+}
+
+function toDetails({ id, handshake, rooms, data }: FetchedSocket): RemoteDetails {
+  // A copy: what is given out may be tracked, and only plain data travels.
+  return { id, handshake: { ...handshake }, rooms: [...rooms], data: structuredClone(toPlain(data)) };
+}
+
+function toPlain(data: unknown): unknown {
+  return data === undefined ? undefined : JSON.parse(JSON.stringify(data));
+}

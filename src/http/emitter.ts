@@ -1,0 +1,105 @@
+import { getObject, type ObjectSource } from "../objects/namespace.ts";
+import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/events.ts";
+import type { Handshake } from "../server/handshake.ts";
+import type { Untyped } from "../shared/untyped.ts";
+import type { EmitterCall } from "./emitter-call.ts";
+
+export type EmitterHandshake = Handshake;
+
+/** A socket as somebody outside its object sees it: a snapshot. */
+export interface RemoteDetails<SocketData = Untyped> {
+  readonly id: string;
+  readonly handshake: EmitterHandshake;
+  readonly rooms: readonly string[];
+  readonly data: SocketData;
+}
+
+interface CallTarget {
+  socketIoCall(call: EmitterCall): Promise<unknown>;
+}
+
+/**
+ * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. Each
+ * operation is one call of the object; await it, or give it to `ctx.waitUntil`.
+ * @example
+ * await chat.emitter(env).to("news").emit("headline", text);
+ */
+export class Emitter<EmitEvents extends EventsMap = DefaultEventsMap, SocketData = Untyped> {
+  readonly #env: Cloudflare.Env;
+  readonly #source: ObjectSource;
+  readonly #target: Omit<EmitterCall, "operation">;
+
+  constructor(
+    env: Cloudflare.Env,
+    source: ObjectSource,
+    target: Omit<EmitterCall, "operation"> = { nsp: "/", rooms: [], except: [], isVolatile: false },
+  ) {
+    this.#env = env;
+    this.#source = source;
+    this.#target = target;
+  }
+
+  /** Another namespace; the leading slash may be left out. */
+  of(nsp: string): Emitter<EmitEvents, SocketData> {
+    return this.#with({ nsp: nsp.startsWith("/") ? nsp : `/${nsp}` });
+  }
+
+  /** Adds rooms; a socket in several of them is reached once. */
+  to(room: string | string[]): Emitter<EmitEvents, SocketData> {
+    return this.#with({ rooms: [...this.#target.rooms, ...[room].flat()] });
+  }
+
+  in(room: string | string[]): Emitter<EmitEvents, SocketData> {
+    return this.to(room);
+  }
+
+  /** Leaves out who is in any of these rooms. */
+  except(room: string | string[]): Emitter<EmitEvents, SocketData> {
+    return this.#with({ except: [...this.#target.except, ...[room].flat()] });
+  }
+
+  /** Drops the packet for clients whose transport is not ready that moment. */
+  get volatile(): Emitter<EmitEvents, SocketData> {
+    return this.#with({ isVolatile: true });
+  }
+
+  /**
+   * Emits an event; settles when the object has it. Acknowledgements are for sockets: use a method of your own class.
+   * @throws Error for a reserved event name, or a function among the arguments
+   */
+  async emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): Promise<void> {
+    if (args.some((arg: unknown) => typeof arg === "function")) {
+      throw new Error(
+        "an emitter cannot take acknowledgements; call a method of your own on the object's class",
+      );
+    }
+    await this.#call({ type: "emit", args: [ev, ...args] });
+  }
+
+  async socketsJoin(room: string | string[]): Promise<void> {
+    await this.#call({ type: "join", rooms: [room].flat() });
+  }
+
+  async socketsLeave(room: string | string[]): Promise<void> {
+    await this.#call({ type: "leave", rooms: [room].flat() });
+  }
+
+  /** Disconnects them from the namespace; with `close`, ends their connections. */
+  async disconnectSockets(close = false): Promise<void> {
+    await this.#call({ type: "disconnect", close });
+  }
+
+  /** The sockets that would be reached, as they are now. */
+  async fetchSockets(): Promise<RemoteDetails<SocketData>[]> {
+    return (await this.#call({ type: "fetch" })) as RemoteDetails<SocketData>[];
+  }
+
+  #with(change: Partial<EmitterCall>): Emitter<EmitEvents, SocketData> {
+    return new Emitter(this.#env, this.#source, { ...this.#target, ...change });
+  }
+
+  #call(operation: EmitterCall["operation"]): Promise<unknown> {
+    const object = getObject(this.#env, this.#source, "") as unknown as CallTarget;
+    return object.socketIoCall({ ...this.#target, operation });
+  }
+}

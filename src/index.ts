@@ -1,0 +1,31 @@
+export type { CodecError } from "./codec/index.ts";
+export type { Engine } from "./engine/engine.ts";
+export type { EngineOptions } from "./engine/options.ts";
+export type { EngineRequest } from "./engine/request.ts";
+export type { Session } from "./engine/session.ts";
+export type { App } from "./http/app.ts";
+export type { CorsDelegate, CorsOptions } from "./http/cors.ts";
+export { defineEngine, type EngineDefinition } from "./http/define-engine.ts";
+export {
+  defineServer,
+  type ServerDefinition,
+  type ServerOptions,
+  type SetupContext,
+} from "./http/define-server.ts";
+export { Emitter, type RemoteDetails } from "./http/emitter.ts";
+export type { CookieOptions, HttpOptions, RefusedConnection } from "./http/options.ts";
+export type { ClientFiles } from "./http/serve-client.ts";
+export {
+  Adapter,
+  BroadcastOperator,
+  type DefaultEventsMap,
+  type DisconnectReason,
+  type Event,
+  type EventsMap,
+  type ExtendedError,
+  type Handshake,
+  Namespace,
+  RemoteSocket,
+  Server,
+  Socket,
+} from "./server/index.ts";
