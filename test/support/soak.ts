@@ -1,0 +1,229 @@
+import { io, type Socket } from "socket.io-client";
+import type { Running } from "./app.ts";
+import { connected } from "./clients.ts";
+import { Random } from "./random.ts";
+import { within } from "./within.ts";
+
+export interface SoakOptions {
+  clients: number;
+  /** Messages of all clients together, each way. */
+  messages: number;
+  /** What happens to the object again and again while they flow. */
+  interruption: "none" | "hibernate" | "close";
+  /** Shortest and longest time between two interruptions, ms. */
+  between: [number, number];
+  /** Every second client of each transport sends with the client's own `retries`. */
+  hasRetries: boolean;
+  seed: number;
+  /** Longest time the whole may take, ms. */
+  limitMs: number;
+}
+
+/** What went wrong on one way, summed over all clients. */
+export interface Damage {
+  lost: number;
+  duplicated: number;
+  reordered: number;
+}
+
+export interface SoakReport {
+  seconds: number;
+  interruptions: number;
+  reconnections: number;
+  unrecovered: number;
+  sent: number;
+  received: number;
+  toClient: Damage;
+  toServer: Damage;
+  /** Messages to the server of clients with `retries`, which may be applied twice and never lost. */
+  toServerWithRetries: Damage;
+  /** What others shared. */
+  shared: Damage;
+}
+
+const SHARED_EVERY = 20;
+
+/** Compares numbers as they came with 0, 1, 2, ... (or every `step`th) below `end`. */
+export function damageOf(numbers: readonly number[], end: number, step = 1): Damage {
+  const damage: Damage = { lost: 0, duplicated: 0, reordered: 0 };
+  const seen = new Set<number>();
+  let highest = -1;
+  for (const number of numbers) {
+    if (seen.has(number)) damage.duplicated++;
+    else if (number < highest) damage.reordered++;
+    seen.add(number);
+    highest = Math.max(highest, number);
+  }
+  for (let number = 0; number < end; number += step) if (!seen.has(number)) damage.lost++;
+  return damage;
+}
+
+/** One stock client that sends numbers and keeps what comes. */
+class Talker {
+  readonly name: string;
+  readonly socket: Socket;
+  readonly hasRetries: boolean;
+  readonly numbers: number[] = [];
+  readonly answered: number[] = [];
+  readonly shared = new Map<string, number[]>();
+  sent = 0;
+  reconnections = -1;
+  unrecovered = 0;
+
+  constructor(url: string, name: string, transport: "polling" | "websocket", hasRetries: boolean) {
+    this.name = name;
+    this.hasRetries = hasRetries;
+    this.socket = io(url, {
+      transports: [transport],
+      forceNew: true,
+      auth: { name },
+      reconnectionDelay: 20,
+      reconnectionDelayMax: 200,
+      ...(hasRetries ? { retries: 20, ackTimeout: 3_000 } : {}),
+    });
+    this.socket.on("connect", () => {
+      this.reconnections++;
+      if (this.reconnections > 0 && !this.socket.recovered) this.unrecovered++;
+    });
+    this.socket.on("s", (number: number, i: number) => {
+      this.numbers.push(number);
+      this.answered.push(i);
+    });
+    this.socket.on("b", (from: string, number: number) => {
+      const numbers = this.shared.get(from) ?? [];
+      numbers.push(number);
+      this.shared.set(from, numbers);
+    });
+  }
+
+  async talk(count: number, random: Random): Promise<void> {
+    await connected(this.socket, 20_000);
+    while (this.sent < count) {
+      if (this.hasRetries) await this.socket.emitWithAck("c", this.sent++);
+      else this.socket.emit("c", this.sent++);
+      await pause(random.below(30));
+    }
+  }
+
+  /** What the server has sent to this client, once it can say so. */
+  async report(until: number): Promise<number> {
+    while (Date.now() < until) {
+      const answer = await this.socket
+        .timeout(2_000)
+        .emitWithAck("report")
+        .catch(() => undefined);
+      if (typeof answer === "number") return answer;
+    }
+    throw new Error(`${this.name} got no report`);
+  }
+}
+
+/** Lets stock clients and a server exchange numbered messages while its object is interrupted, and counts what is missing. */
+export async function soak(server: Running, options: SoakOptions): Promise<SoakReport> {
+  const { clients, messages, seed, limitMs } = options;
+  const random = new Random(seed);
+  const from = performance.now();
+  const until = Date.now() + limitMs;
+  const talkers = Array.from({ length: clients }, (_, i) => {
+    const transport = i % 2 === 0 ? "polling" : "websocket";
+    return new Talker(server.url, `${transport} ${i}`, transport, options.hasRetries && i % 4 < 2);
+  });
+  let interruptions = 0;
+  let isOver = false;
+  const interrupt = async () => {
+    if (options.interruption === "none") return;
+    const [least, most] = options.between;
+    while (!isOver) {
+      await pause(least + random.below(most - least));
+      if (isOver) return;
+      await server.evict(options.interruption);
+      interruptions++;
+    }
+  };
+  try {
+    await within(Promise.all(talkers.map(({ socket }) => connected(socket, 20_000))), "all clients", limitMs);
+    const interrupting = interrupt();
+    const talking = Promise.all(
+      talkers.map((talker) => talker.talk(messages / clients, new Random(random.below(2 ** 31)))),
+    );
+    await within(talking, "end of the talk", limitMs).finally(() => (isOver = true));
+    await interrupting;
+    const totals = new Map<string, number>();
+    for (const talker of talkers) totals.set(talker.name, await talker.report(until));
+    await settle(talkers, totals, until);
+    return summarize(talkers, totals, { interruptions, seconds: (performance.now() - from) / 1_000 });
+  } finally {
+    isOver = true;
+    for (const { socket } of talkers) {
+      socket.io.reconnection(false);
+      socket.disconnect();
+    }
+  }
+}
+
+/** Waits until everybody has what is due, or nothing has come for 3 seconds: the rest is lost. */
+async function settle(talkers: Talker[], totals: Map<string, number>, until: number): Promise<void> {
+  const countOf = () =>
+    talkers.reduce(
+      (sum, { numbers, shared }) => sum + numbers.length + [...shared.values()].flat().length,
+      0,
+    );
+  const sent = [...totals.values()];
+  const due = sent.reduce(
+    (sum, total) => sum + total + Math.ceil(total / SHARED_EVERY) * (talkers.length - 1),
+    0,
+  );
+  let quietSince = Date.now();
+  let last = countOf();
+  while (countOf() < due && Date.now() < until && Date.now() - quietSince < 3_000) {
+    await pause(50);
+    const now = countOf();
+    if (now !== last) quietSince = Date.now();
+    last = now;
+  }
+}
+
+function summarize(
+  talkers: Talker[],
+  totals: Map<string, number>,
+  { interruptions, seconds }: Pick<SoakReport, "interruptions" | "seconds">,
+): SoakReport {
+  const none = (): Damage => ({ lost: 0, duplicated: 0, reordered: 0 });
+  const report: SoakReport = {
+    seconds: Math.round(seconds * 10) / 10,
+    interruptions,
+    reconnections: 0,
+    unrecovered: 0,
+    sent: 0,
+    received: 0,
+    toClient: none(),
+    toServer: none(),
+    toServerWithRetries: none(),
+    shared: none(),
+  };
+  for (const talker of talkers) {
+    report.reconnections += talker.reconnections;
+    report.unrecovered += talker.unrecovered;
+    report.sent += talker.sent;
+    report.received += talker.numbers.length;
+    add(report.toClient, damageOf(talker.numbers, totals.get(talker.name) ?? 0));
+    const toServer = talker.hasRetries ? report.toServerWithRetries : report.toServer;
+    add(toServer, damageOf(talker.answered, talker.sent));
+    for (const [name, total] of totals) {
+      if (name !== talker.name)
+        add(report.shared, damageOf(talker.shared.get(name) ?? [], total, SHARED_EVERY));
+    }
+  }
+  return report;
+}
+
+function add(sum: Damage, { lost, duplicated, reordered }: Damage): void {
+  sum.lost += lost;
+  sum.duplicated += duplicated;
+  sum.reordered += reordered;
+}
+
+/** Paces the traffic; nothing is ordered by it. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
