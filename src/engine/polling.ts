@@ -38,19 +38,17 @@ export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
 
 /** The end of a turn: what was sent meanwhile answers the poll that waits, together. */
 export const onFlush: Transition<"flush"> = (state, { now }) => {
-  if (state.poll === null || state.queue.length === 0) return NOTHING;
-  const frames = takeFrames(state, state.poll, now);
+  const { poll } = state;
+  if (poll === null || state.queue.length === 0) return NOTHING;
+  const frames = takeFrames(state, poll, now);
+  const drain: Effect = { type: "report", event: "drain" };
   state.seenAt = now;
-  if (state.phase === "closing" && state.queue.length === 0) {
-    frames.push(CLOSE);
-    state.poll = null;
-    return [{ type: "answer", frames }, ...end(state, "forced close")];
-  }
   state.poll = null;
-  return [
-    { type: "answer", frames },
-    { type: "report", event: "drain" },
-  ];
+  // Without room for the goodbye, the next GET is told.
+  if (state.phase === "closing" && state.queue.length === 0 && frames.length < poll.limit) {
+    return [{ type: "answer", frames: [...frames, CLOSE] }, drain, ...end(state, "forced close")];
+  }
+  return [{ type: "answer", frames }, drain];
 };
 
 /** A client that follows the probe of its upgrade waits for the poll to end (Swift sends "5" only then). */

@@ -1,0 +1,77 @@
+import type { Frame } from "../../src/codec/index.ts";
+import type { Effect, SessionEvent } from "../../src/engine/effects.ts";
+import { createState, type SessionRules, type SessionState } from "../../src/engine/state.ts";
+import { transition } from "../../src/engine/transition.ts";
+
+/** The defaults: pings 22.5 s after the last one, in an object that sleeps in between. */
+export const RULES: SessionRules = {
+  pingInterval: 25_000,
+  pingTimeout: 20_000,
+  sharesRhythm: true,
+  maxQueuedBytes: 16_000_000,
+};
+
+/** Pings so frequent that the object cannot sleep: each session keeps its own time. */
+export const QUICK: SessionRules = { ...RULES, pingInterval: 5_000, pingTimeout: 4_000, sharesRhythm: false };
+
+/** Opened at this moment, unless a test says otherwise. */
+export const START = 1_000_000;
+export const LIMIT = 16;
+
+export function polling(now = START): SessionState {
+  return createState(4, "polling", now);
+}
+
+export function websocket(now = START): SessionState {
+  return createState(4, "websocket", now);
+}
+
+/** Lets something happen and tells in one line each what the host has to do, with the bytes that go out. */
+export function after(state: SessionState, event: SessionEvent, rules = RULES): string[] {
+  return transition(state, event, rules).map(toLine);
+}
+
+function toLine(effect: Effect): string {
+  switch (effect.type) {
+    case "write":
+    case "answer":
+    case "reply":
+      return `${effect.type} ${toWire(effect.frames)}`;
+    case "write-candidate":
+      return `${effect.type} ${effect.frame}`;
+    case "message":
+      return `message ${effect.data}`;
+    case "park":
+      return `park, ping in ${effect.pingInMs}`;
+    case "report":
+      return effect.event;
+    case "closed":
+      return effect.description === undefined
+        ? `closed: ${effect.reason}`
+        : `closed: ${effect.reason} (${effect.description})`;
+    default:
+      return effect.type;
+  }
+}
+
+function toWire(frames: readonly Frame[]): string {
+  return frames.map((frame) => (typeof frame === "string" ? frame : `<${frame.join(" ")}>`)).join("|");
+}
+
+export function send(state: SessionState, frames: readonly Frame[], now = START, rules = RULES): string[] {
+  return after(state, { type: "send", frames, now }, rules);
+}
+
+export function poll(state: SessionState, now = START, limit = LIMIT, rules = RULES): string[] {
+  return after(state, { type: "poll", now, limit }, rules);
+}
+
+export function flush(state: SessionState, now = START): string[] {
+  return after(state, { type: "flush", now });
+}
+
+export function tick(state: SessionState, now: number, given: Partial<Tick> = {}, rules = RULES): string[] {
+  return after(state, { type: "tick", now, pongedAt: 0, lateness: 0, ...given }, rules);
+}
+
+type Tick = Extract<SessionEvent, { type: "tick" }>;
