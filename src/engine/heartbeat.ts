@@ -61,9 +61,10 @@ export function nextTickAt(state: SessionState, now: number, rules: SessionRules
   }
   const dueAt = pingDueAt(state, rules);
   const expiresAt = state.pingedAt + rules.pingTimeout;
+  if (!isPingOutstanding(state, 0)) return dueAt;
   // A ping that was due and did not go out waits behind one that is still unanswered.
-  if (rules.sharesRhythm) return dueAt > now ? dueAt : expiresAt;
-  return isPingOutstanding(state, 0) ? expiresAt : dueAt;
+  if (dueAt <= now) return expiresAt;
+  return rules.sharesRhythm ? dueAt : Math.min(dueAt, expiresAt);
 }
 
 export const onTick: Transition<"tick"> = (state, { now, pongedAt, lateness }, rules) => {

@@ -1,0 +1,280 @@
+import { describe, expect, it } from "vitest";
+import { isExpired, nextTickAt, pingDueAt } from "../../src/engine/heartbeat.ts";
+import { createState, fromStored, type SessionState, toStored } from "../../src/engine/state.ts";
+import { after, poll, polling, QUICK, RULES, START, send, tick, websocket } from "./driver.ts";
+
+const pong = (session: SessionState, now: number, rules = RULES) =>
+  after(session, { type: "packet", packet: { type: "pong" }, now }, rules);
+const upgrade = (session: SessionState) => {
+  after(session, { type: "candidate" });
+  after(session, { type: "candidate-packet", packet: { type: "upgrade" } });
+};
+
+describe("a tick over WebSocket, in an object that sleeps in between", () => {
+  it("pings", () => {
+    expect(tick(websocket(), START + 22_500)).toEqual(["write 2", "save"]);
+  });
+
+  it("does not ping in the first second (PHP takes what it gets then for an answer)", () => {
+    expect(tick(websocket(), START + 999)).toEqual([]);
+  });
+
+  it("pings again when the runtime has answered the last pong", () => {
+    const session = websocket();
+    tick(session, START + 22_500);
+    expect(tick(session, START + 45_000, { pongedAt: START + 22_510 })).toEqual(["write 2", "save"]);
+  });
+
+  it("closes a session whose last ping was not answered in time", () => {
+    const session = websocket();
+    tick(session, START + 22_500);
+    expect(tick(session, START + 42_499)).toEqual([]);
+    expect(tick(session, START + 42_500)).toEqual(["close-socket", "closed: ping timeout"]);
+  });
+
+  it("leaves a younger unanswered ping alone, and sends no second one (pingTimeout may be longer than pingInterval)", () => {
+    const session = websocket();
+    const patient = { ...RULES, pingTimeout: 60_000 };
+    tick(session, START + 22_500, {}, patient);
+    expect(tick(session, START + 45_000, {}, patient)).toEqual([]);
+    expect(tick(session, START + 45_000, { pongedAt: START + 44_000 }, patient)).toEqual(["write 2", "save"]);
+  });
+
+  it("takes an old pong for no answer", () => {
+    const session = websocket();
+    tick(session, START + 22_500, { pongedAt: START + 10_000 });
+    expect(tick(session, START + 45_000, { pongedAt: START + 10_000 })).toEqual([
+      "close-socket",
+      "closed: ping timeout",
+    ]);
+  });
+
+  it("extends deadlines by its own lateness: nobody is blamed for a late alarm", () => {
+    const session = websocket();
+    tick(session, START + 22_500);
+    expect(tick(session, START + 105_000, { lateness: 62_501 })).toEqual([]);
+    expect(tick(session, START + 105_000, { lateness: 62_500 })).toEqual([
+      "close-socket",
+      "closed: ping timeout",
+    ]);
+  });
+
+  it("takes a clock that jumped back for nothing", () => {
+    const session = websocket();
+    tick(session, START + 22_500);
+    expect(tick(session, START - 1_000_000)).toEqual([]);
+    expect(session.phase).toBe("open");
+  });
+
+  it("knows after hibernation when the last ping was", () => {
+    const session = websocket();
+    tick(session, START + 22_500);
+    const woken = fromStored(toStored(session));
+    expect(tick(woken, START + 45_000, { pongedAt: 0 })).toEqual(["close-socket", "closed: ping timeout"]);
+  });
+});
+
+describe("a tick over WebSocket, in an object that never sleeps", () => {
+  it("pings each session 0.9 intervals after its last ping, and not before", () => {
+    const session = websocket();
+    expect(tick(session, START + 4_499, {}, QUICK)).toEqual([]);
+    expect(tick(session, START + 4_500, {}, QUICK)).toEqual(["write 2", "save"]);
+    expect(pong(session, START + 4_600, QUICK)).toEqual(["heartbeat", "save"]);
+    expect(tick(session, START + 8_999, {}, QUICK)).toEqual([]);
+    expect(tick(session, START + 9_000, {}, QUICK)).toEqual(["write 2", "save"]);
+    expect(tick(session, START + 13_000, {}, QUICK)).toEqual(["close-socket", "closed: ping timeout"]);
+  });
+
+  it("waits for a third of an interval where that is shorter than a second", () => {
+    const hasty = { ...QUICK, pingInterval: 300, pingTimeout: 200 };
+    expect(tick(websocket(), START + 269, {}, hasty)).toEqual([]);
+    expect(tick(websocket(), START + 270, {}, hasty)).toEqual(["write 2", "save"]);
+  });
+});
+
+describe("who polls and is not heard of", () => {
+  it("is dead for an instance that knows when it last asked", () => {
+    const session = polling();
+    expect(tick(session, START + 44_999)).toEqual([]);
+    expect(isExpired(session, START + 45_000, 0, RULES)).toBe(true);
+    expect(tick(session, START + 45_000)).toEqual(["closed: ping timeout"]);
+  });
+
+  it("is never dead while a poll waits", () => {
+    const session = polling();
+    poll(session);
+    expect(tick(session, START + 1e9)).toEqual([]);
+  });
+
+  it("is dead for an instance that has just woken when two ticks find nobody", () => {
+    const woken = fromStored(toStored(polling()));
+    expect(tick(woken, START + 60_000)).toEqual(["save"]);
+    const again = fromStored(toStored(woken));
+    expect(tick(again, START + 79_999)).toEqual([]);
+    expect(tick(again, START + 80_000)).toEqual(["closed: ping timeout"]);
+  });
+
+  it("is alive when it asks between the two ticks", () => {
+    const woken = fromStored(toStored(polling()));
+    tick(woken, START + 60_000);
+    expect(poll(woken, START + 70_000)).toEqual(["save", "reply 2", "drain"]);
+    const again = fromStored(toStored(woken));
+    expect(tick(again, START + 82_500)).toEqual(["save"]);
+  });
+
+  it("is alive when it posts between the two ticks", () => {
+    const woken = fromStored(toStored(polling()));
+    tick(woken, START + 60_000);
+    expect(pong(woken, START + 70_000)).toEqual(["save"]);
+    expect(tick(woken, START + 82_500)).toEqual([]);
+  });
+
+  it("is given the benefit of a late alarm", () => {
+    const session = polling();
+    expect(tick(session, START + 60_000, { lateness: 20_000 })).toEqual([]);
+  });
+});
+
+describe("a WebSocket that is written to without end", () => {
+  const mega = `4${"x".repeat(999_999)}`;
+
+  it("gets a ping each 1 MB, whose pong proves that somebody reads", () => {
+    const session = websocket();
+    expect(send(session, ["4small"])).toEqual(["write 4small"]);
+    expect(send(session, [mega], START + 5)).toEqual([`write ${mega}`, "write 2", "save"]);
+    expect(session.pingedAt).toBe(START + 5);
+    expect(send(session, ["4small"])).toEqual(["write 4small"]);
+  });
+
+  it("starts to count anew at a pong", () => {
+    const session = websocket();
+    send(session, [mega]);
+    pong(session, START + 10);
+    expect(session.unansweredBytes).toBe(0);
+  });
+
+  it("is closed when it has not answered for 16 MB", () => {
+    const session = websocket();
+    for (let i = 0; i < 16; i++) expect(send(session, [mega])[0]).toBe(`write ${mega}`);
+    expect(send(session, ["4x"])).toEqual([
+      "close-socket",
+      "closed: transport error (too many bytes queued)",
+    ]);
+  });
+});
+
+/** One object through an hour of its alarms, with clients that answer at once. */
+class Simulation {
+  now = START;
+  readonly ticks: number[] = [];
+  /** The longest time anybody was left without a ping. */
+  longestGap = 0;
+  readonly sessions: { state: SessionState; lastAt: number }[] = [];
+
+  open(upgradesAfter?: number): void {
+    const state = createState(4, upgradesAfter === undefined ? "websocket" : "polling", this.now);
+    this.sessions.push({ state, lastAt: this.now });
+    if (upgradesAfter !== undefined) upgrade(state);
+  }
+
+  /** Runs to `end`, calling `arrive` at each of `arrivals`. */
+  run(end: number, arrivals: number[], arrive: () => void): void {
+    let alarm = Infinity;
+    const next = () =>
+      this.sessions.reduce((at, { state }) => Math.min(at, nextTickAt(state, this.now, RULES)), Infinity);
+    while (this.now < end) {
+      const arrival = arrivals[0] ?? Infinity;
+      this.now = Math.min(arrival, alarm, end);
+      if (this.now === arrival) {
+        arrivals.shift();
+        arrive();
+        // As the object does: the alarm is only ever moved to an earlier time.
+        alarm = Math.min(alarm, nextTickAt(this.sessions.at(-1)!.state, this.now, RULES));
+      } else if (this.now === alarm) {
+        this.tick();
+        alarm = next();
+      }
+    }
+    this.#measure();
+  }
+
+  #measure(): void {
+    for (const { lastAt } of this.sessions) this.longestGap = Math.max(this.longestGap, this.now - lastAt);
+  }
+
+  tick(): void {
+    this.ticks.push(this.now);
+    this.#measure();
+    for (const session of this.sessions) {
+      const pongedAt = session.lastAt;
+      if (!tick(session.state, this.now, { pongedAt }).includes("write 2")) continue;
+      session.lastAt = this.now;
+    }
+  }
+}
+
+describe("the rhythm of an object", () => {
+  const hour = START + 3_600_000;
+
+  it("leaves no client longer than pingInterval without a ping, and ticks about once an interval", () => {
+    const simulation = new Simulation();
+    const arrivals = Array.from({ length: 200 }, (_, i) => START + Math.floor(((i * 7919) % 200) * 450)).sort(
+      (a, b) => a - b,
+    );
+    simulation.run(hour, arrivals, () => simulation.open(simulation.sessions.length % 2 ? 0 : undefined));
+    expect(simulation.sessions.every(({ state }) => state.phase === "open")).toBe(true);
+    expect(simulation.longestGap).toBeLessThanOrEqual(25_000);
+    // 160 intervals of 22.5 s, and a few more ticks while clients kept arriving.
+    expect(simulation.ticks.length).toBeLessThanOrEqual(168);
+  });
+
+  it("keeps that up while clients arrive all the time", () => {
+    const simulation = new Simulation();
+    const arrivals = Array.from({ length: 1_000 }, (_, i) => START + i * 3_571);
+    simulation.run(hour, arrivals, () => simulation.open(0));
+    expect(simulation.longestGap).toBeLessThanOrEqual(25_000);
+    const lengths = simulation.ticks.slice(1).map((at, i) => at - simulation.ticks[i]!);
+    expect(Math.min(...lengths)).toBeGreaterThanOrEqual(0.45 * 25_000 - 1_000);
+  });
+
+  it("pings a session that has just upgraded no later than pingInterval after its handshake", () => {
+    const simulation = new Simulation();
+    // The object is busy with another client's rhythm when the second one arrives 4.5 s before a tick.
+    simulation.run(hour, [START, START + 18_000], () => simulation.open(0));
+    expect(simulation.longestGap).toBeLessThanOrEqual(25_000);
+  });
+});
+
+describe("when something is due", () => {
+  it("is 0.9 intervals after the handshake for a session that was never pinged", () => {
+    expect(pingDueAt(websocket(), RULES)).toBe(START + 22_500);
+    expect(nextTickAt(websocket(), START, RULES)).toBe(START + 22_500);
+  });
+
+  it("is the deadline of a ping that is out, for an object that never sleeps", () => {
+    const session = websocket();
+    tick(session, START + 4_500, {}, QUICK);
+    expect(nextTickAt(session, START + 4_500, QUICK)).toBe(START + 8_500);
+  });
+
+  it("is the next ping when pingTimeout is longer than that, for an object that never sleeps", () => {
+    const patient = { ...QUICK, pingTimeout: 20_000 };
+    const session = websocket();
+    tick(session, START + 4_500, {}, patient);
+    pong(session, START + 4_600, patient);
+    expect(nextTickAt(session, START + 4_500, patient)).toBe(START + 9_000);
+    tick(session, START + 9_000, {}, patient);
+    expect(nextTickAt(session, START + 9_000, patient)).toBe(START + 13_500);
+  });
+
+  it("is no busy loop for a session that polls and of which nothing is known", () => {
+    const woken = fromStored(toStored(polling()));
+    expect(nextTickAt(woken, START + 1e6, QUICK)).toBeGreaterThan(START + 1e6 + 1_000);
+  });
+
+  it("is the end of waiting for a session that closes", () => {
+    const session = polling();
+    after(session, { type: "close", discard: false, now: START });
+    expect(nextTickAt(session, START, RULES)).toBe(START + 30_000);
+  });
+});
