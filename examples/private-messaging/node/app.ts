@@ -18,7 +18,7 @@ export interface ServerEvents {
   "private message": (message: Message) => void;
 }
 
-type Messenger = Server<ClientEvents, ServerEvents, DefaultEventsMap, { name: string }>;
+export type Messenger = Server<ClientEvents, ServerEvents, DefaultEventsMap, { name: string }>;
 
 /** Messages between two people, each of whom may have several tabs open: a room for every user reaches them all. */
 export function privateMessaging(io: Messenger, secret: string): void {

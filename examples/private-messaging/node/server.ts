@@ -1,10 +1,10 @@
 import { createServer } from "node:http";
 import { Server } from "socket.io";
-import { privateMessaging } from "./app.ts";
+import { type Messenger, privateMessaging } from "./app.ts";
 
 const http = createServer();
 
-const io = new Server(http, { cors: { origin: "https://messenger.example" } });
+const io: Messenger = new Server(http, { cors: { origin: "https://messenger.example" } });
 
 privateMessaging(io, process.env.SECRET ?? "only for your own machine");
 

@@ -1,7 +1,7 @@
 import { defineServer } from "socket.io-edge";
-import { privateMessaging } from "./app.ts";
+import { type Messenger, privateMessaging } from "./app.ts";
 
-const server = defineServer({ cors: { origin: "https://messenger.example" } }, (io, { env }) => {
+const server = defineServer({ cors: { origin: "https://messenger.example" } }, (io: Messenger, { env }) => {
   privateMessaging(io, env.SECRET ?? "only for your own machine");
 });
 
