@@ -13,7 +13,7 @@ const dist = join(root, "dist");
 await rm(dist, { recursive: true, force: true });
 await writeClientFiles();
 compile();
-await nameOutputsInTypes();
+await mendTypes();
 await bundleSmallClient();
 
 function compile(): void {
@@ -21,16 +21,19 @@ function compile(): void {
   execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
 }
 
-/** The compiler renames `./x.ts` to `./x.js` in code but not in declarations, where no such file lies beside them. */
-async function nameOutputsInTypes(): Promise<void> {
+/**
+ * Two things the compiler leaves undone. It renames `./x.ts` to `./x.js` in code but not in declarations, where no such file lies
+ * beside them. And it strips members marked as internal, after which a class lacks what its `implements` promises.
+ */
+async function mendTypes(): Promise<void> {
   for (const file of await readdir(dist, { recursive: true })) {
     if (!file.endsWith(".d.ts")) continue;
     const path = join(dist, file);
     const text = await readFile(path, "utf8");
-    await writeFile(
-      path,
-      text.replaceAll(/((?:\bfrom|\bimport)\s*\(?\s*["']\.[^"']*)\.ts(["'])/g, "$1.js$2"),
-    );
+    const mended = text
+      .replaceAll(/((?:\bfrom|\bimport)\s*\(?\s*["']\.[^"']*)\.ts(["'])/g, "$1.js$2")
+      .replaceAll(/^(export declare (?:abstract )?class .*) implements [^{}]+ \{$/gm, "$1 {");
+    await writeFile(path, mended);
   }
 }
 
