@@ -15,63 +15,62 @@ export type EncodedPacket = [header: string, ...attachments: Attachment[]];
 type Container = Record<string | number, unknown>;
 
 /**
- * Moves every binary value of `value` to `frames` and leaves a placeholder. Nothing is copied but the way down to a
- * binary value, so data without any comes back as it is.
- *
- * Every event passes here, so what is rare is asked last: a `constructor` of Object is the cheapest proof of a plain
- * object, and only a function found on the way can be the `toJSON` of one.
+ * Whether `value` may contain bytes, so that it has to be taken apart. Every event passes here, so what is rare is
+ * asked last: a `constructor` of Object is the cheapest proof of a plain object, and only a function found on the way
+ * can be the `toJSON` of one.
  * @throws CodecError "CIRCULAR"
  */
-export function extractAttachments(value: object, frames: EncodedPacket, depth = 0, isJson = false): unknown {
-  if (depth >= MAX_DEPTH) throw new CodecError("CIRCULAR");
-  const container = value as Container;
-  let copy: Container | undefined;
+export function mayHoldBytes(value: object, depth = 0): boolean {
+  assertDepth(depth);
   if (value.constructor !== Object) {
-    if (Array.isArray(value)) return extractFromArray(value, frames, depth + 1);
-    const attachment = toAttachment(value);
-    if (attachment) return { _placeholder: true, num: frames.push(attachment) - 2 };
-    if (!isJson && typeof container.toJSON === "function") return extractFromJson(container, frames, depth);
+    if (Array.isArray(value)) return mayListHoldBytes(value, depth + 1);
+    if (value instanceof Date) return false;
+    if (toAttachment(value) || "toJSON" in value) return true;
   }
-  const { length } = frames;
-  for (const key in container) {
-    const item = container[key];
-    if (typeof item === "object" && item) {
-      const before = frames.length;
-      const next = extractAttachments(item, frames, depth + 1);
-      if (next === item) continue;
-      if (Object.hasOwn(container, key)) {
-        // An own `__proto__` of the source is own in the copy too: setting it then touches no prototype.
-        copy ??= { ...container };
-        copy[key] = next;
-      } else frames.length = before;
-    } else if (key === "toJSON" && typeof item === "function" && !isJson) {
-      frames.length = length;
-      return extractFromJson(container, frames, depth);
-    }
+  for (const key in value) {
+    const item = (value as Container)[key];
+    if (typeof item === "object") {
+      if (item && mayHoldBytes(item, depth + 1)) return true;
+    } else if (typeof item === "function") return true;
   }
-  return copy ?? value;
+  return false;
 }
 
-function extractFromArray(items: unknown[], frames: EncodedPacket, depth: number): unknown[] {
-  let copy: unknown[] | undefined;
+function mayListHoldBytes(items: unknown[], depth: number): boolean {
   for (let i = 0; i < items.length; i++) {
     const item = items[i];
-    if (typeof item === "object" && item) {
-      const next = extractAttachments(item, frames, depth);
-      if (next === item) continue;
-      copy ??= [...items];
-      copy[i] = next;
-    }
+    if (typeof item === "object" && item && mayHoldBytes(item, depth)) return true;
   }
-  return copy ?? items;
+  return false;
 }
 
-/** What `toJSON` returns counts only where it has binary values: JSON.stringify asks for everything else itself. */
-function extractFromJson(container: Container, frames: EncodedPacket, depth: number): unknown {
-  const { length } = frames;
-  const json: object = Object((container as { toJSON(): unknown }).toJSON());
-  const next = extractAttachments(json, frames, depth, true);
-  return frames.length > length ? next : container;
+/**
+ * A copy of `value` with placeholders for the bytes, which go to `frames`.
+ * @throws CodecError "CIRCULAR"
+ */
+export function extractAttachments(
+  value: unknown,
+  frames: EncodedPacket,
+  depth = 0,
+  isJson = false,
+): unknown {
+  if (typeof value !== "object" || !value) return value;
+  assertDepth(depth);
+  const attachment = toAttachment(value);
+  if (attachment) return { _placeholder: true, num: frames.push(attachment) - 2 };
+  const { toJSON } = value as Container;
+  if (!isJson && typeof toJSON === "function")
+    return extractAttachments(toJSON.call(value), frames, depth, true);
+  const extract = (item: unknown) => extractAttachments(item, frames, depth + 1);
+  if (Array.isArray(value)) return [...value].map(extract);
+  // An own `__proto__` of the source is own in the copy too: setting it then touches no prototype.
+  const copy: Container = { ...value };
+  for (const key in copy) copy[key] = extract(copy[key]);
+  return copy;
+}
+
+function assertDepth(depth: number): void {
+  if (depth >= MAX_DEPTH) throw new CodecError("CIRCULAR");
 }
 
 /** The bytes of a binary value as a view on them, or undefined for any other object. */

@@ -1,4 +1,4 @@
-import { type EncodedPacket, extractAttachments } from "./attachments.ts";
+import { type EncodedPacket, extractAttachments, mayHoldBytes } from "./attachments.ts";
 import { ACK, BINARY_EVENT, EVENT, type SocketPacket } from "./socket-packet.ts";
 
 /** What `JSON.stringify` takes as its second argument. */
@@ -33,13 +33,13 @@ function encode(prefix: string, packet: SocketPacket, replacer?: Replacer): Enco
   let type: number = packet.type;
   let data = packet.data;
   let count = packet.attachments;
-  const extracted = extractAttachments(Object(data), frames);
-  if (frames.length > 1 && (type === EVENT || type === ACK)) {
-    type += BINARY_EVENT - EVENT;
-    data = extracted;
-    count = frames.length - 1;
-  } else {
-    frames.length = 1;
+  if (typeof data === "object" && data && mayHoldBytes(data)) {
+    const copy = extractAttachments(data, frames);
+    if (frames.length > 1 && (type === EVENT || type === ACK)) {
+      type += BINARY_EVENT - EVENT;
+      data = copy;
+      count = frames.length - 1;
+    } else frames.length = 1;
   }
   let header = prefix + type;
   if (type >= BINARY_EVENT) header += `${count}-`;
