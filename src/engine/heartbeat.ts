@@ -31,6 +31,11 @@ export function pingDueAt(state: SessionState, rules: SessionRules): number {
   return (state.pingedAt || state.openedAt) + PING_SHARE * rules.pingInterval;
 }
 
+/** When the last ping went out, told by when the next one is due; 0 for clients that ping themselves. */
+export function pingedBefore(pingDueAt: number, rules: SessionRules): number {
+  return Number.isFinite(pingDueAt) ? pingDueAt - PING_SHARE * rules.pingInterval : 0;
+}
+
 /** A ping that the client has not answered yet. */
 export function isPingOutstanding(state: SessionState, pongedAt: number): boolean {
   return state.transport === "websocket" && state.pingedAt > Math.max(state.pongedAt, pongedAt);

@@ -154,18 +154,15 @@ export class ObjectRuntime<Api> implements CarrierHost {
     const carrier = this.table.of(socket);
     answerClose(socket, code, reason);
     if (carrier === undefined) return;
-    if (socket === carrier.poll) {
-      carrier.poll = null;
-      carrier.session.dispatch({ type: "poll-gone", cause: toCause(code), now: this.now() });
-      return;
-    }
-    this.#socketGone(carrier, socket, "transport close", undefined);
+    if (socket === carrier.poll) this.#pollGone(carrier, toCause(code));
+    else this.#socketGone(carrier, socket, "transport close", undefined);
   }
 
   onError(socket: WebSocket, error: unknown): void {
     const carrier = this.table.of(socket);
-    if (carrier === undefined || socket === carrier.poll) return;
-    this.#socketGone(carrier, socket, "transport error", error);
+    if (carrier === undefined) return;
+    if (socket === carrier.poll) this.#pollGone(carrier, "lost");
+    else this.#socketGone(carrier, socket, "transport error", error);
   }
 
   /** The heartbeat. Returns whether the user's own schedule is due as well. */
@@ -267,6 +264,11 @@ export class ObjectRuntime<Api> implements CarrierHost {
       () => undefined,
       (error: unknown) => this.log("error", "a listener of the engine's connection event failed", error),
     );
+  }
+
+  #pollGone(carrier: Carrier, cause: ReturnType<typeof toCause>): void {
+    carrier.poll = null;
+    carrier.session.dispatch({ type: "poll-gone", cause, now: this.now() });
   }
 
   #socketGone(

@@ -1,7 +1,8 @@
 import type { SessionDirectory, SessionLayer } from "../engine/engine.ts";
+import { pingedBefore } from "../engine/heartbeat.ts";
 import { toRequest } from "../engine/request.ts";
 import { Session } from "../engine/session.ts";
-import { createState, fromStored, type TransportName } from "../engine/state.ts";
+import { createState, fromStored, type TransportName, type WaitingPoll } from "../engine/state.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
 import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
@@ -67,11 +68,16 @@ export class SessionTable implements SessionDirectory {
     if (known !== undefined) return known;
     const role = this.#host.store.roleOf(socket);
     if (role === null) return undefined;
-    const live = this.#live.get(role.sid);
-    if (live !== undefined) return live;
+    const carrier = this.#live.get(role.sid) ?? this.#loadOf(socket, role);
+    // Whoever looks for a waiting poll skips a channel that is closing; but this is about its end.
+    if (role.k === "p" && carrier?.poll === null) this.#takePoll(carrier, socket, role);
+    return carrier;
+  }
+
+  #loadOf(socket: WebSocket, role: NonNullable<SocketRole>): Carrier | undefined {
     const session = this.#host.store.sessionOf(role);
-    if (session !== undefined) return this.#load({ sid: role.sid as SessionId, socket, session });
-    return this.get(role.sid);
+    if (session === undefined) return this.get(role.sid);
+    return this.#load({ sid: role.sid as SessionId, socket, session });
   }
 
   has(sid: string): boolean {
@@ -184,11 +190,16 @@ export class SessionTable implements SessionDirectory {
     const { ctx, store } = this.#host;
     for (const socket of ctx.getWebSockets(pollTag(carrier.session.id))) {
       const role: SocketRole = store.roleOf(socket);
-      if (role?.k !== "p" || socket.readyState !== WebSocket.OPEN) continue;
-      carrier.poll = socket;
-      carrier.session.state.poll = { pingDueAt: role.pingDueAt, limit: role.limit };
-      this.link(carrier, socket);
+      if (role?.k === "p" && socket.readyState === WebSocket.OPEN) this.#takePoll(carrier, socket, role);
     }
+  }
+
+  #takePoll(carrier: Carrier, socket: WebSocket, { pingDueAt, limit }: WaitingPoll): void {
+    const { state } = carrier.session;
+    carrier.poll = socket;
+    state.poll = { pingDueAt, limit };
+    state.pingedAt = pingedBefore(pingDueAt, this.#host.rules);
+    this.link(carrier, socket);
   }
 }
 
