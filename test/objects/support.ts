@@ -1,0 +1,246 @@
+/// <reference types="@cloudflare/vitest-plugin/types" />
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env as workerEnv } from "cloudflare:workers";
+import { vi } from "vitest";
+import type { Engine } from "../../src/engine/engine.ts";
+import type { EngineDefinition } from "../../src/http/define-engine.ts";
+import { type InternalRequest, toInternalRequest } from "../../src/objects/internal-request.ts";
+import type { SessionObjectMembers } from "../../src/objects/session-object.ts";
+import type { SocketRole } from "../../src/objects/session-store.ts";
+import { awake, echoes, journals, quick, small } from "../fixtures/worker.ts";
+
+type Instance = Rpc.DurableObjectBranded & SessionObjectMembers & { readonly engine: Engine };
+type Namespace = DurableObjectNamespace<Instance & Rpc.DurableObjectBranded>;
+
+export const env = workerEnv as unknown as Cloudflare.Env &
+  Record<"ECHO" | "QUICK" | "AWAKE" | "SMALL" | "PLAIN", Namespace>;
+
+export const RS = "\x1e";
+
+const DEFINITIONS = { ECHO: echoes, QUICK: quick, AWAKE: awake, SMALL: small };
+export type Kind = keyof typeof DEFINITIONS;
+
+/** One object, seen from outside and from inside. */
+export class TestObject {
+  readonly kind: Kind;
+  readonly name: string;
+
+  constructor(name: string, kind: Kind = "ECHO") {
+    this.name = name;
+    this.kind = kind;
+  }
+
+  get definition(): EngineDefinition {
+    return DEFINITIONS[this.kind];
+  }
+
+  /** A stub of its own for each use: one that has seen its object fail stays broken. */
+  get stub() {
+    return env[this.kind].getByName(this.name);
+  }
+
+  /** What the user's code has noted, all instances together. */
+  get journal(): string[] {
+    return journals.get(this.name) ?? [];
+  }
+
+  fetch(meta: Partial<InternalRequest> & Pick<InternalRequest, "op">, body?: BodyInit): Promise<Response> {
+    const url = `https://example.com/engine.io/?EIO=4&transport=${meta.transport ?? "polling"}`;
+    const request = { method: "GET", url, headers: [] };
+    const rest = {
+      transport: "polling",
+      protocol: 4,
+      b64: false,
+      address: "192.0.2.1",
+      secure: true,
+    } as const;
+    return this.stub.fetch(toInternalRequest({ v: 1, sid: "", ...rest, request, ...meta }, body));
+  }
+
+  run<R>(look: (instance: Instance, ctx: DurableObjectState) => R | Promise<R>): Promise<R> {
+    return runInDurableObject(this.stub, look);
+  }
+
+  sleep(): Promise<void> {
+    return evictDurableObject(this.stub);
+  }
+
+  restart(): Promise<void> {
+    return evictDurableObject(this.stub, { webSockets: "close" });
+  }
+
+  /** The library's rows, by key. */
+  rows(): Promise<Map<string, unknown>> {
+    return this.run((_, { storage }) => new Map(storage.kv.list({ prefix: "sio_" })));
+  }
+
+  /** The keys of rows that belong to sessions. */
+  async sessionRows(): Promise<string[]> {
+    return [...(await this.rows()).keys()].filter((key) => /^sio_[so]:/.test(key));
+  }
+
+  /** What the attachments of its open sockets say. */
+  roles(): Promise<NonNullable<SocketRole>[]> {
+    return this.run((_, ctx) =>
+      ctx
+        .getWebSockets()
+        .filter((socket) => socket.readyState === WebSocket.OPEN)
+        .map((socket) => socket.deserializeAttachment() as SocketRole)
+        .filter((role) => role !== null),
+    );
+  }
+
+  async openPolling(): Promise<PollingClient> {
+    const response = await this.fetch({ op: "open" });
+    if (response.status !== 200) throw new Error(`handshake: ${response.status} ${await response.text()}`);
+    const open = JSON.parse((await response.text()).slice(1)) as { sid: string };
+    return new PollingClient(this, open.sid);
+  }
+
+  async openSocket(meta: Partial<InternalRequest> = {}): Promise<SocketClient> {
+    const response = await this.fetch({ op: "socket", transport: "websocket", ...meta });
+    if (response.webSocket === null) throw new Error(`handshake: ${response.status}`);
+    const client = new SocketClient(response.webSocket);
+    const open = JSON.parse((await client.text()).slice(1)) as { sid: string };
+    client.sid = open.sid;
+    return client;
+  }
+}
+
+/** A client that polls by hand, through the Worker. */
+export class PollingClient {
+  readonly object: TestObject;
+  readonly sid: string;
+
+  constructor(object: TestObject, sid: string) {
+    this.object = object;
+    this.sid = sid;
+  }
+
+  request(init: RequestInit = {}, transport = "polling"): Promise<Response> {
+    const url = `https://example.com/engine.io/?EIO=4&transport=${transport}&sid=${this.sid}`;
+    return Promise.resolve(this.object.definition.app.request(url, init, env));
+  }
+
+  /** Asks, and gives the payload; a refusal comes with its status. */
+  async poll(init: RequestInit = {}): Promise<string> {
+    const response = await this.request(init);
+    const body = await response.text();
+    return response.status === 200 ? body : `${response.status} ${body}`.trimEnd();
+  }
+
+  /** Asks, and comes back when the poll waits in the object. */
+  async park(): Promise<ParkedPoll> {
+    const abort = new AbortController();
+    const payload = this.poll({ signal: abort.signal });
+    await this.parked();
+    return { payload, abort: () => abort.abort() };
+  }
+
+  /** Comes back when exactly one poll of this client waits in the object. */
+  async parked(): Promise<void> {
+    await until(() =>
+      this.object.run(
+        (_, ctx) =>
+          ctx.getWebSockets(`p:${this.sid}`).filter((socket) => socket.readyState === WebSocket.OPEN)
+            .length === 1,
+      ),
+    );
+  }
+
+  async post(body: string): Promise<string> {
+    const response = await this.request({ method: "POST", body });
+    return `${response.status} ${await response.text()}`.trimEnd();
+  }
+
+  async candidate(): Promise<SocketClient> {
+    const response = await this.request({ headers: { upgrade: "websocket" } }, "websocket");
+    if (response.webSocket === null) throw new Error(`upgrade: ${response.status} ${await response.text()}`);
+    return new SocketClient(response.webSocket);
+  }
+
+  async upgrade(): Promise<SocketClient> {
+    const client = await this.candidate();
+    client.socket.send("2probe");
+    await client.expect("3probe");
+    client.socket.send("5");
+    await until(() => this.object.run((_, ctx) => isTransport(ctx, this.sid)));
+    return client;
+  }
+}
+
+function isTransport(ctx: DurableObjectState, sid: string): boolean {
+  const roles = ctx.getWebSockets(`s:${sid}`).map((it) => it.deserializeAttachment() as SocketRole);
+  return roles.some((role) => role?.k === "s" || role?.k === "o");
+}
+
+export interface ParkedPoll {
+  readonly payload: Promise<string>;
+  /** The client goes away. */
+  abort(): void;
+}
+
+/** The client's end of a WebSocket. */
+export class SocketClient {
+  sid = "";
+  readonly socket: WebSocket;
+  readonly closed: Promise<number>;
+  readonly #received: (string | ArrayBuffer)[] = [];
+  #waiting: ((frame: string | ArrayBuffer) => void) | undefined;
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    this.closed = new Promise((resolve) => {
+      socket.addEventListener("close", ({ code }) => {
+        resolve(code);
+        try {
+          socket.close();
+        } catch {
+          // Closed from both sides already.
+        }
+      });
+    });
+    socket.addEventListener("message", ({ data }) => {
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      if (waiting === undefined) this.#received.push(data as string | ArrayBuffer);
+      else waiting(data as string | ArrayBuffer);
+    });
+    socket.accept();
+  }
+
+  /** The next frame. */
+  next(): Promise<string | ArrayBuffer> {
+    const frame = this.#received.shift();
+    if (frame !== undefined) return Promise.resolve(frame);
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  async text(): Promise<string> {
+    return String(await this.next());
+  }
+
+  async expect(frame: string): Promise<void> {
+    const next = await this.text();
+    if (next !== frame) throw new Error(`expected ${frame}, got ${next}`);
+  }
+
+  /** Sends a message and waits for it to come back. */
+  async echo(text: string): Promise<string> {
+    this.socket.send(`4${text}`);
+    return this.text();
+  }
+}
+
+/** Waits for what happens elsewhere, 5 s at most. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      if (!(await isSo())) throw new Error(`not so: ${isSo}`);
+    },
+    { timeout: 5_000, interval: 5 },
+  );
+}
