@@ -36,6 +36,9 @@ export class RequestHandler<Api> {
     const client = toRequest(meta.request);
     const isUpgrade = meta.op === "socket" || meta.op === "upgrade";
     try {
+      // Hooks for headers and refusals are user code: after sleep they have to be there for the first request too.
+      const ready = this.#runtime.ready();
+      if (ready !== undefined) await ready;
       switch (meta.op) {
         case "open":
           return await this.#open(meta, client);
@@ -171,7 +174,6 @@ export class RequestHandler<Api> {
     if (runtime.table.weight() >= runtime.definition.engine.maxSessions) {
       throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
     }
-    await runtime.ready();
     let id: string;
     try {
       id = await runtime.engine.generateId(client);
