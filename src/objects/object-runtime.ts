@@ -87,11 +87,17 @@ export class ObjectRuntime<Api> implements CarrierHost {
     if (this.#setup === "done") return undefined;
     if (this.#setup === "running") return this.#setupDone;
     this.#setup = "running";
-    this.#isFirstRun = this.#isFirst();
+    // Without hibernation nothing of an earlier instance is left that a second run could repeat.
+    this.#isFirstRun = !this.persists || this.#isFirst();
     const { api } = this.layer;
     const context = { env: this.#env, ctx: guardContext(this.ctx) };
     const run = () => this.definition.setup(api, context);
-    const done = this.#isFirstRun ? run() : this.#mute.run(run, REPLAY_LIMIT_MS);
+    let done: unknown;
+    try {
+      done = this.#isFirstRun ? run() : this.#mute.run(run, REPLAY_LIMIT_MS);
+    } catch (error) {
+      this.log("error", "the setup function failed", error);
+    }
     if (!(done instanceof Promise)) {
       this.#setup = "done";
       return undefined;
