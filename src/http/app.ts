@@ -3,6 +3,7 @@ import { EngineError } from "../engine/errors.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
 import { waitForPayload } from "../objects/channel.ts";
 import {
+  CANDIDATE_REFUSED,
   type InternalRequest,
   type Operation,
   PING_IN_HEADER,
@@ -97,6 +98,7 @@ async function serve(
   }
   if (op !== "post") {
     const response = await object.fetch(toInternalRequest(meta));
+    if (op === "upgrade" && response.status === CANDIDATE_REFUSED) return openAndClose();
     return addCookie(await toClientResponse(response), op, response, options);
   }
   return post(request, meta, object, options);
@@ -168,7 +170,11 @@ function openAndClose(): Response {
 function addCookie(answer: Response, op: Operation, response: Response, { cookie }: AppOptions): Response {
   const sid = response.headers.get(SID_HEADER);
   // Only the polling handshake carries it.
-  if (op === "open" && sid !== null && cookie) answer.headers.append("set-cookie", toCookie(cookie, sid));
+  if (op !== "open" || sid === null || !cookie) return answer;
+  const { headers } = answer;
+  const others = headers.getSetCookie();
+  headers.set("set-cookie", toCookie(cookie, sid));
+  for (const other of others) headers.append("set-cookie", other);
   return answer;
 }
 

@@ -34,7 +34,7 @@ const HOLD_MS = 60_000;
 
 /** Carries one session: its sockets, its waiting poll, its place in storage. */
 export class Carrier implements SessionLink {
-  readonly fixed: FixedPart;
+  fixed: FixedPart;
   session!: Session;
   socket: WebSocket | null = null;
   candidate: WebSocket | null = null;
@@ -46,7 +46,8 @@ export class Carrier implements SessionLink {
   isDirty = false;
 
   readonly #host: CarrierHost;
-  readonly #fixedJson: string;
+  #fixedJson: string;
+  #candidateB64 = false;
   /** Frames in the row, so that emptying a queue that was never written costs nothing. */
   #writtenFrames = 0;
   #hasRow: boolean;
@@ -136,8 +137,9 @@ export class Carrier implements SessionLink {
   }
 
   /** A candidate has `upgradeTimeout` ms to become the transport. The timer keeps the object awake, as it should. */
-  attachCandidate(socket: WebSocket, timeoutMs: number): void {
+  attachCandidate(socket: WebSocket, b64: boolean, timeoutMs: number): void {
     this.candidate = socket;
+    this.#candidateB64 = b64;
     this.#upgradeTimer = setTimeout(() => {
       this.dropCandidate();
       this.session.dispatch({ type: "candidate-gone" });
@@ -211,6 +213,11 @@ export class Carrier implements SessionLink {
     clearTimeout(this.#upgradeTimer);
     this.socket = this.candidate;
     this.candidate = null;
+    // How binary travels is a matter of the transport, not of the session.
+    if (this.fixed.b64 !== this.#candidateB64) {
+      this.fixed = { ...this.fixed, b64: this.#candidateB64 };
+      this.#fixedJson = JSON.stringify(this.fixed);
+    }
     this.isDirty = true;
     this.#deleteRow();
   }

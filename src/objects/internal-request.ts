@@ -38,6 +38,8 @@ const HEADER = "sio-request";
 export const SID_HEADER = "sio-sid";
 /** Tells the Worker in how many ms the poll it holds is due for a ping. */
 export const PING_IN_HEADER = "sio-ping-in";
+/** The session has a WebSocket already: the Worker accepts the new one and closes it, as engine.io does. */
+export const CANDIDATE_REFUSED = 409;
 
 const INTERNAL_HEADERS = [SID_HEADER, PING_IN_HEADER];
 

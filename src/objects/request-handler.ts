@@ -16,7 +16,7 @@ import {
 } from "../transports/polling.ts";
 import type { Carrier } from "./carrier.ts";
 import { openChannel } from "./channel.ts";
-import { type InternalRequest, SID_HEADER } from "./internal-request.ts";
+import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-request.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import type { FixedPart, SocketRole } from "./session-store.ts";
 import { pollTag, socketTag } from "./session-table.ts";
@@ -150,19 +150,18 @@ export class RequestHandler<Api> {
     const runtime = this.#runtime;
     const carrier = this.#find(meta);
     const { session } = carrier;
+    if (session.state.candidate !== "none" || session.state.transport !== "polling") {
+      return new Response(null, { status: CANDIDATE_REFUSED });
+    }
     const { 0: peer, 1: socket } = new WebSocketPair();
     runtime.ctx.acceptWebSocket(socket, [socketTag(session.id)]);
     const headers = this.#headers(client);
-    const response = new Response(null, { status: 101, webSocket: peer, headers });
-    if (session.state.candidate !== "none" || session.state.transport !== "polling") {
-      socket.close();
-      return response;
-    }
     socket.serializeAttachment({ v: 1, k: "c", sid: session.id } satisfies SocketRole);
     runtime.table.link(carrier, socket);
     session.dispatch({ type: "candidate" });
-    carrier.attachCandidate(socket, Math.min(runtime.definition.engine.upgradeTimeout, LONGEST_UPGRADE_MS));
-    return response;
+    const timeoutMs = Math.min(runtime.definition.engine.upgradeTimeout, LONGEST_UPGRADE_MS);
+    carrier.attachCandidate(socket, meta.b64, timeoutMs);
+    return new Response(null, { status: 101, webSocket: peer, headers });
   }
 
   /** Everything that has to be right before a session may exist. */

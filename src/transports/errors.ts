@@ -6,7 +6,8 @@ import type { EngineError } from "../engine/errors.ts";
  */
 export function toErrorResponse(error: EngineError, isUpgrade: boolean): Response {
   if (isUpgrade) {
-    return new Response(error.publicMessage, { status: 400, headers: { "content-type": "text/html" } });
+    const headers = { "content-type": "text/html" };
+    return new Response(error.publicMessage, { status: error.status, headers });
   }
   return Response.json({ code: error.code, message: error.publicMessage }, { status: error.status });
 }
