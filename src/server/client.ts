@@ -35,6 +35,8 @@ export class Client implements SessionConsumer {
   #isDraining = false;
   #isPendingSaved = false;
   #hasJoined = false;
+  /** Why its sockets end, where the end of the connection only follows from it. */
+  #leaving: DisconnectReason | undefined;
   #isClosed = false;
   #busy = 0;
   #rest: Parameters<typeof clearTimeout>[0];
@@ -98,12 +100,7 @@ export class Client implements SessionConsumer {
     this.#isClosed = true;
     this.#endRest();
     this.#decoder.reset();
-    const pending: Promise<void>[] = [];
-    for (const member of [...this.#members.values()]) {
-      const done = this.#whenResumed(member, (state) => state.close(reason, description));
-      if (done !== undefined) pending.push(done);
-    }
-    if (pending.length > 0) return Promise.all(pending).then(() => {});
+    return this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
   }
 
   record(): unknown {
@@ -153,7 +150,10 @@ export class Client implements SessionConsumer {
 
   /** The server lets all its sockets go, and the connection. @internal */
   _disconnect(): void {
-    for (const member of [...this.#members.values()]) this._leave(member);
+    this.#leaving = "server namespace disconnect";
+    for (const { nsp } of this.#members.values()) this._send({ type: PacketType.DISCONNECT, nsp });
+    for (const { state } of [...this.#members.values()])
+      if (state?.wake === "resuming") state.close(this.#leaving);
     this.close();
   }
 
@@ -219,6 +219,15 @@ export class Client implements SessionConsumer {
     else if (packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK) {
       this.#core.stateOf(member)?.onAck(packet);
     } else this.#core.afterResume(member, (it) => it.onPacket(packet));
+  }
+
+  /** One after the other, in the order in which they joined. At once, as far as they are all resumed. */
+  #closeInOrder(members: Member[], reason: DisconnectReason, description: unknown): Promise<void> | void {
+    for (const [index, member] of members.entries()) {
+      const done = this.#whenResumed(member, (state) => state.close(reason, description));
+      if (done === undefined) continue;
+      return done.then(() => this.#closeInOrder(members.slice(index + 1), reason, description));
+    }
   }
 
   #whenResumed(member: Member, action: Parameters<Core["afterResume"]>[1]): Promise<void> | void {

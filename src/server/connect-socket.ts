@@ -4,6 +4,7 @@ import { randomId } from "../shared/ids.ts";
 import type { Client } from "./client.ts";
 import { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
+import type { SocketRecord } from "./records.ts";
 import type { RecoveredSession } from "./recovery.ts";
 import { type AnySocket, Socket } from "./socket.ts";
 import type { SocketState } from "./socket-state.ts";
@@ -61,9 +62,7 @@ function refuse(nsp: AnyNamespace, client: Client, state: SocketState, error: Ex
 function createMember(nsp: AnyNamespace, client: Client, auth: unknown, session?: RecoveredSession): Member {
   const { host, recovery } = nsp._core;
   const id = session?.sid ?? createId(nsp, client);
-  const member = new Member(client.conn.id, { id, nsp: nsp.name, at: 0, rooms: [] });
-  member.client = client;
-  member.record = {
+  const record: SocketRecord = {
     id,
     nsp: nsp.name,
     at: 0,
@@ -75,6 +74,9 @@ function createMember(nsp: AnyNamespace, client: Client, auth: unknown, session?
     first: session?.first,
     kept: session?.data === undefined ? undefined : { data: session.data },
   };
+  const member = new Member(client.conn.id, record);
+  member.client = client;
+  member.record = record;
   return member;
 }
 

@@ -146,11 +146,22 @@ export class Core {
     return () => this.awake.release(hold);
   }
 
+  /** Children of dynamic namespaces that an earlier instance made exist again, if somebody is in them. */
+  reviveChildren(): void {
+    if (this.families.length === 0) return;
+    for (const member of this.book.representatives()) this.#namespaceOf(member);
+  }
+
   /** A namespace that exists, or that a parent made in an earlier instance. */
-  #namespaceOf({ nsp, record }: Member): AnyNamespace | undefined {
+  #namespaceOf({ nsp, parent }: Member): AnyNamespace | undefined {
     const known = this.namespaces.get(nsp);
-    if (known !== undefined || record?.parent === undefined) return known;
-    const family = this.families.find(({ parent }) => parent.name === record.parent);
-    return family?.parent.createChild(nsp);
+    if (known !== undefined || parent === undefined) return known;
+    const family = this.families.find((it) => it.parent.name === parent);
+    let revived: AnyNamespace | undefined;
+    // "new_namespace" is told again, for what listens prepares the namespace.
+    this.host.mute.run(() => {
+      revived = family?.parent.createChild(nsp);
+    }, 0);
+    return revived;
   }
 }

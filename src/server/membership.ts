@@ -12,6 +12,8 @@ import type { SocketState } from "./socket-state.ts";
 export class Member {
   readonly id: string;
   readonly nsp: string;
+  /** The dynamic namespace that its namespace is a child of. */
+  readonly parent: string | undefined;
   readonly sid: SessionId;
   /** Its rooms, its own included. The one place where membership is written down. */
   rooms: Set<string>;
@@ -24,9 +26,10 @@ export class Member {
   /** What waits for its listeners to run again; undefined when nothing does. */
   held: (() => void)[] | undefined;
 
-  constructor(sid: SessionId, { id, nsp, at, rooms }: Pick<SocketRecord, "id" | "nsp" | "at" | "rooms">) {
+  constructor(sid: SessionId, { id, nsp, parent, at, rooms }: SocketRecord) {
     this.id = id;
     this.nsp = nsp;
+    this.parent = parent;
     this.sid = sid;
     this.at = at;
     this.rooms = new Set(rooms);
@@ -34,10 +37,10 @@ export class Member {
 
   /** As it is stored. */
   toRecord(): SocketRecord | undefined {
-    const { at, record, rooms, state, id } = this;
+    const { at, record, rooms, state } = this;
     if (record === undefined) return undefined;
     const kept = state === undefined ? record.kept : state.toKept();
-    return { ...record, at, rooms: [...rooms].filter((room) => room !== id), kept };
+    return { ...record, at, rooms: [...rooms], kept };
   }
 }
 
@@ -136,17 +139,28 @@ export class MembershipBook {
     for (const { sid, stored } of this.#host.sleeping()) {
       for (const record of fromStored(stored)?.sockets ?? []) {
         const { members } = this.of(record.nsp);
-        if (!members.has(record.id)) members.set(record.id, createMember(sid, record));
+        if (!members.has(record.id)) members.set(record.id, new Member(sid, record));
       }
     }
     for (const membership of this.#memberships.values()) membership.index();
+  }
+
+  /** Somebody of each namespace that has anybody. */
+  *representatives(): Iterable<Member> {
+    this.complete();
+    for (const { members } of this.#memberships.values()) {
+      for (const member of members.values()) {
+        yield member;
+        break;
+      }
+    }
   }
 
   /** Tells that a session is in memory: its members, found or made. */
   load(client: Client, sockets: readonly SocketRecord[]): Member[] {
     return sockets.map((record) => {
       const { members } = this.of(record.nsp);
-      const member = members.get(record.id) ?? createMember(client.conn.id, record);
+      const member = members.get(record.id) ?? new Member(client.conn.id, record);
       members.set(record.id, member);
       member.client = client;
       member.record = record;
@@ -154,10 +168,4 @@ export class MembershipBook {
       return member;
     });
   }
-}
-
-function createMember(sid: SessionId, record: SocketRecord): Member {
-  const member = new Member(sid, record);
-  member.rooms.add(record.id);
-  return member;
 }

@@ -1,3 +1,4 @@
+import type { Admission } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Adapter, type BroadcastOptions } from "./adapter.ts";
 import type { RemoteSocket } from "./broadcast-operator.ts";
@@ -39,6 +40,7 @@ export class ParentNamespace<
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    this._core.reviveChildren();
     for (const child of this._children) child.emit(event, ...args);
     return true;
   }
@@ -59,6 +61,7 @@ class ChildNamespace<
   SocketData,
 > extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
   readonly #parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  #isInheriting = false;
 
   constructor(parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, name: string) {
     super(parent._core, name, parent.name);
@@ -67,7 +70,13 @@ class ChildNamespace<
 
   /** A listener of the parent's: it is there from the start, however late the child is made. */
   _inherit(event: "connect" | "connection", listener: Untyped): void {
-    super.on(event, listener);
+    this.#isInheriting = true;
+    this.on(event, listener);
+    this.#isInheriting = false;
+  }
+
+  protected override _adding(event: string | symbol): Admission {
+    return this.#isInheriting ? "add" : super._adding(event);
   }
 
   override _remove(member: Member): void {
@@ -89,6 +98,7 @@ class ParentAdapter extends Adapter {
   }
 
   override broadcast(packet: Parameters<Adapter["broadcast"]>[0], opts: BroadcastOptions): void {
+    this.#parent._core.reviveChildren();
     for (const child of this.#parent._children) child.adapter.broadcast({ ...packet }, opts);
   }
 }

@@ -104,14 +104,21 @@ export function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
-  if (isPlain(a)) return areSameEntries(Object.entries(a), Object.entries(b));
-  if (a instanceof Map || a instanceof Set) return areSameEntries([...a], [...(b as Set<unknown>)]);
+  if (Array.isArray(a)) return areSame(a, b as unknown[]);
+  if (isPlain(a))
+    return areSame(Object.keys(a), Object.keys(b)) && areSame(Object.values(a), Object.values(b));
+  if (a instanceof Map || a instanceof Set) {
+    return (
+      areSame([...a.keys()], [...(b as typeof a).keys()]) &&
+      areSame([...a.values()], [...(b as typeof a).values()])
+    );
+  }
   if (a instanceof Date || a instanceof RegExp || a instanceof Error)
     return String(+a) + a === String(+b) + b;
-  return areSameBytes(toBytes(a as ArrayBuffer), toBytes(b as ArrayBuffer));
+  return areSame([...toBytes(a as ArrayBuffer)], [...toBytes(b as ArrayBuffer)]);
 }
 
-function areSameEntries(a: unknown[], b: unknown[]): boolean {
+function areSame(a: unknown[], b: unknown[]): boolean {
   return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
 }
 
@@ -119,8 +126,4 @@ function toBytes(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return ArrayBuffer.isView(value)
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
     : new Uint8Array(value);
-}
-
-function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

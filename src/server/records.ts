@@ -13,7 +13,6 @@ export interface SocketRecord {
   /** `handshake.issued`. */
   readonly issued: number;
   readonly auth?: unknown;
-  /** All its rooms but its own. */
   readonly rooms: string[];
   /** The dynamic namespace that its namespace is a child of. */
   readonly parent?: string;

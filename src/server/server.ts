@@ -259,6 +259,7 @@ export class Server<
 
   #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
     const name = given.startsWith("/") ? given : `/${given}`;
+    if (this._core.host.isSetUp && !this._core.namespaces.has(name)) this._core.reviveChildren();
     const known = this._core.namespaces.get(name);
     if (known !== undefined) return known;
     const family = this._core.families.find(({ pattern }) => pattern?.test(name));

@@ -85,7 +85,7 @@ class FakeSession {
     this.#client.isOpen = false;
     this.#object.forget(this.id);
     const done = this.consumer?.closed(reason, description);
-    if (done instanceof Promise) this.#object.awaited.push(done);
+    if (done instanceof Promise) this.#object.keepAwake(done);
   }
 }
 
@@ -190,8 +190,6 @@ export class FakeObject {
   readonly clock = new Clock();
   readonly logs: string[] = [];
   readonly recovery = new FakeRecoveryStore();
-  /** Promises the object was asked to stay awake for. */
-  awaited: Promise<unknown>[] = [];
   /** How often `changed` was called. */
   saves = 0;
   /** How many sessions were brought into memory. */
@@ -206,6 +204,7 @@ export class FakeObject {
   #settingUp: Promise<void> | undefined;
   #nextSid = 0;
   #nextAckBlock = 1_000;
+  #pending = 0;
 
   constructor(setup: Setup, fake: FakeOptions = {}) {
     this.#setup = setup;
@@ -253,9 +252,15 @@ export class FakeObject {
   /** Hibernates: what is in memory is lost, connections stay. */
   async sleep(): Promise<void> {
     await this.settle();
+    if (this.isAwake) return;
     this.#isFirstRun = false;
     this.#sessions.clear();
     this.#begin();
+  }
+
+  /** Something under way keeps it awake. */
+  get isAwake(): boolean {
+    return this.#pending > 0;
   }
 
   /** Restarts: WebSockets are lost without a word. */
@@ -266,6 +271,13 @@ export class FakeObject {
       client.isOpen = false;
       this.#stored.delete(client.sid);
     }
+  }
+
+  keepAwake(promise: Promise<unknown>): void {
+    this.#pending++;
+    promise.finally(() => {
+      this.#pending--;
+    });
   }
 
   ready(): void | Promise<void> {
@@ -335,7 +347,7 @@ export class FakeObject {
       now: () => this.clock.now,
       log: (level, message, error) =>
         this.logs.push(`${level}: ${message}${error ? `: ${String(error)}` : ""}`),
-      keepAwake: (promise) => this.awaited.push(promise),
+      keepAwake: (promise) => this.keepAwake(promise),
       ready: () => this.ready(),
       *sleeping() {
         for (const [sid, stored] of object.#stored) {

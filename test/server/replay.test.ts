@@ -1,0 +1,289 @@
+import { describe, expect, it, vi } from "vitest";
+import type { Server } from "../../src/server/index.ts";
+import { FakeObject, turn } from "./fakes.ts";
+
+describe.each([
+  ["with an async context", true],
+  ["without an async context", false],
+])("a replay %s", (_name, hasAsyncContext) => {
+  const create = (setup: (io: Server) => void | Promise<void>) => new FakeObject(setup, { hasAsyncContext });
+
+  it("skips what a connection listener emits, broadcasts, joins and leaves", async () => {
+    const object = create((io) => {
+      io.on("connection", (socket) => {
+        socket.emit("welcome");
+        socket.broadcast.emit("joined");
+        io.emit("all");
+        io.socketsJoin("everyone");
+        socket.join("first");
+        socket.leave("second");
+        socket.on("join", (room) => socket.join(room));
+        socket.on("leave", (room) => socket.leave(room));
+        socket.on("rooms", () => socket.emit("rooms", [...socket.rooms].slice(1)));
+      });
+    });
+    const [ann, bob] = [await object.connect(), await object.connect()];
+    await ann.join();
+    await bob.join();
+    await ann.send('2["join","second"]', '2["leave","first"]', '2["leave","everyone"]');
+    await object.sleep();
+    ann.take();
+    bob.take();
+    expect(await ann.ask('2["rooms"]')).toEqual(['42["rooms",["second"]]']);
+    expect(bob.take()).toEqual([]);
+  });
+
+  it("lets saved values win over what a listener assigns, and takes what was not saved", async () => {
+    let isNewCode = false;
+    const object = create((io) => {
+      io.on("connection", (it) => {
+        const socket = it as typeof it & { user?: { name: string } };
+        socket.data.count = 0;
+        socket.data.list = [];
+        socket.data.list.push("first");
+        socket.data.typing = true;
+        socket.user = { name: "anonymous" };
+        if (isNewCode) socket.data.fresh = { made: "today" };
+        if (isNewCode) socket.data.fresh.more = 1;
+        socket.on("change", () => {
+          socket.data.count++;
+          socket.data.list.push("second");
+          delete socket.data.typing;
+          if (socket.user) socket.user.name = "ann";
+        });
+        socket.on("show", () => socket.emit("data", socket.data, socket.user));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send('2["change"]');
+    isNewCode = true;
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["show"]')).toEqual([
+      '42["data",{"count":1,"list":["first","second"],"fresh":{"made":"today","more":1}},{"name":"ann"}]',
+    ]);
+  });
+
+  it("sees recovered sockets as such, and runs no middleware", async () => {
+    const seen: unknown[] = [];
+    const object = create((io) => {
+      io.use((_socket, next) => {
+        seen.push("middleware");
+        next();
+      });
+      io.on("connect", (socket) => seen.push(["connect", socket.recovered]));
+      io.on("connection", (socket) => seen.push(["connection", socket.recovered]));
+    });
+    const client = await object.connect();
+    await client.join();
+    await object.sleep();
+    await client.send('2["wake"]');
+    await client.send('2["again"]');
+    expect(seen).toEqual([
+      "middleware",
+      ["connect", false],
+      ["connection", false],
+      ["connect", true],
+      ["connection", true],
+    ]);
+  });
+
+  it("does not add a once listener again that had fired, and adds one that had not", async () => {
+    const object = create((io) => {
+      io.on("connection", (socket) => {
+        socket.once("fired", () => socket.emit("once", 1));
+        socket.once("waiting", () => socket.emit("once", 2));
+        socket.on("fired", () => socket.emit("always"));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send('2["fired"]');
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["fired"]', '2["waiting"]', '2["waiting"]')).toEqual([
+      '42["always"]',
+      '42["once",2]',
+    ]);
+  });
+
+  it("does not mute what it leaves behind: timers and listeners", async () => {
+    let fire = () => {};
+    const object = create((io) => {
+      io.on("connection", (socket) => {
+        fire = () => socket.emit("timer");
+        socket.on("x", () => socket.emit("listener"));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["x"]')).toEqual(['42["listener"]']);
+    fire();
+    expect(client.take()).toEqual(['42["timer"]']);
+  });
+
+  it("asks again where the code waits for the answer, and holds the packet back until it has it", async () => {
+    const object = create((io) => {
+      io.on("connection", async (socket) => {
+        const name = await socket.emitWithAck("name?");
+        socket.on("hello", () => socket.emit("hello", name));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send('30["ann"]');
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["hello"]')).toEqual(['421000["name?"]']);
+    expect(await client.ask('31000["bob"]')).toEqual(['42["hello","bob"]']);
+  });
+
+  it("may disconnect", async () => {
+    let isBanned = false;
+    const seen: unknown[] = [];
+    const object = create((io) => {
+      io.on("connection", (socket) => {
+        socket.on("disconnect", (reason) => seen.push(reason));
+        if (isBanned) socket.disconnect(true);
+        socket.on("hello", () => seen.push("hello"));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    isBanned = true;
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["hello"]')).toEqual(["41"]);
+    expect(client.isOpen).toBe(false);
+    expect(seen).toEqual(["server namespace disconnect"]);
+  });
+
+  it("keeps the order of packets that wait for it, and of the end after them", async () => {
+    const seen: unknown[] = [];
+    let release = () => {};
+    const object = create((io) => {
+      io.on("connection", async (socket) => {
+        if (socket.recovered) {
+          await new Promise<void>((resolve) => {
+            release = resolve;
+          });
+        }
+        socket.on("n", (n) => seen.push(n));
+        socket.on("disconnect", (reason) => seen.push(reason));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await object.sleep();
+    await client.send('2["n",1]', '2["n",2]');
+    await client.send('2["n",3]');
+    await client.leave();
+    expect(seen).toEqual([]);
+    release();
+    await object.settle();
+    expect(seen).toEqual([1, 2, 3, "transport close"]);
+  });
+
+  it("runs setup muted in every instance but the first", async () => {
+    const object = create(async (io) => {
+      io.emit("started");
+      io.on("connection", (socket) => {
+        socket.on("hello", () => socket.emit("hello"));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    client.take();
+    await object.sleep();
+    expect(await client.ask('2["hello"]')).toEqual(['42["hello"]']);
+  });
+});
+
+describe("a replay whose listener goes on after an await", () => {
+  it("stays muted until it settles, and listeners added after the await are there", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", async (socket) => {
+        await turn();
+        socket.emit("welcome");
+        await socket.join("late");
+        socket.data.loaded = (socket.data.loaded ?? 0) + 1;
+        socket.on("show", () => socket.emit("data", socket.data, [...socket.rooms].slice(1)));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    client.take();
+    await object.sleep();
+    expect(await client.ask('2["show"]')).toEqual(['42["data",{"loaded":1},["late"]]']);
+  });
+
+  it("is heard again after 10 seconds, and the packet that woke it is dispatched", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const object = new FakeObject((io) => {
+        io.on("connection", async (socket) => {
+          socket.on("hello", () => socket.emit("hello"));
+          if (socket.recovered) await new Promise(() => {});
+        });
+      });
+      const client = await object.connect();
+      await client.join();
+      await object.sleep();
+      client.take();
+      expect(await client.ask('2["hello"]')).toEqual([]);
+      await vi.advanceTimersByTimeAsync(10_000);
+      await object.settle();
+      expect(client.take()).toEqual(['42["hello"]']);
+      expect(await client.ask('2["hello"]')).toEqual(['42["hello"]']);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("warns once of listeners and namespaces that handlers add late", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.on("add", () => {
+          socket.on("late", () => {});
+          socket.on("later", () => {});
+          io.of("/late");
+          io.on("connection", () => {});
+        });
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    expect(object.logs).toEqual([]);
+    await client.send('2["add"]', '2["add"]');
+    expect(object.logs).toHaveLength(3);
+    for (const line of object.logs) expect(line).toMatch(/is gone once the object has slept; /);
+  });
+
+  it("loads each of 2,000 sleeping sockets once when a listener looks at all of them", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.on("names", (ack) => {
+          let names = 0;
+          for (const [, other] of io.sockets.sockets) if (other.data.name) names++;
+          ack(names);
+        });
+        socket.data.name = socket.handshake.auth.name;
+        if (socket.recovered) for (const [, other] of io.sockets.sockets) void other.data.name;
+      });
+    });
+    const clients = [];
+    for (let i = 0; i < 2_000; i++) {
+      const client = await object.connect();
+      clients.push(client);
+      await client.join("/", { name: `client ${i}` });
+    }
+    await object.sleep();
+    object.loads = 0;
+    clients[7]?.take();
+    expect(await clients[7]?.ask('21["names"]')).toEqual(["431[2000]"]);
+    expect(object.loads).toBe(2_000);
+  }, 60_000);
+});
