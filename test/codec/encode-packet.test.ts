@@ -25,6 +25,7 @@ describe("text packets", () => {
     [{ type: PacketType.ACK, nsp: "/", data: [], id: 0 }, "30[]"],
     [{ type: PacketType.CONNECT_ERROR, nsp: "/", data: { message: "no" } }, '4{"message":"no"}'],
     [{ type: PacketType.EVENT, nsp: "/", data: null }, "2"],
+    [{ type: PacketType.EVENT, nsp: "", data: ["a"] }, '2["a"]'],
   ];
 
   it.each(rows)("encodes %o as %s", (packet, header) => {
@@ -201,6 +202,15 @@ describe("hostile and broken data", () => {
       expect(() => encodePacket({ type, nsp: "/", data: loop })).toThrow(new CodecError("CIRCULAR"));
     },
   );
+
+  it("refuses data that contains itself beside bytes", () => {
+    const loop: unknown[] = [bytes];
+    loop.push(loop);
+    expect(() => encodeEvent("a", loop)).toThrow(new CodecError("CIRCULAR"));
+    expect(() => encodePacket({ type: PacketType.CONNECT, nsp: "/", data: { loop } })).toThrow(
+      new CodecError("CIRCULAR"),
+    );
+  });
 
   it("refuses data whose toJSON contains itself", () => {
     const loop = { toJSON: () => ({ loop }) };

@@ -18,11 +18,11 @@ import { Random, SEED } from "./random.ts";
 const PACKETS = 100_000;
 
 /*
- * Deliberate differences, which the generator leaves out; encode-packet.test.ts shows the first three:
+ * Deliberate differences, which the generator leaves out or the comparison allows for:
  * - An own key named `__proto__` beside bytes stays; there it is lost.
- * - Data nested deeper than MAX_DEPTH, or circular, is a CodecError; there the stack overflows.
+ * - A toJSON of a list is honoured beside bytes as it is without; there it is not.
+ * - Data that is circular or nested deeper than MAX_DEPTH is a CodecError; there the stack overflows.
  * - Attachments are Uint8Array views; there they are whatever the caller had. (Compared as bytes below.)
- * - Boxed primitives (`new String("a")`) beside bytes are what JSON makes of them; there they become objects.
  */
 
 const encoder = new Encoder();

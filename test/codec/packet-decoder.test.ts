@@ -254,6 +254,13 @@ describe("a packet that is half received", () => {
     expect(decoder.snapshot()).toBeUndefined();
   });
 
+  it("is forgotten when another one is restored", () => {
+    const decoder = new PacketDecoder();
+    decoder.add(header);
+    decoder.restore([`51-["c",${slot(0)}]`]);
+    expect(decoder.add(bytes)).toStrictEqual({ type: PacketType.EVENT, nsp: "/", data: ["c", bytes] });
+  });
+
   it("is forgotten on reset", () => {
     const decoder = new PacketDecoder();
     decoder.add(header);
