@@ -44,10 +44,8 @@ export const onFlush: Transition<"flush"> = (state, { now }) => {
   const drain: Effect = { type: "report", event: "drain" };
   state.seenAt = now;
   state.poll = null;
-  // Without room for the goodbye, the next GET is told.
-  if (state.phase === "closing" && state.queue.length === 0 && frames.length < poll.limit) {
-    return [{ type: "answer", frames: [...frames, CLOSE] }, drain, ...end(state, "forced close")];
-  }
+  // A session that closes says so with the next GET, as on Node: in one payload with a DISCONNECT, clients would see
+  // the transport close first, since they handle the packets above it a turn later.
   return [{ type: "answer", frames }, drain];
 };
 

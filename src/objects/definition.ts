@@ -13,6 +13,8 @@ export interface LayerHost {
   readonly hibernation: boolean;
   readonly isFirstRun: boolean;
   readonly setupDone: Promise<void> | undefined;
+  /** The setup function has run in this instance. */
+  readonly isSetUp: boolean;
   now(): number;
   log(level: "warn" | "error", message: string, error?: unknown): void;
   keepAwake(promise: Promise<unknown>): void;

@@ -376,6 +376,9 @@ export class ObjectRuntime<Api> implements CarrierHost {
       get isFirstRun() {
         return runtime.#isFirstRun;
       },
+      get isSetUp() {
+        return runtime.#setup === "done";
+      },
       get setupDone() {
         return runtime.#setupDone;
       },

@@ -34,7 +34,7 @@ export function runtimeOf(object: object): ObjectRuntime<unknown> {
   return runtime;
 }
 
-export function createSessionObject<Api>(definition: ObjectDefinition<Api>) {
+export function createSessionObject<Api>(definition: ObjectDefinition<Api>): SessionObjectClass<unknown> {
   return class SessionObject extends DurableObject<Cloudflare.Env> implements SessionObjectMembers {
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
