@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import type { IncomingHttpHeaders } from "node:http";
 import { WebSocket } from "ws";
 import type { Address } from "./http.ts";
@@ -39,10 +40,15 @@ export class RawSocket {
       this.headers = response.headers;
     });
     this.closed = new Promise((resolve) => {
-      socket.on("close", (code, reason) => {
+      const end = (code: number, reason: Buffer) => {
         resolve({ code, reason: reason.toString() });
         this.frames.fail(new Error(`closed with ${code} ${reason}`));
-      });
+      };
+      socket.on("close", end);
+      // The close frame is the server's word; workerd may keep the TCP connection for seconds after it.
+      socket.on("open", () =>
+        (socket as unknown as { _receiver: EventEmitter })._receiver.on("conclude", end),
+      );
     });
   }
 

@@ -158,7 +158,6 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
       "/socket.io/socket.io.js",
       "/socket.io/../socket.io/",
       "/.well-known/x",
-      "*",
     ];
     for (const path of paths) {
       for (const method of ["GET", "POST", "OPTIONS"]) {

@@ -98,7 +98,18 @@ describe.each(targets)("upgrade on %s", (target) => {
     socket.cut();
   });
 
-  it.each(["2", '42["echo",1]', "3", "6", "1", "2prob", "x", ""])(
+  // A "3" is answered by the runtime, which never tells the object.
+  const premature = [
+    "2",
+    '42["echo",1]',
+    "6",
+    "1",
+    "2prob",
+    "x",
+    "",
+    ...(target === "official" ? ["3"] : []),
+  ];
+  it.each(premature)(
     "closes the candidate that says %j, and the session goes on and may try again",
     async (frame) => {
       const session = await RawSession.join(server);

@@ -149,14 +149,16 @@ describe.each(targets)("WebSocket on %s", (target) => {
     expect((await socket.end()).code).toBe(1009);
   });
 
-  it("survives broken frames during the handshake", async () => {
-    const socket = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }));
+  it("ends the session whose frames are broken, and nobody else's", async () => {
+    const { socket, open } = await joinByWebSocket(server);
     const raw = (socket.socket as unknown as { _socket: { write(bytes: Uint8Array): void } })._socket;
-    raw.write(new Uint8Array([0xff, 0xff, 0xff, 0xff]));
-    const { code } = await socket.end(15_000);
-    expect([1002, 1006]).toContain(code);
+    raw.write(new Uint8Array(16).fill(0xff));
+    expect(await monitor.next("close", open.sid)).toMatchObject({ reason: "transport error" });
     const { socket: other } = await joinByWebSocket(server);
+    other.send('421["echo","here"]');
+    expect(await other.nextText("43")).toBe('431["here"]');
     other.cut();
+    socket.cut();
   });
 
   it("refuses a second WebSocket for a session that has one", async () => {
