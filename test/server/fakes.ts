@@ -291,6 +291,14 @@ export class FakeObject {
     this.#sessions.delete(sid);
   }
 
+  isBusy(client: TestClient): boolean {
+    return this.#sessions.get(client.sid)?.consumer?.isBusy() ?? false;
+  }
+
+  isIdle(client: TestClient): boolean {
+    return this.#load(client.sid)?.consumer?.isIdle?.() ?? false;
+  }
+
   storedOf(client: TestClient): unknown {
     return this.#stored.get(client.sid);
   }

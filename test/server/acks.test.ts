@@ -1,0 +1,262 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Server } from "../../src/server/index.ts";
+import { FakeObject } from "./fakes.ts";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => void vi.useRealTimers());
+
+/** Moves the clock of the object and the timers of the runtime. */
+async function pass(object: FakeObject, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 1_000) {
+    object.clock.now += Math.min(left, 1_000);
+    await vi.advanceTimersByTimeAsync(Math.min(left, 1_000));
+  }
+  await object.settle();
+}
+
+async function withSocket(setup: (io: Server) => void) {
+  const object = new FakeObject(setup);
+  const client = await object.connect({ transport: "polling" });
+  const id = await client.join();
+  client.take();
+  const socket = object.io.sockets.sockets.get(id)!;
+  return { object, client, socket };
+}
+
+describe("an acknowledgement that a client asks for", () => {
+  it("is sent with any number of arguments, once, with binary too", async () => {
+    const { client } = await withSocket((io) => {
+      io.on("connection", (socket) => {
+        socket.on("none", (ack) => ack());
+        socket.on("many", (ack) => {
+          ack(1, undefined, Number.NaN, [null]);
+          ack("again");
+        });
+        socket.on("bytes", (ack) => ack(new Uint8Array([1])));
+      });
+    });
+    expect(await client.ask('20["none"]', '21["many"]', '22["bytes"]')).toEqual([
+      "430[]",
+      "431[1,null,null,[null]]",
+      '461-2[{"_placeholder":true,"num":0}]',
+      new Uint8Array([1]),
+    ]);
+  });
+
+  it("keeps the object awake and the session busy while a handler owes it, a minute at most", async () => {
+    let reply = (_value: unknown) => {};
+    const { object, client } = await withSocket((io) => {
+      io.on("connection", (socket) => {
+        socket.on("later", (ack) => {
+          reply = ack;
+        });
+      });
+    });
+    await client.send('20["later"]');
+    expect([object.isAwake, object.isBusy(client)]).toEqual([true, true]);
+    reply(1);
+    await object.settle();
+    expect(client.take()).toEqual(["430[1]"]);
+    expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
+    await client.send('21["later"]');
+    await pass(object, 59_000);
+    expect(object.isAwake).toBe(true);
+    await pass(object, 2_000);
+    expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
+    reply(2);
+    expect(client.take()).toEqual(["431[2]"]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("is dropped when the client is gone", async () => {
+    let reply = (_value: unknown) => {};
+    const { object, client } = await withSocket((io) => {
+      io.on("connection", (socket) => {
+        socket.on("later", (ack) => {
+          reply = ack;
+        });
+      });
+    });
+    await client.send('20["later"]');
+    await client.leave();
+    reply(1);
+    expect(client.take()).toEqual([]);
+    expect(object.isAwake).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("an acknowledgement that the server asks for", () => {
+  it("reaches the callback with the client's arguments, and ids count from 0 over the namespace", async () => {
+    const answers: unknown[] = [];
+    const { object, client, socket } = await withSocket(() => {});
+    socket.emit("a", 1, (...args: unknown[]) => answers.push(args));
+    socket.emit("b", (...args: unknown[]) => answers.push(args));
+    expect(client.take()).toEqual(['420["a",1]', '421["b"]']);
+    expect(object.isAwake).toBe(true);
+    await client.send("31[1,2]", "30[]", "30[3]", "37[4]");
+    expect(answers).toEqual([[1, 2], []]);
+    expect(object.isAwake).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("times out, and a late answer is ignored", async () => {
+    const answers: unknown[] = [];
+    const { object, client, socket } = await withSocket(() => {});
+    socket.timeout(500).emit("a", (...args: unknown[]) => answers.push(args));
+    const promise = socket.timeout(500).emitWithAck("b");
+    const expectation = expect(promise).rejects.toThrow("operation has timed out");
+    await pass(object, 500);
+    await expectation;
+    await client.send("30[1]", "31[1]");
+    expect(answers).toEqual([[new Error("operation has timed out")]]);
+    expect(object.isAwake).toBe(false);
+  });
+
+  it("in time gives null for the error, and only once", async () => {
+    const answers: unknown[] = [];
+    const { client, socket } = await withSocket(() => {});
+    socket.timeout(500).emit("a", (...args: unknown[]) => answers.push(args));
+    const promise = socket.timeout(500).emitWithAck("b");
+    await client.send('30["x","y"]', '31["z"]');
+    expect(answers).toEqual([[null, "x", "y"]]);
+    expect(await promise).toBe("z");
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("rejects a promise without a timeout when the client leaves", async () => {
+    const { client, socket } = await withSocket(() => {});
+    const promise = socket.emitWithAck("a");
+    const expectation = expect(promise).rejects.toThrow("socket has been disconnected");
+    await client.leave();
+    await expectation;
+    await expect(socket.emitWithAck("b")).rejects.toThrow("socket has been disconnected");
+  });
+
+  it("never matches another emit after sleep: ids go on in a block of their own", async () => {
+    const { object, client } = await withSocket((io) => {
+      io.on("connection", (socket) => {
+        socket.on("ask", () => socket.emit("question", () => {}));
+      });
+    });
+    await client.send('2["ask"]');
+    await client.send("30[]");
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["ask"]', '2["ask"]')).toEqual(['421000["question"]', '421001["question"]']);
+  });
+
+  it("takes a new block when the first thousand are used", async () => {
+    const { client, socket } = await withSocket(() => {});
+    for (let i = 0; i < 1_002; i++) socket.emit("x", () => {});
+    expect(client.take().slice(-3)).toEqual(['42999["x"]', '421000["x"]', '421001["x"]']);
+  });
+
+  it("whose callback throws is logged, and nobody else notices", async () => {
+    const { object, client, socket } = await withSocket(() => {});
+    socket.emit("a", () => {
+      throw new Error("oops");
+    });
+    await client.send("30[]");
+    expect(object.logs).toEqual(['error: a listener of "acknowledgement" failed: Error: oops']);
+    expect(client.isOpen).toBe(true);
+  });
+});
+
+describe("a broadcast that asks for acknowledgements", () => {
+  async function withThree() {
+    const object = new FakeObject(() => {});
+    const clients = [await object.connect(), await object.connect(), await object.connect()] as const;
+    for (const client of clients) await client.join();
+    for (const client of clients) client.take();
+    return { object, clients };
+  }
+
+  it("gets the first argument of every client's answer, in the order of arrival", async () => {
+    const { object, clients } = await withThree();
+    const promise = object.io.timeout(1_000).emitWithAck("q", 1);
+    expect(clients.map((client) => client.take())).toEqual([['420["q",1]'], ['420["q",1]'], ['420["q",1]']]);
+    await clients[2].send('30["c","ignored"]');
+    await clients[0].send('30["a"]', '30["twice"]');
+    await clients[1].send("30[]");
+    expect(await promise).toEqual(["c", "a", undefined]);
+    expect(object.isAwake).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("gets what came in time, and the error", async () => {
+    const { object, clients } = await withThree();
+    const answers: unknown[] = [];
+    object.io
+      .timeout(1_000)
+      .emit("q", (error: Error | null, responses: unknown[]) => answers.push([error, responses]));
+    const promise = object.io.timeout(1_000).emitWithAck("r");
+    const expectation = expect(promise).rejects.toMatchObject({ responses: ["b"] });
+    await clients[0].send('30["a"]', '31["b"]');
+    await pass(object, 1_000);
+    await expectation;
+    await clients[1].send('30["late"]');
+    expect(answers).toEqual([[new Error("operation has timed out"), ["a"]]]);
+  });
+
+  it("does not wait for a client that has left", async () => {
+    const { object, clients } = await withThree();
+    const promise = object.io.timeout(1_000).emitWithAck("q");
+    await clients[0].send('30["a"]');
+    await clients[1].send('30["b"]');
+    await clients[2].leave();
+    expect(await promise).toEqual(["a", "b"]);
+  });
+
+  it("reaches sleeping sockets, whose answers wake no code", async () => {
+    let connections = 0;
+    const object = new FakeObject((io) => {
+      io.on("connection", () => void connections++);
+    });
+    const client = await object.connect();
+    await client.join();
+    await object.sleep();
+    client.take();
+    connections = 0;
+    let promise: Promise<unknown> | undefined;
+    await object.act((io) => {
+      promise = io.timeout(1_000).emitWithAck("q");
+    });
+    await client.send('31000["yes"]');
+    expect(await promise).toEqual(["yes"]);
+    expect(connections).toBe(0);
+  });
+
+  it("to nobody is answered at once with nothing, and without a timeout it fails soon", async () => {
+    const { object } = await withThree();
+    expect(await object.io.to("nowhere").timeout(1_000).emitWithAck("q")).toEqual([]);
+    const promise = object.io.to([...object.io.sockets.sockets.keys()]).emitWithAck("q");
+    const expectation = expect(promise).rejects.toThrow("operation has timed out");
+    await pass(object, 1);
+    await expectation;
+  });
+});
+
+describe("a handler that awaits", () => {
+  it("keeps the object awake, and makes the session busy after a second", async () => {
+    let finish = () => {};
+    const { object, client } = await withSocket((io) => {
+      io.on("connection", (socket) => {
+        socket.on(
+          "work",
+          () =>
+            new Promise<void>((resolve) => {
+              finish = resolve;
+            }),
+        );
+      });
+    });
+    await client.send('2["work"]');
+    expect([object.isAwake, object.isBusy(client)]).toEqual([true, false]);
+    await pass(object, 1_000);
+    expect([object.isAwake, object.isBusy(client)]).toEqual([true, true]);
+    finish();
+    await object.settle();
+    expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
+  });
+});
