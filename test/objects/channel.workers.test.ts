@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { waitForPayload } from "../../src/objects/channel.ts";
+import { RS, TestObject } from "./support.ts";
+
+const OPEN: AbortSignal = new AbortController().signal;
+
+describe.each(["awake", "asleep"])("a poll that waits on an object that is %s", (state) => {
+  const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], shouldAdvanceTime: true });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("is answered 2 when a ping is due, and the next one waits a whole interval again", async () => {
+    const object = new TestObject(`channel ping ${state}`);
+    const client = await object.openPolling();
+    const first = await client.park();
+    await between(object);
+    vi.advanceTimersByTime(22_500);
+    expect(await first.payload).toBe("2");
+    const second = await client.park();
+    await between(object);
+    vi.advanceTimersByTime(22_000);
+    await client.parked();
+    vi.advanceTimersByTime(500);
+    expect(await second.payload).toBe("2");
+    const third = await client.park();
+    await client.post("4hello");
+    expect(await third.payload).toBe("4hello");
+    expect(object.journal.join()).not.toContain("close");
+  });
+
+  it("loses nothing when packets meet the ping, and puts the ping first where both are due", async () => {
+    const object = new TestObject(`channel race ${state}`);
+    const client = await object.openPolling();
+    const sent: string[] = [];
+    const received: string[] = [];
+    for (let round = 0; round < 20; round++) {
+      const { payload } = await client.park();
+      await between(object);
+      const message = `4${round}`;
+      sent.push(message);
+      const post = client.post(message);
+      vi.advanceTimersByTime(22_500);
+      expect(await post).toBe("200 ok");
+      received.push(await payload);
+      if (!received.at(-1)!.includes(message)) received.push(await client.poll());
+    }
+    const packets = received.flatMap((payload) => payload.split(RS));
+    expect(packets.filter((packet) => packet !== "2")).toEqual(sent);
+    expect(packets.filter((packet) => packet === "2").length).toBeGreaterThanOrEqual(20);
+  });
+
+  it("goes on by itself when the object restarts, and its client notices nothing", async () => {
+    const object = new TestObject(`channel restart ${state}`);
+    const client = await object.openPolling();
+    const { payload } = await client.park();
+    await between(object);
+    await object.restart();
+    // The instance that comes after does not know when the last ping was.
+    expect(await payload).toBe("2");
+    expect(await client.post("4hello")).toBe("200 ok");
+    expect(await client.poll()).toBe("4hello");
+  });
+});
+
+/** A channel as an object would open it. */
+function channel(pingInMs: number): { response: Response; server: WebSocket } {
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  return {
+    server,
+    response: new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { "sio-ping-in": String(pingInMs), "x-own": "1" },
+    }),
+  };
+}
+
+const closeOf = (socket: WebSocket) =>
+  new Promise<number>((resolve) => {
+    socket.addEventListener("close", ({ code }) => resolve(code));
+  });
+
+describe("the Worker's end of a channel", () => {
+  it("hands out what the object answered at once", async () => {
+    const outcome = await waitForPayload(async () => new Response("4hello"), OPEN);
+    expect(outcome.type === "response" && (await outcome.response.text())).toBe("4hello");
+  });
+
+  it("hands out the frame, text or bytes, with the headers of the object", async () => {
+    for (const frame of ["4hello", Uint8Array.of(0, 1, 255, 4)]) {
+      const { response, server } = channel(60_000);
+      const outcome = waitForPayload(async () => response, OPEN);
+      server.send(frame);
+      const got = await outcome;
+      if (got.type !== "payload") throw new Error("no payload");
+      expect(typeof got.payload === "string" ? got.payload : new Uint8Array(got.payload)).toEqual(frame);
+      expect(got.headers.get("x-own")).toBe("1");
+    }
+  });
+
+  it("closes with 4001 when a ping is due, and answers 2 only when the object has agreed", async () => {
+    const { response, server } = channel(5);
+    const outcome = waitForPayload(async () => response, OPEN);
+    expect(await closeOf(server)).toBe(4001);
+    server.close(4001);
+    expect(await outcome).toMatchObject({ type: "payload", payload: "2" });
+  });
+
+  it("answers with the payload that was under way when it closed", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { response, server } = channel(22_500);
+    const outcome = waitForPayload(async () => response, OPEN);
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    vi.advanceTimersByTime(22_500);
+    // The Worker has closed its end, and the object does not know yet.
+    server.send("4under way");
+    expect(await outcome).toMatchObject({ type: "payload", payload: "4under way" });
+    vi.useRealTimers();
+  });
+
+  it("closes with 4000 when the client goes away, and asks no more", async () => {
+    const abort = new AbortController();
+    const { response, server } = channel(60_000);
+    const ask = vi.fn(async () => response);
+    const outcome = waitForPayload(ask, abort.signal);
+    await vi.waitFor(() => expect(ask).toHaveBeenCalled());
+    abort.abort();
+    expect(await closeOf(server)).toBe(4000);
+    expect((await outcome).type).toBe("response");
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
+
+  it("closes with 4000 when the client went away before the channel was open", async () => {
+    const { response, server } = channel(60_000);
+    await waitForPayload(async () => response, AbortSignal.abort());
+    expect(await closeOf(server)).toBe(4000);
+  });
+
+  it("asks again when a channel breaks, five times at most, within a second each", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const ask = vi.fn(async () => {
+      const { response, server } = channel(60_000);
+      server.close(1011);
+      return response;
+    });
+    const outcome = waitForPayload(ask, OPEN);
+    for (let asked = 1; asked <= 6; asked++) {
+      await vi.waitFor(() => expect(ask.mock.calls.length).toBeGreaterThanOrEqual(asked), { interval: 50 });
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    const got = await outcome;
+    vi.useRealTimers();
+    expect(ask).toHaveBeenCalledTimes(6);
+    expect(got.type === "response" && got.response.status).toBe(503);
+  });
+
+  it("takes an object that cannot be reached at all for what it is", async () => {
+    const failed = waitForPayload(async () => {
+      throw new Error("overloaded");
+    }, OPEN);
+    await expect(failed).rejects.toThrow("overloaded");
+  });
+});

@@ -1,0 +1,49 @@
+import { vi } from "vitest";
+import type { TestObject } from "./support.ts";
+
+/** The clock that nobody turns. */
+const RealDate = Date;
+
+/**
+ * The time of objects under test. Only `Date` is faked: timers run, and alarms run when a test says so. The runtime
+ * stamps pongs with the real time; they are moved to the time the clock showed at that moment.
+ */
+export class Clock {
+  readonly start = RealDate.now();
+  /** What the clock was set to, and when, oldest first. */
+  readonly #settings: { real: number; shown: number }[] = [];
+
+  constructor() {
+    vi.useFakeTimers({ toFake: ["Date"], now: this.start });
+    this.#settings.push({ real: this.start, shown: this.start });
+  }
+
+  /** Shows `ms` after the start, for as long as nobody sets it anew. */
+  set(ms: number): void {
+    vi.setSystemTime(this.start + ms);
+    this.#settings.push({ real: RealDate.now(), shown: this.start + ms });
+  }
+
+  /** Lets the object, and all of its isolate, read the times of pongs from this clock. */
+  async attach(object: TestObject): Promise<void> {
+    await object.run((_, ctx) => {
+      const prototype = Object.getPrototypeOf(ctx) as DurableObjectState;
+      const original = prototype.getWebSocketAutoResponseTimestamp;
+      const toShown = (real: number) => this.#settings.findLast((it) => it.real <= real)?.shown ?? this.start;
+      prototype.getWebSocketAutoResponseTimestamp = function (socket) {
+        const stamp = original.call(this, socket);
+        return stamp === null ? null : new RealDate(toShown(stamp.getTime()));
+      };
+      this.#restore = () => {
+        prototype.getWebSocketAutoResponseTimestamp = original;
+      };
+    });
+  }
+
+  stop(): void {
+    vi.useRealTimers();
+    this.#restore();
+  }
+
+  #restore = () => {};
+}

@@ -1,0 +1,270 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Clock } from "./clock.ts";
+import { RS, TestObject } from "./support.ts";
+
+let clock: Clock;
+const at = (ms: number) => clock.set(ms);
+const time = (ms: number) => clock.start + ms;
+
+/** Runs the object's alarm as if its time had come. */
+const alarm = async (object: TestObject) => expect(await runDurableObjectAlarm(object.stub)).toBe(true);
+/** When the object's alarm is set for, ms after the start. */
+const alarmAt = (object: TestObject) =>
+  object.run(async (_, ctx) => {
+    const alarm = await ctx.storage.getAlarm();
+    return alarm === null ? null : alarm - clock.start;
+  });
+
+beforeEach(async () => {
+  clock = new Clock();
+  await clock.attach(new TestObject("clock"));
+});
+afterEach(() => {
+  clock.stop();
+  vi.restoreAllMocks();
+});
+
+describe.each(["awake", "asleep"])("the alarm of an object that is %s between its events", (state) => {
+  const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
+  const name = (text: string) => `alarm ${text} ${state}`;
+
+  it("is set once, 0.9 intervals after the first session was opened, and shared by all", async () => {
+    const object = new TestObject(name("once"));
+    await object.openSocket();
+    await expect.poll(() => alarmAt(object)).toBe(22_500);
+    at(5_000);
+    await between(object);
+    await object.openSocket();
+    await object.openPolling();
+    expect(await alarmAt(object)).toBe(22_500);
+    at(22_500);
+    await alarm(object);
+    expect(await alarmAt(object)).toBe(45_000);
+  });
+
+  it("pings everybody in one tick", async () => {
+    const object = new TestObject(name("ping"));
+    const first = await object.openSocket();
+    at(3_000);
+    const second = await object.openSocket();
+    await between(object);
+    at(22_500);
+    await alarm(object);
+    expect(await first.next()).toBe("2");
+    expect(await second.next()).toBe("2");
+  });
+
+  it("wakes nobody's code", async () => {
+    const object = new TestObject(name("quiet"));
+    const client = await object.openSocket();
+    await object.sleep();
+    at(22_500);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
+    expect(object.journal).toEqual(["setup", "connection"]);
+  });
+
+  it("closes who did not answer, with `ping timeout`, and lets who did go on", async () => {
+    const object = new TestObject(name("dead"));
+    const dead = await object.openSocket();
+    const alive = await object.openSocket();
+    at(22_500);
+    await alarm(object);
+    expect(await dead.next()).toBe("2");
+    expect(await alive.next()).toBe("2");
+    await between(object);
+    alive.socket.send("3");
+    expect(await alive.next()).toBe("6");
+    await between(object);
+    at(45_000);
+    await alarm(object);
+    expect(await dead.closed).toBe(1005);
+    expect(await alive.next()).toBe("2");
+    expect(object.journal.filter((line) => line.startsWith("close"))).toEqual(["close ping timeout"]);
+    expect(await object.run((instance) => instance.engine.clientsCount)).toBe(1);
+  });
+
+  it("blames nobody for coming late", async () => {
+    const object = new TestObject(name("late"));
+    const client = await object.openPolling();
+    await between(object);
+    at(40_000);
+    await client.poll();
+    at(105_000);
+    // The runtime tells when it should have run: at that time the client had just been there.
+    const info = { isRetry: false, retryCount: 0, scheduledTime: time(45_000) };
+    await object.run((instance) => instance.alarm(info as AlarmInvocationInfo));
+    expect(await alarmAt(object)).toBe(127_500);
+    expect(object.journal.join()).not.toContain("close");
+    at(127_500);
+    await alarm(object);
+    expect(object.journal.at(-1)).toBe("close ping timeout");
+  });
+
+  it("sweeps a polling session that vanished after two ticks, and runs its `close`", async () => {
+    const object = new TestObject(name("sweep"));
+    const client = await object.openPolling();
+    await between(object);
+    for (const moment of [22_500, 45_000, 67_500]) {
+      at(moment);
+      if (await runDurableObjectAlarm(object.stub)) await between(object);
+    }
+    expect(object.journal.filter((line) => line.startsWith("close"))).toEqual(["close ping timeout"]);
+    expect(await object.sessionRows()).toEqual([]);
+    expect(await client.poll()).toBe('400 {"code":1,"message":"Session ID unknown"}');
+    expect(await alarmAt(object)).toBe(null);
+  });
+
+  it("leaves a polling session alone whose poll waits, and writes nothing for it", async () => {
+    const object = new TestObject(name("parked"));
+    const client = await object.openPolling();
+    const poll = await client.park();
+    const before = await object.rows();
+    for (const moment of [22_500, 45_000, 67_500]) {
+      at(moment);
+      await between(object);
+      await alarm(object);
+    }
+    expect(await object.rows()).toEqual(before);
+    await client.post("4still here");
+    expect(await poll.payload).toBe(`2${RS}4still here`);
+  });
+
+  it("lets a polling session go on that was only found away once", async () => {
+    const object = new TestObject(name("away"));
+    const client = await object.openPolling();
+    await object.sleep();
+    at(22_500);
+    await alarm(object);
+    await between(object);
+    at(30_000);
+    expect(await client.poll()).toBe("2");
+    await between(object);
+    at(45_000);
+    await alarm(object);
+    await between(object);
+    at(60_000);
+    expect(await client.post("4hello")).toBe("200 ok");
+    expect(object.journal.join()).not.toContain("close");
+  });
+
+  it("is set anew by the next event when it was lost", async () => {
+    const object = new TestObject(name("lost"));
+    const client = await object.openPolling();
+    await object.run((_, ctx) => ctx.storage.deleteAlarm());
+    await object.sleep();
+    at(10_000);
+    await client.post("4hello");
+    await expect.poll(() => alarmAt(object)).toBe(32_500);
+  });
+
+  it("is set anew when it should have run long ago", async () => {
+    const object = new TestObject(name("stuck"));
+    const client = await object.openPolling();
+    await expect.poll(() => alarmAt(object)).toBe(22_500);
+    await object.sleep();
+    const past = time(22_500);
+    at(60_000);
+    // A stuck alarm cannot be made here: a time in the past runs at once. So its reader says so.
+    await object.run((_, ctx) => {
+      ctx.storage.getAlarm = async () => past;
+    });
+    await client.poll();
+    await client.post("4hello");
+    await object.run((_, ctx) => {
+      Reflect.deleteProperty(ctx.storage, "getAlarm");
+    });
+    expect(await alarmAt(object)).toBeGreaterThan(60_000);
+  });
+
+  it("is not set when nobody is there", async () => {
+    const object = new TestObject(name("nobody"));
+    const answer = await object.fetch({ op: "poll", sid: "nobody" });
+    expect(await answer.text()).toBe('{"code":1,"message":"Session ID unknown"}');
+    await between(object);
+    expect(await alarmAt(object)).toBe(null);
+  });
+});
+
+describe("an object that pings too often to sleep", () => {
+  it("sees pongs, and pings each session 0.9 intervals after its last ping", async () => {
+    const object = new TestObject("quick", "QUICK");
+    const client = await object.openSocket();
+    await expect.poll(() => alarmAt(object)).toBe(8_100);
+    at(8_100);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
+    client.socket.send("3");
+    await expect.poll(() => object.journal).toContain("heartbeat");
+    expect(await alarmAt(object)).toBe(16_200);
+    expect(await client.echo("no noop before this")).toBe("4no noop before this");
+  });
+
+  it("does not tick in a loop for a session that has just been loaded", async () => {
+    const object = new TestObject("quick loop", "QUICK");
+    const client = await object.openPolling();
+    const poll = await client.park();
+    await object.sleep();
+    at(8_000);
+    await alarm(object);
+    expect(await alarmAt(object)).toBeGreaterThan(9_000);
+    poll.abort();
+    await poll.payload;
+  });
+});
+
+describe("schedule() and onSchedule()", () => {
+  it("share the alarm with the heartbeat", async () => {
+    const object = new TestObject("schedule");
+    const client = await object.openSocket();
+    await object.run((instance) => instance.schedule(time(10_000)));
+    await expect.poll(() => alarmAt(object)).toBe(10_000);
+    await object.sleep();
+    at(10_000);
+    await alarm(object);
+    expect(object.journal.at(-1)).toBe("onSchedule");
+    expect(await alarmAt(object)).toBe(22_500);
+    at(22_500);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
+    expect(object.journal.filter((line) => line === "onSchedule")).toHaveLength(1);
+  });
+
+  it("work without any session", async () => {
+    const object = new TestObject("schedule alone");
+    await object.run((instance) => instance.schedule(new Date(time(5_000))));
+    await object.sleep();
+    at(5_000);
+    await alarm(object);
+    expect(object.journal.at(-1)).toBe("onSchedule");
+    expect(await alarmAt(object)).toBe(null);
+  });
+
+  it("keep the last time given, and none after undefined", async () => {
+    const object = new TestObject("schedule twice");
+    await object.run((instance) => instance.schedule(time(5_000)));
+    await object.run((instance) => instance.schedule(time(50_000)));
+    at(5_000);
+    await alarm(object);
+    expect(object.journal).not.toContain("onSchedule");
+    expect(await alarmAt(object)).toBe(50_000);
+    await object.run((instance) => instance.schedule(undefined));
+    at(50_000);
+    await alarm(object);
+    expect(object.journal).not.toContain("onSchedule");
+  });
+
+  it("leave the heartbeat alone when onSchedule throws", async () => {
+    const object = new TestObject("schedule fails");
+    const client = await object.openSocket();
+    object.journal.push("onSchedule shall fail");
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    await object.run((instance) => instance.schedule(time(22_500)));
+    at(22_500);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
+    expect(await alarmAt(object)).toBe(45_000);
+    expect(log.mock.calls).toEqual([["socket.io-edge: onSchedule failed", new Error("onSchedule failed")]]);
+  });
+});
