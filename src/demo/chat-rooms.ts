@@ -6,25 +6,25 @@ export interface Line {
   at: number;
 }
 
-interface ClientEvents {
+export interface ClientEvents {
   /** Goes to a room, leaving the one before; answers with who is there. */
   enter: (room: string, name: string, answer: (people: string[]) => void) => void;
   say: (text: string) => void;
   typing: (isTyping: boolean) => void;
 }
 
-interface ServerEvents {
+export interface ServerEvents {
   line: (line: Line) => void;
   typing: (name: string, isTyping: boolean) => void;
   people: (names: string[]) => void;
 }
 
-interface Person {
+export interface Person {
   name: string;
   room?: string;
 }
 
-type ChatServer = Server<ClientEvents, ServerEvents, DefaultEventsMap, Person>;
+export type ChatServer = Server<ClientEvents, ServerEvents, DefaultEventsMap, Person>;
 
 const LONGEST_NAME = 30;
 const LONGEST_TEXT = 2000;
