@@ -6,7 +6,7 @@ import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { findNamespace } from "./namespace-lookup.ts";
 import type { Decoder } from "./parser.ts";
-import { fromStored, toClientRecord } from "./records.ts";
+import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
 import type { AnySocket } from "./socket.ts";
 import type { DisconnectReason } from "./socket-types.ts";
 
@@ -38,19 +38,22 @@ export class Client implements SessionConsumer {
   /** Why its sockets end, where the end of the connection only follows from it. */
   #leaving: DisconnectReason | undefined;
   #isClosed = false;
+  /** Handlers of `disconnect` that have to be registered again first. */
+  #closing: Promise<void> | undefined | void;
   #busy = 0;
   #rest: Parameters<typeof clearTimeout>[0];
 
-  constructor(core: Core, conn: Session) {
+  constructor(core: Core, conn: Session, sockets?: readonly SocketRecord[]) {
     this.conn = conn;
     this.#core = core;
     this.#decoder = core.parser.createDecoder();
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
-    if (record === undefined) return;
+    const known = sockets ?? record?.sockets;
+    if (known === undefined) return;
     this.#hasJoined = true;
-    for (const member of core.book.load(this, record.sockets)) this.#members.set(member.nsp, member);
-    if (record.pending !== undefined) this.#decoder.restore(record.pending);
+    for (const member of core.book.load(this, known)) this.#members.set(member.nsp, member);
+    if (record?.pending !== undefined) this.#decoder.restore(record.pending);
   }
 
   /** The session's id: a secret of this client. */
@@ -100,7 +103,8 @@ export class Client implements SessionConsumer {
     this.#isClosed = true;
     this.#endRest();
     this.#decoder.reset();
-    return this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
+    this.#closing = this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
+    return this.#closing;
   }
 
   record(): unknown {
@@ -129,9 +133,9 @@ export class Client implements SessionConsumer {
 
   /** Closes the connection, whatever its transport has still to say. */
   close(): Promise<void> | void {
-    if (this.#isClosed) return;
     if (this.conn.readyState === "open") this.conn.close();
-    return this.closed("forced server close");
+    this.closed("forced server close");
+    return this.#closing;
   }
 
   /** @internal */

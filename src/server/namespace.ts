@@ -46,6 +46,8 @@ interface BroadcastAck {
   readonly onGone: (() => void) | undefined;
 }
 
+type AnyAdapterConstructor = { new (nsp: AnyNamespace): Adapter; (nsp: AnyNamespace): Adapter };
+
 const RESERVED_SERVER_SIDE: ReadonlySet<unknown> = new Set(["connect", "connection", "new_namespace"]);
 
 /** Acknowledgement ids that one asking for a block yields. */
@@ -251,9 +253,9 @@ export class Namespace<
 
   /** @internal */
   _createAdapter(): Adapter {
-    const create = this._core.options.adapter ?? Adapter;
-    // A factory answers `new` with the adapter it made.
-    const adapter = new (create as new (nsp: AnyNamespace) => Adapter)(this);
+    const create = (this._core.options.adapter ?? Adapter) as AnyAdapterConstructor;
+    // A class, or a function that makes the adapter; arrow functions cannot be called with `new`.
+    const adapter = create.prototype === undefined ? create(this) : new create(this);
     Promise.resolve(adapter.init()).catch((error: unknown) => this._core.onError(error, "init"));
     return adapter;
   }

@@ -31,6 +31,8 @@ export interface ServerHost {
   sleeping(): Iterable<SleepingSession>;
   /** A session of this object, brought into memory if need be; undefined when it is gone. */
   session(sid: SessionId): Session | undefined;
+  /** A session that is over, for the last words of a socket whose own one a restart swallowed. */
+  ghost?(sid: SessionId): Session;
   /**
    * First of 1,000 acknowledgement ids of a namespace that nobody has used. The ids 0 to 999 belong to the object's
    * first instance, which asks for a block only when it has used them up.
@@ -56,6 +58,8 @@ export interface RecoveryRecord {
    * fills in that moment: a restart runs no `disconnect`.
    */
   at: number | null;
+  /** Its `disconnect` has run: nothing is left to do when its time is over. */
+  isOver: boolean;
 }
 
 /** A packet that a returning client may have missed. */
@@ -76,4 +80,6 @@ export interface RecoveryStore {
   append(nsp: string, entry: RecoveryEntry): void;
   /** Entries with a later offset, oldest first. Undefined when entries later than `offset` have been pruned. */
   since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined;
+  /** The newest offset of a namespace, also if it has been pruned: a clock that went back must not confuse anybody. */
+  latest?(nsp: string): string | undefined;
 }

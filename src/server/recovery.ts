@@ -2,6 +2,7 @@ import type { SocketPacket } from "../codec/index.ts";
 import type { Member } from "./membership.ts";
 import type { RecoveryOptions } from "./options.ts";
 import type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
+import type { SocketRecord } from "./records.ts";
 import type { DisconnectReason } from "./socket-types.ts";
 
 /** After these a client may come back to what it had. */
@@ -23,6 +24,8 @@ interface RecoveredData {
   data: unknown;
   /** The offset of the first packet that was sent to the socket. */
   first?: string;
+  auth?: unknown;
+  issued: number;
 }
 
 /** What a client that comes back is given. */
@@ -48,6 +51,8 @@ export class Recovery {
   readonly #store: RecoveryStore;
   readonly #host: ServerHost;
   readonly #changed = new Set<Member>();
+  /** Namespaces whose offsets so far are known. */
+  readonly #known = new Set<string>();
   #lastMs = 0;
   #count = 0;
 
@@ -74,6 +79,7 @@ export class Recovery {
 
   /** Adds its offset to an event, as the last argument. The packet itself is not changed. */
   stamp(packet: SocketPacket): { stamped: SocketPacket; offset: string } {
+    if (!this.#known.has(packet.nsp)) this.#goOn(packet.nsp);
     const offset = this.#nextOffset();
     return { stamped: { ...packet, data: [...(packet.data as unknown[]), offset] }, offset };
   }
@@ -110,6 +116,12 @@ export class Recovery {
     return missedPackets && { sid: record.sid, pid, rooms: record.rooms, data, first, missedPackets };
   }
 
+  /** The socket that a record stands for. It has no way back any more. */
+  toSocketRecord({ sid, nsp, rooms, data }: RecoveryRecord): SocketRecord {
+    const { data: kept, first, auth, issued } = data as RecoveredData;
+    return { id: sid, nsp, at: issued, issued, auth, rooms, first, kept: { data: kept } };
+  }
+
   #missedBy(
     record: RecoveryRecord,
     first: string | undefined,
@@ -142,8 +154,33 @@ export class Recovery {
     const { record, id, nsp, rooms, state, sid } = member;
     if (record?.pid === undefined) return;
     const kept = state === undefined ? record.kept : state.toKept();
-    const data: RecoveredData = { data: kept?.data, first: record.first };
-    this.#store.save({ pid: record.pid, sid: id, nsp, rooms: [...rooms], data, at, session: sid });
+    const data: RecoveredData = {
+      data: kept?.data,
+      first: record.first,
+      auth: record.auth,
+      issued: record.issued,
+    };
+    this.#store.save({
+      pid: record.pid,
+      sid: id,
+      nsp,
+      rooms: [...rooms],
+      data,
+      at,
+      session: sid,
+      isOver: at !== null,
+    });
+  }
+
+  /** Whatever the clock says: later offsets come after those of earlier instances. */
+  #goOn(nsp: string): void {
+    this.#known.add(nsp);
+    const latest = this.#store.latest?.(nsp) ?? "";
+    const ms = Number.parseInt(latest.slice(0, 9) || "0", 36);
+    if (ms < this.#lastMs) return;
+    const count = Number.parseInt(latest.slice(9) || "0", 36);
+    this.#count = ms === this.#lastMs ? Math.max(count, this.#count) : count;
+    this.#lastMs = ms;
   }
 
   /** Text that sorts in the order of time, also across instances of the object. */

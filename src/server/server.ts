@@ -20,7 +20,7 @@ import type {
 import { type AnyNamespace, Namespace, type NamespaceReservedEvents } from "./namespace.ts";
 import { resolveOptions, type ServerOptions } from "./options.ts";
 import { ParentNamespace } from "./parent-namespace.ts";
-import type { ServerHost } from "./ports.ts";
+import type { RecoveryRecord, ServerHost } from "./ports.ts";
 import type { Socket } from "./socket.ts";
 import type { Room, SocketId } from "./socket-types.ts";
 
@@ -249,6 +249,17 @@ export class Server<
   /** A stored session enters memory: no user code runs. @internal */
   load(session: Session): void {
     session.consumer = new Client(this._core, session);
+  }
+
+  /**
+   * A client did not come back in time. Where a restart of the object swallowed its connection, its `disconnect`
+   * handlers have not run yet: they do now. @internal
+   */
+  expire(record: RecoveryRecord): Promise<void> | void {
+    const { host, recovery } = this._core;
+    if (record.isOver || recovery === undefined || host.ghost === undefined) return;
+    const client = new Client(this._core, host.ghost(record.session), [recovery.toSocketRecord(record)]);
+    return client.closed("transport close");
   }
 
   /** The same as {@link open}, under its official name. */

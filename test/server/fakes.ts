@@ -149,13 +149,29 @@ export class FakeRecoveryStore implements RecoveryStore {
   readonly records = new Map<string, RecoveryRecord>();
   entries: { nsp: string; entry: RecoveryEntry }[] = [];
   readonly pruned = new Map<string, string>();
+  hasSession: (sid: SessionId) => boolean = () => true;
+  restartedAt = 0;
 
   save(record: RecoveryRecord): void {
     this.records.set(record.nsp + record.pid, structuredClone(record));
   }
 
   find(nsp: string, pid: string): RecoveryRecord | undefined {
-    return structuredClone(this.records.get(nsp + pid));
+    const record = structuredClone(this.records.get(nsp + pid));
+    if (record?.at === null && !this.hasSession(record.session)) record.at = this.restartedAt;
+    return record;
+  }
+
+  /** Records whose time is over. */
+  expire(before: number): RecoveryRecord[] {
+    const expired: RecoveryRecord[] = [];
+    for (const [key, { nsp, pid }] of this.records) {
+      const record = this.find(nsp, pid);
+      if (record === undefined || record.at === null || record.at > before) continue;
+      this.records.delete(key);
+      expired.push(record);
+    }
+    return expired;
   }
 
   remove(nsp: string, pid: string): void {
@@ -169,6 +185,10 @@ export class FakeRecoveryStore implements RecoveryStore {
   since(nsp: string, offset: string): RecoveryEntry[] | undefined {
     if ((this.pruned.get(nsp) ?? "") > offset) return undefined;
     return this.entries.filter((it) => it.nsp === nsp && it.entry.offset > offset).map(({ entry }) => entry);
+  }
+
+  latest(nsp: string): string | undefined {
+    return this.entries.findLast((it) => it.nsp === nsp)?.entry.offset ?? this.pruned.get(nsp);
   }
 
   /** Forgets the packets so far. */
@@ -209,6 +229,7 @@ export class FakeObject {
   constructor(setup: Setup, fake: FakeOptions = {}) {
     this.#setup = setup;
     this.#fake = fake;
+    this.recovery.hasSession = (sid) => this.#stored.has(sid);
     this.#begin();
   }
 
@@ -266,6 +287,7 @@ export class FakeObject {
   /** Restarts: WebSockets are lost without a word. */
   async restart(): Promise<void> {
     await this.sleep();
+    this.recovery.restartedAt = this.clock.now;
     for (const client of this.#clients.values()) {
       if (client.transport === "polling") continue;
       client.isOpen = false;
@@ -289,6 +311,11 @@ export class FakeObject {
   forget(sid: SessionId): void {
     this.#stored.delete(sid);
     this.#sessions.delete(sid);
+  }
+
+  setWritable(client: TestClient, isWritable: boolean): void {
+    const session = this.#load(client.sid);
+    if (session !== undefined) session.transport.writable = isWritable;
   }
 
   isBusy(client: TestClient): boolean {
@@ -363,6 +390,11 @@ export class FakeObject {
         }
       },
       session: (sid) => this.#load(sid) as unknown as Session | undefined,
+      ghost: (sid) => {
+        const session = new FakeSession(new TestClient(this, sid, {}), this, { record: undefined });
+        session.readyState = "closed";
+        return session as unknown as Session;
+      },
       nextAckBlock: () => {
         const first = this.#nextAckBlock;
         this.#nextAckBlock += 1_000;

@@ -1,0 +1,284 @@
+import { describe, expect, it } from "vitest";
+import type { Server, ServerOptions } from "../../src/server/index.ts";
+import { FakeObject, type TestClient, turn } from "./fakes.ts";
+
+const RECOVERY: ServerOptions = { connectionStateRecovery: {} };
+
+/** What a stock client remembers. */
+interface Remembered {
+  sid: string;
+  pid: string;
+  offset?: string;
+}
+
+/** Joins the main namespace; gives what the client has to remember, and the frames around the answer. */
+async function join(client: TestClient, auth: object = {}): Promise<Remembered & { frames: unknown[] }> {
+  const frames = await client.ask(`0${JSON.stringify(auth)}`);
+  const answer = frames.find((frame) => String(frame).startsWith("40"));
+  return { ...(JSON.parse(String(answer).slice(2)) as Remembered), frames };
+}
+
+/** Events without their offsets, and the last offset. */
+function read(frames: unknown[]): { events: unknown[]; offset: string | undefined } {
+  const events = frames
+    .filter((it) => String(it).startsWith("42"))
+    .map((it) => JSON.parse(String(it).slice(2)));
+  return { events: events.map((it) => it.slice(0, -1)), offset: events.at(-1)?.at(-1) };
+}
+
+const application = (notes: unknown[]) => (io: Server) => {
+  io.use((_socket, next) => {
+    notes.push("middleware");
+    next();
+  });
+  io.on("connection", (socket) => {
+    notes.push(["connection", socket.recovered]);
+    if (!socket.recovered) {
+      socket.join("room");
+      socket.data.name = "ann";
+    }
+    socket.on("emit", (...args) => socket.emit("direct", ...args));
+    socket.on("disconnect", (reason) => notes.push(["disconnect", reason, socket.data.name, socket.id]));
+  });
+};
+
+async function withClient(options: ServerOptions = RECOVERY) {
+  const notes: unknown[] = [];
+  const object = new FakeObject(application(notes), { options });
+  const client = await object.connect();
+  const first = await join(client);
+  return { notes, object, client, first };
+}
+
+describe("connection state recovery", () => {
+  it("gives a pid with CONNECT, and an offset at the end of each event without an acknowledgement", async () => {
+    const { object, client, first } = await withClient();
+    expect(first.frames).toEqual([`40{"sid":"${first.sid}","pid":"${first.pid}"}`]);
+    const socket = object.io.sockets.sockets.get(first.sid)!;
+    socket.emit("direct", 1);
+    object.io.to("room").emit("room", 2);
+    socket.volatile.emit("volatile");
+    socket.emit("ack", () => {});
+    const frames = client.take();
+    expect(frames[0]).toMatch(/^42\["direct",1,"[0-9a-z]{12}"\]$/);
+    expect(frames[1]).toMatch(/^42\["room",2,"[0-9a-z]{12}"\]$/);
+    expect(frames.slice(2)).toEqual(['42["volatile"]', '420["ack"]']);
+  });
+
+  it("is off by default: no pid, no offset", async () => {
+    const { client, first, object } = await withClient({});
+    expect(first.frames).toEqual([`40{"sid":"${first.sid}"}`]);
+    object.io.emit("x");
+    expect(client.take()).toEqual(['42["x"]']);
+    expect(object.recovery.records.size).toBe(0);
+  });
+
+  it.each(["awake", "asleep", "restarted"])(
+    "gives back id, rooms and data, and the packets that were missed, before CONNECT (object %s)",
+    async (how) => {
+      const { notes, object, client, first } = await withClient();
+      const { sid } = first;
+      await object.act((io) => io.emit("seen"));
+      const { offset } = read(client.take());
+      if (how === "restarted") await object.restart();
+      else await client.leave("transport error");
+      await object.act((io) => {
+        io.emit("all", 1);
+        io.to("room").emit("room", 2);
+        io.to(sid).emit("direct", 3);
+        io.to("elsewhere").emit("not for her");
+        io.except("room").emit("not for her");
+        io.volatile.emit("lost");
+      });
+      if (how !== "awake") await object.sleep();
+      object.clock.now += 60_000;
+      notes.length = 0;
+      const back = await object.connect();
+      const again = await join(back, { pid: first.pid, offset });
+      expect([again.sid, again.pid]).toEqual([sid, first.pid]);
+      expect(read(again.frames).events).toEqual([
+        ["all", 1],
+        ["room", 2],
+        ["direct", 3],
+      ]);
+      expect(again.frames.at(-1)).toBe(`40{"sid":"${sid}","pid":"${first.pid}"}`);
+      expect(notes).toEqual([["connection", true]]);
+      await object.act((io) => {
+        const socket = io.sockets.sockets.get(sid);
+        expect(socket?.recovered).toBe(true);
+        expect(socket?.data).toEqual({ name: "ann" });
+        expect([...(socket?.rooms ?? [])].sort()).toEqual([sid, "room"].sort());
+        io.to("room").emit("live");
+      });
+      expect(read(back.take()).events).toEqual([["live"]]);
+    },
+  );
+
+  it("brings back a client that has received nothing yet, with all that was sent to it", async () => {
+    const { object, client, first } = await withClient();
+    await client.leave();
+    const quiet = await object.connect();
+    expect((await join(quiet, { pid: first.pid })).sid).toBe(first.sid);
+    await quiet.leave();
+    await object.act((io) => io.to("elsewhere").emit("not for her"));
+    const missing = await object.connect();
+    expect((await join(missing, { pid: first.pid })).sid).toBe(first.sid);
+    // It is sent, and the network swallows it.
+    await object.act((io) => io.emit("swallowed", 1));
+    missing.take();
+    await missing.leave();
+    const back = await join(await object.connect(), { pid: first.pid });
+    expect(back.sid).toBe(first.sid);
+    expect(read(back.frames).events).toEqual([["swallowed", 1]]);
+  });
+
+  it("closes the old connection of a client that comes back before its end was noticed", async () => {
+    const { notes, object, client, first } = await withClient();
+    await object.act((io) => io.emit("seen"));
+    const { offset } = read(client.take());
+    await object.sleep();
+    await object.act((io) => io.emit("missed"));
+    notes.length = 0;
+    const back = await object.connect();
+    const again = await join(back, { pid: first.pid, offset });
+    expect(again.sid).toBe(first.sid);
+    expect(read(again.frames).events).toEqual([["missed"]]);
+    expect(client.isOpen).toBe(false);
+    expect(notes).toEqual([
+      ["connection", true],
+      ["disconnect", "forced close", "ann", first.sid],
+      ["connection", true],
+    ]);
+    await object.act((io) => expect(io.sockets.sockets.size).toBe(1));
+  });
+
+  it.each([
+    [
+      "the time is over",
+      async ({ object }) => {
+        object.clock.now += 120_001;
+      },
+      {},
+    ],
+    [
+      "packets it may have missed are gone",
+      async ({ object }) => {
+        await object.act((io) => io.emit("gone"));
+        object.recovery.prune();
+      },
+      {},
+    ],
+    ["the pid is unknown", async () => {}, { pid: "x" }],
+    ["the pid is no text", async () => {}, { pid: 1 }],
+    ["the offset is none of ours", async () => {}, { offset: "hello" }],
+    ["the offset is no text", async () => {}, { offset: 1 }],
+  ] satisfies [string, (it: { object: FakeObject }) => Promise<void>, object][])(
+    "starts a client anew when %s",
+    async (_why, change, changed) => {
+      const { notes, object, client, first } = await withClient();
+      await object.act((io) => io.emit("seen"));
+      const { offset } = read(client.take());
+      await client.leave();
+      await change({ object });
+      notes.length = 0;
+      const again = await join(await object.connect(), { pid: first.pid, offset, ...changed });
+      expect(again.sid).not.toBe(first.sid);
+      expect(again.pid).not.toBe(first.pid);
+      expect(again.frames).toHaveLength(1);
+      expect(notes).toEqual(["middleware", ["connection", false]]);
+    },
+  );
+
+  it.each([
+    ["the client said goodbye", (client: TestClient) => client.send("1")],
+    ["the packet was wrong on the Engine.IO level", (client: TestClient) => client.leave("parse error")],
+  ])("forgets a socket when %s", async (_why, end) => {
+    const { object, client, first } = await withClient();
+    expect(object.recovery.records.size).toBe(1);
+    await end(client);
+    expect(object.recovery.records.size).toBe(0);
+    expect((await join(await object.connect(), { pid: first.pid })).sid).not.toBe(first.sid);
+  });
+
+  it("lets middlewares run again where the option says so", async () => {
+    const { notes, object, client, first } = await withClient({
+      connectionStateRecovery: { skipMiddlewares: false },
+    });
+    await client.leave();
+    notes.length = 0;
+    await join(await object.connect(), { pid: first.pid });
+    expect(notes).toEqual(["middleware", ["connection", true]]);
+  });
+
+  it("saves rooms and data at each change, so that a restart loses neither", async () => {
+    const { object, client, first } = await withClient();
+    await object.act(async (io) => {
+      const socket = io.sockets.sockets.get(first.sid)!;
+      socket.join("late");
+      socket.data.deep = { a: [] };
+      await turn();
+      socket.data.deep.a.push(1);
+    });
+    await object.restart();
+    expect(client.isOpen).toBe(false);
+    const back = await object.connect();
+    expect((await join(back, { pid: first.pid })).sid).toBe(first.sid);
+    await object.act((io) => {
+      const socket = io.sockets.sockets.get(first.sid);
+      expect(socket?.data).toEqual({ name: "ann", deep: { a: [1] } });
+      expect(socket?.rooms.has("late")).toBe(true);
+    });
+  });
+
+  it("runs disconnect after a restart for a client that did not come back in time, once", async () => {
+    const { notes, object, first } = await withClient();
+    await object.restart();
+    notes.length = 0;
+    object.clock.now += 120_000;
+    await object.act((io) =>
+      Promise.all(object.recovery.expire(object.clock.now - 120_000).map((it) => io.expire(it))),
+    );
+    expect(notes).toEqual([
+      ["connection", true],
+      ["disconnect", "transport close", "ann", first.sid],
+    ]);
+    await object.act((io) => expect(io.sockets.sockets.size).toBe(0));
+    expect(object.recovery.records.size).toBe(0);
+  });
+
+  it("does not run disconnect again for a client whose end was noticed", async () => {
+    const { notes, object, client } = await withClient();
+    await client.leave();
+    notes.length = 0;
+    object.clock.now += 120_000;
+    await object.act((io) =>
+      Promise.all(object.recovery.expire(object.clock.now).map((it) => io.expire(it))),
+    );
+    expect(notes).toEqual([]);
+  });
+
+  it("goes on when its storage fails: the client starts anew", async () => {
+    const { object, client, first } = await withClient();
+    await client.leave();
+    object.recovery.since = () => {
+      throw new Error("broken");
+    };
+    object.recovery.find = () => {
+      throw new Error("broken");
+    };
+    expect((await join(await object.connect(), { pid: first.pid })).sid).not.toBe(first.sid);
+    expect(object.logs.join()).toContain("broken");
+  });
+
+  it("gives offsets that sort as text in the order of time, thousands within a millisecond", async () => {
+    const { object, client } = await withClient();
+    for (let i = 0; i < 3_000; i++) object.io.emit("x");
+    object.clock.now -= 1_000;
+    object.io.emit("x");
+    object.clock.now += 5_000;
+    object.io.emit("x");
+    const offsets = client.take().map((frame) => JSON.parse(String(frame).slice(2)).at(-1) as string);
+    expect(new Set(offsets).size).toBe(3_002);
+    expect(offsets.toSorted()).toEqual(offsets);
+  });
+});

@@ -1,0 +1,184 @@
+import { describe, expect, it } from "vitest";
+import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
+import { FakeObject, type TestClient } from "./fakes.ts";
+
+/** Ann is in a, Bob in a and b, Cat in none. */
+async function withThree(setup: (io: Server) => void = () => {}, options = {}) {
+  const object = new FakeObject(setup, { options });
+  const clients: TestClient[] = [];
+  const sockets: Socket[] = [];
+  for (let i = 0; i < 3; i++) {
+    const client = await object.connect();
+    clients.push(client);
+    sockets.push(object.io.sockets.sockets.get(await client.join())!);
+    client.take();
+  }
+  const [ann, bob, cat] = sockets as [Socket, Socket, Socket];
+  ann.join("a");
+  bob.join(["a", "b"]);
+  const received = () => clients.map((client) => client.take().length);
+  return { object, io: object.io, clients, ann, bob, cat, received };
+}
+
+describe("a broadcast", () => {
+  it("reaches the union of its rooms once, without those excepted", async () => {
+    const { io, ann, bob, received } = await withThree();
+    io.emit("x");
+    expect(received()).toEqual([1, 1, 1]);
+    io.to("a").to("b").emit("x");
+    expect(received()).toEqual([1, 1, 0]);
+    io.in(["a", "b", "nowhere"]).except("b").emit("x");
+    expect(received()).toEqual([1, 0, 0]);
+    io.except(["a"]).emit("x");
+    expect(received()).toEqual([0, 0, 1]);
+    io.except(["b", ann.id]).emit("x");
+    expect(received()).toEqual([0, 0, 1]);
+    ann.to("a").emit("x");
+    expect(received()).toEqual([0, 1, 0]);
+    bob.broadcast.emit("x");
+    expect(received()).toEqual([1, 0, 1]);
+    bob.to(ann.id).emit("x");
+    expect(received()).toEqual([1, 0, 0]);
+    io.local.emit("x");
+    bob.local.emit("x");
+    expect(received()).toEqual([2, 1, 2]);
+    io.to("nowhere").emit("x");
+    expect(received()).toEqual([0, 0, 0]);
+  });
+
+  it("is encoded once: all receivers get the very same frames", async () => {
+    const { io, clients } = await withThree();
+    const bytes = new Uint8Array([7]);
+    let stringified = 0;
+    const value = { toJSON: () => ++stringified };
+    io.emit("x", value, bytes);
+    const frames = clients.map((client) => client.take());
+    expect(frames[0]).toEqual(['451-["x",1,{"_placeholder":true,"num":0}]', bytes]);
+    expect(frames[1]?.[1]).toBe(frames[0]?.[1]);
+    expect(frames[2]).toEqual(frames[0]);
+  });
+
+  it("leaves an operator as it was: one may be used again", async () => {
+    const { io, received } = await withThree();
+    const a = io.to("a");
+    const aWithoutB = a.except("b");
+    a.to("b").volatile.emit("x");
+    received();
+    a.emit("x");
+    expect(received()).toEqual([1, 1, 0]);
+    aWithoutB.emit("x");
+    expect(received()).toEqual([1, 0, 0]);
+  });
+
+  it("finds, moves and disconnects the sockets it would reach", async () => {
+    const { io, ann, bob, cat, clients } = await withThree();
+    expect(await io.in("a").fetchSockets()).toEqual([ann, bob]);
+    expect(await io.except("a").fetchSockets()).toEqual([cat]);
+    expect(await io.in("b").allSockets()).toEqual(new Set([bob.id]));
+    io.in("a").socketsJoin(["c", "d"]);
+    expect([...bob.rooms]).toEqual([bob.id, "a", "b", "c", "d"]);
+    io.in("b").socketsLeave(["c", "d"]);
+    expect([...bob.rooms]).toEqual([bob.id, "a", "b"]);
+    io.in("c").disconnectSockets(true);
+    expect(clients.map((client) => client.isOpen)).toEqual([false, true, true]);
+    io.disconnectSockets();
+    expect([ann, bob, cat].map((socket) => socket.connected)).toEqual([false, false, false]);
+    expect(clients.map((client) => client.isOpen)).toEqual([false, true, true]);
+    expect(io.sockets.adapter.rooms.size).toBe(0);
+  });
+
+  it("does not reach a socket that is still in middlewares", async () => {
+    const object = new FakeObject((io) => {
+      io.use((socket, next) => {
+        socket.join("a");
+        io.to("a").emit("x");
+        next();
+      });
+    });
+    const client = await object.connect();
+    expect(await client.ask("0")).toEqual([expect.stringMatching(/^40/)]);
+    expect(object.io.sockets.adapter.rooms.get("a")?.size).toBe(1);
+  });
+});
+
+describe("rooms", () => {
+  it("joined and left in one tick count at once", async () => {
+    const { io, ann, received } = await withThree();
+    ann.join("now");
+    io.to("now").emit("x");
+    ann.leave("now");
+    io.to("now").emit("x");
+    expect(received()).toEqual([1, 0, 0]);
+    expect(ann.join("now")).toBeUndefined();
+  });
+
+  it("tell the adapter's listeners in the official order", async () => {
+    const seen: unknown[] = [];
+    const { object, io, ann, bob } = await withThree();
+    for (const event of ["create-room", "join-room", "leave-room", "delete-room"] as const) {
+      io.sockets.adapter.on(event, (room: string, id?: string) =>
+        seen.push(id ? [event, room, id] : [event, room]),
+      );
+    }
+    ann.join("new");
+    ann.join("new");
+    bob.join("new");
+    ann.leave("new");
+    bob.on("disconnecting", () => seen.push("disconnecting"));
+    bob.on("disconnect", () => seen.push("disconnect"));
+    bob.disconnect();
+    await object.settle();
+    expect(seen).toEqual([
+      ["create-room", "new"],
+      ["join-room", "new", ann.id],
+      ["join-room", "new", bob.id],
+      ["leave-room", "new", ann.id],
+      "disconnecting",
+      ["leave-room", bob.id, bob.id],
+      ["delete-room", bob.id],
+      ["leave-room", "a", bob.id],
+      ["leave-room", "b", bob.id],
+      ["delete-room", "b"],
+      ["leave-room", "new", bob.id],
+      ["delete-room", "new"],
+      "disconnect",
+    ]);
+  });
+
+  it("are kept by an adapter of the user's own", async () => {
+    const seen: unknown[] = [];
+    class Watching extends Adapter {
+      override async addAll(id: string, rooms: Set<string>): Promise<void> {
+        await super.addAll(id, rooms);
+        seen.push([...rooms].filter((room) => room !== id));
+      }
+    }
+    const { ann, io, received } = await withThree(() => {}, { adapter: Watching });
+    expect(io.of("/").adapter).toBeInstanceOf(Watching);
+    await ann.join("mine");
+    io.to("mine").emit("x");
+    expect(received()).toEqual([1, 0, 0]);
+    expect(seen.at(-1)).toEqual(["mine"]);
+    const made = await withThree(() => {}, { adapter: (nsp: never) => new Watching(nsp) });
+    expect(made.io.of("/").adapter).toBeInstanceOf(Watching);
+  });
+
+  it("are empty after the end, and cannot be joined any more", async () => {
+    const { ann, io } = await withThree();
+    ann.disconnect();
+    ann.join("a");
+    expect(ann.rooms).toEqual(new Set());
+    expect(io.sockets.adapter.rooms.get("a")?.size).toBe(1);
+    expect(io.sockets.adapter.socketRooms(ann.id)).toBeUndefined();
+  });
+
+  it("a server-side emit reaches no other server, and its acknowledgement is answered with nothing", async () => {
+    const { io } = await withThree();
+    expect(io.serverSideEmit("x", 1)).toBe(true);
+    expect(await io.serverSideEmitWithAck("x")).toEqual([]);
+    const seen: unknown[] = [];
+    io.on("from elsewhere", (...args: unknown[]) => seen.push(args));
+    io.sockets._onServerSideEmit(["from elsewhere", 1, 2]);
+    expect(seen).toEqual([[1, 2]]);
+  });
+});
