@@ -1,59 +1,54 @@
-import type { EventNames, EventParams, Listener, ListenerOf } from "./types.ts";
+import type { Listener } from "./types.ts";
 
-type Name<Reserved, Listen> = EventNames<Reserved> | EventNames<Listen>;
+type List = (Listener & { once_?: unknown })[];
 
-/** Calls listeners by event name, in the order in which they were added; the methods have the names of the original. */
-export class Emitter<Listen, Emit = Listen, Reserved = object> {
-  #listeners = new Map<unknown, (Listener & { once?: unknown })[]>();
+/** Calls the listeners of any event, reserved ones too. */
+export type Fire = (event?: unknown, ...args: unknown[]) => unknown;
 
-  on<E extends Name<Reserved, Listen>>(event: E, listener: ListenerOf<Reserved, Listen, E>): this {
-    this.#listeners.set(event, [...this.#list(event), listener as Listener]);
-    return this;
-  }
+/** The methods without their types: what the objects of this folder are made of. */
+export interface LooseEmitter {
+  on(event: unknown, listener: unknown, isFirst?: boolean): unknown;
+  once(event: unknown, listener: Listener): unknown;
+  off(event?: unknown, listener?: unknown): unknown;
+  emit(event?: unknown, ...args: unknown[]): unknown;
+  listeners(event: unknown): List;
+  hasListeners(event: unknown): boolean;
+}
 
-  once<E extends Name<Reserved, Listen>>(event: E, listener: ListenerOf<Reserved, Listen, E>): this {
-    const wrapper = (...args: unknown[]) => {
-      this.off(event, wrapper as typeof listener);
-      (listener as Listener).apply(this, args);
-    };
-    wrapper.once = listener;
-    return this.on(event, wrapper as typeof listener);
-  }
-
-  /** Removes one listener, all of an event, or all. */
-  off<E extends Name<Reserved, Listen>>(event?: E, listener?: ListenerOf<Reserved, Listen, E>): this {
-    if (event === undefined) this.#listeners.clear();
-    else
-      this.#listeners.set(
-        event,
-        listener ? this.#list(event).filter((other) => other !== listener && other.once !== listener) : [],
-      );
-    return this;
-  }
-
-  emit<E extends EventNames<Emit>>(event: E, ...args: EventParams<Emit, E>): this {
-    return this.trigger_(event, ...args);
-  }
-
-  listeners<E extends Name<Reserved, Listen>>(event: E): ListenerOf<Reserved, Listen, E>[] {
-    return this.#list(event) as ListenerOf<Reserved, Listen, E>[];
-  }
-
-  hasListeners<E extends Name<Reserved, Listen>>(event: E): boolean {
-    return this.#list(event).length > 0;
-  }
-
-  /** Calls the listeners of any event, reserved ones too. Lists are replaced, never changed, so the loop is safe. */
-  trigger_(event: unknown, ...args: unknown[]): this {
-    for (const listener of this.#list(event)) listener.apply(this, args);
-    return this;
-  }
-
-  prepend_(event: unknown, listener: Listener): void {
-    this.#listeners.set(event, [listener, ...this.#list(event)]);
-  }
-
-  #list(event: unknown) {
-    return this.#listeners.get(event) ?? [];
-  }
+/** Gives `self` the methods of an emitter, `emit` only if it has none of its own, and returns the plain `emit`. */
+export function makeEmitter<Self extends Partial<LooseEmitter>>(self: Self): Fire {
+  const lists = new Map<unknown, List>();
+  const listeners = (event: unknown) => lists.get(event) ?? [];
+  const fire: Fire = (event, ...args) => {
+    // Lists are replaced, never changed, so a listener may add and remove others.
+    for (const listener of listeners(event)) listener.apply(self, args);
+    return self;
+  };
+  Object.assign(self, {
+    emit: self.emit ?? fire,
+    listeners,
+    hasListeners: (event: unknown) => !!listeners(event)[0],
+    on(event: unknown, listener: Listener, isFirst?: boolean) {
+      lists.set(event, isFirst ? [listener, ...listeners(event)] : [...listeners(event), listener]);
+      return self;
+    },
+    once(event: unknown, listener: Listener) {
+      const wrapper = (...args: unknown[]) => {
+        self.off?.(event, wrapper);
+        listener.apply(self, args);
+      };
+      wrapper.once_ = listener;
+      return self.on?.(event, wrapper);
+    },
+    off(event: unknown, listener?: unknown) {
+      if (event == null) lists.clear();
+      else
+        lists.set(
+          event,
+          listeners(event).filter((each) => listener && each !== listener && each.once_ !== listener),
+        );
+      return self;
+    },
+  });
+  return fire;
 }

@@ -1,281 +1,318 @@
-import { decodeFrame, encodeFrame, type Frame } from "../codec/index.ts";
-import { Emitter } from "./emitter.ts";
-import { openPolling } from "./polling.ts";
-import { type OutgoingFrame, type Transport, type TransportHost, transportError } from "./transport.ts";
-import type {
-  DefaultEventsMap,
-  DisconnectDescription,
-  DisconnectReason,
-  EngineOptions,
-  TransportName,
-} from "./types.ts";
-import { openWebSocket } from "./websocket.ts";
+import { type Fire, type LooseEmitter, makeEmitter } from "./emitter.ts";
+import { createDecoder, encode, type Frame } from "./packets.ts";
+import type { DisconnectReason, ManagerOptions, TransportName } from "./types.ts";
+
+/** The connection below a Manager, without its types: `socket.io.engine`. */
+export interface LooseEngine extends LooseEmitter {
+  id: string;
+  readyState: "opening" | "open" | "closing" | "closed";
+  transport: { name: TransportName; writable: boolean };
+  send(data: Frame): void;
+  close(): void;
+  /** Closes at once, for a reason. */
+  close_(reason: DisconnectReason, description?: Error): void;
+  /** Sends a packet; true when the server would end the connection because of its size, so that it stays here. */
+  send_(...packet: Parameters<typeof encode>): boolean;
+  /** Whether the server has been silent for too long; a throttled timer may not have noticed. */
+  isExpired_(): boolean;
+  /** Asks for a sign of life: a lost connection shows at once instead of after the ping timeout. */
+  probe_(): void;
+}
+
+interface Handshake {
+  sid: string;
+  upgrades: string[];
+  pingInterval: number;
+  pingTimeout: number;
+  maxPayload: number;
+}
 
 /** Milliseconds that a connection has to answer when the page comes back, or the network. */
 const PROBE_TIMEOUT = 5000;
 
 /**
- * The Engine.IO connection below a Manager: `socket.io.engine`.
+ * Opens a connection: polling by `fetch`, WebSocket by `WebSocket`, nothing else of the platform.
  *
  *     opening --handshake--> open --close()--> closing --all is written--> closed
  *        `-- the next transport  `----- error, ping timeout, close packet ----^
+ *
+ * One function with its state in its variables: these minify to one letter, the fields of a class do not.
  */
-export class Engine extends Emitter<DefaultEventsMap> {
-  /** Whether the last connection of this process got to WebSocket: for `rememberUpgrade`. */
-  static priorWebsocketSuccess = false;
+export function openEngine(
+  origin: string,
+  opts: ManagerOptions,
+  notify: Fire,
+  onOpen: () => void,
+  onClose: (reason: DisconnectReason, description?: Error) => void,
+): LooseEngine {
+  const names = [...(opts.transports ?? ["polling", "websocket"])];
+  const abort = new AbortController();
+  const decode = createDecoder();
+  const buffer: Frame[] = [];
+  const transport = { writable: true } as LooseEngine["transport"];
+  let patience = 0;
+  let maxPayload: number;
+  let deadline: number;
+  let firstError: Error | undefined;
+  let isUpgrading: boolean | undefined;
+  let answersPongs: boolean | undefined;
+  let isPolling: boolean | undefined;
+  let socket: WebSocket;
+  let reading: Promise<void>;
+  let writing: unknown;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
-  id = "";
-  readyState: "opening" | "open" | "closing" | "closed" = "opening";
-  transport!: Transport;
-  writeBuffer: OutgoingFrame[] = [];
-  readonly opts: EngineOptions;
-  readonly #origin: string;
-  readonly #names: string[];
-  #candidate: Transport | undefined;
-  #isUpgrading = false;
-  #inFlight = 0;
-  #maxPayload = Infinity;
-  #patience = 0;
-  #deadline = Infinity;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #answersPongs = false;
-  #firstError: DisconnectDescription | undefined;
+  const engine = {
+    id: "",
+    readyState: "opening",
+    transport,
+    send(data) {
+      write(typeof data === "string" ? `4${data}` : data);
+    },
+    close() {
+      if (engine.readyState === "open") {
+        write("1");
+        engine.readyState = "closing";
+      } else close("forced close");
+    },
+    close_: close,
+    send_(...packet) {
+      const frames = encode(...packet);
+      const isTooLarge = frames.some(isLarge);
+      if (!isTooLarge) frames.map(write);
+      return isTooLarge;
+    },
+    isExpired_() {
+      const isExpired = Date.now() > deadline;
+      if (isExpired) queueMicrotask(() => close("ping timeout"));
+      return isExpired;
+    },
+    probe_() {
+      if (engine.isExpired_()) return;
+      write("3");
+      if (isPolling || answersPongs) wait(PROBE_TIMEOUT);
+    },
+  } as LooseEngine;
+  const fire = makeEmitter(engine);
 
-  constructor(origin: string, options: EngineOptions) {
-    super();
-    this.#origin = origin;
-    this.opts = options;
-    this.#names = [...(options.transports ?? ["polling", "websocket"])];
-    if (options.rememberUpgrade && Engine.priorWebsocketSuccess) this.#names.sort().reverse();
-    queueMicrotask(() => this.#open());
+  /** By the first character of a frame; any other is an error. */
+  const reactions = {
+    0: (data: string) => onHandshake(JSON.parse(data)),
+    1: () => end("transport close", "transport closed by the server"),
+    2() {
+      write("3");
+      notify("ping");
+    },
+    3() {},
+    4: onMessage,
+    5() {},
+    6() {
+      answersPongs = !isPolling;
+    },
+    b: (data: string) =>
+      onMessage(toHostBytes(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer)),
+  };
+
+  if (opts.timeout !== false)
+    timer = setTimeout(close, opts.timeout, "transport error", new Error("timeout"));
+  queueMicrotask(open);
+  return engine;
+
+  function open(): void {
+    const name = names.shift();
+    isPolling = name === "polling";
+    transport.name = name as TransportName;
+    if (isPolling) reading = read();
+    else if (name === "websocket") connect();
+    else if (name) open();
+    else close("transport error", firstError ?? new Error("No transports available"));
   }
 
-  /** Sends one message. */
-  send(data: OutgoingFrame): this {
-    return this.#write(toFrame(data));
+  function url(name: TransportName): string {
+    const { path = "/socket.io", query } = opts;
+    const sid = engine.id && `&sid=${engine.id}`;
+    return `${origin}${path.replace(/\/?$/, "/")}?${new URLSearchParams(query)}&EIO=4&transport=${name}${sid}`;
   }
 
-  /** Closes when all is written and no upgrade is under way. */
-  close(): this {
-    if (this.readyState === "opening") this.close_("forced close");
-    if (this.readyState === "open") {
-      this.readyState = "closing";
-      this.#flush();
+  async function request(frames?: Frame[]): Promise<string | undefined> {
+    let context: { status?: number } | undefined;
+    try {
+      const response = await fetch(url("polling"), {
+        method: frames ? "POST" : "GET",
+        body: frames && (await Promise.all(frames.map(toText))).join("\x1e"),
+        headers: opts.extraHeaders,
+        // A Worker refuses the field itself, so it has a value only when somebody wants it.
+        credentials: opts.withCredentials ? "include" : undefined,
+        signal: abort.signal,
+      });
+      context = response;
+      if (response.ok) return await response.text();
+    } catch (error) {
+      context = error as object;
     }
-    return this;
+    end("transport error", `fetch ${frames ? "write" : "read"} error`, context, context?.status);
   }
 
-  /** Closes at once, for a reason. */
-  close_(reason: DisconnectReason, description?: DisconnectDescription, isGraceful?: boolean): void {
-    if (this.readyState === "closed") return;
-    this.readyState = "closed";
-    clearTimeout(this.#timer);
-    this.#candidate?.close_();
-    this.transport?.close_(isGraceful);
-    if (description instanceof Error) this.trigger_("error", description);
-    this.trigger_("close", reason, description);
-    this.writeBuffer = [];
-    this.id = "";
+  async function read(): Promise<void> {
+    while (!isUpgrading) {
+      const body = await request();
+      if (body == null) return;
+      for (const frame of body.split("\x1e")) {
+        onFrame(frame);
+        // What a packet causes comes before the next packet, above all before a close.
+        await 0;
+      }
+    }
   }
 
-  /** Whether the server has been silent for too long; a throttled timer may not have noticed. */
-  isExpired_(): boolean {
-    const isExpired = Date.now() > this.#deadline;
-    if (isExpired) queueMicrotask(() => this.close_("ping timeout"));
-    return isExpired;
-  }
-
-  /** Asks for a sign of life: a lost connection shows at once instead of after the ping timeout. */
-  probe_(): void {
-    if (this.isExpired_() || this.readyState !== "open") return;
-    this.#write("3");
-    if (this.transport.pause_ || this.#answersPongs) this.#wait(PROBE_TIMEOUT);
-  }
-
-  /** Whether the server would end the connection because of this message. */
-  isTooLarge_(data: OutgoingFrame): boolean {
-    return this.#sizeOf(toFrame(data)) > this.#maxPayload;
-  }
-
-  #open(): void {
-    const name = this.#names[0];
-    if (name) this.#connect(name as TransportName);
-    else this.close_("transport error", new Error("No transports available"));
-  }
-
-  /** Opens a transport, or a candidate that probes and then takes the place of the transport. */
-  #connect(name: TransportName, isCandidate?: boolean): void {
-    let isDone = false;
-    const host: TransportHost = {
-      url_: () => this.#url(name),
-      onOpen_: () => {
-        if (isCandidate) this.#candidate?.send_(["2probe"]);
-      },
-      onFrame_: async (frame) => {
-        if (!isCandidate) return this.#onFrame(frame, host);
-        if (frame !== "3probe") return host.onEnd_("transport error", transportError("probe error"));
-        const { transport } = this;
-        const candidate = this.#candidate as Transport;
-        this.#isUpgrading = true;
-        this.trigger_("upgrading", candidate);
-        await transport.pause_?.();
-        if (isDone || this.readyState === "closed") return;
-        candidate.send_(["5"]);
-        isCandidate = false;
-        this.transport = candidate;
-        this.#isUpgrading = false;
-        Engine.priorWebsocketSuccess = true;
-        this.trigger_("upgrade", candidate);
-        this.#flush();
-      },
-      onDrain_: () => {
-        if (!isCandidate) this.#onDrain();
-      },
-      onEnd_: (reason, description) => {
-        if (isDone || this.readyState === "closed") return;
-        isDone = true;
-        if (!isCandidate) return this.#onEnd(reason, description);
-        Engine.priorWebsocketSuccess = false;
-        if (this.#isUpgrading) this.transport.resume_?.();
-        this.#isUpgrading = false;
-        this.trigger_("upgradeError", description);
-        this.#flush();
-      },
+  /** Connects by WebSocket; a candidate first proves itself and then takes the place of polling. */
+  function connect(isCandidate?: boolean): void {
+    const address = url("websocket").replace("http", "ws");
+    let fail = (reason: DisconnectReason, message: string, event: unknown) => {
+      fail = () => {};
+      if (!isCandidate) return end(reason, message, event, event);
+      // A read loop that has not seen the pause yet goes on by itself; this one waits behind it.
+      if (isUpgrading) reading = reading.then(read);
+      isUpgrading = false;
+      fire("upgradeError", event);
+      flush();
     };
     try {
-      const transport = (name === "polling" ? openPolling : openWebSocket)(this.opts, host);
-      if (isCandidate) this.#candidate = transport;
-      else this.transport = transport;
-    } catch (error) {
-      host.onEnd_("transport error", error as Error);
-    }
-  }
-
-  #url(name: TransportName): string {
-    const { path = "/socket.io", addTrailingSlash, query } = this.opts;
-    const params = new URLSearchParams(query);
-    params.set("EIO", "4");
-    params.set("transport", name);
-    if (this.id) params.set("sid", this.id);
-    params.set("t", Math.random().toString(36).slice(2));
-    const origin =
-      name === "polling" ? this.#origin.replace(/^ws/, "http") : this.#origin.replace(/^http/, "ws");
-    return `${origin}${path.replace(/\/$/, "")}${addTrailingSlash === false ? "" : "/"}?${params}`;
-  }
-
-  #onFrame(frame: Frame | ArrayBuffer, host: TransportHost): void {
-    if (this.readyState === "closed") return;
-    try {
-      const packet = decodeFrame(frame);
-      const { type, data } = packet;
-      this.trigger_("packet", packet);
-      if (type === "open" && this.readyState === "opening") this.#onHandshake(JSON.parse(data as string));
-      this.#wait(this.#patience);
-      if (type === "ping") {
-        this.trigger_("ping");
-        this.#write("3");
+      try {
+        // Node, Deno and Bun take headers in the place of the subprotocols; a browser throws at them.
+        socket = new WebSocket(address, { headers: opts.extraHeaders } as unknown as string);
+      } catch {
+        socket = new WebSocket(address);
       }
-      if (type === "message") this.trigger_("data", data);
-      if (type === "noop") this.#answersPongs = !this.transport.pause_;
-      if (type === "close") host.onEnd_("transport close", { description: "transport closed by the server" });
+      abort.signal.onabort = () => socket.close();
+      socket.binaryType = "arraybuffer";
+      socket.onopen = () => isCandidate && socket.send("2probe");
+      socket.onerror = (event) => fail("transport error", "websocket error", event);
+      socket.onclose = (event) => fail("transport close", "websocket connection closed", event);
+      socket.onmessage = async ({ data }) => {
+        if (!isCandidate) return onFrame(data);
+        if (data !== "3probe") return fail("transport error", "websocket error", data);
+        isUpgrading = true;
+        await Promise.all([reading, writing]);
+        if (!isUpgrading || engine.readyState === "closed") return;
+        socket.send("5");
+        isPolling = isCandidate = isUpgrading = false;
+        transport.name = "websocket";
+        fire("upgrade", transport);
+        flush();
+      };
     } catch (error) {
-      host.onEnd_("transport error", error as Error);
+      fail("transport error", "websocket error", error);
     }
   }
 
-  #onHandshake(handshake: {
-    sid: string;
-    upgrades: string[];
-    pingInterval: number;
-    pingTimeout: number;
-    maxPayload?: number;
-  }): void {
-    this.id = handshake.sid;
-    this.#patience = handshake.pingInterval + handshake.pingTimeout;
-    this.#maxPayload = handshake.maxPayload ?? Infinity;
-    this.readyState = "open";
-    Engine.priorWebsocketSuccess = !this.transport.pause_;
-    this.trigger_("open");
-    this.#flush();
-    if (
-      this.opts.upgrade !== false &&
-      this.transport.pause_ &&
-      this.#names.includes("websocket") &&
-      handshake.upgrades.includes("websocket")
-    ) {
-      this.#connect("websocket", true);
+  function onFrame(frame: string | ArrayBuffer): void {
+    if (engine.readyState === "closed") return;
+    try {
+      if (typeof frame === "string") reactions[frame[0] as "b"](frame.slice(1));
+      else onMessage(toHostBytes(frame));
+      wait(patience);
+    } catch (error) {
+      end("transport error", "parser error", error);
     }
   }
 
-  #onEnd(reason: DisconnectReason, description: DisconnectDescription): void {
-    Engine.priorWebsocketSuccess = false;
-    if (this.readyState === "opening") {
-      if (!(description instanceof Error)) description = transportError(reason, description);
-      description = this.#firstError ??= description;
-      this.#names.shift();
-      if (this.opts.tryAllTransports !== false && this.#names.length) return this.#open();
+  function onMessage(message: string | ArrayBuffer | Uint8Array): void {
+    try {
+      const packet = decode(message);
+      // A listener that throws must not look like a fault of the connection.
+      if (packet && engine.readyState === "open") queueMicrotask(() => notify("packet", packet));
+    } catch (error) {
+      close("parse error", error as Error);
     }
-    this.close_(reason, description);
   }
 
-  #write(frame: OutgoingFrame): this {
-    if (this.readyState.startsWith("open")) {
-      this.writeBuffer.push(frame);
-      this.#flush();
+  function onHandshake(handshake: Handshake): void {
+    engine.id = handshake.sid;
+    engine.readyState = "open";
+    patience = handshake.pingInterval + handshake.pingTimeout;
+    maxPayload = handshake.maxPayload;
+    onOpen();
+    flush();
+    if (opts.upgrade !== false && names.includes("websocket") && handshake.upgrades.includes("websocket"))
+      connect(true);
+  }
+
+  function end(
+    reason: DisconnectReason,
+    message: string,
+    context?: unknown,
+    description: unknown = message,
+  ): void {
+    const error = Object.assign(new Error(message), { type: "TransportError", description, context });
+    if (engine.readyState === "opening") {
+      firstError ??= error;
+      if (opts.tryAllTransports === false) names.length = 0;
+      open();
+    } else close(reason, error);
+  }
+
+  function close(reason: DisconnectReason, description?: Error): void {
+    if (engine.readyState === "closed") return;
+    engine.readyState = "closed";
+    clearTimeout(timer);
+    abort.abort();
+    fire("close", reason, description);
+    onClose(reason, description);
+  }
+
+  function wait(ms: number): void {
+    clearTimeout(timer);
+    deadline = Date.now() + ms;
+    timer = setTimeout(close, ms, "ping timeout");
+  }
+
+  function write(frame: Frame): void {
+    if (engine.readyState !== "open") return;
+    buffer.push(frame);
+    flush();
+  }
+
+  async function flush(): Promise<void> {
+    if (isUpgrading || !transport.writable || !buffer[0]) return;
+    transport.writable = false;
+    // What is emitted in one turn leaves together, as far as one POST may carry it.
+    await 0;
+    let count = 1;
+    let size = weigh(buffer[0]);
+    for (let next = buffer[1]; next; next = buffer[++count]) {
+      size += weigh(next) + 1;
+      if (size > maxPayload) break;
     }
-    return this;
+    const frames = buffer.splice(0, count);
+    writing = isPolling ? request(frames) : frames.map((frame) => socket.send(frame as unknown as string));
+    await writing;
+    transport.writable = true;
+    if (frames.at(-1) === "1") close("forced close");
+    flush();
   }
 
-  #flush(): void {
-    const { transport } = this;
-    if (this.readyState === "opening" || this.#isUpgrading || !transport.writable) return;
-    if (this.writeBuffer.length) {
-      transport.writable = false;
-      // What is emitted in one turn leaves together.
-      queueMicrotask(() => {
-        const frames = this.#fitting();
-        this.#inFlight = frames.length;
-        transport.send_(frames);
-      });
-    } else if (this.readyState === "closing") this.close_("forced close", undefined, true);
-  }
-
-  #onDrain(): void {
-    if (this.readyState === "closed") return;
-    this.writeBuffer.splice(0, this.#inFlight);
-    this.#inFlight = 0;
-    if (this.transport.pause_) this.#wait(this.#patience);
-    if (!this.writeBuffer.length) this.trigger_("drain");
-    this.#flush();
-  }
-
-  /** As many frames as one POST may carry; the first goes in any case. */
-  #fitting(): OutgoingFrame[] {
-    let count = 0;
-    let size = 0;
-    if (!this.transport.pause_) return [...this.writeBuffer];
-    for (const frame of this.writeBuffer) {
-      size += this.#sizeOf(frame) + 1;
-      if (count && size > this.#maxPayload + 1) break;
-      count++;
-    }
-    return this.writeBuffer.slice(0, count);
-  }
-
-  #sizeOf(frame: OutgoingFrame): number {
-    if (typeof frame === "string")
-      return frame.length * 3 > this.#maxPayload ? new TextEncoder().encode(frame).length : frame.length;
-    const size = frame instanceof Blob ? frame.size : frame.byteLength;
-    return this.transport.pause_ ? Math.ceil(size / 3) * 4 + 1 : size;
-  }
-
-  #wait(patience: number): void {
-    clearTimeout(this.#timer);
-    this.#deadline = Date.now() + patience;
-    if (patience) this.#timer = setTimeout(() => this.close_("ping timeout"), patience);
+  /** Whether one frame alone is more than the server takes. */
+  function isLarge(frame: Frame): boolean {
+    if (!(weigh(frame) > maxPayload)) return false;
+    const ratio = isPolling && typeof frame !== "string" ? 4 / 3 : 1;
+    return new Blob([frame as unknown as string]).size * ratio > maxPayload;
   }
 }
 
-function toFrame(data: OutgoingFrame): OutgoingFrame {
-  return encodeFrame({ type: "message", data: data as Frame });
+/** An upper bound of the bytes that a frame takes on the wire, for little work. */
+function weigh(frame: Frame): number {
+  const { byteLength, size, length } = frame as { byteLength?: number; size?: number; length?: number };
+  return 3 * ((byteLength ?? size ?? length) as number);
+}
+
+async function toText(frame: Frame): Promise<string> {
+  if (typeof frame === "string") return frame;
+  const bytes = new Uint8Array(await new Blob([frame as unknown as string]).arrayBuffer());
+  return `b${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))}`;
+}
+
+/** Bytes as the platform likes them: a Buffer where there is one, else an ArrayBuffer. */
+function toHostBytes(bytes: ArrayBuffer): Uint8Array | ArrayBuffer {
+  return globalThis.Buffer?.from(bytes) ?? bytes;
 }

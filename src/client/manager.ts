@@ -1,16 +1,10 @@
-import { encodePacket, PacketDecoder, type SocketPacket } from "../codec/index.ts";
-import { Emitter } from "./emitter.ts";
-import { Engine } from "./engine.ts";
-import { Socket } from "./socket.ts";
-import type {
-  DefaultEventsMap,
-  DisconnectDescription,
-  DisconnectReason,
-  ManagerOptions,
-  ManagerReservedEvents,
-  SocketOptions,
-} from "./types.ts";
-import { toUrl } from "./url.ts";
+import type { SocketPacket } from "../codec/socket-packet.ts";
+import type { Manager as TypedManager } from "./api.ts";
+import { type LooseEmitter, makeEmitter } from "./emitter.ts";
+import { type LooseEngine, openEngine } from "./engine.ts";
+import { createSocket, type LooseSocket } from "./socket.ts";
+import type { DefaultEventsMap, DisconnectReason, ManagerOptions, SocketOptions } from "./types.ts";
+import { parseTarget } from "./url.ts";
 
 const DEFAULTS = {
   reconnection: true,
@@ -21,215 +15,141 @@ const DEFAULTS = {
   timeout: 20000 as number | false,
 };
 
-type Settings = typeof DEFAULTS;
-
-/** Reads a setting, or changes it and returns the Manager. */
-interface Accessor<Value, Self> {
-  (): Value;
-  (value: Value): Self;
+/** A Manager without its types. A name with `_` at its end is of this folder alone; the build shortens it. */
+export interface LooseManager extends LooseEmitter {
+  opts: ManagerOptions;
+  engine?: LooseEngine;
+  nsps: Record<string, LooseSocket>;
+  /** The sockets that are connected or want to be: they hear what the Manager emits. */
+  active_: Set<LooseSocket>;
+  isReconnecting_?: boolean;
+  open(callback?: (error?: Error) => void): LooseManager;
+  connect(callback?: (error?: Error) => void): LooseManager;
+  socket(nsp: string, options?: SocketOptions): LooseSocket;
+  /** Closes the connection for good when no namespace needs it any more. */
+  leave_(socket: LooseSocket): void;
 }
 
-/** One connection to a server, shared by the namespaces on it; connects again when it is lost. */
-export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
-  Listen,
-  Emit,
-  ManagerReservedEvents
-> {
-  engine: Engine | undefined;
-  readonly opts: ManagerOptions & Settings;
-  readonly nsps: Record<string, Socket> = {};
-  readonly active_ = new Set<Socket>();
-  _reconnecting = false;
-  declare reconnection: Accessor<boolean, this>;
-  declare reconnectionAttempts: Accessor<number, this>;
-  declare reconnectionDelay: Accessor<number, this>;
-  declare reconnectionDelayMax: Accessor<number, this>;
-  declare randomizationFactor: Accessor<number, this>;
-  declare timeout: Accessor<number | false, this>;
-  readonly #origin: string;
-  #attempts = 0;
-  #isStopped = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+/** State lives in the variables of the function: these minify to one letter, the fields of a class do not. */
+export function createManager(address?: string | ManagerOptions, options?: ManagerOptions): LooseManager {
+  const [{ origin }, target] = parseTarget(address, options);
+  const opts = target as typeof target & typeof DEFAULTS;
+  let attempts = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(uri?: string | URL | ManagerOptions, options?: ManagerOptions) {
-    super();
-    const isAddress = typeof uri === "string" || uri instanceof URL;
-    const url = toUrl(isAddress ? uri : undefined);
-    const opts = { query: Object.fromEntries(url.searchParams), ...(isAddress ? options : uri) };
-    for (const key in DEFAULTS) {
-      const name = key as "timeout";
-      opts[name] ??= DEFAULTS[name];
-      this[name] = ((...args: [number | false]) => {
-        if (!args.length) return opts[name];
-        opts[name] = args[0];
-        return this;
-      }) as Accessor<number | false, this>;
-    }
-    this.opts = opts as typeof this.opts;
-    this.#origin = `${url.protocol}//${url.host}`;
-    if (opts.autoConnect !== false) this.open();
+  const self = {
+    opts,
+    nsps: {},
+    active_: new Set(),
+    emit,
+    open,
+    connect: open,
+    socket(nsp, socketOptions) {
+      self.nsps[nsp] ??= createSocket(self, nsp, socketOptions);
+      const socket = self.nsps[nsp];
+      if (opts.autoConnect !== false) socket.connect();
+      return socket;
+    },
+    leave_(socket) {
+      if (!self.active_.delete(socket) || self.active_.size) return;
+      const { engine } = self;
+      clearTimeout(timer);
+      self.engine = undefined;
+      self.isReconnecting_ = false;
+      watch("remove");
+      engine?.close();
+      emit("close", "forced close");
+    },
+  } as LooseManager;
+  const fire = makeEmitter(self);
+  for (const key in DEFAULTS) {
+    const name = key as "timeout";
+    opts[name] ??= DEFAULTS[name];
+    Object.assign(self, {
+      [name](value?: number | false) {
+        if (value == null) return opts[name];
+        opts[name] = value;
+        return self;
+      },
+    });
+  }
+  if (opts.autoConnect !== false) open();
+  return self;
+
+  function emit(event?: unknown, ...args: unknown[]): unknown {
+    fire(event, ...args);
+    for (const socket of self.active_) socket.hear_[event as "packet"]?.(...(args as [SocketPacket]));
+    return self;
   }
 
-  get _readyState(): Engine["readyState"] {
-    return this.engine?.readyState ?? "closed";
+  function open(callback?: (error?: Error) => void): LooseManager {
+    if (self.engine?.readyState.startsWith("open")) return self;
+    watch("add");
+    clearTimeout(timer);
+    const onOpen = () => {
+      emit("open");
+      callback?.();
+      if (self.isReconnecting_) emit("reconnect", attempts);
+      self.isReconnecting_ = false;
+      attempts = 0;
+    };
+    const onClose = (reason: DisconnectReason, description?: Error) => {
+      const wasReconnecting = self.isReconnecting_;
+      // An engine that was left behind has nothing to say any more.
+      if (engine !== self.engine) return;
+      self.isReconnecting_ = false;
+      if (engine.id) emit("close", reason, description);
+      else emit("error", description);
+      if (engine.id || !callback) reconnect();
+      else callback(description);
+      if (wasReconnecting) emit("reconnect_error", description);
+    };
+    const engine = openEngine(origin.replace(/^ws/, "http"), opts, emit, onOpen, onClose);
+    self.engine = engine;
+    return self;
   }
 
-  /** The socket of a namespace; the same one each time. */
-  socket(nsp: string, options?: SocketOptions): Socket<Listen, Emit> {
-    this.nsps[nsp] ??= new Socket(this as unknown as Manager, nsp, options);
-    const socket = this.nsps[nsp];
-    if (this.opts.autoConnect !== false && !socket.active) socket.connect();
-    return socket as unknown as Socket<Listen, Emit>;
-  }
-
-  /** Connects, unless it is connected or about to be. With a callback, a failure is the caller's to handle. */
-  open(callback?: (error?: Error) => void): this {
-    if (this._readyState.startsWith("open")) return this;
-    const engine = new Engine(this.#origin, this.opts);
-    const decoder = new PacketDecoder();
-    const { timeout } = this.opts;
-    let failure: Error | undefined;
-    let isOpen = false;
-    this.engine = engine;
-    this.#isStopped = false;
-    this.#watch("add");
-    clearTimeout(this.#timer);
-    if (timeout !== false)
-      this.#timer = setTimeout(() => engine.close_("transport error", new Error("timeout")), timeout);
-    engine
-      .on("open", () => {
-        isOpen = true;
-        clearTimeout(this.#timer);
-        this.trigger_("open");
-        for (const socket of this.active_) socket.onOpen_();
-        callback?.();
-        if (!this._reconnecting) return;
-        this._reconnecting = false;
-        this.trigger_("reconnect", this.#attempts);
-        this.#attempts = 0;
-      })
-      .on("ping", () => this.trigger_("ping"))
-      .on("data", (data) => {
-        let packet: SocketPacket | undefined;
-        try {
-          packet = decoder.add(typeof data === "string" ? data : toHostBytes(data));
-        } catch (error) {
-          engine.close_("parse error", error as Error, true);
-        }
-        // A listener that throws must not look like a fault of the connection.
-        if (packet) queueMicrotask(() => this.#onPacket(packet));
-      })
-      .on("error", (error) => {
-        failure = error;
-        this.trigger_("error", error);
-        for (const socket of this.active_) socket.onError_(error);
-      })
-      .on("close", (reason, description) => {
-        clearTimeout(this.#timer);
-        if (isOpen) return this.#onClose(reason, description);
-        if (this._reconnecting) {
-          this._reconnecting = false;
-          this.#reconnect();
-          this.trigger_("reconnect_error", failure);
-        } else if (callback) callback(failure);
-        else this.#reconnect();
-      });
-    return this;
-  }
-
-  /** @see open */
-  connect(callback?: (error?: Error) => void): this {
-    return this.open(callback);
-  }
-
-  /** Sends a packet; returns what speaks against it. */
-  send_(packet: SocketPacket): Error | undefined {
-    const { engine } = this;
-    const frames = encodePacket(packet);
-    if (!engine) return undefined;
-    if (frames.some((frame) => engine.isTooLarge_(frame))) return new Error("larger than maxPayload");
-    for (const frame of frames) engine.send(frame);
-    return undefined;
-  }
-
-  /** Closes the connection when no namespace needs it any more. */
-  leave_(socket: Socket): void {
-    if (this.active_.delete(socket) && !this.active_.size) this._close();
-  }
-
-  /** Closes the connection and does not come back. */
-  _close(): void {
-    clearTimeout(this.#timer);
-    this.#isStopped = true;
-    this._reconnecting = false;
-    this.#watch("remove");
-    this.engine?.off().close();
-    this.#onClose("forced close");
-  }
-
-  #onPacket(packet: SocketPacket): void {
-    this.trigger_("packet", packet);
-    const socket = this.nsps[packet.nsp];
-    if (socket?.active) socket.onPacket_(packet);
-  }
-
-  #onClose(reason: DisconnectReason, description?: DisconnectDescription): void {
-    this.#attempts = 0;
-    this.trigger_("close", reason, description);
-    for (const socket of this.active_) socket.onClose_(reason, description);
-    this.#reconnect();
-  }
-
-  #reconnect(): void {
-    const { opts } = this;
-    if (this._reconnecting || this.#isStopped || !opts.reconnection) return;
-    if (this.#attempts >= (opts.reconnectionAttempts || Infinity)) {
-      this.#attempts = 0;
-      this.trigger_("reconnect_failed");
+  function reconnect(): void {
+    if (!opts.reconnection || !self.engine) return;
+    if (attempts >= (opts.reconnectionAttempts || Infinity)) {
+      attempts = 0;
+      emit("reconnect_failed");
       return;
     }
-    const delay = (opts.reconnectionDelay || 1000) * 2 ** this.#attempts++;
-    const jitter = 1 + (Math.random() * 2 - 1) * opts.randomizationFactor;
-    this._reconnecting = true;
-    this.#timer = setTimeout(
-      () => this.#attempt(),
-      Math.min(delay * jitter, opts.reconnectionDelayMax || 5000),
-    );
+    const jitter = 1 + opts.randomizationFactor * (Math.random() * 2 - 1);
+    const delay = (opts.reconnectionDelay || 1000) * 2 ** attempts++ * jitter;
+    self.isReconnecting_ = true;
+    timer = setTimeout(attempt, Math.min(delay, opts.reconnectionDelayMax || 5000));
   }
 
-  #attempt(): void {
-    if (!this.opts.reconnection) this._reconnecting = false;
-    else {
-      this.trigger_("reconnect_attempt", this.#attempts);
-      if (!this.#isStopped) this.open();
-    }
+  function attempt(): void {
+    clearTimeout(timer);
+    self.isReconnecting_ = opts.reconnection;
+    if (!opts.reconnection) return;
+    emit("reconnect_attempt", attempts);
+    open();
   }
 
   /** Follows the page and its network: back at once instead of after a delay or a timeout. */
-  #watch(action: "add" | "remove"): void {
-    for (const event of ["online", "offline", "visibilitychange", "beforeunload"])
-      globalThis[`${action}EventListener`]?.(event, this.#onPageEvent);
+  function watch(action: "add" | "remove"): void {
+    for (const event of ["online", "offline", "visibilitychange"])
+      globalThis[`${action}EventListener`]?.(event, onPageEvent);
   }
 
-  readonly #onPageEvent = ({ type }: Event): void => {
-    const { engine } = this;
-    if (type === "beforeunload") {
-      if (this.opts.closeOnBeforeunload) engine?.off().close_("forced close", undefined, true);
-    } else if (type === "offline") {
-      if (!/\/localhost/.test(this.#origin))
-        engine?.close_("transport close", { description: "network connection lost" });
-    } else if (!globalThis.document?.hidden) {
-      if (this._reconnecting && this._readyState === "closed") {
-        clearTimeout(this.#timer);
-        this.#attempt();
-      } else engine?.probe_();
+  function onPageEvent({ type }: Event): void {
+    const { engine } = self;
+    if (type === "offline") engine?.close_("transport close", new Error("network connection lost"));
+    else if (!globalThis.document?.hidden) {
+      if (self.isReconnecting_ && engine?.readyState === "closed") attempt();
+      else engine?.probe_();
     }
-  };
+  }
 }
 
-/** Bytes as the platform likes them: a Buffer where there is one, else an ArrayBuffer. */
-function toHostBytes(bytes: Uint8Array<ArrayBuffer>): Uint8Array | ArrayBuffer {
-  const { Buffer } = globalThis;
-  if (Buffer) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return bytes.buffer;
-}
+/** One connection to a server. `io()` makes it for you. */
+export const Manager = createManager as unknown as new <Listen = DefaultEventsMap, Emit = Listen>(
+  address?: string | ManagerOptions,
+  options?: ManagerOptions,
+) => TypedManager<Listen, Emit>;
+
+export type Manager<Listen = DefaultEventsMap, Emit = Listen> = TypedManager<Listen, Emit>;

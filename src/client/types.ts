@@ -75,8 +75,6 @@ export interface EngineOptions {
   query?: string | Record<string, string>;
   /** @default "/socket.io" */
   path?: string;
-  /** @default true */
-  addTrailingSlash?: boolean;
   /**
    * Transports in the order in which they are tried.
    * @default ["polling", "websocket"]
@@ -87,11 +85,6 @@ export interface EngineOptions {
    * @default true
    */
   upgrade?: boolean;
-  /**
-   * Starts with WebSocket when the last connection of this process got there.
-   * @default false
-   */
-  rememberUpgrade?: boolean;
   /**
    * Tries the next transport when the first one fails (the original: false).
    * @default true
@@ -104,13 +97,6 @@ export interface EngineOptions {
    * @default false
    */
   withCredentials?: boolean;
-  /** Subprotocols of the WebSocket. */
-  protocols?: string | string[];
-  /**
-   * Closes in silence when the page goes away, without a `disconnect` event.
-   * @default false
-   */
-  closeOnBeforeunload?: boolean;
 }
 
 export interface ManagerOptions extends EngineOptions {
@@ -144,11 +130,6 @@ export type Auth = Record<string, Untyped> | ((send: (data: object) => void) => 
 export interface SocketOptions {
   /** What the server finds in `handshake.auth`; a function is asked at each connect. */
   auth?: Auth;
-  /**
-   * How often an event without an answer is sent again: then events go one at a time, each acknowledged.
-   * @default none
-   */
-  retries?: number;
   /** Milliseconds that an acknowledgement may take unless `timeout()` says otherwise. */
   ackTimeout?: number;
 }

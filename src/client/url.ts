@@ -1,6 +1,12 @@
-/** Resolves what `io()` and `Manager` take as an address: a URL, `host:port`, `//host`, a namespace, or nothing. */
-export function toUrl(address: string | URL = ""): URL {
-  const text = `${address}`;
-  const base = globalThis.location?.href ?? "https://localhost";
-  return new URL(!text || /^\/|:\/\//.test(text) ? text : `//${text}`, base);
+/** Resolves what `io()` and `Manager` take: a URL, `host:port`, `//host`, a namespace or nothing; then options. */
+export function parseTarget<Options extends object>(
+  address: string | Options = "",
+  options?: Options,
+): [URL, Options & { query: Record<string, string> }] {
+  if (typeof address === "object") return parseTarget("", address);
+  const url = new URL(
+    /^$|^\/|:\/\//.test(address) ? address : `//${address}`,
+    globalThis.location?.href ?? "https://localhost",
+  );
+  return [url, { query: Object.fromEntries(url.searchParams), ...(options as Options) }];
 }

@@ -245,25 +245,6 @@ export function interopSuite(name: string, target: () => InteropTarget): void {
         expect(await socket.emitWithAck("echo", 1)).toBe(1);
       });
 
-      it("sends an event again until it is answered, in order", async () => {
-        const socket = await connected("/", { retries: 3, ackTimeout: 100 });
-        const order: unknown[] = [];
-        const first = new Promise<void>((resolve) => {
-          socket.emit("reluctant", "a", 3, (error: unknown, count: number) => {
-            order.push(error, count);
-            resolve();
-          });
-        });
-        const second = new Promise<void>((resolve) => {
-          socket.emit("reluctant", "b", 99, (error: Error) => {
-            order.push(error.message);
-            resolve();
-          });
-        });
-        await Promise.all([first, second]);
-        expect(order).toEqual([null, 3, "operation has timed out"]);
-      });
-
       it("recovers its session with the events that it missed", async ({ skip }) => {
         const { recoveryUrl } = target();
         if (!recoveryUrl) return skip("this server has no connection state recovery");
