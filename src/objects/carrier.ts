@@ -204,8 +204,9 @@ export class Carrier implements SessionLink {
       fixed: this.#fixedJson,
       state: isHeavy ? { ...state, queue: [] } : state,
       record: session.consumer?.record(),
-      // Should the instance die now, the session ends with it: its client must not miss packets in silence.
-      busy: isHeavy || (session.consumer?.isBusy() ?? false),
+      // Should the instance die now, the session ends with it: its client must not wait or miss packets in silence.
+      // A WebSocket dies with the instance anyway.
+      busy: isHeavy || (state.transport === "polling" && session.consumer?.isBusy() === true),
     };
   }
 
