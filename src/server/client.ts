@@ -271,8 +271,7 @@ export class Client implements SessionConsumer {
   }
 
   #refuse(nsp: string, message: string): void {
-    const data = this.conn.protocol === 3 ? message : { message };
-    this._send({ type: PacketType.CONNECT_ERROR, nsp, data });
+    this._send({ type: PacketType.CONNECT_ERROR, nsp, data: { message } });
   }
 
   #onDecodeError(error: unknown): void {

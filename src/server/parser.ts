@@ -7,14 +7,20 @@ import {
 } from "../codec/index.ts";
 import type { Untyped } from "../shared/untyped.ts";
 
-/** A wire format as Socket.IO's `parser` option takes it. */
+/**
+ * A wire format as Socket.IO's `parser` option takes it: `new Encoder().encode(packet)` gives the messages, and a
+ * `Decoder` has `add(message)` and the event "decoded". Packages describe these in types of their own.
+ */
 export interface ParserOption {
-  Encoder: new () => { encode(packet: Untyped): unknown[] };
-  Decoder: new () => {
-    add(chunk: Untyped): unknown;
-    on(event: "decoded", listener: (packet: Untyped) => void): unknown;
-    destroy?(): void;
-  };
+  Encoder: new () => Untyped;
+  Decoder: new () => Untyped;
+}
+
+/** What is asked of a decoder. */
+interface EmittingDecoder {
+  add(message: string | Uint8Array): unknown;
+  on(event: "decoded", listener: (packet: SocketPacket) => void): unknown;
+  destroy?(): void;
 }
 
 /** Puts the messages of one connection together to packets. */
@@ -66,11 +72,11 @@ const standard: Parser = {
 /** A foreign decoder answers with an event, in the middle of `add`. */
 class ForeignDecoder implements Decoder {
   readonly isPending = false;
-  readonly #create: () => InstanceType<ParserOption["Decoder"]>;
-  #decoder: InstanceType<ParserOption["Decoder"]>;
+  readonly #create: () => EmittingDecoder;
+  #decoder: EmittingDecoder;
   #decoded: SocketPacket | undefined;
 
-  constructor(create: () => InstanceType<ParserOption["Decoder"]>) {
+  constructor(create: () => EmittingDecoder) {
     this.#create = create;
     this.#decoder = this.#listen();
   }
@@ -92,9 +98,9 @@ class ForeignDecoder implements Decoder {
     this.#decoder = this.#listen();
   }
 
-  #listen(): InstanceType<ParserOption["Decoder"]> {
+  #listen(): EmittingDecoder {
     const decoder = this.#create();
-    decoder.on("decoded", (packet: SocketPacket) => {
+    decoder.on("decoded", (packet) => {
       this.#decoded = packet;
     });
     return decoder;
@@ -104,7 +110,7 @@ class ForeignDecoder implements Decoder {
 /** The wire format that an option asks for: Socket.IO's own unless it names another. */
 export function createParser(option: ParserOption | undefined): Parser {
   if (option === undefined) return standard;
-  const encoder = new option.Encoder();
+  const encoder: { encode(packet: SocketPacket): unknown[] } = new option.Encoder();
   return {
     encode: (packet) => toFrames(encoder.encode(packet)),
     createDecoder: () => new ForeignDecoder(() => new option.Decoder()),

@@ -1,0 +1,105 @@
+import msgpack from "socket.io-msgpack-parser";
+import { describe, expect, it } from "vitest";
+import type { Server } from "../../src/server/index.ts";
+import { FakeObject } from "./fakes.ts";
+
+const echo = (io: Server) => {
+  io.of(/.*/);
+  io.on("connection", (socket) => {
+    socket.on("echo", (...args) => socket.emit("echo", ...args));
+    socket.on("ack", (value, ack) => ack(value));
+  });
+};
+
+describe("a client of Socket.IO v2", () => {
+  it("is in the main namespace from the start, under the session's id", async () => {
+    const object = new FakeObject(echo);
+    const client = await object.connect({ protocol: 3 });
+    expect(client.take()).toEqual(["40"]);
+    expect(object.io.sockets.sockets.has(client.sid)).toBe(true);
+    expect(await client.ask('2["echo",1]', '27["ack",2]')).toEqual(['42["echo",1]', "437[2]"]);
+  });
+
+  it("gives auth as the query of a namespace, which does not belong to the name", async () => {
+    const object = new FakeObject((io) => {
+      io.of("/x").on("connection", (socket) => socket.emit("auth", socket.id, socket.handshake.auth));
+    });
+    const client = await object.connect({ protocol: 3 });
+    client.take();
+    expect(await client.ask("0/x?token=abc&__proto__=1,")).toEqual([
+      "40/x,",
+      `42/x,["auth","/x#${client.sid}",{"token":"abc","__proto__":"1"}]`,
+    ]);
+  });
+
+  it("gets the data or the message of a middleware's error, bare", async () => {
+    const object = new FakeObject((io) => {
+      io.of("/message").use((_socket, next) => next(new Error("no")));
+      io.of("/data").use((_socket, next) => next(Object.assign(new Error("no"), { data: { why: 1 } })));
+    });
+    const client = await object.connect({ protocol: 3 });
+    client.take();
+    expect(await client.ask("0/message", "0/data", "0/nowhere")).toEqual([
+      '44/nowhere,{"message":"Invalid namespace"}',
+      '44/message,"no"',
+      '44/data,{"why":1}',
+    ]);
+  });
+
+  it("sleeps like the others", async () => {
+    const object = new FakeObject(echo);
+    const client = await object.connect({ protocol: 3 });
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["echo",1]')).toEqual(['42["echo",1]']);
+  });
+});
+
+describe("a parser of another make", () => {
+  const encoder = new msgpack.Encoder();
+  const encode = (packet: object) => (encoder.encode({ nsp: "/", ...packet }) as unknown as Uint8Array[])[0]!;
+
+  function decode(frame: unknown): unknown {
+    let decoded: unknown;
+    const decoder = new msgpack.Decoder();
+    decoder.on("decoded", (packet: unknown) => {
+      decoded = packet;
+    });
+    decoder.add(frame);
+    return decoded;
+  }
+
+  it("talks with its own clients, broadcasts and acknowledgements too", async () => {
+    const object = new FakeObject(echo, { options: { parser: msgpack } });
+    const client = await object.connect();
+    const [connected] = await client.ask(encode({ type: 0 }));
+    expect(decode(connected)).toMatchObject({ type: 0, nsp: "/", data: { sid: expect.any(String) } });
+    const bytes = new Uint8Array([1, 2]);
+    const frames = await client.ask(
+      encode({ type: 2, data: ["echo", bytes] }),
+      encode({ type: 2, id: 0, data: ["ack", 1] }),
+    );
+    expect(frames.map(decode)).toEqual([
+      { type: 2, nsp: "/", data: ["echo", expect.anything()] },
+      { type: 3, nsp: "/", id: 0, data: [1] },
+    ]);
+    object.io.emit("all");
+    expect(client.take().map(decode)).toEqual([{ type: 2, nsp: "/", data: ["all"] }]);
+  });
+
+  it("closes the connection on what it cannot read, and lets no reserved event through", async () => {
+    const seen: unknown[] = [];
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", (socket) => void socket.on("disconnect", (reason) => seen.push(reason)));
+      },
+      { options: { parser: msgpack } },
+    );
+    const client = await object.connect();
+    await client.send(encode({ type: 0 }));
+    await client.send(encode({ type: 2, data: ["disconnect", "forged"] }));
+    expect([seen, client.isOpen]).toEqual([[], true]);
+    await client.send(encode({ type: 9 }));
+    expect([seen, client.isOpen]).toEqual([["forced close"], false]);
+  });
+});

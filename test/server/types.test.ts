@@ -1,0 +1,155 @@
+import { describe, expectTypeOf, it } from "vitest";
+import type {
+  DisconnectReason,
+  Handshake,
+  Namespace,
+  RemoteSocket,
+  Server,
+  Socket,
+} from "../../src/server/index.ts";
+
+interface ClientToServer {
+  plain: (text: string, n: number) => void;
+  asks: (text: string, ack: (ok: boolean) => void) => void;
+}
+
+interface ServerToClient {
+  news: (text: string) => void;
+  empty: () => void;
+  question: (n: number, ack: (answer: string, extra: number) => void) => void;
+  withError: (ack: (error: Error, answer: string) => void) => void;
+}
+
+interface BetweenServers {
+  ping: (n: number) => void;
+  count: (ack: (n: number) => void) => void;
+}
+
+interface Data {
+  name: string;
+}
+
+type Io = Server<ClientToServer, ServerToClient, BetweenServers, Data>;
+type S = Socket<ClientToServer, ServerToClient, BetweenServers, Data>;
+
+/** Never run: what the compiler says about these lines is the test. */
+function typed(io: Io, socket: S): void {
+  io.on("connection", (it) => {
+    expectTypeOf(it).toEqualTypeOf<S>();
+    expectTypeOf(it.data).toEqualTypeOf<Data>();
+  });
+  io.on("new_namespace", (nsp) => {
+    expectTypeOf(nsp).toEqualTypeOf<Namespace<ClientToServer, ServerToClient, BetweenServers, Data>>();
+  });
+  io.on("ping", (n) => expectTypeOf(n).toEqualTypeOf<number>());
+  // @ts-expect-error no such event between servers
+  io.on("unknown", () => {});
+
+  socket.on("plain", (text, n) => {
+    expectTypeOf(text).toEqualTypeOf<string>();
+    expectTypeOf(n).toEqualTypeOf<number>();
+  });
+  socket.once("asks", (_text, ack) => {
+    ack(true);
+    // @ts-expect-error the acknowledgement takes a boolean
+    ack("yes");
+  });
+  socket.on("plain", async () => {});
+  socket.on("disconnect", (reason) => expectTypeOf(reason).toEqualTypeOf<DisconnectReason>());
+  socket.on("error", (error) => expectTypeOf(error).toEqualTypeOf<Error>());
+  // @ts-expect-error no such event
+  socket.on("unknown", () => {});
+
+  expectTypeOf(socket.emit("news", "text")).toEqualTypeOf<boolean>();
+  socket.emit("empty");
+  socket.emit("question", 1, (answer, extra) => {
+    expectTypeOf(answer).toEqualTypeOf<string>();
+    expectTypeOf(extra).toEqualTypeOf<number>();
+  });
+  // @ts-expect-error wrong argument
+  socket.emit("news", 1);
+  // @ts-expect-error too many arguments
+  socket.emit("empty", 1);
+  // @ts-expect-error an event of the other direction
+  socket.emit("plain", "text", 1);
+
+  socket.timeout(1).emit("question", 1, (error, answer, extra) => {
+    expectTypeOf(error).toEqualTypeOf<Error>();
+    expectTypeOf(answer).toEqualTypeOf<string>();
+    expectTypeOf(extra).toEqualTypeOf<number>();
+  });
+  expectTypeOf(socket.emitWithAck("question", 1)).toEqualTypeOf<Promise<string>>();
+  expectTypeOf(socket.timeout(1).emitWithAck("question", 1)).toEqualTypeOf<Promise<string>>();
+  // @ts-expect-error no acknowledgement to wait for
+  socket.emitWithAck("news", "text");
+
+  io.emit("news", "text");
+  // @ts-expect-error an acknowledgement of a broadcast needs a timeout
+  io.emit("question", 1, () => {});
+  io.to("room").emit("news", "text");
+  io.timeout(1).emit("question", 1, (error, answers) => {
+    expectTypeOf(error).toEqualTypeOf<Error>();
+    expectTypeOf(answers).toEqualTypeOf<string[]>();
+  });
+  socket
+    .to("room")
+    .timeout(1)
+    .emit("question", 1, (error, answers) => {
+      expectTypeOf(error).toEqualTypeOf<Error>();
+      expectTypeOf(answers).toEqualTypeOf<string[]>();
+    });
+  expectTypeOf(io.timeout(1).emitWithAck("question", 1)).toEqualTypeOf<Promise<string[]>>();
+  expectTypeOf(io.to("room").timeout(1).emitWithAck("question", 1)).toEqualTypeOf<Promise<string[]>>();
+
+  io.serverSideEmit("ping", 1);
+  io.serverSideEmit("count", (error, counts) => {
+    expectTypeOf(error).toEqualTypeOf<Error>();
+    expectTypeOf(counts).toEqualTypeOf<number[]>();
+  });
+  expectTypeOf(io.serverSideEmitWithAck("count")).toEqualTypeOf<Promise<number[]>>();
+  // @ts-expect-error wrong argument
+  io.serverSideEmit("ping", "1");
+
+  expectTypeOf(io.fetchSockets()).toEqualTypeOf<Promise<RemoteSocket<ServerToClient, Data>[]>>();
+  expectTypeOf(socket.handshake).toEqualTypeOf<Handshake>();
+  expectTypeOf(socket.join("room")).toEqualTypeOf<Promise<void> | void>();
+  expectTypeOf(io.of("/x")).toEqualTypeOf<Namespace<ClientToServer, ServerToClient, BetweenServers, Data>>();
+  io.use((it, next) => {
+    it.data.name = "ann";
+    next(new Error("no"));
+  });
+  socket.use(([event, ...args], next) => {
+    expectTypeOf(event).toEqualTypeOf<string>();
+    expectTypeOf(args).toBeArray();
+    next();
+  });
+}
+
+/** Without generics anything goes, as on Node. */
+function untyped(io: Server, socket: Socket): void {
+  io.on("connection", (it) => {
+    it.on("anything", (first, ack) => {
+      expectTypeOf(first).toBeAny();
+      ack(first.deep.down);
+    });
+    it.data.whatever = 1;
+  });
+  io.emit("anything", 1, "two", { three: 3 });
+  socket.emit("anything", 1, (answer: string) => answer);
+  expectTypeOf(socket.emitWithAck("anything", 1)).resolves.toBeAny();
+  expectTypeOf(io.timeout(1).emitWithAck("anything")).resolves.toBeAny();
+  io.timeout(1).emit("anything", (error: Error | null, answers: unknown[]) => [error, answers]);
+}
+
+/** The annotated form infers all four. */
+function annotated(io: Server<ClientToServer, ServerToClient>): void {
+  io.on("connection", (socket) => socket.on("plain", (text) => expectTypeOf(text).toEqualTypeOf<string>()));
+}
+
+describe("types", () => {
+  it("are held by the compiler", () => {
+    expectTypeOf(typed).toBeFunction();
+    expectTypeOf(untyped).toBeFunction();
+    expectTypeOf(annotated).toBeFunction();
+  });
+});
