@@ -85,6 +85,10 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
     return visitor;
   }
 
+  function sleepObject(): Promise<void> {
+    return server.getWorker().evictDurableObject("SESSIONS", { name: "main", webSockets: "hibernate" });
+  }
+
   const scripts = [
     { script: "socket.io-client", query: "?" },
     { script: "our small client", query: "?client=small&" },
@@ -133,6 +137,23 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       await bob.seesPeople((names) => names.join() === "ann,bob");
       await ann.says("for the kitchen");
       expect(await bob.reads("for the kitchen")).toEqual(["ann: for the kitchen"]);
+    });
+
+    it("notices nothing when the object sleeps between two messages", async () => {
+      const room = newRoom();
+      const ann = await visit("ann", query, room);
+      const bob = await visit("bob", `${query}transport=polling`, room);
+      await ann.shows("connected by WebSocket, upgraded from long-polling");
+      await sleepObject();
+      await ann.says("awake?");
+      expect(await bob.reads("awake?")).toEqual(["ann: awake?"]);
+      await sleepObject();
+      await bob.says("awake.");
+      expect(await ann.reads("awake.")).toEqual(["ann: awake?", "bob: awake."]);
+      await sleepObject();
+      await ann.page.close();
+      await bob.seesPeople((names) => names.join() === "bob");
+      expect([...ann.complaints, ...bob.complaints]).toEqual([]);
     });
 
     it("takes a person off the list who closes the page", async () => {
