@@ -34,11 +34,11 @@ export function makeEmitter<Self extends Partial<LooseEmitter>>(self: Self): Fir
     },
     once(event: unknown, listener: Listener) {
       const wrapper = (...args: unknown[]) => {
-        self.off?.(event, wrapper);
+        self.off!(event, wrapper);
         listener.apply(self, args);
       };
       wrapper.once_ = listener;
-      return self.on?.(event, wrapper);
+      return self.on!(event, wrapper);
     },
     off(event: unknown, listener?: unknown) {
       if (event == null) lists.clear();

@@ -12,7 +12,7 @@ export interface LooseEngine extends LooseEmitter {
   /** Closes at once, for a reason. */
   close_(reason: DisconnectReason, description?: Error): void;
   /** Sends a packet; true when the server would end the connection because of its size, so that it stays here. */
-  send_(...packet: Parameters<typeof encode>): boolean;
+  send_(...packet: Parameters<typeof encode>): boolean | undefined;
   /** Whether the server has been silent for too long; a throttled timer may not have noticed. */
   isExpired_(): boolean;
   /** Asks for a sign of life: a lost connection shows at once instead of after the ping timeout. */
@@ -50,7 +50,7 @@ export function openEngine(
   const decode = createDecoder();
   const buffer: Frame[] = [];
   const transport = { writable: true } as LooseEngine["transport"];
-  let patience = 0;
+  let patience: number;
   let maxPayload: number;
   let deadline: number;
   let firstError: Error | undefined;
@@ -78,9 +78,7 @@ export function openEngine(
     close_: close,
     send_(...packet) {
       const frames = encode(...packet);
-      const isTooLarge = frames.some(isLarge);
-      if (!isTooLarge) frames.map(write);
-      return isTooLarge;
+      return frames.some(isTooLarge) || void frames.map(write);
     },
     isExpired_() {
       const isExpired = Date.now() > deadline;
@@ -97,11 +95,20 @@ export function openEngine(
 
   /** By the first character of a frame; any other is an error. */
   const reactions = {
-    0: (data: string) => onHandshake(JSON.parse(data)),
+    0(data: string) {
+      const handshake: Handshake = JSON.parse(data);
+      engine.id = handshake.sid;
+      engine.readyState = "open";
+      patience = handshake.pingInterval + handshake.pingTimeout;
+      maxPayload = handshake.maxPayload;
+      queueMicrotask(onOpen);
+      if (opts.upgrade !== false && names.includes("websocket") && handshake.upgrades.includes("websocket"))
+        connect(true);
+    },
     1: () => end("transport close", "transport closed by the server"),
     2() {
       write("3");
-      notify("ping");
+      queueMicrotask(() => notify("ping"));
     },
     3() {},
     4: onMessage,
@@ -227,17 +234,6 @@ export function openEngine(
     }
   }
 
-  function onHandshake(handshake: Handshake): void {
-    engine.id = handshake.sid;
-    engine.readyState = "open";
-    patience = handshake.pingInterval + handshake.pingTimeout;
-    maxPayload = handshake.maxPayload;
-    onOpen();
-    flush();
-    if (opts.upgrade !== false && names.includes("websocket") && handshake.upgrades.includes("websocket"))
-      connect(true);
-  }
-
   function end(
     reason: DisconnectReason,
     message: string,
@@ -263,6 +259,7 @@ export function openEngine(
 
   function wait(ms: number): void {
     clearTimeout(timer);
+    if (engine.readyState === "closed") return;
     deadline = Date.now() + ms;
     timer = setTimeout(close, ms, "ping timeout");
   }
@@ -288,15 +285,16 @@ export function openEngine(
     writing = isPolling ? request(frames) : frames.map((frame) => socket.send(frame as unknown as string));
     await writing;
     transport.writable = true;
+    // An answered POST is a sign of life; a WebSocket takes everything.
+    if (isPolling) wait(patience);
     if (frames.at(-1) === "1") close("forced close");
     flush();
   }
 
   /** Whether one frame alone is more than the server takes. */
-  function isLarge(frame: Frame): boolean {
-    if (!(weigh(frame) > maxPayload)) return false;
+  function isTooLarge(frame: Frame): boolean {
     const ratio = isPolling && typeof frame !== "string" ? 4 / 3 : 1;
-    return new Blob([frame as unknown as string]).size * ratio > maxPayload;
+    return weigh(frame) > maxPayload && new Blob([frame as string]).size * ratio > maxPayload;
   }
 }
 

@@ -138,10 +138,10 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
 
   function onPageEvent({ type }: Event): void {
     const { engine } = self;
-    if (type === "offline") engine?.close_("transport close", new Error("network connection lost"));
+    if (type === "offline") engine!.close_("transport close", new Error("network connection lost"));
     else if (!globalThis.document?.hidden) {
-      if (self.isReconnecting_ && engine?.readyState === "closed") attempt();
-      else engine?.probe_();
+      if (self.isReconnecting_ && engine!.readyState === "closed") attempt();
+      else engine!.probe_();
     }
   }
 }

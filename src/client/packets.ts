@@ -62,10 +62,10 @@ export function createDecoder(): (message: string | ArrayBuffer | Uint8Array) =>
     const received = attachments;
     const [, plain, binary, count, nsp = "/", id, json] =
       PACKET.exec(header) ?? refuse("UNKNOWN_PACKET_TYPE");
-    const missing = Number(count ?? 0) - received.length;
-    const packet: SocketPacket = { type: Number(plain ?? Number(binary) - 3) as SocketPacket["type"], nsp };
-    if (binary && !(Number(count) > 0 && Number(count) <= MAX_ATTACHMENTS)) refuse("ILLEGAL_ATTACHMENTS");
-    if (id) packet.id = Number(id);
+    const missing = +(count ?? 0) - received.length;
+    const packet: SocketPacket = { type: +(plain ?? +binary! - 3) as SocketPacket["type"], nsp };
+    if (binary && !(+count! > 0 && +count! <= MAX_ATTACHMENTS)) refuse("ILLEGAL_ATTACHMENTS");
+    if (id) packet.id = +id;
     if (json) {
       packet.data = JSON.parse(json, (_key, value) =>
         !binary || missing || value?._placeholder !== true
@@ -75,7 +75,7 @@ export function createDecoder(): (message: string | ArrayBuffer | Uint8Array) =>
             : refuse("ILLEGAL_ATTACHMENTS"),
       );
       const isReserved = packet.type === 2 && RESERVED.test((packet.data as string[])[0] as string);
-      if (isReserved || !DATA[packet.type]?.test(json)) refuse("INVALID_PAYLOAD");
+      if (isReserved || !DATA[packet.type]!.test(json)) refuse("INVALID_PAYLOAD");
     }
     if (missing) return undefined;
     attachments = undefined;

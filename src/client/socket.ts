@@ -32,7 +32,7 @@ interface Hear {
   1(): void;
   2(args?: unknown[], id?: number): void;
   3(args?: unknown[], id?: number): void;
-  4(data: { message?: string; data?: unknown }): void;
+  4(data?: { message?: string; data?: unknown }): void;
 }
 
 /** A socket without its types. */
@@ -82,7 +82,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       if (packet.nsp === nsp) hear[packet.type as 2](packet.data as unknown[], packet.id);
     },
     0({ sid, pid: newPid } = {}) {
-      if (!sid) return hear.error(new Error("no sid: a server of version 2?"));
+      if (!sid) return hear.error(new Error("no sid: a server of v2?"));
       self.id = sid;
       self.recovered = !!pid && pid === newPid;
       pid = newPid;
@@ -109,7 +109,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
     3(args, id) {
       acks.get(id)?.(null, args);
     },
-    4({ message, data }) {
+    4({ message, data } = {}) {
       io.leave_(self);
       fire("connect_error", Object.assign(new Error(message), { data }));
     },
@@ -167,7 +167,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
             : setTimeout(packet.settle_, timeout, new Error("operation has timed out"));
       }
       if (volatile && !io.engine?.transport.writable) return self;
-      if (self.connected && !io.engine?.isExpired_()) transmit(packet);
+      if (self.connected && !io.engine!.isExpired_()) transmit(packet);
       else self.sendBuffer.push(packet);
       return self;
     },
@@ -191,7 +191,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
     const { active } = self;
     io.active_.add(self);
     if (!io.isReconnecting_) io.open();
-    if (!active && io.engine?.readyState === "open") hear.open();
+    if (!active && io.engine!.readyState === "open") hear.open();
     return self;
   }
 
