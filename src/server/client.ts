@@ -16,6 +16,9 @@ const SETTLED = Promise.resolve();
 /** How long the rest of a packet may take, ms: it cannot be stored while the object waits for it. */
 const REST_OF_PACKET_MS = 10_000;
 
+/** Packets that wait for a socket whose listeners are being registered again; a client that sends more is closed. */
+const MAX_HELD = 10_000;
+
 /**
  * The namespaces of one connection: takes its packets apart, hands them to sockets, and speaks for these to the session.
  *
@@ -222,7 +225,9 @@ export class Client implements SessionConsumer {
     if (state?.wake === "resumed" && member.held === undefined) state.onPacket(packet);
     else if (packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK) {
       this.#core.stateOf(member)?.onAck(packet);
-    } else this.#core.afterResume(member, (it) => it.onPacket(packet));
+    } else if ((member.held?.length ?? 0) < MAX_HELD) {
+      this.#core.afterResume(member, (it) => it.onPacket(packet));
+    } else this.close();
   }
 
   /** One after the other, in the order in which they joined. At once, as far as they are all resumed. */

@@ -32,58 +32,57 @@ function isOpaque(value: object): boolean {
 /** Stands for a value that has to be left out. */
 const NOTHING: unique symbol = Symbol();
 
+/** Deeper than this nobody means it, and structured clone itself gives up somewhere. */
+const MAX_DEPTH = 500;
+
 /**
  * Copies a value as plain data that structured clone can hold: no proxies, functions, symbols or class instances.
  * Each value that is left out is reported with its path. Cycles and shared objects are kept.
  */
 export function toPlain(value: unknown, path: string, onLeftOut: (path: string) => void): unknown {
   const copies = new Map<object, object>();
-  const copied = copy(value, path);
+  const copied = copy(value, path, 0);
   return copied === NOTHING ? undefined : copied;
 
-  function copy(given: unknown, at: string): unknown {
-    if (typeof given === "function" || typeof given === "symbol") return leaveOut(at);
-    if (typeof given !== "object" || given === null) return given;
+  function copy(given: unknown, at: string, depth: number): unknown {
+    const isData = typeof given !== "function" && typeof given !== "symbol";
+    if (isData && (typeof given !== "object" || given === null)) return given;
     const source = unwrap(given) as object;
-    const known = copies.get(source);
-    if (known !== undefined) return known;
-    if (isPlain(source)) return copyPlain(source, at);
-    if (source instanceof Map) {
-      const map = remember(source, new Map<unknown, unknown>());
-      for (const [key, item] of source)
-        add(copy(key, at), copy(item, `${at}.get(…)`), (k, v) => map.set(k, v));
-      return map;
+    const target = copies.get(source) ?? (isData && depth < MAX_DEPTH ? createLike(source) : undefined);
+    if (target === undefined) {
+      onLeftOut(at);
+      return NOTHING;
     }
-    if (source instanceof Set) {
-      const set = remember(source, new Set<unknown>());
-      for (const item of source) add(copy(item, at), undefined, (v) => set.add(v));
-      return set;
-    }
-    return isOpaque(source) ? remember(source, structuredClone(trim(source))) : leaveOut(at);
-  }
-
-  function copyPlain(source: object, at: string): object {
-    const target = remember(source, Array.isArray(source) ? new Array(source.length) : {});
-    for (const [key, item] of Object.entries(source)) {
-      const copied = copy(item, `${at}.${key}`);
-      if (copied !== NOTHING) define(target, key, copied);
-    }
-    return target;
-  }
-
-  function remember<T extends object>(source: object, target: T): T {
+    if (copies.has(source)) return target;
     copies.set(source, target);
+    const put = putterOf(target);
+    if (put === undefined) return target;
+    for (const [key, item] of entriesOf(source)) {
+      const name = copy(key, at, depth + 1);
+      const content = copy(item, `${at}.${String(key)}`, depth + 1);
+      if (name !== NOTHING && content !== NOTHING) put(name, content);
+    }
     return target;
-  }
-
-  function leaveOut(at: string): typeof NOTHING {
-    onLeftOut(at);
-    return NOTHING;
   }
 }
 
-function add(first: unknown, second: unknown, put: (first: unknown, second: unknown) => void): void {
-  if (first !== NOTHING && second !== NOTHING) put(first, second);
+/** An empty container of the same kind, or a copy of what has no inside that we could look into. */
+function createLike(source: object): object | undefined {
+  if (Array.isArray(source)) return new Array(source.length);
+  if (isPlain(source)) return {};
+  if (source instanceof Map) return new Map();
+  if (source instanceof Set) return new Set();
+  return isOpaque(source) ? structuredClone(trim(source)) : undefined;
+}
+
+function entriesOf(source: object): Iterable<[unknown, unknown]> {
+  return source instanceof Map || source instanceof Set ? source.entries() : Object.entries(source);
+}
+
+function putterOf(target: object): ((key: unknown, value: unknown) => void) | undefined {
+  if (target instanceof Map) return (key, value) => target.set(key, value);
+  if (target instanceof Set) return (value) => target.add(value);
+  return isPlain(target) ? (key, value) => define(target, key as string, value) : undefined;
 }
 
 /** Assignment would run the setter of a key called `__proto__`. */

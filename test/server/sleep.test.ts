@@ -160,6 +160,26 @@ describe("what survives sleep", () => {
     expect(await client.ask('21["use"]')).toEqual(['431[null,"kept","called"]']);
   });
 
+  it("leaves out what is nested too deep to be stored, and keeps cycles", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.on("keep", (value) => {
+          socket.data.deep = value;
+          socket.data.self = { name: "me" };
+          socket.data.self.self = socket.data.self;
+        });
+        socket.on("show", (ack) => ack(socket.data.self.self.self.name, typeof socket.data.deep));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send(`2["keep",${"[".repeat(5_000)}${"]".repeat(5_000)}]`);
+    expect(object.logs.join()).toMatch(/socket\.data\.deep(\.0)+ cannot be stored/);
+    await object.sleep();
+    client.take();
+    expect(await client.ask('21["show"]')).toEqual(['431["me","object"]']);
+  });
+
   it("lets handlers of disconnect run for a socket that leaves while the object sleeps", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
