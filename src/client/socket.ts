@@ -51,8 +51,8 @@ export interface LooseSocket extends LooseEmitter {
 
 /** State lives in the variables of the function: these minify to one letter, the fields of a class do not. */
 export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions = {}): LooseSocket {
-  const any = {} as LooseEmitter;
-  const fireAny = makeEmitter(any);
+  const catchAll = {} as LooseEmitter;
+  const fireAny = makeEmitter(catchAll);
   const acks = new Map<number | undefined, Settle>();
   let flags: { volatile?: boolean; timeout?: number; withError_?: boolean } = {};
   let ids = 0;
@@ -180,10 +180,10 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
   const fire = makeEmitter(self);
   for (const name of ["Any", "AnyOutgoing"])
     Object.assign(self, {
-      [`on${name}`]: (listener: Listener) => any.on(name, listener) && self,
-      [`prepend${name}`]: (listener: Listener) => any.on(name, listener, true) && self,
-      [`off${name}`]: (listener?: Listener) => any.off(name, listener) && self,
-      [`listeners${name}`]: () => any.listeners(name),
+      [`on${name}`]: (listener: Listener) => catchAll.on(name, listener) && self,
+      [`prepend${name}`]: (listener: Listener) => catchAll.on(name, listener, true) && self,
+      [`off${name}`]: (listener?: Listener) => catchAll.off(name, listener) && self,
+      [`listeners${name}`]: () => catchAll.listeners(name),
     });
   return self;
 
