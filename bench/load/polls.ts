@@ -68,12 +68,13 @@ export class Polls {
     if (delivered !== ECHO) throw new Error(`the GET got ${delivered}`);
   }
 
-  /** One GET; pings that come first are answered. */
+  /** What comes next for a client besides pings, which are answered. */
   async #poll(client: Client): Promise<string> {
     for (;;) {
       const payload = await this.#send(client, "GET");
-      if (payload !== "2") return payload;
+      if (!payload.startsWith("2")) return payload;
       await this.#send(client, "POST", "3");
+      if (payload.length > 2) return payload.slice(2);
     }
   }
 

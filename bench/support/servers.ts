@@ -9,7 +9,11 @@ import { freePort, type ServerProcess, startProcess } from "./process.ts";
 const bench = fileURLToPath(new URL("../", import.meta.url));
 
 /** Runs a Worker of `bench/workers` in workerd itself, without a dev proxy in front. */
-export async function startWorkerd(worker: string, name = worker): Promise<ServerProcess> {
+export async function startWorkerd(
+  worker: string,
+  name = worker,
+  flags: readonly string[] = [],
+): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), "socket.io-edge-bench-"));
   const port = await freePort();
   mkdirSync(join(folder, "data"));
@@ -24,11 +28,11 @@ export async function startWorkerd(worker: string, name = worker): Promise<Serve
     logLevel: "error",
   });
   writeFileSync(join(folder, "config.capnp"), toConfig(port));
-  // The data folder is found relative to the current one unless its path is absolute.
   const server = await startProcess(name, port, workerdBinary(), [
     "serve",
     join(folder, "config.capnp"),
     `--directory-path=disk=${join(folder, "data")}`,
+    ...flags,
   ]);
   return {
     ...server,
