@@ -3,20 +3,18 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Plugin } from "esbuild";
-import { PacketType } from "../src/codec/socket-packet.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** esbuild does not fold the fields of a constant object; twenty places of one digit are worth doing it here. */
-const foldPacketTypes: Plugin = {
-  name: "fold-packet-types",
+/** esbuild leaves constants of modules alone; writing the numbers of the client in their places saves some bytes. */
+const foldNumbers: Plugin = {
+  name: "fold-numbers",
   setup({ onLoad }) {
-    onLoad({ filter: /src[\\/](client|codec)[\\/].*\.ts$/ }, async ({ path }) => {
-      const text = await readFile(path, "utf8");
-      const folded = text.replaceAll(/\bPacketType\.([A-Z_]+)/g, (_, name: keyof typeof PacketType) =>
-        String(PacketType[name]),
-      );
-      return { contents: folded, loader: "ts" };
+    onLoad({ filter: /src[\\/]client[\\/].*\.ts$/ }, async ({ path }) => {
+      let contents = await readFile(path, "utf8");
+      for (const [, name, value] of contents.matchAll(/^const ([A-Z_]+) = ([\d_]+);$/gm))
+        contents = contents.replaceAll(new RegExp(`(?<!const )\\b${name}\\b`, "g"), `${value}`);
+      return { contents, loader: "ts" };
     });
   },
 };
@@ -30,7 +28,7 @@ export const CLIENT_BUILD: BuildOptions = {
   target: "es2022",
   // Names with an underscore at their end are the client's own, never a user's or the protocol's.
   mangleProps: /[^_]_$/,
-  plugins: [foldPacketTypes],
+  plugins: [foldNumbers],
   write: false,
 };
 
