@@ -38,7 +38,9 @@ function exportsOfWorker(): Record<string, unknown> {
 }
 
 function isNamespace(value: unknown): value is DurableObjectNamespace {
-  return value !== null && typeof value === "object" && "idFromName" in value;
+  // The Worker's own exports are functions, those of classes without a migration too.
+  const isCandidate = typeof value === "function" || (typeof value === "object" && value !== null);
+  return isCandidate && "idFromName" in value;
 }
 
 function toCure(binding: string, className: string): string {
