@@ -41,7 +41,7 @@ export class TestObject {
 
   /** What the user's code has noted, all instances together. */
   get journal(): string[] {
-    return journals.get(this.name) ?? [];
+    return journals.get(this.stub.id.toString()) ?? [];
   }
 
   fetch(meta: Partial<InternalRequest> & Pick<InternalRequest, "op">, body?: BodyInit): Promise<Response> {

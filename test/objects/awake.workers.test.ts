@@ -1,0 +1,67 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { TestObject } from "./support.ts";
+
+/** Without hibernation a timer is renewed for as long as anybody is connected; here it runs when a test says so. */
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("hibernation: false", () => {
+  it("stores nothing, whatever happens", async () => {
+    const object = new TestObject("awake rows", "AWAKE");
+    const polling = await object.openPolling();
+    await polling.post("4queued");
+    const socket = await object.openSocket();
+    await socket.echo("hello");
+    expect(await object.rows()).toEqual(new Map());
+    expect(await object.roles()).toEqual([]);
+    expect(await polling.poll()).toBe("4queued");
+  });
+
+  it("keeps a timer pending while anybody is connected, and none after that", async () => {
+    const object = new TestObject("awake timer", "AWAKE");
+    const socket = await object.openSocket();
+    expect(vi.getTimerCount()).toBe(1);
+    await object.run(() => vi.advanceTimersByTime(20_000));
+    expect(vi.getTimerCount()).toBe(1);
+    socket.socket.close(1000);
+    await socket.closed;
+    await object.run(() => vi.advanceTimersByTime(5_000));
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("starts that timer again for the next one who connects", async () => {
+    const object = new TestObject("awake again", "AWAKE");
+    const first = await object.openSocket();
+    first.socket.close(1000);
+    await first.closed;
+    await object.run(() => vi.advanceTimersByTime(5_000));
+    await object.openSocket();
+    expect(vi.getTimerCount()).toBe(1);
+  });
+
+  it("ends sessions with the instance, as on Node, and replays nothing in the next one", async () => {
+    const object = new TestObject("awake ends", "AWAKE");
+    const polling = await object.openPolling();
+    await object.run((_, ctx) => ctx.abort("restarted")).catch(() => {});
+    expect(await polling.poll()).toBe('400 {"code":1,"message":"Session ID unknown"}');
+    await object.openPolling();
+    expect(object.journal.filter((line) => !line.startsWith("refused"))).toEqual([
+      "setup",
+      "connection",
+      "setup",
+      "connection",
+    ]);
+  });
+
+  it("hears every pong, for nobody else answers them", async () => {
+    const object = new TestObject("awake pong", "AWAKE");
+    const socket = await object.openSocket();
+    socket.socket.send("3");
+    expect(await socket.echo("hello")).toBe("4hello");
+    expect(object.journal).toContain("heartbeat");
+  });
+});

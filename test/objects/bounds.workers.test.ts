@@ -1,0 +1,138 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { TestObject, until } from "./support.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const text = (length: number) => "x".repeat(length);
+
+describe("maxHttpBufferSize", () => {
+  it("refuses longer bodies with 413, and the session goes on", async () => {
+    const object = new TestObject("bodies", "SMALL");
+    const client = await object.openPolling();
+    expect(await client.post(`4${text(99)}`)).toBe("200 ok");
+    expect(await client.post(`4${text(100)}`)).toBe("413");
+    expect(await client.poll()).toBe(`4${text(99)}`);
+  });
+
+  it("counts bytes, not letters", async () => {
+    const client = await new TestObject("bytes", "SMALL").openPolling();
+    expect(await client.post(`4${"é".repeat(49)}`)).toBe("200 ok");
+    expect(await client.post(`4${"é".repeat(50)}`)).toBe("413");
+  });
+
+  it("counts bodies of unknown length too", async () => {
+    const client = await new TestObject("chunks", "SMALL").openPolling();
+    const stream = (chunks: string[]) => {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writer = writable.getWriter();
+      const write = async () => {
+        for (const chunk of chunks) await writer.write(new TextEncoder().encode(chunk));
+        await writer.close();
+      };
+      // What is refused is not read to its end.
+      write().catch(() => {});
+      return readable;
+    };
+    const post = async (...chunks: string[]) =>
+      (await client.request({ method: "POST", body: stream(chunks) })).status;
+    expect(await post("4", text(50), text(49))).toBe(200);
+    expect(await post("4", text(50), text(50))).toBe(413);
+    expect(await client.poll()).toBe(`4${text(99)}`);
+  });
+
+  it("closes a WebSocket with 1009 and `transport error`", async () => {
+    for (const [kind, frame] of [
+      ["text", `4${text(100)}`],
+      ["letters", `4${"€".repeat(34)}`],
+      ["bytes", new Uint8Array(101)],
+    ] as const) {
+      const object = new TestObject(`frames ${kind}`, "SMALL");
+      const client = await object.openSocket();
+      expect(await client.echo(text(99))).toBe(`4${text(99)}`);
+      client.socket.send(frame);
+      expect(await client.closed).toBe(1009);
+      expect(object.journal.at(-1)).toBe("close transport error");
+    }
+  });
+
+  it("closes a candidate, and its session goes on polling", async () => {
+    const object = new TestObject("candidate too large", "SMALL");
+    const client = await object.openPolling();
+    const candidate = await client.candidate();
+    candidate.socket.send(text(101));
+    expect(await candidate.closed).toBe(1009);
+    expect(await client.post("4hello")).toBe("200 ok");
+    const again = await client.upgrade();
+    expect(await again.next()).toBe("4hello");
+  });
+});
+
+describe("maxSessions", () => {
+  it("refuses who is one too many, and takes somebody again when one has left", async () => {
+    const object = new TestObject("full", "SMALL");
+    const first = await object.openSocket();
+    await object.openPolling();
+    const refused = await object.fetch({ op: "open" });
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).toBe('{"code":4,"message":"Too many sessions"}');
+    expect(object.journal.at(-1)).toBe('refused 4 {"message":"maxSessions is reached"}');
+    first.socket.close(1000);
+    await first.closed;
+    await until(() => object.journal.includes("close transport close"));
+    expect((await object.fetch({ op: "open" })).status).toBe(200);
+  });
+
+  it("counts those who sleep", async () => {
+    const object = new TestObject("full asleep", "SMALL");
+    await object.openSocket();
+    const { payload, abort } = await (await object.openPolling()).park();
+    await object.sleep();
+    const refused = await object.fetch({ op: "open" });
+    expect(await refused.text()).toBe('{"code":4,"message":"Too many sessions"}');
+    abort();
+    await payload;
+  });
+});
+
+describe("maxQueuedBytes", () => {
+  it("ends a session that does not read what it is sent, and nobody else notices", async () => {
+    const object = new TestObject("unread", "SMALL");
+    const reader = await object.openSocket();
+    const client = await object.openPolling();
+    await object.run((instance) => {
+      for (let i = 0; i < 11; i++) instance.engine.clients[client.sid]?.send(text(99));
+    });
+    expect(object.journal.at(-1)).toBe("close transport error");
+    expect(await object.sessionRows()).toEqual([]);
+    expect(await reader.echo("hello")).toBe("4hello");
+  });
+
+  it("counts what was queued before the object fell asleep", async () => {
+    const object = new TestObject("unread asleep", "SMALL");
+    const client = await object.openPolling();
+    for (let i = 0; i < 12 && !object.journal.includes("close transport error"); i++) {
+      await client.post(`4${text(99)}`);
+      await object.sleep();
+    }
+    expect(object.journal.at(-1)).toBe("close transport error");
+  });
+});
+
+describe("upgradeTimeout", () => {
+  it("closes a candidate that does not finish, and its session goes on polling", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const object = new TestObject("slow", "SMALL");
+    const client = await object.openPolling();
+    const candidate = await client.candidate();
+    candidate.socket.send("2probe");
+    expect(await candidate.next()).toBe("3probe");
+    await object.run(() => vi.advanceTimersByTime(1_000));
+    expect(await candidate.closed).toBe(1005);
+    vi.useRealTimers();
+    expect(await client.post("4hello")).toBe("200 ok");
+    const again = await client.upgrade();
+    expect(await again.next()).toBe("4hello");
+  });
+});

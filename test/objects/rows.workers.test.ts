@@ -1,0 +1,164 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Clock } from "./clock.ts";
+import { TestObject } from "./support.ts";
+
+/** Every row that the library writes, one entry each: `put sio_s`, `delete sio_s`, `alarm`. Objects of one isolate share prototypes. */
+const written: string[] = [];
+let restore = () => {};
+
+beforeAll(async () => {
+  await new TestObject("rows").run((_, ctx) => {
+    const kv = Object.getPrototypeOf(ctx.storage.kv) as SyncKvStorage;
+    const storage = Object.getPrototypeOf(ctx.storage) as DurableObjectStorage;
+    const { put, delete: remove } = kv;
+    const { setAlarm } = storage;
+    kv.put = function (key, value) {
+      written.push(`put ${key.split(":")[0]}`);
+      return put.call(this, key, value);
+    };
+    kv.delete = function (key) {
+      const existed = remove.call(this, key);
+      if (existed) written.push(`delete ${key.split(":")[0]}`);
+      return existed;
+    };
+    storage.setAlarm = function (time, options) {
+      written.push("alarm");
+      return setAlarm.call(this, time, options);
+    };
+    restore = () => {
+      kv.put = put;
+      kv.delete = remove;
+      storage.setAlarm = setAlarm;
+    };
+  });
+});
+afterAll(() => restore());
+beforeEach(() => {
+  written.length = 0;
+});
+
+/** What was written since the last time somebody asked, when everything has settled. */
+async function rows(object: TestObject): Promise<string[]> {
+  await object.run(async (_, ctx) => {
+    await ctx.storage.getAlarm();
+    await ctx.storage.sync();
+  });
+  return written.splice(0);
+}
+
+/** An object that has run before: its meta row and its alarm are there. */
+async function used(name: string): Promise<TestObject> {
+  const object = new TestObject(name);
+  await object.openSocket();
+  expect((await rows(object)).sort()).toEqual(["alarm", "put sio_meta"]);
+  return object;
+}
+
+describe.each(["awake", "asleep"])("rows written, in an object that is %s between events:", (state) => {
+  const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
+
+  it("none for a WebSocket that connects, talks and leaves", async () => {
+    const object = await used(`rows socket ${state}`);
+    await between(object);
+    const client = await object.openSocket();
+    for (let i = 0; i < 10; i++) {
+      await between(object);
+      await client.echo(`${i}`);
+    }
+    await between(object);
+    client.socket.close(1000);
+    await client.closed;
+    expect(await rows(object)).toEqual([]);
+  });
+
+  it("at most 3 for a client that connects by polling and upgrades", async () => {
+    const object = await used(`rows upgrade ${state}`);
+    await between(object);
+    const client = await object.openPolling();
+    await between(object);
+    const socket = await client.upgrade();
+    await socket.echo("hello");
+    expect(await rows(object)).toEqual(["put sio_s", "delete sio_s"]);
+  });
+
+  it("none for a message to a waiting poll", async () => {
+    const object = await used(`rows poll ${state}`);
+    const client = await object.openPolling();
+    if (state === "asleep") {
+      await object.sleep();
+      await client.poll();
+    }
+    await rows(object);
+    for (let i = 0; i < 5; i++) {
+      const { payload } = await client.park();
+      await between(object);
+      await client.post(`4${i}`);
+      expect(await payload).toBe(`4${i}`);
+    }
+    expect(await rows(object)).toEqual([]);
+  });
+
+  it("2 for everything of one turn that is queued between two polls", async () => {
+    const object = await used(`rows queue ${state}`);
+    const client = await object.openPolling();
+    await rows(object);
+    await between(object);
+    await client.post("4one\x1e4two\x1e4three");
+    await between(object);
+    await client.poll();
+    expect(await rows(object)).toEqual(["put sio_s", "put sio_s"]);
+  });
+
+  it("one a tick for the alarm, however many sessions sleep or wait", async () => {
+    const clock = new Clock();
+    const object = await used(`rows tick ${state}`);
+    await clock.attach(object);
+    const client = await object.openPolling();
+    const { payload } = await client.park();
+    for (let i = 0; i < 4; i++) await object.openSocket();
+    await rows(object);
+    clock.set(22_500);
+    await between(object);
+    await runDurableObjectAlarm(object.stub);
+    expect(await rows(object)).toEqual(["alarm"]);
+    clock.stop();
+    await client.post("1");
+    expect(await payload).toBe("6");
+  });
+
+  it("none for a poll that is handed back to be pinged, and none for the pong", async () => {
+    const object = await used(`rows ping ${state}`);
+    const client = await object.openPolling();
+    await rows(object);
+    for (let i = 0; i < 3; i++) {
+      const response = await object.fetch({ op: "poll", sid: client.sid });
+      const channel = response.webSocket!;
+      channel.accept();
+      const closed = new Promise((resolve) => channel.addEventListener("close", resolve));
+      await between(object);
+      channel.close(4001);
+      await closed;
+      expect(await client.post("3")).toBe("200 ok");
+    }
+    expect(await rows(object)).toEqual([]);
+  });
+
+  it("one for a session that leaves while it polls", async () => {
+    const object = await used(`rows leave ${state}`);
+    const client = await object.openPolling();
+    await rows(object);
+    await between(object);
+    await client.post("1");
+    expect(await rows(object)).toEqual(["delete sio_s"]);
+  });
+});
+
+it("writes nothing for requests of sessions that do not exist", async () => {
+  const object = await used("rows nobody");
+  for (const op of ["poll", "post", "upgrade", "other"] as const) {
+    const answer = await object.fetch({ op, sid: "nobody" }, op === "post" ? "4hello" : undefined);
+    expect(await answer.text()).toContain("Session ID unknown");
+  }
+  expect(await rows(object)).toEqual([]);
+});

@@ -1,0 +1,81 @@
+import { describe, expect, it, vi } from "vitest";
+import { findNamespace, getObject } from "../../src/objects/namespace.ts";
+import { findObject, toBase64Url } from "../../src/objects/session-id.ts";
+import type { SessionId } from "../../src/shared/ids.ts";
+import { env, PollingClient, TestObject } from "./support.ts";
+
+const UNKNOWN = '400 {"code":1,"message":"Session ID unknown"}';
+const RANDOM = "AAAAAAAAAAAAAAAAAAAAAA";
+const idOf = (hex: string) => `${RANDOM}.${toBase64Url(hex)}`;
+
+describe("a session id", () => {
+  it("leads to the object that made it, through any Worker", async () => {
+    const object = new TestObject("routed");
+    const client = await object.openPolling();
+    expect(client.sid).toMatch(/^[\w-]{22}\.[\w-]{43}$/);
+    expect(client.sid).not.toContain("routed");
+    expect(await client.post("4hello")).toBe("200 ok");
+    expect(await client.poll()).toBe("4hello");
+  });
+
+  it("is the random part alone for the object that serves everything by default", async () => {
+    const client = await new TestObject("main").openPolling();
+    expect(client.sid).toMatch(/^[\w-]{22}$/);
+    expect(await client.post("4hello")).toBe("200 ok");
+    expect(await client.poll()).toBe("4hello");
+  });
+
+  it("of one object is unknown to another", async () => {
+    const { sid } = await new TestObject("here").openPolling();
+    const elsewhere = await new TestObject("elsewhere").fetch({ op: "poll", sid });
+    expect(await elsewhere.text()).toBe('{"code":1,"message":"Session ID unknown"}');
+  });
+
+  it.each([
+    ["an id that nobody made", idOf("ab".repeat(32))],
+    ["an object of another class", idOf(env.QUICK.idFromName("main").toString())],
+    [
+      "an id with a bit changed",
+      idOf(
+        env.ECHO.idFromName("main")
+          .toString()
+          .replace(/.$/, (c) => (c === "0" ? "1" : "0")),
+      ),
+    ],
+    ["a name", "AAAA.main"],
+    ["nothing behind the dot", "AAAA."],
+    ["nothing before the dot", `.${"A".repeat(43)}`],
+    ["too much before the dot", `${"A".repeat(129)}.${"A".repeat(43)}`],
+    ["two dots", `A.${"A".repeat(21)}.${"A".repeat(21)}`],
+    ["a path", "../../main"],
+    ["a very long one", "A".repeat(5_000)],
+    ["other letters", "é"],
+    ["a line feed at the end", `${RANDOM}\n`],
+  ])("that names %s is refused without an object being touched", async (_, sid) => {
+    const get = vi.spyOn(env.ECHO, "get");
+    try {
+      expect(findObject(env.ECHO, sid)).toBeUndefined();
+      const client = new PollingClient(new TestObject("main"), encodeURIComponent(sid));
+      expect(await client.poll()).toBe(UNKNOWN);
+      expect(await client.post("4hello")).toBe(UNKNOWN);
+      expect(get).not.toHaveBeenCalled();
+    } finally {
+      get.mockRestore();
+    }
+  });
+});
+
+describe("a missing binding", () => {
+  it("is told with the configuration to add", () => {
+    const source = { binding: "NOBODY", className: "NoObject" };
+    expect(() => getObject(env, source, "" as SessionId | "")).toThrow(
+      /there is no Durable Object namespace "NOBODY".*export class NoObject.*\[\[durable_objects\.bindings\]\].*new_sqlite_classes/s,
+    );
+  });
+
+  it("is none where the Worker exports the class", () => {
+    const namespace = findNamespace(env, { binding: "NOBODY", className: "EchoObject" });
+    const id = namespace.idFromName("main").toString();
+    expect(id).toBe(env.ECHO.idFromName("main").toString());
+  });
+});
