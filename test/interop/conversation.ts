@@ -24,7 +24,10 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
       const answered = new Promise<unknown[]>((resolve) => {
         cast.on(who).emit(event, ...args, (...answer: unknown[]) => resolve(answer));
       });
-      cast.note(who, "answer", event, ...(await within(answered, `answer to ${event}`, 15_000)));
+      const answer = await within(answered, `answer to ${event}`, 15_000);
+      // Who comes back after a restart comes in any order, as on Node.
+      if (event === "who" && cast.mode === "websocket") (answer[0] as string[]).sort();
+      cast.note(who, "answer", event, ...answer);
     });
   const provokes = (who: string, reply: string, event: string, ...args: unknown[]) =>
     step(`${who} provokes ${reply}`, async ({ on }) => {
@@ -97,6 +100,8 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
     asks(who, "note", room, room.length);
     emits(who, "remember", Buffer.from([room.length, 0, 255]));
     asks(who, "recall");
+    // Recovery judges what came after the last event by the rooms of now; an event between keeps that out of the trace.
+    emits(who, "echo", "before the room changes");
     asks(who, "join", room);
     emits(who, "say", room, { from: who, list: [1, "zwei", null] });
     provokes(who, "answered", "ask", `${room}?`);
@@ -114,6 +119,7 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
     emits(who, "whisper", room, "only outside");
     emits(who, "gather", room, `${room} too`);
     asks(who, "rooms");
+    emits(who, "echo", "before the room changes again");
     asks(who, "leave", room);
     emits(who, "shout", "how many are we", who.length);
     emits(who, "scatter", `${room} too`);

@@ -42,6 +42,25 @@ async function converse(
   }
 }
 
+/** Where each client's trace first departs from what was recorded, with what came just before. */
+function departures(trace: Trace, original: Trace | undefined): string[] {
+  const found: string[] = [];
+  for (const who of new Set([...Object.keys(trace), ...Object.keys(original ?? {})])) {
+    const [is, should] = [trace[who] ?? [], original?.[who] ?? []].map((lines) =>
+      lines.map((line) => JSON.stringify(line)),
+    );
+    const at = Array.from({ length: Math.max(is!.length, should!.length) }).findIndex(
+      (_, i) => is![i] !== should![i],
+    );
+    if (at === -1) continue;
+    const before = is!.slice(Math.max(0, at - 3), at).join(" ");
+    found.push(
+      `${who} line ${at}: ${is!.slice(at, at + 3).join(" ")} instead of ${should!.slice(at, at + 3).join(" ")} after ${before}`,
+    );
+  }
+  return found;
+}
+
 type Recorded = Partial<Record<CastMode, Trace>>;
 const recorded = read();
 
@@ -80,7 +99,7 @@ describe("a conversation with Socket.IO on Node", () => {
         recorded[mode] = trace;
         write(recorded);
       }
-      expect(trace).toEqual(recorded[mode]);
+      expect(departures(trace, recorded[mode])).toEqual([]);
     },
     LIMIT,
   );
@@ -89,25 +108,26 @@ describe("a conversation with Socket.IO on Node", () => {
 describe.runIf(targets.includes("edge"))("the same conversation with this project", () => {
   it.each(["mixed", "polling", "websocket"] as const)(
     "leaves the same trace while the object stays awake (%s)",
-    async (mode) => expect(await converse("edge", mode, "none")).toEqual(recorded[mode]),
+    async (mode) => expect(departures(await converse("edge", mode, "none"), recorded[mode])).toEqual([]),
     LIMIT,
   );
 
   it.each(["mixed", "polling", "websocket"] as const)(
     "leaves the same trace with the object hibernated between every two steps (%s)",
-    async (mode) => expect(await converse("edge", mode, "hibernate")).toEqual(recorded[mode]),
+    async (mode) => expect(departures(await converse("edge", mode, "hibernate"), recorded[mode])).toEqual([]),
     LIMIT,
   );
 
   it(
     "leaves the same trace with the object restarted between every two steps, for clients that poll",
-    async () => expect(await converse("edge", "polling", "close")).toEqual(recorded.polling),
+    async () => expect(departures(await converse("edge", "polling", "close"), recorded.polling)).toEqual([]),
     LIMIT,
   );
 
   it(
     "loses, repeats and reorders nothing with the object restarted between every two steps, for WebSockets with recovery",
-    async () => expect(await converse("edge", "websocket", "close")).toEqual(recorded.websocket),
+    async () =>
+      expect(departures(await converse("edge", "websocket", "close"), recorded.websocket)).toEqual([]),
     LIMIT,
   );
 });

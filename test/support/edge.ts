@@ -68,7 +68,7 @@ export async function startWorker(contents: string): Promise<Running> {
         await miniflare.unsafeEvictDurableObject(WORKER, "SessionObject", { name: "main", webSockets });
       } catch (error) {
         // An object that is not in memory already is where the caller wants it.
-        if (!/not running|not found|does not exist/i.test(String(error))) throw error;
+        if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
       }
     },
     close: () => miniflare.dispose(),
