@@ -3,42 +3,9 @@ import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Effect, SessionEvent } from "./effects.ts";
 import type { EngineRequest } from "./request.ts";
-import type { CloseReason, SessionRules, SessionState, TransportName } from "./state.ts";
+import type { SessionConsumer, SessionLink } from "./session-ports.ts";
+import type { CloseReason, SessionState, TransportName } from "./state.ts";
 import { PING_EACH_BYTES, transition } from "./transition.ts";
-
-/** The layer above a session: Socket.IO's client, or plain Engine.IO listeners. */
-export interface SessionConsumer {
-  /** One message of the client. Calls come in order. */
-  message(data: string | Uint8Array): void;
-  /** The session is over. Called once; the object stays awake for the promise. */
-  closed(reason: CloseReason, description?: unknown): void | Promise<void>;
-  /** What has to survive, as plain data that structured clone can hold. */
-  record(): unknown;
-  /** Something is under way that cannot be stored: a restart has to end the session. */
-  isBusy(): boolean;
-  /** Nobody has joined anything yet: `connectTimeout` counts. */
-  isIdle?(): boolean;
-}
-
-/** The platform below a session. */
-export interface SessionLink {
-  readonly rules: SessionRules;
-  now(): number;
-  isMuted(): boolean;
-  /** A number that changes with every turn of the event loop. */
-  turn(): number;
-  /** The last pong the runtime answered for this session by itself, ms. */
-  pongedAt(session: Session): number;
-  carryOut(session: Session, effect: PlatformEffect): void;
-  /** Flush, and save if something `changed`, once, at the end of this turn. */
-  touched(session: Session, changed: boolean): void;
-  /** Runs the user's setup and `connection` listeners for a session that another instance opened. */
-  resume(session: Session): void | Promise<void>;
-  toBinary(bytes: Uint8Array): Uint8Array;
-  keepAwake(promise: Promise<unknown>): void;
-}
-
-export type PlatformEffect = Exclude<Effect, { type: "message" | "report" | "save" | "queued" }>;
 
 export type SessionEvents = {
   message: (data: string | Uint8Array) => void;

@@ -1,6 +1,7 @@
 import type { Frame } from "../codec/index.ts";
 import type { Effect } from "../engine/effects.ts";
-import type { PlatformEffect, Session, SessionLink } from "../engine/session.ts";
+import type { Session } from "../engine/session.ts";
+import type { PlatformEffect, SessionLink } from "../engine/session-ports.ts";
 import { type SessionRules, toStored } from "../engine/state.ts";
 import { toPayload } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";

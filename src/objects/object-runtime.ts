@@ -5,29 +5,24 @@ import { answersPongsAsleep, toRules } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
 import type { SessionId } from "../shared/ids.ts";
-import { Mute } from "../shared/mute.ts";
 import { decodeMessage, isTooLarge } from "../transports/websocket.ts";
-import { findAsyncContext } from "./async-context.ts";
+import { answerClose } from "./answer-close.ts";
 import type { Carrier, CarrierHost } from "./carrier.ts";
 import { toCause } from "./channel.ts";
-import type { LayerHost, ObjectDefinition, ObjectLayer } from "./definition.ts";
-import { guardContext } from "./guarded-context.ts";
+import type { ObjectDefinition, ObjectLayer } from "./definition.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { fromInternalRequest } from "./internal-request.ts";
+import { createLayerHost } from "./layer-host.ts";
 import { RecoveryLog } from "./recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { MAIN, toBase64Url } from "./session-id.ts";
 import { SessionStore, StateTooLarge } from "./session-store.ts";
 import { SessionTable } from "./session-table.ts";
 import { Ticker } from "./ticker.ts";
+import { UserCode } from "./user-code.ts";
 
-/** A replayed listener that has not settled by then goes on unmuted, ms. */
-const REPLAY_LIMIT_MS = 10_000;
 /** `hibernation: false` renews a timer of this length, ms: an object with a pending timer stays in memory. */
 const AWAKE_MS = 5_000;
-const META_KEY = "sio_meta";
-const ACKS_KEY = "sio_a:";
-const ACK_BLOCK = 1_000;
 
 /**
  * One object at work. Every event comes in here, and every turn that changed something ends in `#settle`:
@@ -45,14 +40,10 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
 
-  readonly #env: Cloudflare.Env;
-  readonly #mute = new Mute(findAsyncContext());
+  readonly #userCode: UserCode<Api>;
   readonly #requests: RequestHandler<Api>;
   readonly #heartbeat: Heartbeat<Api>;
   #layer: ObjectLayer<Api> | undefined;
-  #setup: "waiting" | "running" | "done" = "waiting";
-  #setupDone: Promise<void> | undefined;
-  #isFirstRun = false;
   #touched = new Set<Carrier>();
   #turn = 0;
   #isTurnEnding = false;
@@ -61,7 +52,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
     this.ctx = ctx;
-    this.#env = env;
     this.definition = definition;
     this.rules = toRules(definition.engine);
     this.persists = definition.engine.hibernation;
@@ -69,6 +59,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.table = new SessionTable(this, () => this.layer);
     this.engine = new Engine(definition.engine, this.table);
     this.ticker = new Ticker(ctx.storage, (error) => this.log("error", "the alarm could not be set", error));
+    this.#userCode = new UserCode(this, env);
     this.#requests = new RequestHandler(this);
     this.#heartbeat = new Heartbeat(this);
     if (answersPongsAsleep(definition.engine)) {
@@ -78,38 +69,13 @@ export class ObjectRuntime<Api> implements CarrierHost {
 
   /** The layer above the sessions; made when it is first needed. */
   get layer(): ObjectLayer<Api> {
-    this.#layer ??= this.definition.createLayer(this.#toLayerHost());
+    this.#layer ??= this.definition.createLayer(createLayerHost(this, this.#userCode));
     return this.#layer;
   }
 
   /** Runs the user's setup function once an instance; undefined when it has run. */
   ready(): void | Promise<void> {
-    if (this.#setup === "done") return undefined;
-    if (this.#setup === "running") return this.#setupDone;
-    this.#setup = "running";
-    // Without hibernation nothing of an earlier instance is left that a second run could repeat.
-    this.#isFirstRun = !this.persists || this.#isFirst();
-    const { api } = this.layer;
-    const context = { env: this.#env, ctx: guardContext(this.ctx) };
-    const run = () => this.definition.setup(api, context);
-    let done: unknown;
-    try {
-      done = this.#isFirstRun ? run() : this.#mute.run(run, REPLAY_LIMIT_MS);
-    } catch (error) {
-      this.log("error", "the setup function failed", error);
-    }
-    if (!(done instanceof Promise)) {
-      this.#setup = "done";
-      return undefined;
-    }
-    this.#setupDone = done
-      .catch((error: unknown) => this.log("error", "the setup function failed", error))
-      .then(() => {
-        this.#setup = "done";
-        this.#setupDone = undefined;
-      });
-    this.keepAwake(this.#setupDone);
-    return this.#setupDone;
+    return this.#userCode.ready();
   }
 
   /** `io` or the engine for methods of the object's class; sees to it that the setup function has begun. */
@@ -213,7 +179,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   isMuted(): boolean {
-    return this.#mute.active;
+    return this.#userCode.mute.active;
   }
 
   turn(): number {
@@ -226,11 +192,8 @@ export class ObjectRuntime<Api> implements CarrierHost {
     if (!this.#isTurnEnding) this.#endTurn();
   }
 
-  /** Runs `connection` listeners of the engine for a session that another instance opened. */
   resume(session: Session): void | Promise<void> {
-    const ready = this.ready();
-    if (ready !== undefined) return ready.then(() => this.#replayConnection(session));
-    return this.#replayConnection(session);
+    return this.#userCode.resume(session);
   }
 
   ended(carrier: Carrier): void {
@@ -259,17 +222,17 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.engine.emit("connection_error", { req, code, message, context });
   }
 
-  #replayConnection(session: Session): void | Promise<void> {
-    const listeners = this.engine.listeners("connection");
-    if (listeners.length === 0) return undefined;
-    const done = this.#mute.run(
-      () => Promise.all(listeners.map(async (listener) => listener(session))),
-      REPLAY_LIMIT_MS,
-    );
-    return Promise.resolve(done).then(
-      () => undefined,
-      (error: unknown) => this.log("error", "a listener of the engine's connection event failed", error),
-    );
+  /** Storage for connection state recovery. What is written there goes out at the end of a turn. */
+  openRecovery(windowMs: number): RecoveryLog {
+    const host = {
+      now: () => this.now(),
+      hasSession: (sid: SessionId) => this.table.has(sid),
+      endTurn: () => {
+        if (!this.#isTurnEnding) this.#endTurn();
+      },
+    };
+    this.#recovery ??= new RecoveryLog(this.ctx.storage.kv, host, windowMs);
+    return this.#recovery;
   }
 
   #pollGone(carrier: Carrier, cause: ReturnType<typeof toCause>): void {
@@ -339,78 +302,4 @@ export class ObjectRuntime<Api> implements CarrierHost {
     };
     renew();
   }
-
-  #isFirst(): boolean {
-    if (this.ctx.storage.kv.get(META_KEY) !== undefined) return false;
-    this.ctx.storage.kv.put(META_KEY, { v: 1, name: this.ctx.id.name });
-    return true;
-  }
-
-  #nextAckBlock(nsp: string): number {
-    const key = ACKS_KEY + nsp;
-    const first = this.ctx.storage.kv.get<number>(key) ?? ACK_BLOCK;
-    // Clients in other languages hold ids in 32 bits.
-    this.ctx.storage.kv.put(key, (first + ACK_BLOCK) % (2 ** 31 - ACK_BLOCK));
-    return first;
-  }
-
-  #openRecovery(windowMs: number): RecoveryLog {
-    const host = {
-      now: () => this.now(),
-      hasSession: (sid: SessionId) => this.table.has(sid),
-      endTurn: () => {
-        if (!this.#isTurnEnding) this.#endTurn();
-      },
-    };
-    this.#recovery ??= new RecoveryLog(this.ctx.storage.kv, host, windowMs);
-    return this.#recovery;
-  }
-
-  #toLayerHost(): LayerHost {
-    const runtime = this;
-    return {
-      ctx: this.ctx,
-      engine: this.engine,
-      mute: this.#mute,
-      hibernation: this.persists,
-      get isFirstRun() {
-        return runtime.#isFirstRun;
-      },
-      get isSetUp() {
-        return runtime.#setup === "done";
-      },
-      get setupDone() {
-        return runtime.#setupDone;
-      },
-      now: () => this.now(),
-      log: (level, message, error) => this.log(level, message, error),
-      keepAwake: (promise) => this.keepAwake(promise),
-      ready: () => this.ready(),
-      *sleeping() {
-        for (const { sid, session } of runtime.table.asleep()) yield { sid, stored: session.record };
-      },
-      session: (sid: SessionId) => this.table.get(sid)?.session,
-      toBinary: (bytes) => this.toBinary(bytes),
-      nextAckBlock: (nsp) => this.#nextAckBlock(nsp),
-      recovery: (windowMs) => this.#openRecovery(windowMs),
-    };
-  }
-}
-
-/** Close codes that may not be sent: 1005 stands for "none", 1006 and 1015 for a peer that is gone. */
-function answerClose(socket: WebSocket, code: number, reason: string): void {
-  if (code === 1006 || code === 1015 || socket.readyState === WebSocket.CLOSED) return;
-  try {
-    if (code === 1005) socket.close();
-    else socket.close(code, truncate(reason));
-  } catch {
-    // The peer is gone already; there is nobody left to answer.
-  }
-}
-
-/** Close reasons hold 123 bytes. */
-function truncate(reason: string): string {
-  let text = reason.slice(0, 123);
-  while (new TextEncoder().encode(text).byteLength > 123) text = text.slice(0, -1);
-  return text;
 }

@@ -1,6 +1,7 @@
 import { PacketType, type SocketPacket } from "../codec/index.ts";
 import type { EngineRequest } from "../engine/request.ts";
-import type { Session, SessionConsumer } from "../engine/session.ts";
+import type { Session } from "../engine/session.ts";
+import type { SessionConsumer } from "../engine/session-ports.ts";
 import type { Core } from "./core.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";

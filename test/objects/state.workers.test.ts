@@ -1,6 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Session, SessionConsumer } from "../../src/engine/session.ts";
+import type { Session } from "../../src/engine/session.ts";
+import type { SessionConsumer } from "../../src/engine/session-ports.ts";
 import { TestObject, until } from "./support.ts";
 
 let logged: unknown[][];

@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Frame } from "../../src/codec/index.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { EngineRequest } from "../../src/engine/request.ts";
-import type { Session, SessionConsumer } from "../../src/engine/session.ts";
+import type { Session } from "../../src/engine/session.ts";
+import type { SessionConsumer } from "../../src/engine/session-ports.ts";
 import type { CloseReason } from "../../src/engine/state.ts";
 import {
   type RecoveryEntry,
