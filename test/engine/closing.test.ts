@@ -22,12 +22,13 @@ describe("a session that the server closes", () => {
     expect(poll(session)).toEqual(["refuse"]);
   });
 
-  it("delivers what was sent before", () => {
+  it("delivers what was sent before to the poll that waits, and says goodbye to the next", () => {
     const session = polling();
     poll(session);
     send(session, ["4last words"]);
     after(session, close());
-    expect(flush(session)).toEqual(["answer 4last words|1", "drain", "closed: forced close"]);
+    expect(flush(session)).toEqual(["answer 4last words", "drain"]);
+    expect(poll(session)).toEqual(["reply 6|1", "closed: forced close"]);
   });
 
   it("delivers what was sent before to a poll that comes later", () => {
