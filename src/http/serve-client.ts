@@ -1,3 +1,5 @@
+import { ENCODED } from "../transports/polling.ts";
+
 /** The official browser client, as text that a Worker can serve: what `socket.io-edge/client-files` exports. */
 export interface ClientFiles {
   /** The client's version; it is the ETag of every file. */
@@ -21,6 +23,7 @@ export function serveClientFile(request: Request, files: ClientFiles, path: stri
   }
   const type = name.endsWith(".map") ? "application/json" : "application/javascript";
   return new Response(files.files[name], {
+    ...ENCODED,
     headers: { ...headers, "Content-Type": `${type}; charset=utf-8` },
   });
 }

@@ -1,4 +1,5 @@
 import type { EngineError } from "../engine/errors.ts";
+import { ENCODED } from "./polling.ts";
 
 /**
  * The answer to a request that is refused: the error's number and text as JSON, or only the text where a WebSocket
@@ -7,7 +8,8 @@ import type { EngineError } from "../engine/errors.ts";
 export function toErrorResponse(error: EngineError, isUpgrade: boolean): Response {
   if (isUpgrade) {
     const headers = { "content-type": "text/html" };
-    return new Response(error.publicMessage, { status: error.status, headers });
+    return new Response(error.publicMessage, { ...ENCODED, status: error.status, headers });
   }
-  return Response.json({ code: error.code, message: error.publicMessage }, { status: error.status });
+  const body = { code: error.code, message: error.publicMessage };
+  return Response.json(body, { ...ENCODED, status: error.status });
 }

@@ -23,6 +23,12 @@ export interface PayloadFormat {
   readonly b64: boolean;
 }
 
+/**
+ * For every response that may have a body: its bytes are what they are. Without it the runtime compresses once more what
+ * Hono's `compress` has compressed.
+ */
+export const ENCODED: ResponseInit = { encodeBody: "manual" };
+
 /** The answer to a GET. */
 export function payloadResponse(
   payload: string | Uint8Array | ArrayBuffer,
@@ -30,14 +36,14 @@ export function payloadResponse(
 ): Response {
   headers.set("content-type", typeof payload === "string" ? PAYLOAD_TYPE : BINARY_TYPE);
   headers.set("cache-control", "no-store");
-  return new Response(payload as BodyInit, { headers });
+  return new Response(payload as BodyInit, { ...ENCODED, headers });
 }
 
 /** The answer to a POST whose packets were taken. */
 export function okResponse(headers = new Headers()): Response {
   headers.set("content-type", "text/html");
   headers.set("cache-control", "no-store");
-  return new Response("ok", { headers });
+  return new Response("ok", { ...ENCODED, headers });
 }
 
 /** A body that holds more bytes than the server takes. */

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Running } from "../support/app.ts";
+import { ask, clients, connected, type Mode, modeOptions, modes, upgraded } from "../support/clients.ts";
+import { bundle, startWorker } from "../support/edge.ts";
+import { http } from "../support/http.ts";
+import { pathOf, RawSession } from "../support/raw-session.ts";
+import { RawSocket, refusal } from "../support/raw-socket.ts";
+
+/** A user's own app: middlewares of Hono in front of ours, and a page beside it. */
+const worker = (middlewares: string) => `
+import { Hono } from "hono";
+import { compress } from "hono/compress";
+import { cors } from "hono/cors";
+import { etag } from "hono/etag";
+import { logger } from "hono/logger";
+import { secureHeaders } from "hono/secure-headers";
+import { timing } from "hono/timing";
+import { defineServer } from "../../src/index.ts";
+
+const server = defineServer({ cookie: true }, (io) => {
+  io.on("connection", (socket) => {
+    socket.on("echo", (value, answer) => (answer ? answer(value) : socket.emit("echo", value)));
+    socket.on("quit", () => socket.disconnect(true));
+  });
+});
+export class SessionObject extends server.SessionObject {}
+
+const app = new Hono();
+app.use(${middlewares});
+app.get("/", (c) => c.text("the page"));
+app.route("/", server.app);
+export default app;
+`;
+
+async function talk(url: string, mode: Mode): Promise<void> {
+  const options = { forceNew: true, reconnection: false, ...modeOptions(mode) };
+  // miniflare leaves a compressed answer as it is for a client that says nothing; Cloudflare does not.
+  const socket = clients["4.8"](url, { ...options, extraHeaders: { "accept-encoding": "identity" } });
+  try {
+    await connected(socket);
+    if (mode === "default") await upgraded(socket);
+    const text = "ü".repeat(10_000);
+    expect(await ask(socket, "echo", text)).toBe(text);
+  } finally {
+    socket.disconnect();
+  }
+}
+
+describe("Hono's logger, timing, cors, secureHeaders and etag in front of the app", () => {
+  let server: Running;
+  beforeAll(async () => {
+    const cors = `cors({ origin: "https://page.example", credentials: true, exposeHeaders: ["x-seen"] })`;
+    const middlewares = `logger(console.warn), timing(), ${cors}, secureHeaders(), etag()`;
+    server = await startWorker(await bundle(worker(middlewares)));
+  });
+  afterAll(() => server?.close());
+
+  const headers = { origin: "https://page.example" };
+  const added = {
+    "access-control-allow-origin": "https://page.example",
+    "access-control-allow-credentials": "true",
+    "access-control-expose-headers": "x-seen",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "SAMEORIGIN",
+    "server-timing": expect.stringMatching(/^total;dur=/),
+  };
+
+  it("reach every kind of polling answer", async () => {
+    const session = await RawSession.start(server, {}, { headers });
+    expect(session.handshake.headers).toMatchObject({
+      ...added,
+      etag: expect.any(String),
+      "cache-control": "no-store",
+      "set-cookie": [`io=${session.sid}; Path=/; HttpOnly; SameSite=Lax`],
+    });
+    const post = await session.post("40", { headers });
+    expect(post).toMatchObject({ body: "ok", headers: added });
+    expect(await session.poll({ headers })).toMatchObject({
+      body: expect.stringMatching(/^40\{/),
+      headers: added,
+    });
+    const waiting = session.begin({ headers });
+    await session.post('42["echo","a"]');
+    expect(await waiting.reply).toMatchObject({ body: '42["echo","a"]', headers: added });
+    const refused = await http(server, pathOf({ EIO: "4", transport: "tobi" }), { headers });
+    expect(refused).toMatchObject({ status: 400, headers: added });
+  });
+
+  it("answer a preflight", async () => {
+    const reply = await http(server, pathOf({ EIO: "4", transport: "polling" }), {
+      method: "OPTIONS",
+      headers: { ...headers, "access-control-request-method": "POST" },
+    });
+    expect(reply.status).toBe(204);
+    expect(reply.headers["access-control-allow-origin"]).toBe("https://page.example");
+  });
+
+  it("reach the answer that opens a WebSocket, and leave the WebSocket on it", async () => {
+    const direct = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }), headers);
+    expect(direct.headers).toMatchObject(added);
+    expect(await direct.next()).toMatch(/^0\{/);
+    direct.cut();
+    const session = await RawSession.join(server);
+    const socket = await session.upgrade();
+    expect(socket.headers).toMatchObject({ "x-content-type-options": "nosniff" });
+    socket.send('421["echo","moved"]');
+    expect(await socket.nextText("43")).toBe('431["moved"]');
+    socket.send('42["quit"]');
+    expect((await socket.end()).code).toBe(1005);
+    const useless = await RawSocket.open(server, pathOf({ EIO: "4", transport: "polling" }));
+    expect((await useless.end()).code).toBe(1005);
+    const refused = await refusal(server, pathOf({ EIO: "4", transport: "tobi" }));
+    expect(refused.headers).toMatchObject({ "x-content-type-options": "nosniff" });
+  });
+
+  it("leave other routes to the user's app", async () => {
+    expect((await http(server, "/")).body).toBe("the page");
+    expect((await http(server, "/nowhere")).status).toBe(404);
+  });
+
+  it.each(Object.keys(modes) as Mode[])("let a stock client talk by %s", (mode) => talk(server.url, mode));
+
+  it("have seen each request, and nothing went wrong", () => {
+    expect(server.complaints.some((line) => line.includes("--> GET /socket.io/"))).toBe(true);
+    expect(server.complaints.filter((line) => !/(<--|-->) /.test(line))).toEqual([]);
+  });
+});
+
+describe("Hono's compress in front of the app", () => {
+  let server: Running;
+  beforeAll(async () => {
+    server = await startWorker(await bundle(worker("compress()")));
+  });
+  afterAll(() => server?.close());
+
+  /** A poll of a client that takes gzip; `fetch` decodes it. */
+  const poll = (path: string) => fetch(server.url + path, { headers: { "accept-encoding": "gzip" } });
+
+  it.each(["that waited", "that finds packets"])("compresses the answer of a poll %s", async (which) => {
+    const open = await (await poll(pathOf({ EIO: "4", transport: "polling" }))).text();
+    const path = pathOf({ EIO: "4", transport: "polling", sid: JSON.parse(open.slice(1)).sid });
+    const post = (body: string) => fetch(server.url + path, { method: "POST", body });
+    await post("40");
+    expect(await (await poll(path)).text()).toMatch(/^40\{/);
+    const packet = `42["echo","${"a".repeat(5_000)}"]`;
+    const waiting = which === "that waited" ? poll(path) : undefined;
+    expect(await (await post(packet)).text()).toBe("ok");
+    const response = await (waiting ?? poll(path));
+    expect(response.headers.get("content-encoding")).toBe("gzip");
+    expect(await response.text()).toBe(packet);
+  });
+
+  it.each(Object.keys(modes) as Mode[])("lets a stock client talk by %s", (mode) => talk(server.url, mode));
+});
