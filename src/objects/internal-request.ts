@@ -1,5 +1,6 @@
 import type { RequestRecord } from "../engine/request.ts";
 import type { TransportName } from "../engine/state.ts";
+import { ENCODED } from "../transports/polling.ts";
 
 /*
  * What the Worker asks an object. The request is made anew: nothing of a client's request but plain data inside one
@@ -69,7 +70,11 @@ export async function toClientResponse(response: Response): Promise<Response> {
   if (webSocket !== null && webSocket !== undefined) {
     return new Response(null, { status, headers, webSocket });
   }
-  return new Response(response.body === null ? null : await response.text(), { status, headers });
+  return new Response(response.body === null ? null : await response.arrayBuffer(), {
+    ...ENCODED,
+    status,
+    headers,
+  });
 }
 
 /** Header values are bytes; JSON may write every other character as an escape. */
