@@ -101,7 +101,7 @@ async function serve(
     if (op === "upgrade" && response.status === CANDIDATE_REFUSED) return openAndClose();
     return addCookie(await toClientResponse(response), op, response, options);
   }
-  return post(request, meta, object, options);
+  return post(request, meta, object);
 }
 
 /** A POST that says only "3" proves nothing that the next poll does not prove better; it is answered here. */
@@ -109,14 +109,9 @@ async function post(
   request: Request,
   meta: InternalRequest,
   object: DurableObjectStub,
-  options: AppOptions,
 ): Promise<Response> {
-  const length = request.headers.get("content-length");
-  if (length !== null && Number(length) > (options.maxHttpBufferSize ?? 1_000_000)) {
-    return new Response(null, { status: 413 });
-  }
-  // Longer bodies are not read here: the object has to see an upload that overlaps another one.
-  const body = length === "1" ? await request.text() : request.body;
+  // Longer bodies are not read here: the object has to see an upload that overlaps another one, or is too large.
+  const body = request.headers.get("content-length") === "1" ? await request.text() : request.body;
   if (body === "3" && meta.protocol === 4) return okResponse();
   const type = request.headers.get("content-type") ?? undefined;
   return toClientResponse(await object.fetch(toInternalRequest(meta, body, type)));

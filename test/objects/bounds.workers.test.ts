@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { TestObject, until } from "./support.ts";
 
+const STATES = ["awake", "asleep"];
+
 afterEach(() => {
   vi.useRealTimers();
 });
@@ -8,12 +10,19 @@ afterEach(() => {
 const text = (length: number) => "x".repeat(length);
 
 describe("maxHttpBufferSize", () => {
-  it("refuses longer bodies with 413, and the session goes on", async () => {
-    const object = new TestObject("bodies", "SMALL");
+  it.each(STATES)("refuses longer bodies with 413, and closes their session (object %s)", async (state) => {
+    const object = new TestObject(`bodies ${state}`, "SMALL");
     const client = await object.openPolling();
+    const other = await object.openPolling();
     expect(await client.post(`4${text(99)}`)).toBe("200 ok");
-    expect(await client.post(`4${text(100)}`)).toBe("413");
     expect(await client.poll()).toBe(`4${text(99)}`);
+    const waiting = await client.park();
+    if (state === "asleep") await object.sleep();
+    expect(await client.post(`4${text(100)}`)).toBe("413");
+    expect(await waiting.payload).toBe("1");
+    expect(object.journal.at(-1)).toBe("close transport error");
+    expect(await client.poll()).toBe('400 {"code":1,"message":"Session ID unknown"}');
+    expect(await other.post("4still here")).toBe("200 ok");
   });
 
   it("counts bytes, not letters", async () => {
@@ -38,8 +47,8 @@ describe("maxHttpBufferSize", () => {
     const post = async (...chunks: string[]) =>
       (await client.request({ method: "POST", body: stream(chunks) })).status;
     expect(await post("4", text(50), text(49))).toBe(200);
-    expect(await post("4", text(50), text(50))).toBe(413);
     expect(await client.poll()).toBe(`4${text(99)}`);
+    expect(await post("4", text(50), text(50))).toBe(413);
   });
 
   it("closes a WebSocket with 1009 and `transport error`", async () => {
