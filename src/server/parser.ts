@@ -1,7 +1,10 @@
 import {
+  type BinaryChunk,
+  CodecError,
   encodePacket,
   type Frame,
   PacketDecoder,
+  PacketType,
   type PendingPacket,
   type SocketPacket,
 } from "../codec/index.ts";
@@ -60,12 +63,24 @@ function toBytes(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
+/** An event or an answer without data means nothing. The official parser lets it pass, and nothing ever comes of it. */
+class StrictDecoder extends PacketDecoder {
+  override add(chunk: string | BinaryChunk): SocketPacket | undefined {
+    const packet = super.add(chunk);
+    if (packet === undefined || packet.data !== undefined) return packet;
+    if (packet.type === PacketType.EVENT || packet.type === PacketType.ACK) {
+      throw new CodecError("INVALID_PAYLOAD");
+    }
+    return packet;
+  }
+}
+
 const standard: Parser = {
   encode(packet) {
     const messages = encodePacket(packet);
     return messages.length === 1 ? [MESSAGE + messages[0]] : toFrames(messages);
   },
-  createDecoder: () => new PacketDecoder(),
+  createDecoder: () => new StrictDecoder(),
   isForeign: false,
 };
 
