@@ -137,7 +137,9 @@ export class RequestHandler<Api> {
     } finally {
       carrier.isPosting = false;
     }
-    if (session.readyState !== "open") return new Response(null, { status: 400 });
+    if (session.readyState === "closed") return new Response(null, { status: 400 });
+    // A client that has yet to hear of the close would take a refusal for a broken transport, and never hear of it.
+    if (session.readyState === "closing") return okResponse(this.#headers(client));
     const { packets, error } = decodeBody(body, isBinary, meta.protocol);
     for (const packet of packets) session.receive(packet);
     if (error !== null) {

@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { start, targets } from "../support/targets.ts";
+import { startEdge } from "../support/edge.ts";
+import { startOfficial } from "../support/official.ts";
+import { targets } from "../support/targets.ts";
 import { Cast, type CastMode, type Trace } from "./cast.ts";
 import { conversation } from "./conversation.ts";
 
@@ -17,7 +19,11 @@ async function converse(
   interruption: Interruption,
 ): Promise<Trace> {
   const hasRecovery = mode === "websocket";
-  const server = await start(target, "conversation", hasRecovery ? "recovery" : "default");
+  const variant = hasRecovery ? "recovery" : "default";
+  const server =
+    target === "official"
+      ? await startOfficial("conversation", variant)
+      : await startEdge("conversation", variant, interruption === "close");
   const cast = await Cast.assemble(server, mode, hasRecovery);
   let instance = "";
   let step = "the beginning";

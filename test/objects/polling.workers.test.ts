@@ -96,6 +96,8 @@ describe.each(STATES)("a polling session in an object that is %s between its req
       instance.engine.clients[client.sid]?.close();
     });
     await between(object);
+    expect(await client.post("4too late")).toBe("200 ok");
+    await between(object);
     expect(await client.poll()).toBe(`6${RS}1`);
     expect(object.journal.at(-1)).toBe("close forced close");
     expect(await client.poll()).toBe('400 {"code":1,"message":"Session ID unknown"}');

@@ -282,6 +282,20 @@ describe.each(targets)("polling on %s", (target) => {
     await isGone(session);
   });
 
+  it.each([true, false])(
+    "takes what a client posts before it has heard of the close for what it is: too late (queue: %s)",
+    async (hasQueue) => {
+      const session = await RawSession.join(server);
+      if (hasQueue) await monitor.ask("disconnect socket", session.id, true);
+      else await monitor.ask("close conn", session.id);
+      expect(await session.post('42["echo","too late"]')).toMatchObject({ status: 200, body: "ok" });
+      const packets: string[] = [];
+      while (!packets.includes("1")) packets.push(await session.next());
+      expect(packets.filter((packet) => packet !== "6")).toEqual(hasQueue ? ["41", "1"] : ["1"]);
+      await isGone(session);
+    },
+  );
+
   it("survives Connection: close on each request", async () => {
     const session = await RawSession.start(server, {}, { headers: { connection: "close" } });
     await session.post("40", { headers: { connection: "close" } });
