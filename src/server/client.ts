@@ -211,10 +211,31 @@ export class Client implements SessionConsumer {
 
   #dispatch(packet: SocketPacket): void {
     if (this.#isClosed) return;
+    const isAnswer = packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK;
+    const holder = isAnswer ? undefined : this.#findHolder();
+    if (holder === undefined) this.#route(packet);
+    else if (holder.length < MAX_HELD) holder.push(() => this.#routeAgain(packet));
+    else this.close();
+  }
+
+  /** Where packets wait while listeners of one of its sockets are being registered again. */
+  #findHolder(): (() => void)[] | undefined {
+    for (const { held } of this.#members.values()) if (held !== undefined) return held;
+    return undefined;
+  }
+
+  /** The wait is over; another socket of the connection may have begun one of its own. */
+  #routeAgain(packet: SocketPacket): void {
+    const holder = this.#findHolder();
+    if (holder === undefined) this.#route(packet);
+    else holder.push(() => this.#routeAgain(packet));
+  }
+
+  #route(packet: SocketPacket): void {
     const { nsp, auth } = this.#readNamespace(packet);
     const member = this.#members.get(nsp);
     if (packet.type === PacketType.CONNECT && member === undefined) {
-      this.#connect(nsp, auth);
+      if (!this.#isClosed) this.#connect(nsp, auth);
       return;
     }
     const isWrong = packet.type === PacketType.CONNECT || packet.type === PacketType.CONNECT_ERROR;
@@ -223,12 +244,10 @@ export class Client implements SessionConsumer {
       return;
     }
     const { state } = member;
-    if (state?.wake === "resumed" && member.held === undefined) state.onPacket(packet);
+    if (state?.wake === "resumed") state.onPacket(packet);
     else if (packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK) {
       this.#core.stateOf(member)?.onAck(packet);
-    } else if ((member.held?.length ?? 0) < MAX_HELD) {
-      this.#core.afterResume(member, (it) => it.onPacket(packet));
-    } else this.close();
+    } else this.#core.afterResume(member, (it) => it.onPacket(packet));
   }
 
   /** One after the other, in the order in which they joined. At once, as far as they are all resumed. */

@@ -103,9 +103,14 @@ export class Core {
     const run = () => {
       if (member.state !== undefined) action(member.state);
     };
-    if (member.held !== undefined) {
-      member.held.push(run);
-      return;
+    const { held } = member;
+    if (held !== undefined) {
+      return new Promise((resolve) => {
+        held.push(() => {
+          run();
+          resolve();
+        });
+      });
     }
     member.held = [run];
     const done = this.#resume(member);

@@ -202,6 +202,58 @@ describe.each([
   });
 });
 
+describe("the namespaces of one connection", () => {
+  it("keep the order of its packets, also where one of them takes long to be resumed", async () => {
+    const seen: unknown[] = [];
+    let release = () => {};
+    const object = new FakeObject((io) => {
+      for (const name of ["/slow", "/fast", "/late"]) {
+        io.of(name).on("connection", async (socket) => {
+          seen.push(["connection", name]);
+          if (socket.recovered && name === "/slow") {
+            await socket.emitWithAck("ready?");
+            await new Promise<void>((resolve) => {
+              release = resolve;
+            });
+          }
+          socket.on("n", (n) => seen.push([name, n]));
+          socket.on("disconnect", (reason) => seen.push([name, reason]));
+        });
+      }
+    });
+    const client = await object.connect();
+    await client.join("/slow");
+    await client.join("/fast");
+    await object.sleep();
+    client.take();
+    seen.length = 0;
+    await client.send('2/fast,["n",0]');
+    await client.send('2/slow,["n",1]', '2/fast,["n",2]', "0/late,", '2/late,["n",3]', '2/slow,["n",4]');
+    await client.send('2/fast,["n",5]', "1/fast,");
+    expect(client.take()).toEqual(['42/slow,1000["ready?"]']);
+    // An answer waits for nothing: the code that waits for it holds everything else.
+    await client.send("3/slow,1000[]");
+    await client.send('2/slow,["n",6]');
+    await client.leave();
+    expect(seen).toEqual([
+      ["connection", "/fast"],
+      ["/fast", 0],
+      ["connection", "/slow"],
+    ]);
+    release();
+    await object.settle();
+    expect(seen.slice(3)).toEqual([
+      ["/slow", 1],
+      ["/fast", 2],
+      ["/slow", 4],
+      ["/fast", 5],
+      ["/fast", "client namespace disconnect"],
+      ["/slow", 6],
+      ["/slow", "transport close"],
+    ]);
+  });
+});
+
 describe("a replay whose listener goes on after an await", () => {
   it("stays muted until it settles, and listeners added after the await are there", async () => {
     const object = new FakeObject((io) => {
