@@ -3,22 +3,43 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env as workerEnv } from "cloudflare:workers";
 import { vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
-import type { EngineDefinition } from "../../src/http/define-engine.ts";
+import type { App } from "../../src/http/app.ts";
 import { type InternalRequest, toInternalRequest } from "../../src/objects/internal-request.ts";
 import type { SessionObjectMembers } from "../../src/objects/session-object.ts";
 import type { SocketRole } from "../../src/objects/session-store.ts";
-import { awake, echoes, journals, quick, small } from "../fixtures/worker.ts";
+import {
+  awake,
+  closure,
+  echoes,
+  greeter,
+  journals,
+  quick,
+  recover,
+  small,
+  talk,
+} from "../fixtures/worker.ts";
 
 type Instance = Rpc.DurableObjectBranded & SessionObjectMembers & { readonly engine: Engine };
 type Namespace = DurableObjectNamespace<Instance & Rpc.DurableObjectBranded>;
 
-export const env = workerEnv as unknown as Cloudflare.Env &
-  Record<"ECHO" | "QUICK" | "AWAKE" | "SMALL" | "PLAIN", Namespace>;
+export const env = workerEnv as unknown as Cloudflare.Env & Record<Kind | "PLAIN", Namespace>;
 
 export const RS = "\x1e";
 
-const DEFINITIONS = { ECHO: echoes, QUICK: quick, AWAKE: awake, SMALL: small };
+const DEFINITIONS = {
+  ECHO: echoes,
+  QUICK: quick,
+  AWAKE: awake,
+  SMALL: small,
+  GREET: greeter,
+  TALK: talk,
+  RECOVER: recover,
+  CLOSURE: closure,
+};
 export type Kind = keyof typeof DEFINITIONS;
+/** Those that run a Socket.IO server. */
+export type TalkKind = "TALK" | "RECOVER" | "CLOSURE";
+const TALKS: ReadonlySet<Kind> = new Set<TalkKind>(["TALK", "RECOVER", "CLOSURE"]);
 
 /** One object, seen from outside and from inside. */
 export class TestObject {
@@ -30,8 +51,12 @@ export class TestObject {
     this.kind = kind;
   }
 
-  get definition(): EngineDefinition {
-    return DEFINITIONS[this.kind];
+  get app(): App {
+    return DEFINITIONS[this.kind].app;
+  }
+
+  get path(): string {
+    return TALKS.has(this.kind) ? "/socket.io/" : "/engine.io/";
   }
 
   /** A stub of its own for each use: one that has seen its object fail stays broken. */
@@ -45,7 +70,7 @@ export class TestObject {
   }
 
   fetch(meta: Partial<InternalRequest> & Pick<InternalRequest, "op">, body?: BodyInit): Promise<Response> {
-    const url = `https://example.com/engine.io/?EIO=4&transport=${meta.transport ?? "polling"}`;
+    const url = `https://example.com${this.path}?EIO=4&transport=${meta.transport ?? "polling"}`;
     const request = { method: "GET", url, headers: [] };
     const rest = {
       transport: "polling",
@@ -125,8 +150,8 @@ export class PollingClient {
   }
 
   request(init: RequestInit = {}, transport = "polling"): Promise<Response> {
-    const url = `https://example.com/engine.io/?EIO=4&transport=${transport}&sid=${this.sid}`;
-    return Promise.resolve(this.object.definition.app.request(url, init, env));
+    const url = `https://example.com${this.object.path}?EIO=4&transport=${transport}&sid=${this.sid}`;
+    return Promise.resolve(this.object.app.request(url, init, env));
   }
 
   /** Asks, and gives the payload; a refusal comes with its status. */

@@ -1,0 +1,125 @@
+import type { Server } from "../../src/server/index.ts";
+import { type Application, applications } from "../fixtures/worker.ts";
+import { type PollingClient, RS, type SocketClient, type TalkKind, TestObject } from "./support.ts";
+
+export type TransportName = "polling" | "websocket";
+
+/** An object with a Socket.IO server, whose application is the test's own. */
+export class TalkObject extends TestObject {
+  constructor(name: string, application: Application, kind: TalkKind = "TALK") {
+    super(name, kind);
+    this.deploy(application);
+  }
+
+  /** The code of the next instance. */
+  deploy(application: Application): void {
+    applications.set(this.stub.id.toString(), application);
+  }
+
+  /** Server code outside of any packet, as a method of the object's class. */
+  act<R>(action: (io: Server) => R | Promise<R>): Promise<R> {
+    return this.run((instance) => action((instance as unknown as { io: Server }).io));
+  }
+
+  async connect(transport: TransportName = "websocket"): Promise<Talker> {
+    if (transport === "polling") return new PollingTalker(await this.openPolling());
+    return new SocketTalker(await this.openSocket());
+  }
+
+  /** A client that has joined the main namespace. */
+  async join(transport: TransportName = "websocket", auth?: object): Promise<Talker> {
+    const client = await this.connect(transport);
+    await client.join("/", auth);
+    return client;
+  }
+}
+
+/** A client of the main namespace, and of others, in wire bytes. */
+export abstract class Talker {
+  /** The id of its socket in the namespace it joined last. */
+  id = "";
+  #lastAck = 100;
+
+  abstract readonly sid: string;
+  /** Sends packets in one go. */
+  abstract say(...packets: string[]): Promise<void>;
+  /** The next packet. */
+  abstract hear(): Promise<string>;
+
+  /** Joins, and gives what came before the answer, and the answer. */
+  async join(nsp = "/", auth?: object): Promise<string[]> {
+    const prefix = nsp === "/" ? "40" : `40${nsp},`;
+    await this.say(prefix + (auth === undefined ? "" : JSON.stringify(auth)));
+    const heard = await this.hearUntil(`${prefix}{`);
+    this.id = (JSON.parse(heard.at(-1)!.slice(prefix.length)) as { sid: string }).sid;
+    return heard;
+  }
+
+  /** What comes up to the first packet that begins so. */
+  async hearUntil(prefix: string): Promise<string[]> {
+    const heard: string[] = [];
+    for (;;) {
+      const packet = await this.hear();
+      heard.push(packet);
+      if (packet.startsWith(prefix)) return heard;
+    }
+  }
+
+  /** Emits and waits for the acknowledgement; gives the packets that came before it, and it, without its id. */
+  async ask(event: string, ...args: unknown[]): Promise<string[]> {
+    const id = ++this.#lastAck;
+    await this.say(`42${id}${JSON.stringify([event, ...args])}`);
+    const heard = await this.hearUntil(`43${id}[`);
+    return [...heard.slice(0, -1), heard.at(-1)!.replace(`43${id}`, "43")];
+  }
+}
+
+class SocketTalker extends Talker {
+  readonly client: SocketClient;
+
+  constructor(client: SocketClient) {
+    super();
+    this.client = client;
+  }
+
+  get sid(): string {
+    return this.client.sid;
+  }
+
+  async say(...packets: string[]): Promise<void> {
+    for (const packet of packets) this.client.socket.send(packet);
+  }
+
+  hear(): Promise<string> {
+    return this.client.text();
+  }
+}
+
+class PollingTalker extends Talker {
+  readonly client: PollingClient;
+  readonly #unread: string[] = [];
+
+  constructor(client: PollingClient) {
+    super();
+    this.client = client;
+  }
+
+  get sid(): string {
+    return this.client.sid;
+  }
+
+  async say(...packets: string[]): Promise<void> {
+    const answer = await this.client.post(packets.join(RS));
+    if (answer !== "200 ok") throw new Error(`POST: ${answer}`);
+  }
+
+  async hear(): Promise<string> {
+    while (this.#unread.length === 0) {
+      const response = await this.client.request();
+      const payload = await response.text();
+      if (response.status !== 200) throw new Error(`GET: ${response.status} ${payload}`);
+      this.#unread.push(...payload.split(RS).filter((packet) => packet !== "2"));
+    }
+    return this.#unread.shift() as string;
+  }
+}
