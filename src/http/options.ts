@@ -40,6 +40,10 @@ export interface HttpOptions {
    * @example allowRequest: (request, env) => request.headers.get("origin") === env.ORIGIN || "Wrong origin"
    */
   allowRequest?(request: EngineRequest, env: Cloudflare.Env): boolean | string | Promise<boolean | string>;
+  /** Accepted, without effect: the runtime decides how WebSockets are compressed. */
+  perMessageDeflate?: unknown;
+  /** Accepted, without effect: Cloudflare compresses answers by itself. */
+  httpCompression?: unknown;
   /** The official client's files, from "socket.io-edge/client-files". @default false */
   serveClient?: ClientFiles | false;
   /**

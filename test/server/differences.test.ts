@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import type { ServerOptions } from "../../src/http/define-server.ts";
+import { FakeObject } from "./fakes.ts";
+
+/** Rows of docs/differences.md that no other chapter shows. */
+describe("other than on Node, this server", () => {
+  it("fixes the path by its option", () => {
+    const { io } = new FakeObject(() => {}, { options: { path: "/chat/" } });
+    expect(io.path()).toBe("/chat");
+    // @ts-expect-error there is no setter
+    io.path("/other");
+    expect(io.path()).toBe("/chat");
+  });
+
+  it("takes compression flags and sends the same frames", async () => {
+    const options: ServerOptions = { perMessageDeflate: { threshold: 1 }, httpCompression: false };
+    const object = new FakeObject(() => {}, { options });
+    const client = await object.connect();
+    const id = await client.join();
+    client.take();
+    const text = "x".repeat(2_000);
+    object.io.compress(true).emit("a", text);
+    object.io.to(id).compress(false).emit("a", text);
+    object.io.sockets.sockets.get(id)?.compress(true).emit("a", text);
+    object.io.emit("a", text);
+    const frames = client.take();
+    expect(frames).toEqual(Array(4).fill(`42["a","${text}"]`));
+  });
+
+  it("keeps the first request as plain data", async () => {
+    const object = new FakeObject(() => {});
+    const client = await object.connect();
+    const socket = object.io.sockets.sockets.get(await client.join());
+    expect(socket?.request).toBe(socket?.conn.request);
+    expect(socket?.request).toMatchObject({
+      method: "GET",
+      url: "https://example.com/socket.io/?EIO=4&transport=polling&token=abc",
+      _query: { EIO: "4", transport: "polling", token: "abc" },
+    });
+    expect(socket?.request.headers.get("origin")).toBe("https://example.com");
+    // What is on the handshake has the official form.
+    expect(socket?.handshake).toMatchObject({
+      url: "/socket.io/?EIO=4&transport=polling&token=abc",
+      headers: { origin: "https://example.com" },
+    });
+  });
+
+  it("refuses whom a middleware throws at", async () => {
+    const object = new FakeObject((io) => {
+      io.of("/throws").use(() => {
+        throw Object.assign(new Error("no"), { data: { why: 1 } });
+      });
+      io.of("/rejects").use(async () => {
+        throw new Error("not this either");
+      });
+      io.of("/nothing").use(async () => {
+        throw undefined;
+      });
+    });
+    const client = await object.connect();
+    expect(await client.ask("0/throws,", "0/rejects,", "0/nothing,")).toEqual([
+      '44/throws,{"message":"no","data":{"why":1}}',
+      '44/rejects,{"message":"not this either"}',
+      '44/nothing,{"message":"refused"}',
+    ]);
+    expect([client.isOpen, object.logs.length]).toEqual([true, 3]);
+  });
+});
