@@ -44,7 +44,7 @@ export interface ServerDefinition<
   /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", chat.app)`. */
   readonly app: App;
   /** Emits from outside the object: from a route, a cron trigger, a queue consumer. */
-  emitter(env: Cloudflare.Env): Emitter<EmitEvents, SocketData>;
+  emitter(env: Cloudflare.Env): Emitter<EmitEvents, SocketData, ServerSideEvents>;
 }
 
 /**
@@ -91,7 +91,7 @@ export function defineServer<
   return {
     SessionObject,
     app: createApp({ path: "/socket.io", ...options }, source),
-    emitter: (env) => new Emitter<EmitEvents, SocketData>(env, source),
+    emitter: (env) => new Emitter<EmitEvents, SocketData, ServerSideEvents>(env, source),
   };
 }
 

@@ -1,3 +1,4 @@
+import { toPlain } from "../server/plain.ts";
 import type { EmitterHandshake, RemoteDetails } from "./emitter.ts";
 
 /** One operation of an emitter, as it travels to the object: plain data. */
@@ -7,7 +8,7 @@ export interface EmitterCall {
   readonly except: readonly string[];
   readonly isVolatile: boolean;
   readonly operation:
-    | { readonly type: "emit"; readonly args: readonly unknown[] }
+    | { readonly type: "emit" | "server"; readonly args: readonly [event: string, ...args: unknown[]] }
     | { readonly type: "join" | "leave"; readonly rooms: readonly string[] }
     | { readonly type: "disconnect"; readonly close: boolean }
     | { readonly type: "fetch" };
@@ -15,7 +16,7 @@ export interface EmitterCall {
 
 /** What of a server an emitter uses. */
 interface Broadcaster {
-  of(nsp: string): { to(rooms: string[]): Operator };
+  of(nsp: string): { to(rooms: string[]): Operator; _onServerSideEmit(args: [string, ...unknown[]]): void };
 }
 
 interface Operator {
@@ -37,13 +38,17 @@ interface FetchedSocket {
 
 /** Carries out what an emitter asked for, inside the object. */
 export async function performCall(io: Broadcaster, call: EmitterCall): Promise<RemoteDetails[] | undefined> {
-  const chosen = io.of(call.nsp).to([...call.rooms]);
+  const nsp = io.of(call.nsp);
+  const chosen = nsp.to([...call.rooms]);
   const excepted = call.except.length === 0 ? chosen : chosen.except([...call.except]);
   const operator = call.isVolatile ? excepted.volatile : excepted;
   const { operation } = call;
   switch (operation.type) {
     case "emit":
-      operator.emit(String(operation.args[0]), ...operation.args.slice(1));
+      operator.emit(...operation.args);
+      return undefined;
+    case "server":
+      nsp._onServerSideEmit([...operation.args]);
       return undefined;
     case "join":
       operator.socketsJoin([...operation.rooms]);
@@ -59,11 +64,8 @@ export async function performCall(io: Broadcaster, call: EmitterCall): Promise<R
   }
 }
 
+/** A copy: what is given out may be tracked, and only plain data with prototypes of its own kind travels. */
 function toDetails({ id, handshake, rooms, data }: FetchedSocket): RemoteDetails {
-  // A copy: what is given out may be tracked, and only plain data travels.
-  return { id, handshake: { ...handshake }, rooms: [...rooms], data: structuredClone(toPlain(data)) };
-}
-
-function toPlain(data: unknown): unknown {
-  return data === undefined ? undefined : JSON.parse(JSON.stringify(data));
+  const details = { id, handshake: { ...handshake }, rooms: [...rooms], data };
+  return structuredClone(toPlain(details, "socket", () => {})) as RemoteDetails;
 }

@@ -1,6 +1,7 @@
 import { getObject, type ObjectSource } from "../objects/namespace.ts";
 import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/events.ts";
 import type { Handshake } from "../server/handshake.ts";
+import { assertFree, RESERVED_SERVER_SIDE } from "../server/reserved.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { EmitterCall } from "./emitter-call.ts";
 
@@ -24,7 +25,11 @@ interface CallTarget {
  * @example
  * await chat.emitter(env).to("news").emit("headline", text);
  */
-export class Emitter<EmitEvents extends EventsMap = DefaultEventsMap, SocketData = Untyped> {
+export class Emitter<
+  EmitEvents extends EventsMap = DefaultEventsMap,
+  SocketData = Untyped,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+> {
   readonly #env: Cloudflare.Env;
   readonly #source: ObjectSource;
   readonly #target: Omit<EmitterCall, "operation">;
@@ -40,27 +45,32 @@ export class Emitter<EmitEvents extends EventsMap = DefaultEventsMap, SocketData
   }
 
   /** Another namespace; the leading slash may be left out. */
-  of(nsp: string): Emitter<EmitEvents, SocketData> {
+  of(nsp: string): Emitter<EmitEvents, SocketData, ServerSideEvents> {
     return this.#with({ nsp: nsp.startsWith("/") ? nsp : `/${nsp}` });
   }
 
   /** Adds rooms; a socket in several of them is reached once. */
-  to(room: string | string[]): Emitter<EmitEvents, SocketData> {
+  to(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents> {
     return this.#with({ rooms: [...this.#target.rooms, ...[room].flat()] });
   }
 
-  in(room: string | string[]): Emitter<EmitEvents, SocketData> {
+  in(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents> {
     return this.to(room);
   }
 
   /** Leaves out who is in any of these rooms. */
-  except(room: string | string[]): Emitter<EmitEvents, SocketData> {
+  except(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents> {
     return this.#with({ except: [...this.#target.except, ...[room].flat()] });
   }
 
   /** Drops the packet for clients whose transport is not ready that moment. */
-  get volatile(): Emitter<EmitEvents, SocketData> {
+  get volatile(): Emitter<EmitEvents, SocketData, ServerSideEvents> {
     return this.#with({ isVolatile: true });
+  }
+
+  /** Accepted, without effect: on Workers the runtime decides about compression. */
+  compress(_compress: boolean): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+    return this.#with({});
   }
 
   /**
@@ -68,12 +78,16 @@ export class Emitter<EmitEvents extends EventsMap = DefaultEventsMap, SocketData
    * @throws Error for a reserved event name, or a function among the arguments
    */
   async emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): Promise<void> {
-    if (args.some((arg: unknown) => typeof arg === "function")) {
-      throw new Error(
-        "an emitter cannot take acknowledgements; call a method of your own on the object's class",
-      );
-    }
-    await this.#call({ type: "emit", args: [ev, ...args] });
+    await this.#send("emit", ev, args);
+  }
+
+  /** Reaches what listens to the event on the server itself: `io.on(ev, ...)`, or a namespace's `on`. */
+  async serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
+    ev: Ev,
+    ...args: EventParams<ServerSideEvents, Ev>
+  ): Promise<void> {
+    assertFree(ev, RESERVED_SERVER_SIDE);
+    await this.#send("server", ev, args);
   }
 
   async socketsJoin(room: string | string[]): Promise<void> {
@@ -94,7 +108,16 @@ export class Emitter<EmitEvents extends EventsMap = DefaultEventsMap, SocketData
     return (await this.#call({ type: "fetch" })) as RemoteDetails<SocketData>[];
   }
 
-  #with(change: Partial<EmitterCall>): Emitter<EmitEvents, SocketData> {
+  async #send(type: "emit" | "server", ev: unknown, args: readonly unknown[]): Promise<void> {
+    if (args.some((arg) => typeof arg === "function")) {
+      throw new Error(
+        "an emitter cannot take acknowledgements; call a method of your own on the object's class",
+      );
+    }
+    await this.#call({ type, args: [String(ev), ...args] });
+  }
+
+  #with(change: Partial<EmitterCall>): Emitter<EmitEvents, SocketData, ServerSideEvents> {
     return new Emitter(this.#env, this.#source, { ...this.#target, ...change });
   }
 

@@ -1,4 +1,4 @@
-import { PacketType, RESERVED_EVENTS, type SocketPacket } from "../codec/index.ts";
+import { PacketType, type SocketPacket } from "../codec/index.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { Adapter, BroadcastOptions, SocketDetails } from "./adapter.ts";
 import type {
@@ -12,6 +12,7 @@ import type {
   Last,
 } from "./events.ts";
 import type { Handshake } from "./handshake.ts";
+import { assertFree } from "./reserved.ts";
 import type { AnySocket } from "./socket.ts";
 import type { BroadcastFlags, Room, SocketId } from "./socket-types.ts";
 
@@ -72,7 +73,7 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
   }
 
   emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): boolean {
-    if (RESERVED_EVENTS.has(ev)) throw new Error(`"${String(ev)}" is a reserved event name; choose another`);
+    assertFree(ev);
     const data: unknown[] = [ev, ...args];
     const packet: SocketPacket = { type: PacketType.EVENT, nsp: this.#adapter.nsp.name, data };
     if (typeof data.at(-1) === "function") this.#emitWithResponses(packet, data.pop() as Responses);

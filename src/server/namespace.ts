@@ -20,6 +20,7 @@ import type {
   RemoveAcknowledgements,
 } from "./events.ts";
 import type { Member, Membership } from "./membership.ts";
+import { assertFree, RESERVED_SERVER_SIDE } from "./reserved.ts";
 import type { Server } from "./server.ts";
 import type { Socket } from "./socket.ts";
 import { SocketMap } from "./socket-map.ts";
@@ -47,8 +48,6 @@ interface BroadcastAck {
 }
 
 type AnyAdapterConstructor = { new (nsp: AnyNamespace): Adapter; (nsp: AnyNamespace): Adapter };
-
-const RESERVED_SERVER_SIDE: ReadonlySet<unknown> = new Set(["connect", "connection", "new_namespace"]);
 
 /** Acknowledgement ids that one asking for a block yields. */
 const ACK_BLOCK = 1_000;
@@ -169,8 +168,7 @@ export class Namespace<
     ev: Ev,
     ...args: EventParams<DecorateAcknowledgementsWithTimeoutAndMultipleResponses<ServerSideEvents>, Ev>
   ): boolean {
-    if (RESERVED_SERVER_SIDE.has(ev))
-      throw new Error(`"${String(ev)}" is a reserved event name; choose another`);
+    assertFree(ev, RESERVED_SERVER_SIDE);
     const packet: unknown[] = [ev, ...args];
     if (!this._core.isMuted || typeof packet.at(-1) === "function") this.adapter.serverSideEmit(packet);
     return true;

@@ -1,4 +1,3 @@
-import { RESERVED_EVENTS } from "../codec/index.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import {
@@ -27,6 +26,7 @@ import { createHandshake, type Handshake } from "./handshake.ts";
 import type { Member } from "./membership.ts";
 import type { Namespace } from "./namespace.ts";
 import type { AckCallback } from "./pending-acks.ts";
+import { assertFree } from "./reserved.ts";
 import { type SocketOrigin, SocketState } from "./socket-state.ts";
 import type { BroadcastFlags, Room, SocketReservedEvents } from "./socket-types.ts";
 import { guardUserProperties } from "./user-properties.ts";
@@ -147,7 +147,7 @@ export class Socket<
    * socket.timeout(5_000).emit("question", 42, (error, answer) => {});
    */
   override emit<Ev extends EventName<EmitEvents>>(ev: Ev, ...args: EventArgs<EmitEvents, Ev>): boolean {
-    if (RESERVED_EVENTS.has(ev)) throw new Error(`"${String(ev)}" is a reserved event name; choose another`);
+    assertFree(ev);
     const flags = this.#takeFlags();
     const data: unknown[] = [ev, ...args];
     const ack = typeof data[data.length - 1] === "function" ? (data.pop() as AckCallback) : undefined;
@@ -164,7 +164,7 @@ export class Socket<
     ev: Ev,
     ...args: AllButLast<EventParams<EmitEvents, Ev>>
   ): Promise<FirstNonErrorArg<Last<EventParams<EmitEvents, Ev>>>> {
-    if (RESERVED_EVENTS.has(ev)) throw new Error(`"${String(ev)}" is a reserved event name; choose another`);
+    assertFree(ev);
     const flags = this.#takeFlags();
     return new Promise((resolve, reject) => {
       const ack: AckCallback = (...answer) => {
