@@ -152,8 +152,10 @@ export function openEngine(
         credentials: opts.withCredentials ? "include" : undefined,
         signal: abort.signal,
       });
-      context = response;
-      if (response.ok) return await response.text();
+      const body = await response.text();
+      if (response.ok) return body;
+      // The end of the connection takes the body away from a response that nobody has read.
+      context = new Response(body, response);
     } catch (error) {
       context = error as object;
     }

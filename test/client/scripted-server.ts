@@ -1,0 +1,141 @@
+import { HttpResponse, http, ws } from "msw";
+import { setupServer } from "msw/node";
+
+export const HANDSHAKE = {
+  sid: "abc",
+  upgrades: [] as string[],
+  pingInterval: 25_000,
+  pingTimeout: 20_000,
+  maxPayload: 1_000_000,
+};
+
+type Answer = Response | Promise<Response> | undefined;
+
+/** The server's end of a WebSocket. */
+export interface Peer {
+  url: URL;
+  send(data: string): void;
+  close(code?: number): void;
+  onMessage?: (data: string) => void;
+}
+
+const interceptor = setupServer();
+const link = ws.link(/^ws:/);
+
+/** Stands between the client and the network, from `listen` to `close`: what no server answers waits for ever. */
+export const network = {
+  listen: () => interceptor.listen({ onUnhandledFrame: silence }),
+  close: () => interceptor.close(),
+};
+
+let count = 0;
+
+/**
+ * A server of which a test decides every answer. Left alone it opens a session, welcomes the namespace and then keeps
+ * each poll until something is pushed.
+ */
+export class ScriptedServer {
+  readonly #waiting: ((body: string) => void)[] = [];
+  readonly #queue: string[] = [];
+  handshake = { ...HANDSHAKE };
+  /** How many sessions were asked for. */
+  handshakes = 0;
+  /** GETs of an open session, past and present. */
+  polls = 0;
+  /** The most GETs of a session that ever waited at a time. */
+  overlap = 0;
+  /** Bodies of the POSTs, in order. */
+  readonly posts: string[] = [];
+  readonly url: string;
+  onHandshake: () => Answer = () => undefined;
+  onPoll: () => Answer = () => undefined;
+  onPost: (body: string) => Answer = () => undefined;
+
+  /** A host of its own, so that the last words of one test's client reach no other test. */
+  constructor(url = `http://faults-${count++}.test`) {
+    this.url = url;
+    interceptor.resetHandlers();
+    const path = `${url}/socket.io/`;
+    interceptor.use(
+      http.get(path, ({ request }) => {
+        if (new URL(request.url).searchParams.has("sid")) return this.onPoll() ?? this.#poll();
+        this.handshakes++;
+        this.#waiting.length = 0;
+        this.#queue.length = 0;
+        return this.onHandshake() ?? text(`0${JSON.stringify(this.handshake)}`);
+      }),
+      http.post(path, async ({ request }) => {
+        const body = await request.text();
+        this.posts.push(body);
+        const answer = this.onPost(body);
+        if (answer) return answer;
+        if (body.split("\x1e").some((frame) => frame.startsWith("40"))) this.push('40{"sid":"socket-id"}');
+        return text("ok");
+      }),
+    );
+  }
+
+  /** Answers WebSockets; without it they never open. */
+  acceptWebSockets(onConnection: (peer: Peer) => void): void {
+    interceptor.use(
+      link.addEventListener("connection", ({ client }) => {
+        const peer: Peer = {
+          url: new URL(client.url),
+          send: (data) => client.send(data),
+          close: (code) => client.close(code),
+        };
+        client.addEventListener("message", ({ data }) => peer.onMessage?.(String(data)));
+        onConnection(peer);
+      }),
+    );
+  }
+
+  /** Answers the waiting poll, or the next one. */
+  push(body: string): void {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(body);
+    else this.#queue.push(body);
+  }
+
+  async #poll(): Promise<Response> {
+    this.polls++;
+    const queued = this.#queue.shift();
+    if (queued !== undefined) return text(queued);
+    const body = await new Promise<string>((resolve) => {
+      this.#waiting.push(resolve);
+      this.overlap = Math.max(this.overlap, this.#waiting.length);
+    });
+    return text(body);
+  }
+}
+
+export function text(body: string, status = 200): Response {
+  return new HttpResponse(body, { status, headers: { "content-type": "text/plain; charset=UTF-8" } });
+}
+
+export function refusal(status: number, code: number, message: string): Response {
+  return HttpResponse.json({ code, message }, { status });
+}
+
+/** The connection breaks instead of an answer. */
+export function networkError(): Response {
+  return HttpResponse.error();
+}
+
+/** A body that breaks off after `start`. */
+export function truncated(start: string): Response {
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(start));
+    },
+    pull(controller) {
+      controller.error(new TypeError("terminated"));
+    },
+  });
+  return new HttpResponse(body, { status: 200 });
+}
+
+/** Never. */
+export function silence(): Promise<never> {
+  return new Promise(() => {});
+}
