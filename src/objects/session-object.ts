@@ -78,10 +78,14 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
   };
 }
 
-function requireSqlite(ctx: DurableObjectState): void {
-  if (ctx.storage.kv !== undefined) return;
-  throw new Error(
-    "socket.io-edge: the object needs SQLite storage; in wrangler.toml the migration has to say " +
-      'new_sqlite_classes = ["SessionObject"] instead of new_classes (a class that has data cannot be changed: take a new name)',
-  );
+function requireSqlite({ storage }: DurableObjectState): void {
+  try {
+    // It is there with the old storage too, and throws when it is used; this reads no row.
+    void storage.sql.databaseSize;
+  } catch {
+    throw new Error(
+      "socket.io-edge: the object needs SQLite storage; in wrangler.toml the migration has to say " +
+        'new_sqlite_classes = ["SessionObject"] instead of new_classes (a class that has data cannot be changed: take a new name)',
+    );
+  }
 }

@@ -44,8 +44,13 @@ export async function startEdge(name: string, variant = "default", isHasty = fal
   return startWorker(await bundle(entry(name, variant) + (isHasty ? HASTE : "")));
 }
 
-/** Runs a bundled Worker whose class `SessionObject` holds the sessions. */
-export async function startWorker(contents: string): Promise<Running> {
+type Configuration = Record<string, { className: string; useSQLite: boolean }>;
+
+/** Runs a bundled Worker whose class `SessionObject` holds the sessions, unless its configuration says otherwise. */
+export async function startWorker(
+  contents: string,
+  durableObjects: Configuration = { SESSIONS: { className: "SessionObject", useSQLite: true } },
+): Promise<Running> {
   const complaints: string[] = [];
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
@@ -56,7 +61,7 @@ export async function startWorker(contents: string): Promise<Running> {
       modules: [{ type: "ESModule", path: "worker.js", contents }],
       compatibilityDate: "2026-10-23",
       compatibilityFlags: ["enable_request_signal"],
-      durableObjects: { SESSIONS: { className: "SessionObject", useSQLite: true } },
+      durableObjects,
     }),
     handleStructuredLogs: ({ level, message }) => {
       if (level === "warn" || level === "error") complaints.push(`${level}: ${message}`);
