@@ -1,4 +1,4 @@
-import type { Frame } from "../codec/index.ts";
+import type { EnginePacket } from "../codec/index.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { ConnectionError } from "./errors.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
@@ -10,7 +10,7 @@ export type EngineEvents = {
   connection_error: (error: ConnectionError<EngineRequest>) => void;
   initial_headers: (headers: Headers, request: EngineRequest) => void;
   headers: (headers: Headers, request: EngineRequest) => void;
-  flush: (session: Session, frames: readonly Frame[]) => void;
+  flush: (session: Session, packets: readonly EnginePacket[]) => void;
   drain: (session: Session) => void;
 };
 

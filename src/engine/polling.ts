@@ -27,7 +27,7 @@ export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
   const isDue = now >= poll.pingDueAt;
   if (state.queue.length > 0 || isDue) {
     if (state.queue.length > 0) effects.push(QUEUED);
-    effects.push({ type: "reply", frames: takeFrames(state, poll, now) }, { type: "report", event: "drain" });
+    effects.push({ type: "reply", frames: takeFrames(state, poll, now) }, ...drained(state));
     return effects;
   }
   state.poll = poll;
@@ -41,12 +41,11 @@ export const onFlush: Transition<"flush"> = (state, { now }) => {
   const { poll } = state;
   if (poll === null || state.queue.length === 0) return NOTHING;
   const frames = takeFrames(state, poll, now);
-  const drain: Effect = { type: "report", event: "drain" };
   state.seenAt = now;
   state.poll = null;
   // A session that closes says so with the next GET, as on Node: in one payload with a DISCONNECT, clients would see
   // the transport close first, since they handle the packets above it a turn later.
-  return [{ type: "answer", frames }, drain];
+  return [{ type: "answer", frames }, ...drained(state)];
 };
 
 /** A client that follows the probe of its upgrade waits for the poll to end (Swift sends "5" only then). */
@@ -76,6 +75,11 @@ function takeFrames(state: SessionState, poll: WaitingPoll, now: number): Frame[
   state.queuedBytes -= byteLength(taken);
   frames.push(...taken);
   return frames;
+}
+
+/** Nothing waits any more. What did not fit into one payload is still there. */
+function drained(state: SessionState): Effect[] {
+  return state.queue.length === 0 ? [{ type: "report", event: "drain" }] : NOTHING;
 }
 
 /** Puts frames into the queue of a session that polls, or ends it when nobody reads. */

@@ -1,4 +1,5 @@
 import type { Effect } from "./effects.ts";
+import type { Engine } from "./engine.ts";
 import type { Session } from "./session.ts";
 import type { CloseReason, SessionRules } from "./state.ts";
 
@@ -19,6 +20,7 @@ export interface SessionConsumer {
 /** The platform below a session. */
 export interface SessionLink {
   readonly rules: SessionRules;
+  readonly engine: Engine;
   now(): number;
   isMuted(): boolean;
   /** A number that changes with every turn of the event loop. */

@@ -1,8 +1,9 @@
-import { type EnginePacket, encodeFrame, type Frame } from "../codec/index.ts";
+import { decodeFrame, type EnginePacket, encodeFrame, type Frame } from "../codec/index.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
-import type { Effect, SessionEvent } from "./effects.ts";
+import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
 import type { EngineRequest } from "./request.ts";
+import { type Sendable, toData } from "./sendable.ts";
 import type { SessionConsumer, SessionLink } from "./session-ports.ts";
 import type { CloseReason, SessionState, TransportName } from "./state.ts";
 import { PING_EACH_BYTES, transition } from "./transition.ts";
@@ -15,11 +16,20 @@ export type SessionEvents = {
   upgrade: (transport: { readonly name: TransportName }) => void;
   packet: (packet: EnginePacket) => void;
   packetCreate: (packet: EnginePacket) => void;
-  flush: (frames: readonly Frame[]) => void;
+  flush: (packets: readonly EnginePacket[]) => void;
   drain: () => void;
   heartbeat: () => void;
-  error: (error: unknown) => void;
 };
+
+/** The transport as user code sees it. */
+export interface SessionTransport {
+  readonly name: TransportName;
+  readonly writable: boolean;
+}
+
+type SendCallback = (transport: SessionTransport) => void;
+
+const SETTLED = Promise.resolve();
 
 /** What of a session never changes. */
 export interface SessionIdentity {
@@ -46,8 +56,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly openedAt: number;
   /** Loaded by an instance that did not open it. */
   readonly recovered: boolean;
-  /** The transport as user code sees it. */
-  readonly transport: { readonly name: TransportName; readonly writable: boolean };
+  readonly transport: SessionTransport;
   consumer: SessionConsumer | null = null;
   /** What `consumer.record()` gave when it was last saved. */
   stored: unknown;
@@ -56,7 +65,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   readonly #link: SessionLink;
   #wroteInTurn = -1;
-  #callbacks: (() => void)[] = [];
+  #callbacks: SendCallback[] = [];
   #isResumed: boolean;
   #held: (() => void)[] | null = null;
   #heldBytes = 0;
@@ -95,17 +104,18 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /**
-   * Sends one message. `callback` runs when a transport has taken it.
+   * Sends one message. `callback` runs when the transport has taken it: never, if the session ends before.
    * A message to a session that is over is dropped, as on Node.
    */
-  send(data: string | ArrayBuffer | ArrayBufferView, _options?: unknown, callback?: () => void): this {
-    if (this.#link.isMuted()) return this;
-    if (callback !== undefined) this.#callbacks.push(callback);
+  send(data: Sendable, options?: unknown, callback?: SendCallback): this {
+    if (this.#link.isMuted() || this.state.phase !== "open") return this;
+    const then = typeof options === "function" ? (options as SendCallback) : callback;
+    if (then !== undefined) this.#callbacks.push(then);
     this.sendFrames([encodeFrame({ type: "message", data: toData(data) })]);
     return this;
   }
 
-  write(data: string | ArrayBuffer | ArrayBufferView, options?: unknown, callback?: () => void): this {
+  write(data: Sendable, options?: unknown, callback?: SendCallback): this {
     return this.send(data, options, callback);
   }
 
@@ -134,7 +144,7 @@ export class Session extends EventEmitter<SessionEvents> {
     const { state } = this;
     if (state.phase !== "open" || (isVolatile && !this.#isWritable())) return false;
     if (this.listenerCount("packetCreate") > 0) {
-      for (const frame of frames) this.emit("packetCreate", toPacket(frame));
+      for (const frame of frames) this.emit("packetCreate", decodeFrame(frame));
     }
     if (state.unansweredBytes >= PING_EACH_BYTES) this.#countAnswered();
     this.dispatch({ type: "send", frames, now: this.#link.now() });
@@ -154,7 +164,6 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** A packet that came over the WebSocket that wants to take over. */
   receiveOnCandidate(packet: EnginePacket): void {
-    if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
     this.dispatch({ type: "candidate-packet", packet });
   }
 
@@ -171,8 +180,14 @@ export class Session extends EventEmitter<SessionEvents> {
         return;
       case "write":
         this.#wroteInTurn = this.#link.turn();
+        this.#flushes(effect.frames);
         this.#link.carryOut(this, effect);
-        if (this.#callbacks.length > 0 || this.listenerCount("drain") > 0) this.#drained();
+        this.#drained();
+        return;
+      case "answer":
+      case "reply":
+        this.#flushes(effect.frames);
+        this.#link.carryOut(this, effect);
         return;
       case "save":
         this.#link.touched(this, true);
@@ -212,8 +227,8 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   #hand(message: string | Uint8Array): void {
-    if (this.listenerCount("message") > 0) this.emit("message", message);
     if (this.listenerCount("data") > 0) this.emit("data", message);
+    if (this.listenerCount("message") > 0) this.emit("message", message);
     this.consumer?.message(message);
   }
 
@@ -258,11 +273,30 @@ export class Session extends EventEmitter<SessionEvents> {
     else this.emit(event, { name: "websocket" });
   }
 
+  /** Packets are about to leave. A noop or a close is the transport's own affair. */
+  #flushes(frames: readonly Frame[]): void {
+    const { engine } = this.#link;
+    const isOwn = this.listenerCount("flush") > 0;
+    const isPing = frames[0] === PING && this.listenerCount("packetCreate") > 0;
+    if (!isOwn && !isPing && engine.listenerCount("flush") === 0) return;
+    if (frames[0] === NOOP || frames[0] === CLOSE) return;
+    const packets = frames.map((frame) => decodeFrame(frame));
+    if (isPing) this.emit("packetCreate", { type: "ping" });
+    if (isOwn) this.emit("flush", packets);
+    engine.emit("flush", this, packets);
+  }
+
   #drained(): void {
+    const { engine } = this.#link;
     if (this.listenerCount("drain") > 0) this.emit("drain");
+    if (engine.listenerCount("drain") > 0) engine.emit("drain", this);
+    if (this.#callbacks.length === 0) return;
     const callbacks = this.#callbacks;
     this.#callbacks = [];
-    for (const callback of callbacks) callback();
+    const run = () => {
+      for (const callback of callbacks) callback(this.transport);
+    };
+    this.#link.keepAwake(SETTLED.then(run));
   }
 
   #isWritable(): boolean {
@@ -278,17 +312,4 @@ export class Session extends EventEmitter<SessionEvents> {
     const pongedAt = Math.max(state.pongedAt, this.#link.pongedAt(this));
     if (pongedAt >= state.pingedAt) state.unansweredBytes = 0;
   }
-}
-
-function toData(data: string | ArrayBuffer | ArrayBufferView): string | Uint8Array {
-  if (typeof data === "string" || data instanceof Uint8Array) return data;
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return String(data);
-}
-
-function toPacket(frame: Frame): EnginePacket {
-  return typeof frame === "string"
-    ? { type: "message", data: frame.slice(1) }
-    : { type: "message", data: frame };
 }

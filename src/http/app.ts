@@ -105,11 +105,7 @@ async function serve(
 }
 
 /** A POST that says only "3" proves nothing that the next poll does not prove better; it is answered here. */
-async function post(
-  request: Request,
-  meta: InternalRequest,
-  object: DurableObjectStub,
-): Promise<Response> {
+async function post(request: Request, meta: InternalRequest, object: DurableObjectStub): Promise<Response> {
   // Longer bodies are not read here: the object has to see an upload that overlaps another one, or is too large.
   const body = request.headers.get("content-length") === "1" ? await request.text() : request.body;
   if (body === "3" && meta.protocol === 4) return okResponse();

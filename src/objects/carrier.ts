@@ -1,5 +1,6 @@
 import type { Frame } from "../codec/index.ts";
 import type { Effect } from "../engine/effects.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Session } from "../engine/session.ts";
 import type { PlatformEffect, SessionLink } from "../engine/session-ports.ts";
 import { type SessionRules, toStored } from "../engine/state.ts";
@@ -12,6 +13,7 @@ import type { FixedPart, SessionStore, StoredSession } from "./session-store.ts"
 export interface CarrierHost {
   readonly ctx: DurableObjectState;
   readonly rules: SessionRules;
+  readonly engine: Engine;
   readonly store: SessionStore;
   readonly persists: boolean;
   now(): number;
@@ -65,6 +67,10 @@ export class Carrier implements SessionLink {
 
   get rules(): SessionRules {
     return this.#host.rules;
+  }
+
+  get engine(): Engine {
+    return this.#host.engine;
   }
 
   now(): number {

@@ -10,7 +10,8 @@ ${isExported ? "export " : ""}class SessionObject extends server.SessionObject {
 export default server.app;
 `;
 
-const withBinding = /there is no Durable Object namespace "SESSIONS"; export the class .*\(export class SessionObject extends .*\).*\[\[durable_objects\.bindings\]\] name = "SESSIONS" class_name = "SessionObject" and \[\[migrations\]\] tag = "v1" new_sqlite_classes = \["SessionObject"\]/;
+const withBinding =
+  /there is no Durable Object namespace "SESSIONS"; export the class .*\(export class SessionObject extends .*\).*\[\[durable_objects\.bindings\]\] name = "SESSIONS" class_name = "SessionObject" and \[\[migrations\]\] tag = "v1" new_sqlite_classes = \["SessionObject"\]/;
 
 it.each<[string, boolean, Parameters<typeof startWorker>[1], RegExp]>([
   ["no binding and no exported class", false, {}, withBinding],

@@ -17,6 +17,8 @@ import {
   recover,
   small,
   talk,
+  told,
+  toldQuickly,
 } from "../fixtures/worker.ts";
 
 type Instance = Rpc.DurableObjectBranded & SessionObjectMembers & { readonly engine: Engine };
@@ -35,6 +37,8 @@ const DEFINITIONS = {
   TALK: talk,
   RECOVER: recover,
   CLOSURE: closure,
+  TOLD: told,
+  TOLD_QUICKLY: toldQuickly,
 };
 export type Kind = keyof typeof DEFINITIONS;
 /** Those that run a Socket.IO server. */
