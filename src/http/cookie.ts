@@ -1,14 +1,30 @@
-import { serialize } from "hono/utils/cookie";
 import type { CookieOptions } from "./options.ts";
 
-/** The `Set-Cookie` of a polling handshake, as engine.io writes it: it is for load balancers and logs, nobody reads it here. */
+/**
+ * The `Set-Cookie` of a polling handshake, as engine.io writes it: it is for load balancers and logs, nobody reads it
+ * here.
+ */
 export function toCookie(cookie: true | CookieOptions, sid: string): string {
   const given = cookie === true ? {} : cookie;
-  const { name = "io", path = "/", httpOnly = true, sameSite = "lax", encode, ...rest } = given;
-  return serialize(name, encode?.(sid) ?? sid, {
-    ...rest,
-    path: path === false ? undefined : path,
-    httpOnly: Boolean(httpOnly),
-    sameSite: sameSite === true ? "strict" : sameSite === false ? undefined : sameSite,
-  });
+  const { name = "io", path = "/", httpOnly = true, sameSite = "lax", encode = encodeURIComponent } = given;
+  const attributes: [string, unknown][] = [
+    ["Max-Age", given.maxAge === undefined ? undefined : Math.floor(given.maxAge)],
+    ["Domain", given.domain],
+    ["Path", path],
+    ["Expires", given.expires?.toUTCString()],
+    ["HttpOnly", Boolean(httpOnly)],
+    ["Secure", given.secure === true],
+    ["Partitioned", given.partitioned === true],
+    ["Priority", given.priority && capitalize(given.priority)],
+    ["SameSite", sameSite === true ? "Strict" : sameSite && capitalize(sameSite)],
+  ];
+  const written = attributes
+    .filter(([, value]) => value !== undefined && value !== false)
+    .map(([attribute, value]) => (value === true ? `; ${attribute}` : `; ${attribute}=${value}`));
+  return `${name}=${encode(sid)}${written.join("")}`;
+}
+
+/** Users of JavaScript write these in any case. */
+function capitalize(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1).toLowerCase();
 }

@@ -3,7 +3,7 @@ import type { Running } from "../support/app.ts";
 import { http } from "../support/http.ts";
 import { pathOf, RawSession } from "../support/raw-session.ts";
 import { RawSocket } from "../support/raw-socket.ts";
-import { start, targets } from "../support/targets.ts";
+import { expected, start, targets } from "../support/targets.ts";
 
 describe.each(targets)("headers on %s", (target) => {
   let server: Running;
@@ -50,6 +50,26 @@ describe.each(targets)("headers on %s", (target) => {
     candidate.cut();
   });
 
+  it("lets the application add headers to the answer of a poll that waited, once", async () => {
+    const session = await RawSession.join(server);
+    const waiting = session.begin();
+    await session.post("41");
+    await session.post("40");
+    const { headers, body } = await waiting.reply;
+    expect([body.slice(0, 2), headers["x-every"], headers["x-first"]]).toEqual(["40", "1", undefined]);
+    await session.post("1");
+  });
+
+  it("adds no header of the application to an answer that the Worker gives by itself", async () => {
+    const session = await RawSession.join(server);
+    const pong = await session.post("3");
+    expect([pong.body, pong.headers["x-every"]]).toEqual([
+      "ok",
+      // Nobody asks the object, where the application's listeners are.
+      expected(target, { official: "1", edge: undefined }),
+    ]);
+  });
+
   it("sends the application's cookie beside its own on a polling handshake, as two headers", async () => {
     const session = await RawSession.start(server);
     expect(session.handshake.headers["set-cookie"]).toEqual([
@@ -81,6 +101,10 @@ describe.each(targets)("the cookie on %s", (target) => {
     ["script", "io=SID; Path=/; SameSite=Lax"],
     ["truthy", "io=SID; Path=/; HttpOnly; SameSite=Lax"],
     ["everything", "io=SID; Max-Age=10; Domain=example.com; Path=/; HttpOnly; Secure; SameSite=None"],
+    [
+      "rest",
+      "io=<SID>; Max-Age=100000000; Path=/; Expires=Wed, 02 Jan 2030 03:04:05 GMT; HttpOnly; Secure; Partitioned; Priority=High; SameSite=Strict",
+    ],
     ["off", undefined],
   ])("is written as the options say: %s", async (variant, cookie) => {
     const server = await start(target, "headers", `cookie ${variant}`);
