@@ -70,6 +70,18 @@ describe("the first request of a session", () => {
   });
 });
 
+describe("a refusal by the object", () => {
+  it.each(STATES)("is told to connection_error with its request (object %s)", async (state) => {
+    const object = new TestObject("main", "TOLD");
+    await object.run(() => {});
+    await next(object, state);
+    const url = `${URL_OF.polling}&sid=nobody`;
+    await object.app.request(url, { method: "POST", body: "40", headers: { "x-me": "tester" } }, env);
+    const details = [1, "Session ID unknown", { sid: "nobody" }, "POST", url, "tester", "nobody"];
+    expect(object.journal).toEqual([`refused ${JSON.stringify(details)}`]);
+  });
+});
+
 describe("what listeners of connection send", () => {
   it("goes out with the second poll, and after the handshake on a WebSocket", async () => {
     const object = new TestObject("welcome", "TOLD");

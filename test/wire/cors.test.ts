@@ -108,11 +108,21 @@ describe.each(targets)("CORS on %s", (target) => {
     },
   );
 
-  it("refuses with code 3 when the origin function fails", async () => {
-    server = await start(target, "cors", "function error");
+  it.each([
+    "function error",
+    "delegate error",
+    // The original lets it crash the process.
+    ...(target === "edge" ? ["function throws"] : []),
+  ])("refuses with code 3 when the user's function fails: %s", async (variant) => {
+    server = await start(target, "cors", variant);
     for (const reply of [await preflight(A), await actual(A)]) {
       expect([reply.status, reply.body]).toEqual([400, '{"code":3,"message":"Bad request"}']);
     }
+  });
+
+  it("takes headers for allowedHeaders, and one method as text", async () => {
+    server = await start(target, "cors", "alias");
+    expect(corsOf(await preflight(A))).toEqual({ origin: "*", methods: "GET", headers: "x-one" });
   });
 
   it("forwards every option, each to the answer it belongs to", async () => {

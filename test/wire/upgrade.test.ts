@@ -131,6 +131,21 @@ describe.each(targets)("upgrade on %s", (target) => {
     expect(await session.isAlive()).toBe(true);
   });
 
+  it("survives a candidate whose frames are broken, or larger than allowed", async () => {
+    const session = await RawSession.join(server);
+    const broken = await session.candidate();
+    const raw = (broken.socket as unknown as { _socket: { write(bytes: Uint8Array): void } })._socket;
+    raw.write(new Uint8Array(16).fill(0xff));
+    await broken.end();
+    const large = await session.candidate();
+    large.send("x".repeat(1_000_001));
+    await large.end();
+    expect(await session.isAlive()).toBe(true);
+    const again = await session.upgrade();
+    await isAliveOn(again);
+    again.cut();
+  });
+
   it.each(["close", "cut"] as const)(
     "goes on polling when the candidate goes away (%s) after its probe",
     async (how) => {
