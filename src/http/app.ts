@@ -142,11 +142,8 @@ function refuse(
     return new Response("Internal Server Error", { status: 500 });
   }
   const { code, message, context } = error;
-  try {
-    options.onConnectionError?.({ req: client, code, message, context }, env);
-  } catch (failure) {
-    console.error("socket.io-edge: onConnectionError failed", failure);
-  }
+  const tell = async () => options.onConnectionError?.({ req: client, code, message, context }, env);
+  tell().catch((failure: unknown) => console.error("socket.io-edge: onConnectionError failed", failure));
   return toErrorResponse(error, isUpgrade);
 }
 

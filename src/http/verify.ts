@@ -32,7 +32,7 @@ export async function verify(
     throw new EngineError("BAD_REQUEST", { name: "INVALID_ORIGIN", origin });
   }
   const protocol = EIO === "4" ? 4 : 3;
-  const verified: Verified = { transport: transport as TransportName, sid, protocol, b64: b64 !== undefined };
+  const verified: Verified = { transport: transport as TransportName, sid, protocol, b64: Boolean(b64) };
   if (sid !== "") return verified;
   if (request.method !== "GET") {
     throw new EngineError("BAD_HANDSHAKE_METHOD", { method: request.method });

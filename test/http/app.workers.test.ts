@@ -155,15 +155,21 @@ describe("onConnectionError", () => {
     expect(logged).toEqual([]);
   });
 
-  it("may fail: the client gets its answer all the same, and the log the reason", async () => {
-    const request = appOf({
-      onConnectionError: () => {
+  it.each([
+    [
+      "throw",
+      () => {
         throw new Error("broken");
       },
-    });
-    const response = await request("https://example.com/engine.io/");
-    expect([response.status, logged.length]).toEqual([400, 1]);
-    expect(logged[0]).toEqual(["socket.io-edge: onConnectionError failed", new Error("broken")]);
+    ],
+    ["reject", () => Promise.reject(new Error("broken"))],
+  ])("may %s: the client gets its answer all the same, and the log the reason", async (_how, fail) => {
+    const response = await appOf({ onConnectionError: fail })("https://example.com/engine.io/");
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      '{"code":0,"message":"Transport unknown"}',
+    ]);
+    expect(logged).toEqual([["socket.io-edge: onConnectionError failed", new Error("broken")]]);
   });
 
   it("is told of a failing origin function as a middleware's failure", async () => {
