@@ -3,8 +3,12 @@ import { nextTickAt } from "../engine/heartbeat.ts";
 import type { Session } from "../engine/session.ts";
 import { fromStored, toStored } from "../engine/state.ts";
 import { transition } from "../engine/transition.ts";
+import type { Carrier } from "./carrier.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import type { Sleeper } from "./session-table.ts";
+
+/** How soon a tick is repeated in which something failed, ms. */
+const RETRY_MS = 5_000;
 
 /**
  * What the alarm does: pings, finds the dead, closes those who joined nothing. Sessions that sleep are pinged from their
@@ -13,6 +17,7 @@ import type { Sleeper } from "./session-table.ts";
 export class Heartbeat<Api> {
   readonly #runtime: ObjectRuntime<Api>;
   #hasSwept = false;
+  #hasFailed = false;
 
   constructor(runtime: ObjectRuntime<Api>) {
     this.#runtime = runtime;
@@ -20,25 +25,34 @@ export class Heartbeat<Api> {
 
   tick(now: number, lateness: number): void {
     const { table, layer } = this.#runtime;
-    for (const sleeper of table.asleep()) this.#tickAsleep(sleeper, now, lateness);
-    for (const carrier of table.live()) {
-      const { session } = carrier;
-      if (this.#isIdleTooLong(session.openedAt, session.consumer?.isIdle?.() ?? false, now)) session.close();
-      else session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness });
+    this.#hasFailed = false;
+    for (const sleeper of table.asleep()) this.#try(() => this.#tickAsleep(sleeper, now, lateness));
+    for (const carrier of table.live()) this.#try(() => this.#tickAwake(carrier, now, lateness));
+    this.#try(() => layer.tick?.(now));
+    this.#try(() => this.#sweep());
+  }
+
+  /** What fails for one session must not cost the others their ping. */
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#runtime.log("error", "a tick of the heartbeat failed", error);
     }
-    layer.tick?.(now);
-    this.#sweep();
   }
 
   /** When the next tick has something to do, ms; infinite when there is nobody. */
   next(now: number): number {
-    const { table, rules, ticker } = this.#runtime;
-    let next = ticker.scheduledAt ?? Number.POSITIVE_INFINITY;
+    const { table, rules, ticker, layer } = this.#runtime;
+    let next = layer.nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
     for (const { session } of table.asleep()) {
       next = Math.min(next, nextTickAt(fromStored(session.state), now, rules));
     }
     for (const { session } of table.live()) next = Math.min(next, this.nextFor(session, now));
-    return next;
+    // What has failed is due still: at once again, it would fail without end.
+    if (this.#hasFailed) next = Math.max(next, now + RETRY_MS);
+    return Math.min(next, ticker.scheduledAt ?? Number.POSITIVE_INFINITY);
   }
 
   /** When a tick has something to do for this session, ms. */
@@ -48,6 +62,12 @@ export class Heartbeat<Api> {
     const { connectTimeout } = layer;
     if (connectTimeout === undefined || connectTimeout >= rules.pingInterval) return next;
     return session.consumer?.isIdle?.() ? Math.min(next, session.openedAt + connectTimeout) : next;
+  }
+
+  #tickAwake(carrier: Carrier, now: number, lateness: number): void {
+    const { session } = carrier;
+    if (this.#isIdleTooLong(session.openedAt, session.consumer?.isIdle?.() ?? false, now)) session.close();
+    else session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness });
   }
 
   #tickAsleep({ sid, socket, session }: Sleeper, now: number, lateness: number): void {
