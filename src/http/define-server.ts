@@ -98,9 +98,11 @@ export function defineServer<
 /** A Socket.IO server above the sessions of an object. */
 class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> implements ObjectLayer<Io> {
   readonly api: Io;
+  readonly #host: LayerHost;
   readonly #recovery: RecoveryLog | undefined;
 
   constructor(options: ServerOptions, host: LayerHost) {
+    this.#host = host;
     const { connectionStateRecovery: recovery } = options;
     // Without hibernation nothing is stored, so there is nothing to come back to once an instance is gone.
     this.#recovery = recovery && host.recovery(recovery.maxDisconnectionDuration ?? 120_000);
@@ -120,6 +122,13 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
   }
 
   tick(now: number): void {
-    this.#recovery?.prune(now);
+    for (const record of this.#recovery?.prune(now) ?? []) {
+      const done = this.api.expire(record);
+      if (done !== undefined) this.#host.keepAwake(done);
+    }
+  }
+
+  nextTickAt(now: number): number {
+    return this.#recovery?.nextPruneAt(now) ?? Number.POSITIVE_INFINITY;
   }
 }

@@ -21,6 +21,8 @@ export interface LayerHost {
   ready(): void | Promise<void>;
   sleeping(): Iterable<{ readonly sid: SessionId; readonly stored: unknown }>;
   session(sid: SessionId): Session | undefined;
+  /** A session that is over, for the last words of a socket whose own one a restart swallowed. */
+  ghost(sid: SessionId): Session;
   toBinary(bytes: Uint8Array): Uint8Array;
   /** First of 1,000 ids for acknowledgements of a namespace that nobody has used: one row. */
   nextAckBlock(nsp: string): number;
@@ -36,6 +38,8 @@ export interface ObjectLayer<Api> extends SessionLayer {
   readonly connectTimeout: number | undefined;
   /** Something to look after once in a while, at a tick. */
   tick?(now: number): void;
+  /** When there is something to look after, ms; infinite when there is nothing. */
+  nextTickAt?(now: number): number;
 }
 
 /** What `defineServer` and `defineEngine` make an object class from. */

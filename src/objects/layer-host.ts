@@ -29,6 +29,7 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, userCode: User
       for (const { sid, session } of runtime.table.asleep()) yield { sid, stored: session.record };
     },
     session: (sid) => runtime.table.get(sid)?.session,
+    ghost: (sid) => runtime.table.ghost(sid),
     toBinary: (bytes) => runtime.toBinary(bytes),
     nextAckBlock: (nsp) => nextAckBlock(runtime.ctx.storage.kv, nsp),
     recovery: (windowMs) => runtime.openRecovery(windowMs),

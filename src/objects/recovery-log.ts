@@ -30,6 +30,8 @@ export class RecoveryLog implements RecoveryStore {
   readonly #host: RecoveryLogHost;
   readonly #windowMs: number;
   readonly #startedAt: number;
+  /** When something can be removed again, ms; undefined before the first look. */
+  #pruneAt: number | undefined;
   /** What this turn has to write. */
   readonly #records = new Map<string, RecoveryRecord>();
   readonly #entries = new Map<string, RecoveryEntry[]>();
@@ -69,17 +71,28 @@ export class RecoveryLog implements RecoveryStore {
   }
 
   since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined {
-    const pruned = this.#kv.get<string>(PRUNED + nsp);
-    if (pruned !== undefined && offset < pruned) return undefined;
     this.flush();
+    if (offset < this.#prunedOf(nsp)) return undefined;
     return this.#logOf(nsp)
       .filter(({ entry }) => entry.offset > offset)
       .map(({ entry }) => entry);
   }
 
+  latest(nsp: string): string {
+    this.flush();
+    const newest = [...this.#kv.list<LogRow>({ prefix: LOG + nsp + BREAK, reverse: true, limit: 1 })];
+    const logged = newest[0]?.[1].entries.at(-1)?.offset ?? "";
+    const pruned = this.#prunedOf(nsp);
+    return logged > pruned ? logged : pruned;
+  }
+
   /** Writes what the turn has left to write. */
   flush(): void {
-    for (const [key, record] of this.#records) this.#kv.put(key, record);
+    for (const [key, record] of this.#records) {
+      // What no row can hold cannot be given back: its client starts anew.
+      if (estimateBytes(record) > MAX_ROW_BYTES) this.#kv.delete(key);
+      else this.#kv.put(key, record);
+    }
     this.#records.clear();
     const at = this.#host.now();
     for (const [nsp, entries] of this.#entries) this.#write(nsp, at, entries);
@@ -88,21 +101,52 @@ export class RecoveryLog implements RecoveryStore {
 
   /** Removes what nobody can come back to any more, and gives the records among it. */
   prune(now: number): RecoveryRecord[] {
+    this.flush();
     const before = now - this.#windowMs;
     this.#pruneLog(before);
     const expired: RecoveryRecord[] = [];
-    for (const [key, stored] of [...this.#kv.list<RecoveryRecord>({ prefix: RECORD })]) {
+    const waiting: RecoveryRecord[] = [];
+    for (const [key, stored] of this.#allRecords()) {
       const record = this.#withEnd(stored);
       if (record.at === null) continue;
       if (record.at > before) {
         // A restart ended it, and nobody has written that down.
         if (stored.at === null) this.#kv.put(key, record);
+        waiting.push(record);
         continue;
       }
       this.#kv.delete(key);
       expired.push(record);
     }
+    this.#pruneAt = this.#nextPrune(now, waiting);
     return expired;
+  }
+
+  /** When there is something to prune, ms; infinite when nothing is kept for anybody who is away. */
+  nextPruneAt(now: number): number {
+    if (this.#pruneAt === undefined) {
+      const records = this.#allRecords().map(([, record]) => this.#withEnd(record));
+      this.#pruneAt = this.#nextPrune(now, records);
+    }
+    return this.#pruneAt;
+  }
+
+  #allRecords(): [string, RecoveryRecord][] {
+    return [...this.#kv.list<RecoveryRecord>({ prefix: RECORD })];
+  }
+
+  /** On time for those whose `disconnect` has to run; once for everything else. */
+  #nextPrune(now: number, records: readonly RecoveryRecord[]): number {
+    let next = Number.POSITIVE_INFINITY;
+    let isAnybodyAway = false;
+    for (const { at, isOver } of records) {
+      if (at === null) continue;
+      isAnybodyAway = true;
+      if (!isOver) next = Math.min(next, at + this.#windowMs);
+    }
+    if (Number.isFinite(next)) return next;
+    const hasLog = isAnybodyAway || [...this.#kv.list({ prefix: LOG, limit: 1 })].length > 0;
+    return hasLog ? now + this.#windowMs + 1 : next;
   }
 
   #write(nsp: string, at: number, entries: readonly RecoveryEntry[]): void {
@@ -112,7 +156,7 @@ export class RecoveryLog implements RecoveryStore {
       this.#kv.put(LOG + nsp + BREAK + first.offset, { at, entries } satisfies LogRow);
     } else if (entries.length === 1) {
       // No row can hold it: who missed it starts anew, as with a packet that has been pruned.
-      this.#kv.put(PRUNED + nsp, first.offset);
+      this.#setPruned(nsp, first.offset);
     } else {
       const middle = entries.length >> 1;
       this.#write(nsp, at, entries.slice(0, middle));
@@ -136,9 +180,17 @@ export class RecoveryLog implements RecoveryStore {
       if (newest !== undefined) last.set(nsp, newest);
     }
     for (const [nsp, offset] of last) {
-      this.#kv.put(PRUNED + nsp, offset);
+      this.#setPruned(nsp, offset);
       this.#logs.delete(nsp);
     }
+  }
+
+  #prunedOf(nsp: string): string {
+    return this.#kv.get<string>(PRUNED + nsp) ?? "";
+  }
+
+  #setPruned(nsp: string, offset: string): void {
+    if (offset > this.#prunedOf(nsp)) this.#kv.put(PRUNED + nsp, offset);
   }
 
   #logOf(nsp: string): { at: number; entry: RecoveryEntry }[] {

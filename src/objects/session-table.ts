@@ -43,6 +43,18 @@ export class SessionTable implements SessionDirectory {
     return carrier;
   }
 
+  /** A session that is over and in no list: what is said to it goes nowhere. */
+  ghost(sid: SessionId): Session {
+    const openedAt = this.#host.now();
+    const request = { method: "GET", url: "https://ghost.invalid/", headers: [] };
+    const fixed: FixedPart = { protocol: 4, b64: false, address: "", secure: true, openedAt, request };
+    const carrier = new Carrier(this.#host, fixed);
+    const state = createState(fixed.protocol, "websocket", openedAt);
+    state.phase = "closed";
+    carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier);
+    return carrier.session;
+  }
+
   /** Makes `socket` the transport of a session, or remembers it as such. */
   attach(carrier: Carrier, socket: WebSocket): void {
     carrier.socket = socket;

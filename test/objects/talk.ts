@@ -43,8 +43,10 @@ export abstract class Talker {
   abstract readonly sid: string;
   /** Sends packets in one go. */
   abstract say(...packets: string[]): Promise<void>;
-  /** The next packet. */
+  /** The next packet; pings are not counted. */
   abstract hear(): Promise<string>;
+  /** Shows that somebody is there, and comes back when that was seen. */
+  abstract live(): Promise<void>;
 
   /** Joins, and gives what came before the answer, and the answer. */
   async join(nsp = "/", auth?: object): Promise<string[]> {
@@ -76,6 +78,7 @@ export abstract class Talker {
 
 class SocketTalker extends Talker {
   readonly client: SocketClient;
+  readonly #unread: string[] = [];
 
   constructor(client: SocketClient) {
     super();
@@ -90,8 +93,18 @@ class SocketTalker extends Talker {
     for (const packet of packets) this.client.socket.send(packet);
   }
 
-  hear(): Promise<string> {
-    return this.client.text();
+  async hear(): Promise<string> {
+    for (;;) {
+      const packet = this.#unread.shift() ?? (await this.client.text());
+      if (packet !== "2") return packet;
+    }
+  }
+
+  async live(): Promise<void> {
+    this.client.socket.send("3");
+    for (let packet = await this.client.text(); packet !== "6"; packet = await this.client.text()) {
+      this.#unread.push(packet);
+    }
   }
 }
 
@@ -121,5 +134,11 @@ class PollingTalker extends Talker {
       this.#unread.push(...payload.split(RS).filter((packet) => packet !== "2"));
     }
     return this.#unread.shift() as string;
+  }
+
+  /** A ping is due where an instance does not know when the last one went out. */
+  async live(): Promise<void> {
+    const payload = await this.client.poll();
+    this.#unread.push(...payload.split(RS).filter((packet) => packet !== "2"));
   }
 }

@@ -1,0 +1,356 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Clock } from "./clock.ts";
+import type { TalkKind } from "./support.ts";
+import { type Talker, TalkObject, type TransportName } from "./talk.ts";
+
+const WINDOW = 120_000;
+let clock: Clock;
+let logged: string[];
+
+beforeEach(async () => {
+  clock = new Clock();
+  await clock.attach(new TalkObject("clock", () => {}));
+  logged = [];
+  vi.spyOn(console, "error").mockImplementation((text) => void logged.push(String(text)));
+});
+afterEach(() => {
+  clock.stop();
+  vi.restoreAllMocks();
+});
+
+/** An application that gives everybody a room and data, and notes what it hears. */
+class Club extends TalkObject {
+  readonly notes: unknown[];
+
+  constructor(name: string, kind: TalkKind = "RECOVER") {
+    const notes: unknown[] = [];
+    super(
+      `club ${name}`,
+      (io) => {
+        io.use((_, next) => {
+          notes.push("middleware");
+          next();
+        });
+        io.on("connection", (socket) => {
+          notes.push(`connection ${socket.recovered}`);
+          if (!socket.recovered) {
+            socket.join("room");
+            socket.data.name = "ann";
+          }
+          socket.on("sync", (ack) => ack());
+          socket.on("show", (ack) => ack(socket.data, [...socket.rooms].slice(1), socket.recovered));
+          socket.on("disconnect", (reason) =>
+            notes.push(["disconnect", reason, socket.data.name, socket.handshake.auth.token ?? null]),
+          );
+        });
+      },
+      kind,
+    );
+    this.notes = notes;
+  }
+
+  /** Every alarm that is due by `ms` after the start, one after the other; gives their times. */
+  async tickUntil(ms: number, ...alive: Talker[]): Promise<number[]> {
+    const times: number[] = [];
+    for (;;) {
+      const at = await this.run((_, ctx) => ctx.storage.getAlarm());
+      if (at === null || at - clock.start > ms) return times;
+      times.push(at - clock.start);
+      clock.set(at - clock.start);
+      await runDurableObjectAlarm(this.stub);
+      await this.sleep();
+      for (const client of alive) await client.live();
+    }
+  }
+
+  async recoveryRows(): Promise<string[]> {
+    return [...(await this.rows()).keys()]
+      .map((key) => key.slice(0, 6))
+      .filter((key) => /^sio_[rlp]:/.test(key));
+  }
+}
+
+interface Ticket {
+  id: string;
+  pid: string;
+  offset?: string;
+}
+
+/** Joins, and gives what a stock client remembers, and the events that came before the answer. */
+async function enter(client: Talker, auth: object = {}): Promise<Ticket & { missed: unknown[][] }> {
+  const heard = await client.join("/", auth);
+  const { sid, pid } = JSON.parse(heard.at(-1)!.slice(2)) as { sid: string; pid: string };
+  const events = heard.slice(0, -1).map((packet) => JSON.parse(packet.slice(2)) as unknown[]);
+  return {
+    id: sid,
+    pid,
+    missed: events.map((event) => event.slice(0, -1)),
+    offset: events.at(-1)?.at(-1) as string | undefined,
+  };
+}
+
+/** A member who has had one event. */
+async function joinClub(
+  club: Club,
+  transport: TransportName = "websocket",
+): Promise<Ticket & { client: Talker }> {
+  const client = await club.connect(transport);
+  const { id, pid } = await enter(client, { token: "t" });
+  await club.act((io) => void io.emit("hello"));
+  const packet = await client.hear();
+  expect(packet).toMatch(/^42\["hello","[0-9a-z]{12}"\]$/);
+  return { client, id, pid, offset: (JSON.parse(packet.slice(2)) as string[])[1] };
+}
+
+describe.each(["polling", "websocket"] as const)("a client with recovery over %s", (transport) => {
+  it.each(["awake", "asleep", "restarted"])(
+    "has back what it had and missed, in order, before its CONNECT (object %s)",
+    async (state) => {
+      const club = new Club(`back ${state} ${transport}`);
+      const { client, id, pid, offset } = await joinClub(club, transport);
+      const between = () => (state === "asleep" ? club.sleep() : Promise.resolve());
+      await club.act((io) => {
+        const socket = io.sockets.sockets.get(id)!;
+        socket.join("late");
+        socket.data.list = [1];
+        socket.data.list.push(2);
+      });
+      await between();
+      if (state === "restarted") await club.restart();
+      else {
+        await client.say("1");
+        await vi.waitFor(() =>
+          expect(club.notes.at(-1)).toEqual(["disconnect", "transport close", "ann", "t"]),
+        );
+      }
+      await between();
+      await club.act((io) => {
+        io.emit("all", 1);
+        io.to("late").emit("room", { bytes: Uint8Array.of(7) });
+        io.to("elsewhere").emit("not for her");
+        io.except("room").emit("not for her");
+        io.volatile.emit("not kept");
+      });
+      await between();
+      clock.set(WINDOW - 1_000);
+      club.notes.length = 0;
+      const back = await club.connect();
+      await back.say(`40${JSON.stringify({ pid, offset })}`);
+      const heard = await back.hearUntil("40{");
+      expect(heard[0]).toMatch(/^42\["all",1,"[0-9a-z]{12}"\]$/);
+      expect(heard[1]).toMatch(/^451-\["room",\{"bytes":\{"_placeholder":true,"num":0\}\},"[0-9a-z]{12}"\]$/);
+      expect(heard.slice(3)).toEqual([`40{"sid":"${id}","pid":"${pid}"}`]);
+      expect(club.notes.filter((note) => !Array.isArray(note)).at(-1)).toBe("connection true");
+      expect(club.notes).not.toContain("middleware");
+      await between();
+      const [shown] = await back.ask("show");
+      const [data, rooms, isRecovered] = JSON.parse(shown!.slice(2)) as [object, string[], boolean];
+      expect([data, new Set([id, ...rooms]), isRecovered]).toEqual([
+        { name: "ann", list: [1, 2] },
+        new Set([id, "late", "room"]),
+        true,
+      ]);
+      await club.act((io) => void io.to("late").emit("live"));
+      expect(await back.hear()).toMatch(/^42\["live",/);
+      expect(await club.act((io) => io.sockets.sockets.size)).toBe(1);
+    },
+  );
+
+  it("that comes back before its end was noticed ends its old connection", async () => {
+    const club = new Club(`twice ${transport}`);
+    const { id, pid, offset } = await joinClub(club, transport);
+    await club.sleep();
+    await club.act((io) => void io.emit("missed"));
+    await club.sleep();
+    const back = await club.connect(transport);
+    expect(await enter(back, { pid, offset })).toMatchObject({ id, pid, missed: [["missed"]] });
+    expect(club.notes.filter((note) => Array.isArray(note))).toHaveLength(1);
+    expect(await club.act((io) => [...io.sockets.sockets.keys()])).toEqual([id]);
+    await club.sleep();
+    expect(await club.act((io) => io.sockets.sockets.size)).toBe(1);
+    expect(await back.ask("sync")).toEqual(["43[]"]);
+  });
+
+  it("that has had no event yet comes back to all that was sent to it", async () => {
+    const club = new Club(`quiet ${transport}`);
+    const client = await club.connect(transport);
+    const { id, pid } = await enter(client);
+    await club.sleep();
+    await client.say("1");
+    await club.sleep();
+    await club.act((io) => void io.emit("first"));
+    const back = await club.connect(transport);
+    expect(await enter(back, { pid })).toMatchObject({ id, pid });
+  });
+});
+
+describe("a client that cannot have all of it starts anew", () => {
+  it.each(["asleep", "restarted"])("when its time is over (object %s)", async (state) => {
+    const club = new Club(`over ${state}`);
+    const { client, id, pid, offset } = await joinClub(club);
+    if (state === "restarted") await club.restart();
+    else await client.say("1");
+    await club.sleep();
+    await club.act(() => {});
+    clock.set(WINDOW + 1);
+    const back = await enter(await club.connect(), { pid, offset });
+    expect(back.id).not.toBe(id);
+    expect(back.pid).not.toBe(pid);
+    expect(back.missed).toEqual([]);
+    expect(club.notes.slice(-2)).toEqual(["middleware", "connection false"]);
+  });
+
+  it("when packets it missed are gone, while others have theirs", async () => {
+    const club = new Club("gone");
+    const ann = await joinClub(club);
+    const bob = await joinClub(club);
+    await club.act((io) => void io.emit("early"));
+    await ann.client.say("1");
+    await club.tickUntil(60_000, bob.client);
+    // Their connection ends later than the packets are kept.
+    clock.set(100_000);
+    await club.act((io) => void io.emit("late"));
+    const late = await bob.client.hearUntil('42["late"');
+    const offset = (JSON.parse(late.at(-1)!.slice(2)) as string[])[1];
+    await club.tickUntil(WINDOW + 30_000, bob.client);
+    clock.set(WINDOW + 30_000);
+    await bob.client.say("1");
+    expect((await enter(await club.connect(), { pid: bob.pid, offset: bob.offset })).id).not.toBe(bob.id);
+    expect(await enter(await club.connect(), { pid: bob.pid, offset })).toMatchObject({
+      id: bob.id,
+      missed: [],
+    });
+  });
+
+  it("when no row can hold what it missed, also after older packets were pruned", async () => {
+    const club = new Club("giant");
+    const { client, id, pid, offset } = await joinClub(club);
+    clock.set(10_000);
+    await club.act((io) => void io.emit("giant", "x".repeat(1_950_000)));
+    await client.hearUntil('42["giant"');
+    await club.tickUntil(115_000, client);
+    clock.set(115_000);
+    await club.act((io) => void io.emit("small"));
+    const small = (JSON.parse((await client.hear()).slice(2)) as string[])[1];
+    await club.tickUntil(WINDOW + 5_000, client);
+    clock.set(WINDOW + 5_000);
+    await client.say("1");
+    await club.sleep();
+    const partial = await enter(await club.connect(), { pid, offset });
+    expect(partial).toMatchObject({ missed: [] });
+    expect(partial.id).not.toBe(id);
+    expect(await enter(await club.connect(), { pid, offset: small })).toMatchObject({ id, missed: [] });
+  });
+});
+
+describe("disconnect", () => {
+  it("runs for those whom a restart cut off and who do not come back in time, with no client left to wake the object", async () => {
+    const club = new Club("ghosts");
+    const lost = await joinClub(club);
+    const back = await joinClub(club);
+    const gone = await joinClub(club);
+    await gone.client.say("1");
+    await vi.waitFor(() => expect(club.notes.at(-1)).toEqual(["disconnect", "transport close", "ann", "t"]));
+    clock.set(5_000);
+    await club.restart();
+    clock.set(10_000);
+    const returned = await club.connect();
+    expect((await enter(returned, { pid: back.pid, offset: back.offset })).id).toBe(back.id);
+    await returned.say("41");
+    await vi.waitFor(() =>
+      expect(club.notes.at(-1)).toEqual(["disconnect", "client namespace disconnect", "ann", null]),
+    );
+    await returned.say("1");
+    await club.sleep();
+    club.notes.length = 0;
+    const times = await club.tickUntil(1_000_000);
+    await vi.waitFor(() => expect(club.notes).toHaveLength(2));
+    expect(club.notes).toEqual(["connection true", ["disconnect", "transport close", "ann", "t"]]);
+    // Its time began with the restart, as the first tick after it has found.
+    expect(times.find((time) => time >= WINDOW)).toBeLessThanOrEqual(22_500 + WINDOW);
+    expect(times.length).toBeLessThan(20);
+    expect((await club.recoveryRows()).filter((key) => key !== "sio_p:")).toEqual([]);
+    expect(await club.act((io) => [io.sockets.sockets.size, io.sockets.adapter.rooms.size])).toEqual([0, 0]);
+    expect(lost.id).not.toBe(back.id);
+  });
+
+  it("broadcasts to those who are there, and nothing of it reaches the one who is gone", async () => {
+    const club = new Club("ghost says");
+    club.deploy((io) => {
+      io.on("connection", (socket) => {
+        socket.emit("welcome");
+        socket.on("disconnecting", () => {
+          socket.to("room").emit("leaving", socket.id, [...socket.rooms].length);
+          socket.emit("too late");
+        });
+        socket.join("room");
+      });
+    });
+    const lost = await enter(await club.connect());
+    await club.restart();
+    const witness = await club.connect("polling");
+    await enter(witness);
+    await witness.hearUntil('42["welcome"');
+    for (let ms = 20_000; ms <= WINDOW; ms += 20_000) {
+      clock.set(ms);
+      await runDurableObjectAlarm(club.stub);
+      await club.sleep();
+      await witness.live();
+    }
+    expect(await witness.hear()).toMatch(new RegExp(`^42\\["leaving","${lost.id}",2,`));
+  });
+
+  it("does not run after a restart without recovery, as when Node dies", async () => {
+    const club = new Club("no ghosts", "TALK");
+    await club.join();
+    await club.restart();
+    club.notes.length = 0;
+    await club.tickUntil(WINDOW * 2);
+    expect(club.notes).toEqual([]);
+    expect(await club.run((_, ctx) => ctx.storage.getAlarm())).toBe(null);
+  });
+});
+
+describe("the log", () => {
+  it("has offsets that go on where an earlier instance stopped, whatever the clock says", async () => {
+    const club = new Club("clock");
+    clock.set(60_000);
+    const { client, id, pid, offset } = await joinClub(club);
+    await club.sleep();
+    clock.set(0);
+    await club.act((io) => void io.emit("later"));
+    const next = (JSON.parse((await client.hear()).slice(2)) as string[])[1] as string;
+    expect(next > offset!).toBe(true);
+    await client.say("1");
+    await club.sleep();
+    expect(await enter(await club.connect(), { pid, offset })).toMatchObject({ id, missed: [["later"]] });
+  });
+
+  it("is written once a turn, not once a packet, and removed in bulk when nobody is left", async () => {
+    const club = new Club("rows");
+    const { client } = await joinClub(club);
+    await club.act((io) => {
+      for (let i = 0; i < 100; i++) io.emit("n", i);
+    });
+    await client.hearUntil('42["n",99,');
+    expect(await club.recoveryRows()).toEqual(["sio_l:", "sio_l:", "sio_r:"]);
+    await client.say("1");
+    await club.sleep();
+    expect(await club.tickUntil(1_000_000)).toHaveLength(2);
+    expect(await club.recoveryRows()).toEqual(["sio_p:"]);
+  });
+
+  it("leaves out what no row can hold of a socket, and nobody else notices", async () => {
+    const club = new Club("too large");
+    const other = await joinClub(club);
+    const { id, pid, offset } = await joinClub(club);
+    await club.act((io) => {
+      io.sockets.sockets.get(id)!.data.text = "x".repeat(1_950_000);
+    });
+    expect(logged).toEqual(["socket.io-edge: a session holds more than a row can (2 MB) and is closed"]);
+    expect((await enter(await club.connect(), { pid, offset })).id).not.toBe(id);
+    await other.client.hearUntil('42["hello"');
+    expect(await other.client.ask("sync")).toEqual(["43[]"]);
+  });
+});
