@@ -30,7 +30,8 @@ export function mayHoldBytes(value: object, depth = 0): boolean {
   for (const key in value) {
     const item = (value as Container)[key];
     if (typeof item === "object") {
-      if (item && mayHoldBytes(item, depth + 1)) return true;
+      // Asked of objects only, for its price: what somebody put on Object.prototype may lead back to itself.
+      if (item && Object.hasOwn(value, key) && mayHoldBytes(item, depth + 1)) return true;
     } else if (typeof item === "function") return true;
   }
   return false;
@@ -65,7 +66,7 @@ export function extractAttachments(
   if (Array.isArray(value)) return [...value].map(extract);
   // An own `__proto__` of the source is own in the copy too: setting it then touches no prototype.
   const copy: Container = { ...value };
-  for (const key in copy) copy[key] = extract(copy[key]);
+  for (const key of Object.keys(copy)) copy[key] = extract(copy[key]);
   return copy;
 }
 
@@ -89,7 +90,7 @@ export function insertAttachments(data: unknown, attachments: readonly unknown[]
   const containers = [data as Container];
   const visit = (container: Container, key: string | number) => {
     const item = container[key] as Container | null;
-    if (typeof item !== "object" || !item) return;
+    if (typeof item !== "object" || !item || !Object.hasOwn(container, key)) return;
     const { num } = item;
     if (item._placeholder !== true) containers.push(item);
     else if (typeof num === "number" && num >= 0 && num < attachments.length)
