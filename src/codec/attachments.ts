@@ -14,6 +14,17 @@ export type EncodedPacket = [header: string, ...attachments: Attachment[]];
 
 type Container = Record<string | number, unknown>;
 
+const EMPTY = {};
+
+/**
+ * Somebody put keys on Object.prototype. An object among them inherits itself, so who follows keys has to ask for own
+ * ones; asking at every key would cost as much as all the rest.
+ */
+export function isPrototypePolluted(): boolean {
+  for (const _key in EMPTY) return true;
+  return false;
+}
+
 /**
  * Whether `value` may contain bytes, so that it has to be taken apart. Every event passes here, so what is rare is
  * asked last: a `constructor` of Object is the cheapest proof of a plain object, and only a function found on the way
@@ -30,8 +41,7 @@ export function mayHoldBytes(value: object, depth = 0): boolean {
   for (const key in value) {
     const item = (value as Container)[key];
     if (typeof item === "object") {
-      // Asked of objects only, for its price: what somebody put on Object.prototype may lead back to itself.
-      if (item && Object.hasOwn(value, key) && mayHoldBytes(item, depth + 1)) return true;
+      if (item && mayHoldBytes(item, depth + 1)) return true;
     } else if (typeof item === "function") return true;
   }
   return false;

@@ -1,4 +1,4 @@
-import { type EncodedPacket, extractAttachments, mayHoldBytes } from "./attachments.ts";
+import { type EncodedPacket, extractAttachments, isPrototypePolluted, mayHoldBytes } from "./attachments.ts";
 import { ACK, BINARY_EVENT, EVENT, type SocketPacket } from "./socket-packet.ts";
 
 /** What `JSON.stringify` takes as its second argument. */
@@ -33,7 +33,7 @@ function encode(prefix: string, packet: SocketPacket, replacer?: Replacer): Enco
   let type: number = packet.type;
   let data = packet.data;
   let count = packet.attachments;
-  if (typeof data === "object" && data && mayHoldBytes(data)) {
+  if (typeof data === "object" && data && (isPrototypePolluted() || mayHoldBytes(data))) {
     const copy = extractAttachments(data, frames);
     if (frames.length > 1 && (type === EVENT || type === ACK)) {
       type += BINARY_EVENT - EVENT;
