@@ -1,4 +1,5 @@
 import { describe, expectTypeOf, it } from "vitest";
+import type { defineServer as DefineServer } from "../../src/index.ts";
 import type {
   DisconnectReason,
   Handshake,
@@ -28,6 +29,8 @@ interface BetweenServers {
 interface Data {
   name: string;
 }
+
+declare const defineServer: typeof DefineServer;
 
 type Io = Server<ClientToServer, ServerToClient, BetweenServers, Data>;
 type S = Socket<ClientToServer, ServerToClient, BetweenServers, Data>;
@@ -81,7 +84,11 @@ function typed(io: Io, socket: S): void {
   expectTypeOf(socket.emitWithAck("question", 1)).toEqualTypeOf<Promise<string>>();
   expectTypeOf(socket.timeout(1).emitWithAck("question", 1)).toEqualTypeOf<Promise<string>>();
   // @ts-expect-error no acknowledgement to wait for
-  socket.emitWithAck("news", "text");
+  socket.emitWithAck("news");
+  // @ts-expect-error no acknowledgement to wait for
+  socket.emitWithAck("empty");
+  // @ts-expect-error no acknowledgement to wait for
+  io.timeout(1).emitWithAck("empty");
 
   io.emit("news", "text");
   // @ts-expect-error an acknowledgement of a broadcast needs a timeout
@@ -146,10 +153,79 @@ function annotated(io: Server<ClientToServer, ServerToClient>): void {
   io.on("connection", (socket) => socket.on("plain", (text) => expectTypeOf(text).toEqualTypeOf<string>()));
 }
 
+/** What `defineServer` hands on: the four generics, inferred from the annotated `io`. */
+function defined(env: Cloudflare.Env, ctx: DurableObjectState): void {
+  const chat = defineServer({}, (io: Io, context) => {
+    expectTypeOf(context.env).toEqualTypeOf<Cloudflare.Env>();
+    expectTypeOf(context.ctx).toEqualTypeOf<DurableObjectState>();
+    io.emit("news", "text");
+  });
+  expectTypeOf(new chat.SessionObject(ctx, env).io).toEqualTypeOf<Io>();
+  class SessionObject extends chat.SessionObject {
+    notify(room: string, text: string): boolean {
+      // @ts-expect-error no such event
+      this.io.to(room).emit("unknown", text);
+      return this.io.to(room).emit("news", text);
+    }
+  }
+  expectTypeOf(new SessionObject(ctx, env).notify).toEqualTypeOf<(room: string, text: string) => boolean>();
+  const emitter = chat.emitter(env);
+  emitter.to("room").emit("news", "text");
+  emitter.serverSideEmit("ping", 1);
+  // @ts-expect-error wrong argument
+  emitter.emit("news", 1);
+  // @ts-expect-error no such event between servers
+  emitter.serverSideEmit("unknown");
+  expectTypeOf(emitter.fetchSockets()).resolves.items.toHaveProperty("data").toEqualTypeOf<Data>();
+
+  const untypedChat = defineServer({}, (io) => void io.emit("anything", 1));
+  expectTypeOf(new untypedChat.SessionObject(ctx, env).io).toEqualTypeOf<Server>();
+  // @ts-expect-error no such option
+  defineServer({ pingIntervall: 1 }, () => {});
+}
+
+/** Whatever a broadcast, a namespace or a snapshot of a socket hands on. */
+function handedOn(
+  io: Io,
+  socket: S,
+  nsp: Namespace<ClientToServer, ServerToClient, BetweenServers, Data>,
+): void {
+  // @ts-expect-error wrong argument
+  io.to("room").emit("news", 1);
+  // @ts-expect-error wrong argument
+  socket.broadcast.emit("news", 1);
+  // @ts-expect-error wrong argument
+  nsp.volatile.except("room").emit("news", 1);
+  // @ts-expect-error wrong argument
+  socket.send("no event of this name");
+  nsp.local.timeout(1).emit("withError", (error, answers) => {
+    expectTypeOf(error).toEqualTypeOf<Error>();
+    expectTypeOf(answers).toEqualTypeOf<string[]>();
+  });
+  socket.timeout(1).emit("withError", (error, answer) => {
+    expectTypeOf(error).toEqualTypeOf<Error>();
+    expectTypeOf(answer).toEqualTypeOf<string>();
+  });
+  nsp.on("connection", (it) => expectTypeOf(it).toEqualTypeOf<S>());
+  nsp.use((it) => expectTypeOf(it).toEqualTypeOf<S>());
+  expectTypeOf(nsp.sockets).toEqualTypeOf<Map<string, S>>();
+  expectTypeOf(socket.nsp).toEqualTypeOf(nsp);
+  expectTypeOf(socket.rooms).toEqualTypeOf<Set<string>>();
+  expectTypeOf(socket.once("plain", () => {})).toEqualTypeOf(socket);
+  expectTypeOf(socket.volatile).toEqualTypeOf(socket);
+  io.fetchSockets().then(([remote]) => {
+    expectTypeOf(remote?.data).toEqualTypeOf<Data | undefined>();
+    // @ts-expect-error wrong argument
+    remote?.emit("news", 1);
+  });
+}
+
 describe("types", () => {
   it("are held by the compiler", () => {
     expectTypeOf(typed).toBeFunction();
     expectTypeOf(untyped).toBeFunction();
     expectTypeOf(annotated).toBeFunction();
+    expectTypeOf(defined).toBeFunction();
+    expectTypeOf(handedOn).toBeFunction();
   });
 });
