@@ -57,7 +57,10 @@ export class Client implements SessionConsumer {
     if (known === undefined) return;
     this.#hasJoined = true;
     for (const member of core.book.load(this, known)) this.#members.set(member.nsp, member);
-    if (record?.pending !== undefined) this.#decoder.restore(record.pending);
+    if (record?.pending === undefined) return;
+    this.#decoder.restore(record.pending);
+    this.#isPendingSaved = true;
+    this.#rest = setTimeout(() => void this.close(), REST_OF_PACKET_MS);
   }
 
   /** The session's id: a secret of this client. */
@@ -306,21 +309,20 @@ export class Client implements SessionConsumer {
 
   /** Waits for the rest of a packet: awake, or with a session that polls, in storage. */
   #awaitRest(): void {
-    if (this.#rest !== undefined) return;
-    this.#rest = setTimeout(() => void this.close(), REST_OF_PACKET_MS);
-    this._addBusy(1);
-    SETTLED.then(() => {
-      if (!this.#decoder.isPending || this.conn.transport.name !== "polling") return;
-      this.#isPendingSaved = true;
-      this.conn.changed();
-    });
+    this.#rest ??= setTimeout(() => void this.close(), REST_OF_PACKET_MS);
+    if (this.conn.transport.name === "polling") SETTLED.then(() => this.#savePending());
+  }
+
+  #savePending(): void {
+    if (!this.#decoder.isPending) return;
+    this.#isPendingSaved = true;
+    this.conn.changed();
   }
 
   #endRest(): void {
     if (this.#rest === undefined) return;
     clearTimeout(this.#rest);
     this.#rest = undefined;
-    this._addBusy(-1);
     if (this.#isPendingSaved) this.conn.changed();
     this.#isPendingSaved = false;
   }

@@ -30,7 +30,9 @@ it.each<[string, boolean, Parameters<typeof startWorker>[1], RegExp]>([
       const { status, body } = await http(server, pathOf({ EIO: "4", transport }), { headers });
       expect([status, body]).toEqual([500, "Internal Server Error"]); // it is no matter of the client's
     }
-    expect(server.complaints.filter((line) => sentence.test(line)).length).toBeGreaterThanOrEqual(2);
+    await expect
+      .poll(() => server.complaints.filter((line) => sentence.test(line)).length, { timeout: 5_000 })
+      .toBeGreaterThanOrEqual(2);
   } finally {
     await server.close();
   }

@@ -18,6 +18,8 @@ export interface RequestOptions {
 export interface Address {
   host: string;
   port: number;
+  /** Done before each request that a test does not start by hand: it may put the server's object to sleep. */
+  rest?(): Promise<void>;
 }
 
 /** An HTTP request on a connection of its own, which can be cut while it is under way. */
@@ -87,6 +89,7 @@ export function begin(
 }
 
 /** One request, one answer. */
-export function http(at: Address, path: string, options: RequestOptions = {}): Promise<Reply> {
+export async function http(at: Address, path: string, options: RequestOptions = {}): Promise<Reply> {
+  await at.rest?.();
   return begin(at, path, options).reply;
 }

@@ -19,7 +19,7 @@ export function pathOf(query: Record<string, string>, base = PATH): string {
 
 /** An Engine.IO session driven by hand over HTTP, packet by packet. */
 export class RawSession {
-  readonly at: Address;
+  #at: Address;
   readonly open: OpenPacket;
   readonly handshake: Reply;
   readonly sid: string;
@@ -30,11 +30,20 @@ export class RawSession {
   constructor(at: Address, handshake: Reply) {
     if (handshake.status !== 200) throw new Error(`handshake: ${handshake.status} ${handshake.body}`);
     const [first, ...rest] = handshake.body.split(RS);
-    this.at = at;
+    this.#at = at;
     this.handshake = handshake;
     this.open = JSON.parse(first!.slice(1));
     this.sid = this.open.sid;
     this.#queue.push(...rest);
+  }
+
+  get at(): Address {
+    return this.#at;
+  }
+
+  /** Something is under way (an upgrade, half a packet) during which an object does not sleep: the server rests no more. */
+  stayAwake(): void {
+    this.#at = { host: this.#at.host, port: this.#at.port };
   }
 
   static async start(
@@ -95,6 +104,7 @@ export class RawSession {
 
   /** Opens the candidate WebSocket of an upgrade. */
   candidate(query: Record<string, string> = {}): Promise<RawSocket> {
+    this.stayAwake();
     return RawSocket.open(this.at, pathOf({ EIO: "4", transport: "websocket", sid: this.sid, ...query }));
   }
 

@@ -17,3 +17,8 @@ export function start(target: TargetName, app: string, variant = "default"): Pro
 export function expected<T>(target: TargetName, by: { official: T; edge: T }): T {
   return by[target];
 }
+
+/** The same server, whose object sleeps before each request that is not started by hand. */
+export function drowsy(server: Running): Running & { rest(): Promise<void> } {
+  return { ...server, rest: () => server.evict("hibernate") };
+}
