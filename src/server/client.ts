@@ -3,6 +3,7 @@ import type { EngineRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
 import type { Core } from "./core.ts";
+import { HalfPacket } from "./half-packet.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { findNamespace } from "./namespace-lookup.ts";
@@ -13,9 +14,6 @@ import type { DisconnectReason } from "./socket-types.ts";
 
 /** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
 const SETTLED = Promise.resolve();
-
-/** How long the rest of a packet may take, ms: it cannot be stored while the object waits for it. */
-const REST_OF_PACKET_MS = 10_000;
 
 /** Packets that wait for a socket whose listeners are being registered again; a client that sends more is closed. */
 const MAX_HELD = 10_000;
@@ -31,13 +29,13 @@ export class Client implements SessionConsumer {
   readonly conn: Session;
   readonly #core: Core;
   readonly #decoder: Decoder;
+  readonly #half: HalfPacket;
   readonly #members = new Map<string, Member>();
   /** Namespaces whose middlewares are at work. */
   readonly #connecting = new Set<string>();
   readonly #queue: SocketPacket[] = [];
   readonly #drain: () => void;
   #isDraining = false;
-  #isPendingSaved = false;
   #hasJoined = false;
   /** Why its sockets end, where the end of the connection only follows from it. */
   #leaving: DisconnectReason | undefined;
@@ -45,12 +43,12 @@ export class Client implements SessionConsumer {
   /** Handlers of `disconnect` that have to be registered again first. */
   #closing: Promise<void> | undefined | void;
   #busy = 0;
-  #rest: Parameters<typeof clearTimeout>[0];
 
   constructor(core: Core, conn: Session, sockets?: readonly SocketRecord[]) {
     this.conn = conn;
     this.#core = core;
     this.#decoder = core.parser.createDecoder();
+    this.#half = new HalfPacket(this.#decoder, conn, () => void this.close());
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     const known = sockets ?? record?.sockets;
@@ -58,9 +56,7 @@ export class Client implements SessionConsumer {
     this.#hasJoined = true;
     for (const member of core.book.load(this, known)) this.#members.set(member.nsp, member);
     if (record?.pending === undefined) return;
-    this.#decoder.restore(record.pending);
-    this.#isPendingSaved = true;
-    this.#rest = setTimeout(() => void this.close(), REST_OF_PACKET_MS);
+    this.#half.restore(record.pending);
   }
 
   /** The session's id: a secret of this client. */
@@ -97,10 +93,10 @@ export class Client implements SessionConsumer {
       return;
     }
     if (packet === undefined) {
-      if (this.#decoder.isPending) this.#awaitRest();
+      if (this.#decoder.isPending) this.#half.waitOn();
       return;
     }
-    if (this.#rest !== undefined) this.#endRest();
+    if (this.#half.isWaiting) this.#half.end();
     this.#queue.push(packet);
     if (this.#queue.length === 1 && !this.#isDraining) SETTLED.then(this.#drain);
   }
@@ -108,7 +104,7 @@ export class Client implements SessionConsumer {
   closed(reason: DisconnectReason, description?: unknown): Promise<void> | void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#endRest();
+    this.#half.end();
     this.#decoder.reset();
     this.#closing = this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
     return this.#closing;
@@ -305,25 +301,5 @@ export class Client implements SessionConsumer {
   #onDecodeError(error: unknown): void {
     for (const member of this.#members.values()) member.state?.onError(error);
     this.conn.close();
-  }
-
-  /** Waits for the rest of a packet: awake, or with a session that polls, in storage. */
-  #awaitRest(): void {
-    this.#rest ??= setTimeout(() => void this.close(), REST_OF_PACKET_MS);
-    if (this.conn.transport.name === "polling") SETTLED.then(() => this.#savePending());
-  }
-
-  #savePending(): void {
-    if (!this.#decoder.isPending) return;
-    this.#isPendingSaved = true;
-    this.conn.changed();
-  }
-
-  #endRest(): void {
-    if (this.#rest === undefined) return;
-    clearTimeout(this.#rest);
-    this.#rest = undefined;
-    if (this.#isPendingSaved) this.conn.changed();
-    this.#isPendingSaved = false;
   }
 }
