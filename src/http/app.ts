@@ -10,6 +10,7 @@ import {
   SID_HEADER,
   toClientResponse,
   toInternalRequest,
+  VERSION,
 } from "../objects/internal-request.ts";
 import { getObject, type ObjectSource } from "../objects/namespace.ts";
 import type { SessionId } from "../shared/ids.ts";
@@ -79,7 +80,7 @@ async function serve(
   if (object === undefined) throw new EngineError("UNKNOWN_SID", { sid });
   const op = toOperation(request.method, verified, isUpgrade);
   const meta: InternalRequest = {
-    v: 1,
+    v: VERSION,
     op,
     sid,
     transport,

@@ -19,9 +19,11 @@ export type Operation =
   /** A request that no session can serve: only whether the session exists decides the answer. */
   | "other";
 
+/** Old Workers meet new objects during a deploy: who does not speak this version is asked to come again. */
+export const VERSION = 1;
+
 export interface InternalRequest {
-  /** Old Workers meet new objects during a deploy. */
-  readonly v: 1;
+  readonly v: typeof VERSION;
   readonly op: Operation;
   readonly sid: string;
   readonly transport: TransportName;

@@ -11,7 +11,7 @@ import type { Carrier, CarrierHost } from "./carrier.ts";
 import { toCause } from "./channel.ts";
 import type { ObjectDefinition, ObjectLayer } from "./definition.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { fromInternalRequest } from "./internal-request.ts";
+import { fromInternalRequest, VERSION } from "./internal-request.ts";
 import { createLayerHost } from "./layer-host.ts";
 import { RecoveryLog } from "./recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
@@ -87,6 +87,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   async fetch(request: Request): Promise<Response> {
     const meta = fromInternalRequest(request);
     if (meta === undefined) return new Response("Not found", { status: 404 });
+    if (meta.v !== VERSION) return new Response(null, { status: 503 });
     this.healAlarm();
     try {
       return await this.#requests.handle(meta, request);

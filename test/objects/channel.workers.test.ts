@@ -86,6 +86,21 @@ const closeOf = (socket: WebSocket) =>
     socket.addEventListener("close", ({ code }) => resolve(code));
   });
 
+it("a request of a Worker that speaks another version is refused with 503, and its session goes on", async () => {
+  const object = new TestObject("channel version");
+  const client = await object.openPolling();
+  for (const op of ["poll", "post", "open", "socket"] as const) {
+    const response = await object.fetch({
+      op,
+      v: 2 as 1,
+      sid: op === "open" || op === "socket" ? "" : client.sid,
+    });
+    expect([op, response.status, response.webSocket]).toEqual([op, 503, null]);
+  }
+  expect(await client.post("4hello")).toBe("200 ok");
+  expect(await client.poll()).toBe("4hello");
+});
+
 describe("the Worker's end of a channel", () => {
   it("hands out what the object answered at once", async () => {
     const outcome = await waitForPayload(async () => new Response("4hello"), OPEN);
