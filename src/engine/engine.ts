@@ -58,6 +58,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.opts.generateId?.(request) ?? randomId();
   }
 
+  /** Whether ids come from the application: such ids may repeat. @internal */
+  get makesOwnIds(): boolean {
+    return this.opts.generateId !== undefined || this.generateId !== Engine.prototype.generateId;
+  }
+
   /** Ends every session of this object at once; what is queued for them is dropped. */
   close(): this {
     for (const session of this.#directory.all()) session.close(true);

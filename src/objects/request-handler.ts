@@ -181,6 +181,8 @@ export class RequestHandler<Api> {
       id = await runtime.engine.generateId(client);
       if (!/^[\w-]{1,128}$/.test(id))
         throw new Error("generateId has to give 1 to 128 letters, digits, - or _");
+      if (runtime.engine.makesOwnIds && runtime.table.has(runtime.toSessionId(id)))
+        throw new Error("generateId gave the id of a session that is still there");
     } catch (error) {
       throw new EngineError("BAD_REQUEST", { name: "ID_GENERATION_ERROR", error });
     }

@@ -85,6 +85,25 @@ describe.each(targets)("generateId and initialPacket on %s", (target) => {
     }
   });
 
+  // With the original the second session takes the place of the first.
+  it.runIf(target === "edge")("never gives two sessions one id", async () => {
+    const server = await start(target, "admission", "one id");
+    try {
+      const session = await RawSession.start(server, { token: "good" });
+      for (const interruption of [async () => {}, () => server.evict("hibernate")]) {
+        await interruption();
+        const reply = await http(server, pathOf({ EIO: "4", transport: "polling", token: "good" }));
+        expect([reply.status, reply.body]).toEqual([400, '{"code":3,"message":"Bad request"}']);
+        const socket = pathOf({ EIO: "4", transport: "websocket", token: "good" });
+        expect((await refusal(server, socket)).status).toBe(400);
+      }
+      expect((await session.post("1")).body).toBe("ok");
+      expect((await RawSession.start(server, { token: "good" })).sid).toBe(session.sid);
+    } finally {
+      await server.close();
+    }
+  });
+
   it("sends the initial packet in the answer to the handshake", async () => {
     const server = await start(target, "admission", "initial packet");
     try {
