@@ -6,7 +6,8 @@ import { expected, targets } from "../support/targets.ts";
 
 const PYTHON = "/usr/bin/python3";
 const script = fileURLToPath(new URL("./python_client.py", import.meta.url));
-const isInstalled = spawnSync(PYTHON, ["-c", "import socketio, requests, websocket"], { timeout: 20_000 }).status === 0;
+const isInstalled =
+  spawnSync(PYTHON, ["-c", "import socketio, requests, websocket"], { timeout: 20_000 }).status === 0;
 if (!isInstalled)
   console.error(
     "SKIPPED: Debian's python3-socketio, python3-requests and python3-websocket are not all installed, its client is not tested",
