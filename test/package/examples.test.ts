@@ -9,6 +9,7 @@ import { createTestHarness, type TestHarness } from "wrangler";
 import { chat } from "../../examples/chat/node/app.ts";
 import { privateMessaging } from "../../examples/private-messaging/node/app.ts";
 import { signToken } from "../../examples/private-messaging/token.ts";
+import { upgraded } from "../support/clients.ts";
 import { bundle, startWorker } from "../support/edge.ts";
 import { within } from "../support/within.ts";
 import { root } from "./pack.ts";
@@ -17,6 +18,8 @@ const SECRET = "only for your own machine";
 
 interface Place {
   readonly url: string;
+  /** Puts the object to sleep, where there is one. */
+  sleep(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,13 +30,16 @@ async function onNode(app: (io: Server) => void): Promise<Place> {
   app(server);
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   const { port } = http.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+  return { url: `http://127.0.0.1:${port}`, sleep: async () => {}, close: () => server.close() };
 }
 
 /** The same example as its `worker/` folder has it. */
 async function onWorker(name: string): Promise<Place> {
   const worker = JSON.stringify(join(root, "examples", name, "worker/worker.ts"));
-  return startWorker(await bundle(`export * from ${worker}; export { default } from ${worker};`));
+  const { url, evict, close } = await startWorker(
+    await bundle(`export * from ${worker}; export { default } from ${worker};`),
+  );
+  return { url, sleep: () => evict("hibernate"), close };
 }
 
 /** A person with a stock client. Everything that reaches it is written to one log, in order. */
@@ -64,40 +70,52 @@ class Person {
   }
 }
 
-async function chatTrace(url: string): Promise<string[][]> {
+/** What happens between two steps: nothing, or the object falls asleep. */
+type Pause = (...people: Person[]) => Promise<void>;
+
+async function chatTrace(url: string, pause: Pause): Promise<string[][]> {
   const people = [new Person(url), new Person(url), new Person(url)];
   const [ann, bob] = people as [Person, Person, Person];
   await Promise.all(people.map((person) => person.hears(1)));
+  await pause(...people);
   ann.socket.emit("chat message", "hello");
   await Promise.all(people.map((person) => person.hears(2)));
+  await pause(...people);
   bob.socket.emit("chat message", { any: ["json", 1, null] });
   await Promise.all(people.map((person) => person.hears(3)));
+  await pause(...people);
   for (const person of people) person.socket.disconnect();
   return people.map((person) => person.log);
 }
 
-async function messengerTrace(url: string): Promise<string[][]> {
+async function messengerTrace(url: string, pause: Pause): Promise<string[][]> {
   const stranger = new Person(url, { token: "YW5u.Zm9yZ2Vk" });
   await stranger.hears(1);
+  stranger.socket.disconnect();
   const [annToken, bobToken] = [await signToken("ann", SECRET), await signToken("bob", SECRET)];
 
   const ann = new Person(url, { token: annToken });
   await ann.hears(2);
+  await pause(ann);
   const bob = new Person(url, { token: bobToken });
   await Promise.all([bob.hears(2), ann.hears(3)]);
+  await pause(ann, bob);
   const bobsPhone = new Person(url, { token: bobToken });
   await bobsPhone.hears(2);
+  await pause(ann, bob, bobsPhone);
 
   ann.log.push(`answer ${await ann.socket.timeout(5_000).emitWithAck("private message", "bob", "psst")}`);
   await Promise.all([bob.hears(3), bobsPhone.hears(3)]);
+  await pause(ann, bob, bobsPhone);
   bob.log.push(`answer ${await bob.socket.timeout(5_000).emitWithAck("private message", "zoe", "hello?")}`);
   await bobsPhone.hears(4);
+  await pause(ann, bob, bobsPhone);
 
   bobsPhone.socket.disconnect();
+  await pause(ann, bob);
   bob.socket.disconnect();
   await ann.hears(5);
   ann.socket.disconnect();
-  stranger.socket.disconnect();
   return [stranger, ann, bob, bobsPhone].map((person) => person.log);
 }
 
@@ -130,9 +148,19 @@ describe.each([
 
   it("looks the same to its users on Node and on Workers", async () => {
     const node = await onNode(app);
-    expect(await trace(node.url).finally(() => node.close())).toEqual(seen);
+    expect(await trace(node.url, async () => {}).finally(() => node.close())).toEqual(seen);
     const worker = await onWorker(name);
-    expect(await trace(worker.url).finally(() => worker.close())).toEqual(seen);
+    expect(await trace(worker.url, async () => {}).finally(() => worker.close())).toEqual(seen);
+  });
+
+  it("looks the same when its object sleeps between any two steps", async () => {
+    const worker = await onWorker(name);
+    const pause: Pause = async (...people) => {
+      // An upgrade half done keeps the object awake.
+      await Promise.all(people.map((person) => upgraded(person.socket)));
+      await worker.sleep();
+    };
+    expect(await trace(worker.url, pause).finally(() => worker.close())).toEqual(seen);
   });
 });
 
