@@ -6,7 +6,7 @@ import type { Core } from "./core.ts";
 import { HalfPacket } from "./half-packet.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
-import { findNamespace } from "./namespace-lookup.ts";
+import { findNamespace, readNamespace } from "./namespace-lookup.ts";
 import type { Decoder } from "./parser.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
 import type { AnySocket } from "./socket.ts";
@@ -231,7 +231,7 @@ export class Client implements SessionConsumer {
   }
 
   #route(packet: SocketPacket): void {
-    const { nsp, auth } = this.#readNamespace(packet);
+    const { nsp, auth } = readNamespace(packet, this.conn.protocol);
     const member = this.#members.get(nsp);
     if (packet.type === PacketType.CONNECT && member === undefined) {
       if (!this.#isClosed) this.#connect(nsp, auth);
@@ -261,15 +261,6 @@ export class Client implements SessionConsumer {
   #whenResumed(member: Member, action: Parameters<Core["afterResume"]>[1]): Promise<void> | void {
     if (member.state?.wake === "resumed" && member.held === undefined) action(member.state);
     else return this.#core.afterResume(member, action);
-  }
-
-  /** Clients of v2 send a query along with the namespace. */
-  #readNamespace(packet: SocketPacket): { nsp: string; auth: unknown } {
-    if (this.conn.protocol !== 3) return { nsp: packet.nsp, auth: packet.data };
-    const url = new URL(packet.nsp, "https://nsp.invalid");
-    const auth: Record<string, string> = Object.create(null);
-    for (const [name, value] of url.searchParams) auth[name] = value;
-    return { nsp: url.pathname, auth };
   }
 
   #connect(name: string, auth: unknown): void {

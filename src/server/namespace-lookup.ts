@@ -1,5 +1,15 @@
+import type { SocketPacket } from "../codec/index.ts";
 import type { Core } from "./core.ts";
 import type { AnyNamespace } from "./namespace.ts";
+
+/** Which namespace a packet is for, and as whom. Clients of Socket.IO v2 send a query along with the name. */
+export function readNamespace(packet: SocketPacket, protocol: 3 | 4): { nsp: string; auth: unknown } {
+  if (protocol !== 3) return { nsp: packet.nsp, auth: packet.data };
+  const url = new URL(packet.nsp, "https://nsp.invalid");
+  const auth: Record<string, string> = Object.create(null);
+  for (const [name, value] of url.searchParams) auth[name] = value;
+  return { nsp: url.pathname, auth };
+}
 
 /**
  * Finds the namespace that a client asks for: one that exists, or the child of the first parent that allows it. Parents
