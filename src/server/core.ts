@@ -134,7 +134,7 @@ export class Core {
   /** A namespace was made; the main one tells of it. */
   addNamespace(nsp: AnyNamespace): void {
     this.namespaces.set(nsp.name, nsp);
-    EventEmitter.emitLocally(this.server.sockets, "new_namespace", [nsp]);
+    EventEmitter.dispatch(this.server.sockets, ["new_namespace", nsp], this.onError);
   }
 
   /** A handler has settled: what it changed unseen is looked for. */

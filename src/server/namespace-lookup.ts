@@ -5,7 +5,8 @@ import type { AnyNamespace } from "./namespace.ts";
 /** Which namespace a packet is for, and as whom. Clients of Socket.IO v2 send a query along with the name. */
 export function readNamespace(packet: SocketPacket, protocol: 3 | 4): { nsp: string; auth: unknown } {
   if (protocol !== 3) return { nsp: packet.nsp, auth: packet.data };
-  const url = new URL(packet.nsp, "https://nsp.invalid");
+  // Behind a slash nothing is taken for a host, and every text is a path.
+  const url = new URL(`https://nsp.invalid/${packet.nsp.replace("/", "")}`);
   const auth: Record<string, string> = Object.create(null);
   for (const [name, value] of url.searchParams) auth[name] = value;
   return { nsp: url.pathname, auth };

@@ -63,11 +63,6 @@ export class EventEmitter<
     return emitter.#dispatch(args, onError);
   }
 
-  /** Emits to the listeners also where a subclass gave `emit` another meaning. */
-  static emitLocally(emitter: AnyEmitter, event: string | symbol, args: readonly unknown[]): boolean {
-    return emitter.#emit(event, args);
-  }
-
   /** What `emit` does; a subclass may send instead. @internal */
   protected _emit(event: string | symbol, args: readonly unknown[]): boolean {
     return this.#emit(event, args);

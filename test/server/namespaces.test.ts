@@ -72,6 +72,19 @@ describe("dynamic namespaces", () => {
     expect(asked).toEqual(["first", "second", "first", "second", "first", "second"]);
   });
 
+  it("are there, and answered, whatever a listener of new_namespace throws", async () => {
+    const object = new FakeObject((io) => {
+      io.on("new_namespace", () => {
+        throw new Error("not ready");
+      });
+      io.of(/^\/re$/);
+    });
+    const client = await object.connect();
+    await client.join("/re");
+    expect(object.logs).toEqual([expect.stringContaining("not ready")]);
+    expect(object.io.of("/plain").name).toBe("/plain");
+  });
+
   it("make one child for two clients that ask at once", async () => {
     const made: string[] = [];
     const object = new FakeObject((io) => {

@@ -32,6 +32,19 @@ describe("a client of Socket.IO v2", () => {
     ]);
   });
 
+  it("may ask for names that look like hosts, or like nothing", async () => {
+    const object = new FakeObject((io) => void io.of("//host/x").on("connection", () => {}));
+    const client = await object.connect({ protocol: 3 });
+    client.take();
+    expect(await client.ask("0//,", "0//host/x?a=1,", "0/\\:@,", "0/%,", "0/ ?%=%,")).toEqual([
+      '44//,{"message":"Invalid namespace"}',
+      '44//:@,{"message":"Invalid namespace"}',
+      '44/%,{"message":"Invalid namespace"}',
+      '44/%20,{"message":"Invalid namespace"}',
+      "40//host/x,",
+    ]);
+  });
+
   it("gets the data or the message of a middleware's error, bare", async () => {
     const object = new FakeObject((io) => {
       io.of("/message").use((_socket, next) => next(new Error("no")));
