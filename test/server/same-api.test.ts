@@ -222,6 +222,81 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
       [...io.sockets.sockets.values()].length,
     );
   },
+  "sockets of another server": async ({ io, note, join, settle }) => {
+    const ann = await join();
+    ann.on("disconnect", (reason) => note("disconnect", reason));
+    const { adapter } = io.of("/");
+    const details = {
+      id: ann.id,
+      handshake: { auth: { from: "afar" } },
+      rooms: [ann.id, "far"],
+      data: { far: 1 },
+    };
+    adapter.fetchSockets = async () => [details] as never;
+    const [remote] = await io.fetchSockets();
+    if (remote === undefined) throw new Error("nobody was found");
+    note(remote === (ann as unknown), remote.id === ann.id, remote.handshake, remote.data);
+    note(remote.rooms instanceof Set, remote.rooms.has("far"));
+    note(remote.emit("hello", 1), remote.join(["a", "b"]), remote.leave("a"), [...ann.rooms].slice(1));
+    note(isReserved(() => remote.emit("disconnect")));
+    const { broadcastWithAck } = adapter;
+    adapter.broadcastWithAck = (packet, opts, count, ack) => {
+      note(packet.data, opts.rooms.has(ann.id), opts.flags?.timeout, opts.flags?.expectSingleResponse);
+      count(1);
+      if ((packet.data as unknown[])[0] !== "in vain") ack("one", "two");
+    };
+    remote.timeout(50).emit("q", (error: Error | null, answer: unknown) => note("one answer", error, answer));
+    note(await remote.timeout(50).emitWithAck("q", 2));
+    remote.timeout(1).emit("in vain", (error: Error, answer: unknown) => note(error.message, answer));
+    await remote
+      .timeout(1)
+      .emitWithAck("in vain")
+      .catch((error: Error & { responses: unknown }) => {
+        note(error.message, error.responses);
+      });
+    adapter.broadcastWithAck = broadcastWithAck;
+    Reflect.deleteProperty(adapter, "fetchSockets");
+    note(remote.disconnect() === remote);
+    await settle();
+  },
+  "an adapter that knows another server": async ({ io, note, join, send, settle }) => {
+    const ann = await join();
+    const { adapter } = io.of("/");
+    adapter.serverSideEmit = (packet) => {
+      const ack: unknown = packet.at(-1);
+      note("to others", ...packet.filter((it: unknown) => typeof it !== "function"));
+      if (typeof ack !== "function") return;
+      if (packet[0] === "in vain") ack(new Error("too late"), [1]);
+      else ack(null, [1, 2]);
+    };
+    note(io.serverSideEmit("hello", 1, "two"));
+    io.serverSideEmit("ask", (error: Error | null, answers: unknown) => note(error, answers));
+    note(await io.serverSideEmitWithAck("ask", 3));
+    await io.serverSideEmitWithAck("in vain").catch((error: Error & { responses: unknown }) => {
+      note(error.message, error.responses);
+    });
+    io.on("from another", (...args) => note("heard", ...args.filter((it) => typeof it !== "function")));
+    io.on("asks", (answer: (value: unknown) => void) => answer("answered"));
+    io.of("/")._onServerSideEmit(["from another", 1, "two"]);
+    io.of("/")._onServerSideEmit(["asks", (value: unknown) => note(value)]);
+
+    // The broadcast is complete when both servers have said how many clients they reach, and all have answered.
+    adapter.serverCount = () => Promise.resolve(2);
+    const { broadcastWithAck } = adapter;
+    let ofOther: { count: (clients: number) => void; ack: (answer: unknown) => void } | undefined;
+    adapter.broadcastWithAck = (packet, opts, count, ack, ...rest) => {
+      ofOther = { count, ack };
+      broadcastWithAck.call(adapter, packet, opts, count, ack, ...rest);
+    };
+    io.timeout(1_000).emit("q", (error: Error | null, answers: unknown) => note("all", error, answers));
+    await send(ann, '30["ann"]');
+    note("one is missing");
+    ofOther?.count(1);
+    await settle();
+    note("still");
+    ofOther?.ack("of another");
+    await settle();
+  },
   "what a server-side emit refuses": async ({ io, note }) => {
     io.on("hello", () => note("must not be heard"));
     note(io.serverSideEmit("hello", 1), io.of("/x").serverSideEmit("hello"));
