@@ -14,6 +14,8 @@ import type { AnyServer } from "./server.ts";
 import { type AnySocket, Socket } from "./socket.ts";
 import type { SocketState } from "./socket-state.ts";
 
+const MAX_WARNINGS = 1_000;
+
 /** How a namespace of a parent is found. */
 export interface NamespaceFamily {
   readonly parent: ParentNamespace<Untyped, Untyped, Untyped, Untyped>;
@@ -62,8 +64,9 @@ export class Core {
     this.host.log("error", `a listener of "${String(event)}" failed`, error);
   };
 
+  /** Messages may hold names that clients chose: nobody reads a thousand of them. */
   warnOnce(message: string): void {
-    if (this.#warned.has(message)) return;
+    if (this.#warned.has(message) || this.#warned.size === MAX_WARNINGS) return;
     this.#warned.add(message);
     this.host.log("warn", message);
   }

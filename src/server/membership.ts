@@ -127,6 +127,11 @@ export class MembershipBook {
     return membership;
   }
 
+  /** A namespace is gone. */
+  forget(nsp: string): void {
+    this.#memberships.delete(nsp);
+  }
+
   /** A moment no other socket has: the clock's, or just after the last one. */
   nextStamp(): number {
     this.#lastStamp = Math.max(this.#host.now(), this.#lastStamp + 0.001);

@@ -2,10 +2,17 @@ import type { Admission } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Adapter, type BroadcastOptions } from "./adapter.ts";
 import type { RemoteSocket } from "./broadcast-operator.ts";
+import type { Client } from "./client.ts";
 import type { Core } from "./core.ts";
 import type { DefaultEventsMap, EventsMap } from "./events.ts";
 import type { Member } from "./membership.ts";
 import { type AnyNamespace, Namespace } from "./namespace.ts";
+
+/**
+ * Children that may stand empty: a client makes one with every name it thinks of, and on Node they all stay. After
+ * sleep none of them is there either.
+ */
+const MAX_EMPTY = 1_000;
 
 /**
  * A family of namespaces that come into being as clients ask for them. What is registered here, every child made
@@ -21,6 +28,8 @@ export class ParentNamespace<
 > extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
   /** @internal */
   readonly _children = new Set<AnyNamespace>();
+  /** With how many children the empty ones are looked for: seldom enough that it costs nothing. */
+  #sweepAt = MAX_EMPTY;
 
   /** @internal */
   constructor(core: Core) {
@@ -34,9 +43,15 @@ export class ParentNamespace<
     for (const event of ["connect", "connection"] as const) {
       for (const listener of this.listeners(event)) child._inherit(event, listener as Untyped);
     }
+    if (this._children.size >= this.#sweepAt) this.#sweep();
     this._children.add(child);
     this._core.addNamespace(child);
     return child;
+  }
+
+  #sweep(): void {
+    for (const child of this._children) if (child instanceof ChildNamespace) child._forgetIfEmpty();
+    this.#sweepAt = MAX_EMPTY + 2 * this._children.size;
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
@@ -62,6 +77,8 @@ class ChildNamespace<
 > extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
   readonly #parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
   #isInheriting = false;
+  /** Clients on their way in. */
+  #entering = 0;
 
   constructor(parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, name: string) {
     super(parent._core, name, parent.name);
@@ -79,12 +96,31 @@ class ChildNamespace<
     return this.#isInheriting ? "add" : super._adding(event);
   }
 
+  override async _add(client: Client, auth: unknown): Promise<void> {
+    this.#entering++;
+    try {
+      await super._add(client, auth);
+    } finally {
+      this.#entering--;
+      this.#cleanUp();
+    }
+  }
+
   override _remove(member: Member): void {
     super._remove(member);
-    if (!this._core.options.cleanupEmptyChildNamespaces || this.sockets.size > 0) return;
+    this.#cleanUp();
+  }
+
+  _forgetIfEmpty(): void {
+    if (this.#entering > 0 || this.sockets.size > 0) return;
     this.adapter.close();
     this._core.namespaces.delete(this.name);
+    this._core.book.forget(this.name);
     this.#parent._children.delete(this);
+  }
+
+  #cleanUp(): void {
+    if (this._core.options.cleanupEmptyChildNamespaces) this._forgetIfEmpty();
   }
 }
 

@@ -151,6 +151,54 @@ describe("dynamic namespaces", () => {
     expect(names()).toEqual(["/", "/static", "/dynamic"]);
   });
 
+  it("keep a child that somebody is about to enter when its last socket leaves", async () => {
+    let admit = () => {};
+    const object = new FakeObject(
+      (io) => {
+        io.of(/^\/dynamic/).use((socket, next) => {
+          if (socket.handshake.auth.slow) admit = next;
+          else next();
+        });
+      },
+      { options: { cleanupEmptyChildNamespaces: true } },
+    );
+    const [fast, slow] = [await object.connect(), await object.connect()];
+    await fast.join("/dynamic");
+    await slow.send('0/dynamic,{"slow":1}');
+    await fast.send("1/dynamic,");
+    admit();
+    await object.settle();
+    slow.take();
+    object.io.of("/dynamic").emit("x");
+    expect(slow.take()).toEqual(['42/dynamic,["x"]']);
+    await slow.send("1/dynamic,");
+    expect([...object.io._nsps.keys()]).toEqual(["/"]);
+  });
+
+  it("are not heaped up by a client that thinks of ever new names", async () => {
+    const object = new FakeObject((io) => {
+      io.of(/^\/dynamic/).on("connection", (socket) =>
+        socket.on("echo", (text) => socket.emit("echo", text)),
+      );
+    });
+    const [steady, flood] = [await object.connect(), await object.connect()];
+    await steady.join("/dynamic-steady");
+    for (let from = 0; from < 4_000; from += 50) {
+      const names = Array.from({ length: 50 }, (_, i) => `/dynamic-${from + i}`);
+      await flood.send(...names.map((name) => `0${name},`));
+      await flood.send(...names.map((name) => `1${name},`));
+    }
+    expect(flood.isOpen).toBe(true);
+    expect(object.io._nsps.size).toBeLessThan(1_100);
+    steady.take();
+    expect(await steady.ask('2/dynamic-steady,["echo","here"]')).toEqual([
+      '42/dynamic-steady,["echo","here"]',
+    ]);
+    object.io.of("/dynamic-steady").emit("x");
+    expect(steady.take()).toEqual(['42/dynamic-steady,["x"]']);
+    expect(await flood.join("/dynamic-0")).toHaveLength(20);
+  });
+
   it("made by an earlier instance are there again when somebody in them is meant", async () => {
     const setup = (io: Server) => {
       io.on("new_namespace", (nsp) => {
