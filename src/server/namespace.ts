@@ -231,7 +231,8 @@ export class Namespace<
     const { host } = this._core;
     this.#endAckId ??= host.isFirstRun || !host.hibernation ? ACK_BLOCK : 0;
     if (this.#nextAckId === this.#endAckId) {
-      this.#nextAckId = host.nextAckBlock(this.name);
+      // Children of one parent share their blocks: what is stored must not grow with names that clients think of.
+      this.#nextAckId = host.nextAckBlock(this._parent ?? this.name);
       this.#endAckId = this.#nextAckId + ACK_BLOCK;
     }
     return this.#nextAckId++;

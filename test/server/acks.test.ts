@@ -146,6 +146,20 @@ describe("an acknowledgement that the server asks for", () => {
     expect(await client.ask('2["ask"]', '2["ask"]')).toEqual(['421000["question"]', '421001["question"]']);
   });
 
+  it("shares blocks among the children of a dynamic namespace, of which there may be many", async () => {
+    const object = new FakeObject((io) => {
+      io.of(/^\/dynamic/).on("connection", (socket) => socket.on("ask me", () => socket.emit("q", () => {})));
+    });
+    const client = await object.connect();
+    await object.sleep();
+    const names = Array.from({ length: 20 }, (_, i) => `/dynamic-${i}`);
+    for (const name of names) await client.join(name);
+    client.take();
+    const asked = await client.ask(...names.map((name) => `2${name},["ask me"]`));
+    expect(new Set(asked).size).toBe(names.length);
+    expect(new Set(object.ackBlocks)).toEqual(new Set(["/_0"]));
+  });
+
   it("takes a new block when the first thousand are used", async () => {
     const { client, socket } = await withSocket(() => {});
     for (let i = 0; i < 1_002; i++) socket.emit("x", () => {});

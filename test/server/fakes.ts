@@ -211,6 +211,8 @@ export class FakeObject {
   readonly clock = new Clock();
   readonly logs: string[] = [];
   readonly recovery = new FakeRecoveryStore();
+  /** For which namespaces blocks of acknowledgement ids were taken. */
+  readonly ackBlocks: string[] = [];
   /** How often `changed` was called. */
   saves = 0;
   /** How many sessions were brought into memory. */
@@ -396,7 +398,8 @@ export class FakeObject {
         session.readyState = "closed";
         return session as unknown as Session;
       },
-      nextAckBlock: () => {
+      nextAckBlock: (nsp) => {
+        this.ackBlocks.push(nsp);
         const first = this.#nextAckBlock;
         this.#nextAckBlock += 1_000;
         return first;
