@@ -131,14 +131,15 @@ describe("what a session keeps", () => {
 });
 
 describe("a session with something under way", () => {
-  it("ends when another instance finds it, so that its client starts again (WebSocket)", async () => {
+  it("ends with its instance over WebSocket, without a mark: the runtime closes the socket", async () => {
     const object = new TestObject("busy socket");
     const client = await object.openSocket();
-    await keepIn(object, client.sid, {}, true);
-    await object.sleep();
-    client.socket.send("4hello");
-    expect(await client.closed).toBe(1005);
-    expect(object.journal.at(-1)).toBe("close transport error");
+    const before = await object.roles();
+    await keepIn(object, client.sid, undefined, true);
+    expect(await object.roles()).toEqual(before);
+    await object.restart();
+    expect(await client.closed).toBe(1006);
+    expect(await object.run((instance) => instance.engine.clientsCount)).toBe(0);
   });
 
   it("ends when another instance finds it, so that its client starts again (polling)", async () => {

@@ -1,0 +1,244 @@
+import { describe, expect, it, vi } from "vitest";
+import { RS } from "./support.ts";
+import { type Talker, TalkObject } from "./talk.ts";
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** An application that says which instance of the object it runs in. */
+function create(name: string): { object: TalkObject; notes: unknown[] } {
+  let instances = 0;
+  const notes: unknown[] = [];
+  const object = new TalkObject(`acks ${name}`, (io) => {
+    const instance = ++instances;
+    io.on("connection", (socket) => {
+      socket.on("instance", (ack) => ack(instance));
+      socket.on("ask me", () => socket.emit("question", (answer: unknown) => notes.push([instance, answer])));
+      socket.on("ask in time", async (ack) => {
+        ack();
+        await socket
+          .timeout(10)
+          .emitWithAck("question")
+          .catch((error: Error) => notes.push(error.message));
+      });
+      socket.on("ask in vain", async () => {
+        await socket.emitWithAck("question").catch((error: Error) => notes.push([instance, error.message]));
+      });
+      let owed: (answer: string) => void = () => {};
+      socket.on("owe", (ack) => {
+        owed = ack;
+        socket.emit("owing");
+      });
+      socket.on("pay", () => owed(`paid by ${instance}`));
+      socket.on("work", async (ms) => {
+        socket.emit("working");
+        await pause(ms);
+        socket.emit("worked", instance);
+      });
+      socket.on("bytes", (bytes, ack) => ack(instance, [...bytes]));
+      socket.on("disconnect", (reason) => notes.push([instance, reason]));
+    });
+    io.of("/slow").use(async (_, next) => {
+      await pause(60);
+      next();
+    });
+  });
+  return { object, notes };
+}
+
+/** Puts the object to sleep as soon as it may, and proves that it may not yet. */
+async function fallAsleep(object: TalkObject): Promise<{ asleep: Promise<void> }> {
+  const asleep = object.sleep();
+  expect(await Promise.race([asleep.then(() => "asleep"), pause(25).then(() => "awake")])).toBe("awake");
+  return { asleep };
+}
+
+const instanceOf = async (client: Talker) => Number((await client.ask("instance")).at(-1)?.slice(3, -1));
+
+describe.each(["polling", "websocket"] as const)("an object is kept awake (%s)", (transport) => {
+  it("by an acknowledgement that a client owes, until it is answered", async () => {
+    const { object, notes } = create(`answered ${transport}`);
+    const client = await object.join(transport);
+    await client.say('42["ask me"]');
+    expect(await client.hear()).toBe('420["question"]');
+    const { asleep } = await fallAsleep(object);
+    await client.say('430["yes"]');
+    await asleep;
+    expect(notes).toEqual([[1, "yes"]]);
+    expect(await instanceOf(client)).toBe(2);
+  });
+
+  it("by one that times out, until then; and its late answer meets nobody", async () => {
+    const { object, notes } = create(`timeout ${transport}`);
+    const client = await object.join(transport);
+    await client.ask("ask in time");
+    expect(await client.hear()).toBe('420["question"]');
+    await object.sleep();
+    expect(notes).toEqual(["operation has timed out"]);
+    await client.say('42["ask me"]');
+    expect(await client.hear()).toBe('421000["question"]');
+    await client.say('430["late"]', '431000["in time"]');
+    await vi.waitFor(() => expect(notes).toEqual(["operation has timed out", [2, "in time"]]));
+  });
+
+  it("by one that nobody will answer, until the client is gone", async () => {
+    const { object, notes } = create(`vain ${transport}`);
+    const client = await object.join(transport);
+    await client.say('42["ask in vain"]');
+    expect(await client.hear()).toBe('420["question"]');
+    const { asleep } = await fallAsleep(object);
+    await client.say("1");
+    await asleep;
+    expect(notes).toEqual([
+      [1, "transport close"],
+      [1, "socket has been disconnected"],
+    ]);
+  });
+
+  it("by an acknowledgement that a handler owes, until it is called", async () => {
+    const { object } = create(`owed ${transport}`);
+    const client = await object.join(transport);
+    await client.say('427["owe"]');
+    expect(await client.hear()).toBe('42["owing"]');
+    const { asleep } = await fallAsleep(object);
+    await client.say('42["pay"]');
+    await asleep;
+    expect(await client.hear()).toBe('437["paid by 1"]');
+    expect(await instanceOf(client)).toBe(2);
+  });
+
+  it("by a handler that awaits, and by a middleware", async () => {
+    const { object } = create(`handler ${transport}`);
+    const client = await object.join(transport);
+    await client.say('42["work",60]');
+    expect(await client.hear()).toBe('42["working"]');
+    await (await fallAsleep(object)).asleep;
+    expect(await client.hear()).toBe('42["worked",1]');
+    expect(await instanceOf(client)).toBe(2);
+    await client.say("40/slow,");
+    await object.sleep();
+    expect(await client.hear()).toMatch(/^40\/slow,\{/);
+    expect(await instanceOf(client)).toBe(3);
+  });
+});
+
+describe("an object is kept awake", () => {
+  it("by half of a binary packet, until the rest has come", async () => {
+    const { object } = create("half");
+    const client = await object.openSocket();
+    client.socket.send("40");
+    await client.next();
+    client.socket.send('451-7["bytes",{"_placeholder":true,"num":0}]');
+    // The runtime hands messages on in order: this answer says that the half has come.
+    await object.run(() => {});
+    const { asleep } = await fallAsleep(object as TalkObject);
+    client.socket.send(Uint8Array.of(1, 2));
+    await asleep;
+    expect(await client.text()).toBe("437[1,[1,2]]");
+  });
+
+  it("by half of a binary packet whose rest never comes, 10 seconds at most: then the connection ends", async () => {
+    const { object } = create("half only");
+    const client = await object.openSocket();
+    client.socket.send("40");
+    await client.next();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      client.socket.send('451-7["bytes",{"_placeholder":true,"num":0}]');
+      while (vi.getTimerCount() === 0) await object.run(() => {});
+      await object.run(() => vi.advanceTimersByTime(9_999));
+      expect(vi.getTimerCount()).toBe(1);
+      await object.run(() => vi.advanceTimersByTime(1));
+      expect(await client.closed).toBe(1005);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("by an upgrade that is half done", async () => {
+    const { object } = create("upgrade");
+    const client = await object.openPolling();
+    await client.post("40");
+    await client.poll();
+    const candidate = await client.candidate();
+    candidate.socket.send("2probe");
+    await candidate.expect("3probe");
+    const { asleep } = await fallAsleep(object);
+    candidate.socket.send("5");
+    await asleep;
+    candidate.socket.send('427["instance"]');
+    expect(await candidate.text()).toBe("437[2]");
+  });
+});
+
+describe("half of a binary packet that came in a POST", () => {
+  it.each(["sleep", "restart"] as const)(
+    "is in the session's row: the rest may come after a %s, and leaves nothing there",
+    async (how) => {
+      const { object } = create(`half posted ${how}`);
+      const client = await object.openPolling();
+      await client.post("40");
+      await client.poll();
+      const header = (id: number) => `451-${id}["bytes",{"_placeholder":true,"num":0}]`;
+      expect(await client.post(header(7))).toBe("200 ok");
+      await object[how]();
+      expect(await client.post("bAQI=")).toBe("200 ok");
+      expect((await client.poll()).split(RS).at(-1)).toBe("437[2,[1,2]]");
+      await object[how]();
+      expect(await client.post(`${header(8)}${RS}bAw==`)).toBe("200 ok");
+      expect((await client.poll()).split(RS).at(-1)).toBe("438[3,[3]]");
+    },
+  );
+});
+
+describe("a polling session in which something was under way ends when the object restarts, so that its client starts again:", () => {
+  const ways: [string, (client: Talker) => Promise<unknown>][] = [
+    ["an acknowledgement its client owes", (client) => client.say('42["ask me"]')],
+    ["an acknowledgement a handler owes", (client) => client.say('427["owe"]')],
+    ["a CONNECT in its middlewares", (client) => client.say("40/slow,")],
+    [
+      "a handler that has awaited for more than a second",
+      async (client) => {
+        await client.say('42["work",3000]');
+        await pause(1_200);
+      },
+    ],
+  ];
+  it.each(ways)("%s", async (what, begin) => {
+    const { object, notes } = create(`restart ${what}`);
+    const other = await object.join("polling");
+    const client = await object.join("polling");
+    await begin(client);
+    // Kills the instance, whatever it waits for.
+    await object.run((_, ctx) => ctx.abort("killed")).catch(() => {});
+    await expect(client.hear()).rejects.toThrow("GET: 400");
+    await vi.waitFor(() => expect(notes).toContainEqual([2, "transport error"]));
+    expect(await instanceOf(other)).toBe(2);
+    expect(await object.sessionRows()).toEqual([`sio_s:${other.sid}`]);
+  });
+});
+
+describe("ids of acknowledgements", () => {
+  it("count from 0 in each namespace, go on in blocks after sleep, and stay below 2^31", async () => {
+    const { object } = create("ids");
+    const client = await object.join();
+    await client.say('42["ask me"]', '42["ask me"]');
+    expect([await client.hear(), await client.hear()]).toEqual(['420["question"]', '421["question"]']);
+    await client.say("430[]", "431[]");
+    for (const id of [1000, 2000]) {
+      await object.sleep();
+      await client.say('42["ask me"]');
+      expect(await client.hear()).toBe(`42${id}["question"]`);
+      await client.say(`43${id}[]`);
+    }
+    await object.sleep();
+    await object.run((_, { storage }) => storage.kv.put("sio_a:/", 2 ** 31 - 2_000));
+    for (const id of [2 ** 31 - 2_000, 0]) {
+      await object.sleep();
+      await client.say('42["ask me"]');
+      const question = await client.hear();
+      expect(question).toBe(`42${id}["question"]`);
+      await client.say(`43${id}[]`);
+    }
+  });
+});
