@@ -66,14 +66,15 @@ export class Heartbeat<Api> {
 
   #tickAwake(carrier: Carrier, now: number, lateness: number): void {
     const { session } = carrier;
-    if (this.#isIdleTooLong(session.openedAt, session.consumer?.isIdle?.() ?? false, now)) session.close();
+    const isIdle = session.readyState === "open" && (session.consumer?.isIdle?.() ?? false);
+    if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.close();
     else session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness });
   }
 
   #tickAsleep({ sid, socket, session }: Sleeper, now: number, lateness: number): void {
     const { table, store, rules, ctx } = this.#runtime;
-    const isIdle = session.record === undefined;
     const state = fromStored(session.state);
+    const isIdle = state.phase === "open" && session.record === undefined;
     if (this.#isIdleTooLong(state.openedAt, isIdle, now)) {
       table.get(sid)?.session.close();
       return;
