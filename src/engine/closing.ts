@@ -2,7 +2,7 @@ import { CLOSE, type Effect, NOOP, NOTHING, SAVE, type Transition } from "./effe
 import type { CloseReason, SessionState } from "./state.ts";
 
 /** How long a session that was closed waits for the GET that tells its client (engine.io's closeTimeout). */
-const CLOSE_TIMEOUT_MS = 30_000;
+export const CLOSE_TIMEOUT_MS = 30_000;
 
 /**
  * The one way a session ends. A waiting poll is answered with `1`, or with `6` when the client itself closed.

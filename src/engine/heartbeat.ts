@@ -1,4 +1,4 @@
-import { end } from "./closing.ts";
+import { CLOSE_TIMEOUT_MS, end } from "./closing.ts";
 import { type Effect, NOTHING, PING, SAVE, type Transition } from "./effects.ts";
 import type { SessionRules, SessionState } from "./state.ts";
 
@@ -54,8 +54,17 @@ export function isExpired(state: SessionState, now: number, pongedAt: number, ru
   return state.absentSince !== 0 && now - state.absentSince >= rules.pingTimeout;
 }
 
-/** When a tick has something to do for this session, ms. */
+/** When a tick has something to do for this session, ms. Never later than a whole interval, whatever the clock did. */
 export function nextTickAt(state: SessionState, now: number, rules: SessionRules): number {
+  return Math.min(toNextTick(state, now, rules), now + longestQuietMs(rules));
+}
+
+/** No session goes without a tick for longer than this. */
+export function longestQuietMs(rules: SessionRules): number {
+  return Math.max(rules.pingInterval + rules.pingTimeout, CLOSE_TIMEOUT_MS);
+}
+
+function toNextTick(state: SessionState, now: number, rules: SessionRules): number {
   if (state.phase === "closing") return state.closeBy;
   if (state.transport === "polling") {
     if (rules.sharesRhythm) return now + PING_SHARE * rules.pingInterval;
@@ -72,12 +81,16 @@ export function nextTickAt(state: SessionState, now: number, rules: SessionRules
   return rules.sharesRhythm ? dueAt : Math.min(dueAt, expiresAt);
 }
 
-export const onTick: Transition<"tick"> = (state, { now, pongedAt, lateness }, rules) => {
+export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, lateness }, rules) => {
   if (state.phase === "closed") return NOTHING;
+  forgetFuture(state, now);
+  const pongedAt = stampedAt > now ? 0 : stampedAt;
   if (state.phase === "closing") {
     return now >= state.closeBy ? end(state, "forced close") : NOTHING;
   }
   if (isExpired(state, now - lateness, pongedAt, rules)) return end(state, "ping timeout");
+  // Who was kept waiting together with the tick may still come.
+  if (state.seenAt !== 0) state.seenAt += lateness;
   if (state.transport === "polling") return onPollingTick(state, now);
   // Between "3probe" and "5" nothing may be sent: such a socket is a candidate, and its session still polls.
   if (isPingOutstanding(state, pongedAt) || !isPingDue(state, now, rules)) return NOTHING;
@@ -94,9 +107,24 @@ function onPollingTick(state: SessionState, now: number): Effect[] {
 function isPingDue(state: SessionState, now: number, rules: SessionRules): boolean {
   if (state.protocol === 3) return false;
   const quiet = Math.min(QUIET_START_MS, rules.pingInterval / 3);
-  if (now - state.openedAt < quiet) return false;
+  const age = now - state.openedAt;
+  // It was opened before the clock was set back.
+  if (age < 0 && state.pingedAt === 0) return true;
+  if (age >= 0 && age < quiet) return false;
   if (!rules.sharesRhythm) return now >= pingDueAt(state, rules);
   return now - (state.pingedAt || state.openedAt) >= COALESCE_SHARE * rules.pingInterval;
+}
+
+/** A clock that was set back leaves times behind that have yet to come: they would hold up pings until then. */
+export function forgetFuture(state: SessionState, now: number): void {
+  if (state.pingedAt > now) {
+    state.pingedAt = 0;
+    state.pongedAt = 0;
+  }
+  state.pongedAt = Math.min(state.pongedAt, now);
+  state.seenAt = Math.min(state.seenAt, now);
+  state.absentSince = Math.min(state.absentSince, now);
+  state.closeBy = Math.min(state.closeBy, now + CLOSE_TIMEOUT_MS);
 }
 
 export function ping(state: SessionState, now: number): Effect[] {

@@ -1,7 +1,7 @@
 import type { Frame } from "../codec/index.ts";
 import { end } from "./closing.ts";
 import { CLOSE, type Effect, NOOP, NOTHING, PING, QUEUED, type Transition } from "./effects.ts";
-import { pingDueAt, seen } from "./heartbeat.ts";
+import { forgetFuture, pingDueAt, seen } from "./heartbeat.ts";
 import { byteLength, type SessionRules, type SessionState, type WaitingPoll } from "./state.ts";
 
 /*
@@ -18,6 +18,7 @@ export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
   if (state.poll !== null) {
     return [{ type: "refuse" }, ...end(state, "transport error", "overlap from client")];
   }
+  forgetFuture(state, now);
   const effects = [...seen(state, now)];
   if (state.phase === "closing" && state.queue.length === 0) {
     effects.push({ type: "reply", frames: [NOOP, CLOSE] }, ...end(state, "forced close"));

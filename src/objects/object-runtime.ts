@@ -1,6 +1,7 @@
 import type { EnginePacket } from "../codec/index.ts";
 import { Engine } from "../engine/engine.ts";
 import type { EngineError } from "../engine/errors.ts";
+import { longestQuietMs } from "../engine/heartbeat.ts";
 import { answersPongsAsleep, toRules } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
@@ -58,7 +59,8 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.store = new SessionStore(ctx);
     this.table = new SessionTable(this, () => this.layer);
     this.engine = new Engine(definition.engine, this.table);
-    this.ticker = new Ticker(ctx.storage, (error) => this.log("error", "the alarm could not be set", error));
+    const onAlarmError = (error: unknown) => this.log("error", "the alarm could not be set", error);
+    this.ticker = new Ticker(ctx.storage, longestQuietMs(this.rules), onAlarmError);
     this.#userCode = new UserCode(this, env);
     this.#requests = new RequestHandler(this);
     this.#heartbeat = new Heartbeat(this);

@@ -10,14 +10,17 @@ const LOST_AFTER_MS = 5_000;
  */
 export class Ticker {
   readonly #storage: DurableObjectStorage;
+  readonly #longestMs: number;
   readonly #onError: (error: unknown) => void;
   /** Undefined: this instance has not looked yet. */
   #at: number | null | undefined;
   #looking: Promise<void> | undefined;
   #wanted = Number.POSITIVE_INFINITY;
 
-  constructor(storage: DurableObjectStorage, onError: (error: unknown) => void) {
+  /** `longestMs`: no alarm for a session is farther away than this. */
+  constructor(storage: DurableObjectStorage, longestMs: number, onError: (error: unknown) => void) {
     this.#storage = storage;
+    this.#longestMs = longestMs;
     this.#onError = onError;
   }
 
@@ -34,16 +37,13 @@ export class Ticker {
     this.#storage.setAlarm(time).catch(this.#onError);
   }
 
-  /** Notices a lost alarm: one that should have run long ago. Cheap enough for every event. */
+  /**
+   * Notices a lost alarm: one that should have run long ago, or, after the clock was set back, one that is too far away.
+   * Cheap enough for every event.
+   */
   heal(now: number, next: () => number): void {
-    if (this.#at === undefined) {
-      this.#looking ??= this.#look(() => next());
-      return;
-    }
-    if (this.#at !== null && this.#at + LOST_AFTER_MS < now) {
-      this.#at = null;
-      this.ensureBy(next());
-    }
+    if (this.#at === undefined) this.#looking ??= this.#look(() => this.#check(now, next));
+    else if (this.#at !== null) this.#check(now, next);
   }
 
   /** The alarm has gone off. */
@@ -65,7 +65,14 @@ export class Ticker {
     this.ensureBy(time);
   }
 
-  async #look(next?: () => number): Promise<void> {
+  #check(now: number, next: () => number): void {
+    const at = this.#at ?? 0;
+    if (at + LOST_AFTER_MS < now) this.#at = null;
+    else if (at <= now + this.#longestMs) return;
+    this.ensureBy(next());
+  }
+
+  async #look(check?: () => void): Promise<void> {
     try {
       const at = await this.#storage.getAlarm();
       // An alarm that runs now reads as none, and what ran meanwhile knows better.
@@ -78,6 +85,6 @@ export class Ticker {
     this.#wanted = Number.POSITIVE_INFINITY;
     this.#looking = undefined;
     if (wanted !== Number.POSITIVE_INFINITY) this.ensureBy(wanted);
-    if (this.#at === null && next !== undefined) this.ensureBy(next());
+    check?.();
   }
 }

@@ -59,11 +59,23 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     ]);
   });
 
-  it("takes a clock that jumped back for nothing", () => {
+  it("pings on when the clock was set back, and finds the dead by the new time", () => {
     const session = websocket();
     tick(session, START + 22_500);
-    expect(tick(session, START - 1_000_000)).toEqual([]);
-    expect(session.phase).toBe("open");
+    const back = START - 900_000;
+    const pongedAt = START + 22_600;
+    expect(tick(session, back, { pongedAt })).toEqual(["write 2", "save"]);
+    expect(nextTickAt(session, back, RULES)).toBe(back + 22_500);
+    expect(tick(session, back + 22_500, { pongedAt: back + 100 })).toEqual(["write 2", "save"]);
+    expect(tick(session, back + 45_000, { pongedAt: back + 100 })).toEqual([
+      "close-socket",
+      "closed: ping timeout",
+    ]);
+    const closing = polling();
+    after(closing, { type: "close", discard: false, now: START });
+    expect(tick(closing, back)).toEqual([]);
+    expect(tick(closing, back + 30_000)).toEqual(["closed: forced close"]);
+    expect(poll(polling(), back)).toEqual(["reply 2", "drain"]);
   });
 
   it("knows after hibernation when the last ping was", () => {
@@ -132,6 +144,9 @@ describe("who polls and is not heard of", () => {
   it("is given the benefit of a late alarm", () => {
     const session = polling();
     expect(tick(session, START + 60_000, { lateness: 20_000 })).toEqual([]);
+    // Who was kept waiting with it has the same time again.
+    expect(tick(session, START + 64_999)).toEqual([]);
+    expect(tick(session, START + 65_000)).toEqual(["closed: ping timeout"]);
   });
 });
 
