@@ -3,11 +3,10 @@ import type { EngineRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
 import type { Core } from "./core.ts";
-import { HalfPacket } from "./half-packet.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { findNamespace, readNamespace } from "./namespace-lookup.ts";
-import type { Decoder } from "./parser.ts";
+import { PacketReader } from "./packet-reader.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
 import type { AnySocket } from "./socket.ts";
 import type { DisconnectReason } from "./socket-types.ts";
@@ -28,8 +27,7 @@ const MAX_HELD = 10_000;
 export class Client implements SessionConsumer {
   readonly conn: Session;
   readonly #core: Core;
-  readonly #decoder: Decoder;
-  readonly #half: HalfPacket;
+  readonly #reader: PacketReader;
   readonly #members = new Map<string, Member>();
   /** Namespaces whose middlewares are at work. */
   readonly #connecting = new Set<string>();
@@ -47,16 +45,14 @@ export class Client implements SessionConsumer {
   constructor(core: Core, conn: Session, sockets?: readonly SocketRecord[]) {
     this.conn = conn;
     this.#core = core;
-    this.#decoder = core.parser.createDecoder();
-    this.#half = new HalfPacket(this.#decoder, conn, () => void this.close());
+    this.#reader = new PacketReader(conn, core.parser, () => void this.close());
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     const known = sockets ?? record?.sockets;
     if (known === undefined) return;
     this.#hasJoined = true;
     for (const member of core.book.load(this, known)) this.#members.set(member.nsp, member);
-    if (record?.pending === undefined) return;
-    this.#half.restore(record.pending);
+    if (record?.pending !== undefined) this.#reader.restore(record.pending);
   }
 
   /** The session's id: a secret of this client. */
@@ -87,16 +83,12 @@ export class Client implements SessionConsumer {
     if (this.#isClosed) return;
     let packet: SocketPacket | undefined;
     try {
-      packet = this.#decoder.add(data);
+      packet = this.#reader.read(data);
     } catch (error) {
       this.#onDecodeError(error);
       return;
     }
-    if (packet === undefined) {
-      if (this.#decoder.isPending) this.#half.waitOn();
-      return;
-    }
-    if (this.#half.isWaiting) this.#half.end();
+    if (packet === undefined) return;
     this.#queue.push(packet);
     if (this.#queue.length === 1 && !this.#isDraining) SETTLED.then(this.#drain);
   }
@@ -104,8 +96,7 @@ export class Client implements SessionConsumer {
   closed(reason: DisconnectReason, description?: unknown): Promise<void> | void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#half.end();
-    this.#decoder.reset();
+    this.#reader.stop();
     this.#closing = this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
     return this.#closing;
   }
@@ -117,7 +108,7 @@ export class Client implements SessionConsumer {
       const record = member.toRecord();
       if (record !== undefined) records.push(record);
     }
-    return toClientRecord(records, this.#decoder.snapshot());
+    return toClientRecord(records, this.#reader.snapshot());
   }
 
   isBusy(): boolean {
