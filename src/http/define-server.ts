@@ -104,7 +104,6 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
   constructor(options: ServerOptions, host: LayerHost) {
     this.#host = host;
     const { connectionStateRecovery: recovery } = options;
-    // Without hibernation nothing is stored, so there is nothing to come back to once an instance is gone.
     this.#recovery = recovery && host.recovery(recovery.maxDisconnectionDuration ?? 120_000);
     this.api = new Server(options, Object.assign(host, { recovery: this.#recovery })) as Io;
   }

@@ -14,6 +14,7 @@ import type { ObjectDefinition, ObjectLayer } from "./definition.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { fromInternalRequest, VERSION } from "./internal-request.ts";
 import { createLayerHost } from "./layer-host.ts";
+import { MemoryRows } from "./memory-rows.ts";
 import { RecoveryLog } from "./recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { MAIN, toBase64Url } from "./session-id.ts";
@@ -234,7 +235,11 @@ export class ObjectRuntime<Api> implements CarrierHost {
         if (!this.#isTurnEnding) this.#endTurn();
       },
     };
-    this.#recovery ??= new RecoveryLog(this.ctx.storage.kv, host, windowMs);
+    this.#recovery ??= new RecoveryLog(
+      this.persists ? this.ctx.storage.kv : new MemoryRows(),
+      host,
+      windowMs,
+    );
     return this.#recovery;
   }
 

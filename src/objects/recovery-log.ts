@@ -1,5 +1,6 @@
 import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../server/ports.ts";
 import type { SessionId } from "../shared/ids.ts";
+import type { Rows } from "./memory-rows.ts";
 import { estimateBytes } from "./session-store.ts";
 
 /** Packets of one turn of the event loop: one row. */
@@ -26,7 +27,7 @@ const MAX_ROW_BYTES = 1_900_000;
 
 /** Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. */
 export class RecoveryLog implements RecoveryStore {
-  readonly #kv: SyncKvStorage;
+  readonly #kv: Rows;
   readonly #host: RecoveryLogHost;
   readonly #windowMs: number;
   readonly #startedAt: number;
@@ -38,7 +39,7 @@ export class RecoveryLog implements RecoveryStore {
   /** The logs of namespaces that somebody asked for, oldest entry first. */
   readonly #logs = new Map<string, { at: number; entry: RecoveryEntry }[]>();
 
-  constructor(kv: SyncKvStorage, host: RecoveryLogHost, windowMs: number) {
+  constructor(kv: Rows, host: RecoveryLogHost, windowMs: number) {
     this.#kv = kv;
     this.#host = host;
     this.#windowMs = windowMs;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestObject } from "./support.ts";
+import { TalkObject } from "./talk.ts";
 
 /** Without hibernation a timer is renewed for as long as anybody is connected; here it runs when a test says so. */
 beforeEach(() => {
@@ -55,6 +56,44 @@ describe("hibernation: false", () => {
       "setup",
       "connection",
     ]);
+  });
+
+  it("recovers who comes back to the instance that knew it, from memory", async () => {
+    let instances = 0;
+    const object = new TalkObject(
+      "awake recovery",
+      (io) => {
+        const instance = ++instances;
+        let count = 0;
+        io.on("connection", (socket) => {
+          socket.data.list ??= [];
+          socket.on("add", (ack) => {
+            socket.data.list.push(++count);
+            ack(instance, socket.recovered, socket.data.list);
+          });
+        });
+      },
+      "CLOSURE",
+    );
+    const first = await object.connect();
+    const [connected] = await first.join();
+    const { sid, pid } = JSON.parse(connected!.slice(2)) as { sid: string; pid: string };
+    await object.act((io) => void io.emit("hello"));
+    const { 1: offset } = JSON.parse((await first.hear()).slice(2)) as string[];
+    await first.ask("add");
+    await object.act((io) => void io.emit("missed"));
+    await first.say("1");
+    const back = await object.connect();
+    const heard = await back.join("/", { pid, offset });
+    expect(heard[0]).toMatch(/^42\["missed","[0-9a-z]{12}"\]$/);
+    expect(back.id).toBe(sid);
+    expect(await back.ask("add")).toEqual(["43[1,true,[1,2]]"]);
+    expect(await object.rows()).toEqual(new Map());
+    await object.run((_, ctx) => ctx.abort("restarted")).catch(() => {});
+    const late = await object.connect();
+    await late.join("/", { pid, offset });
+    expect(late.id).not.toBe(sid);
+    expect(await late.ask("add")).toEqual(["43[2,false,[1]]"]);
   });
 
   it("hears every pong, for nobody else answers them", async () => {

@@ -1,0 +1,25 @@
+/** Rows that end with the instance, for an object that stores nothing. */
+export class MemoryRows implements Rows {
+  readonly #rows = new Map<string, unknown>();
+
+  get<T>(key: string): T | undefined {
+    return this.#rows.get(key) as T | undefined;
+  }
+
+  put<T>(key: string, value: T): void {
+    this.#rows.set(key, structuredClone(value));
+  }
+
+  delete(key: string): boolean {
+    return this.#rows.delete(key);
+  }
+
+  list<T>({ prefix = "", reverse = false, limit }: SyncKvListOptions = {}): Iterable<[string, T]> {
+    const keys = [...this.#rows.keys()].filter((key) => key.startsWith(prefix)).sort();
+    if (reverse) keys.reverse();
+    return keys.slice(0, limit).map((key) => [key, this.#rows.get(key) as T]);
+  }
+}
+
+/** What of an object's storage is needed where it may be memory as well. */
+export type Rows = Pick<SyncKvStorage, "get" | "put" | "delete" | "list">;
