@@ -384,6 +384,21 @@ describe("2,000 sleeping sockets", () => {
     expect(reads.lists).toBeLessThanOrEqual(2);
     reads.stop();
   }, 60_000);
+
+  it("are left alone by a message of one of them", async () => {
+    const object = new TalkObject("one of many", (io) => {
+      io.on("connection", (socket) => {
+        socket.on("sync", (ack) => ack());
+      });
+    });
+    const clients = [];
+    for (let i = 0; i < 200; i++) clients.push(await object.join());
+    await object.sleep();
+    const reads = await object.run((_, ctx) => countReads(ctx));
+    expect(await clients[100]!.ask("sync")).toEqual(["43[]"]);
+    expect(reads).toMatchObject({ attachments: 1, lists: 0 });
+    reads.stop();
+  });
 });
 
 /** Counts how often attachments and the list of sockets are read. */

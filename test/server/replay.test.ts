@@ -202,6 +202,49 @@ describe.each([
   });
 });
 
+describe("a replay without an async context whose listener goes on after an await", () => {
+  it("is muted in its synchronous part only, and still has saved values win there", async () => {
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", async (socket) => {
+          socket.emit("at once");
+          socket.data.count = 0;
+          await turn();
+          socket.emit("later");
+          socket.on("count", () => socket.emit("count", ++socket.data.count));
+        });
+      },
+      { hasAsyncContext: false },
+    );
+    const client = await object.connect();
+    await client.join();
+    await client.send('2["count"]');
+    await object.sleep();
+    client.take();
+    expect(await client.ask('2["count"]')).toEqual(['42["later"]', '42["count",2]']);
+  });
+});
+
+describe("packets that wait for a replay", () => {
+  it("are bounded: who sends more than 10,000 is closed", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", async (socket) => {
+        if (socket.recovered) await new Promise(() => {});
+      });
+    });
+    const client = await object.connect();
+    const other = await object.connect();
+    await client.join();
+    await other.join();
+    await object.sleep();
+    await client.send(...Array.from({ length: 10_000 }, () => '2["x"]'));
+    expect(client.isOpen).toBe(true);
+    await client.send('2["x"]', '2["x"]');
+    expect(client.isOpen).toBe(false);
+    expect(other.isOpen).toBe(true);
+  });
+});
+
 describe("the namespaces of one connection", () => {
   it("keep the order of its packets, also where one of them takes long to be resumed", async () => {
     const seen: unknown[] = [];
