@@ -72,8 +72,8 @@ export class RecoveryLog implements RecoveryStore {
   }
 
   since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined {
-    this.flush();
-    if (offset < this.#prunedOf(nsp)) return undefined;
+    // A later one than the latest is none that this log has given out.
+    if (offset < this.#prunedOf(nsp) || offset > this.latest(nsp)) return undefined;
     return this.#logOf(nsp)
       .filter(({ entry }) => entry.offset > offset)
       .map(({ entry }) => entry);

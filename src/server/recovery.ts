@@ -102,9 +102,8 @@ export class Recovery {
   find(nsp: string, pid: string): RecoveryRecord | undefined {
     this.#saveChanged();
     const record = this.#store.find(nsp, pid);
-    if (record === undefined || !this.#isExpired(record)) return record;
-    this.#store.remove(nsp, pid);
-    return undefined;
+    // One whose time is over stays where it is: its `disconnect` may have to run yet.
+    return record === undefined || this.#isExpired(record) ? undefined : record;
   }
 
   /** All that a client had and missed; undefined when that cannot be told in full, so it has to start anew. */

@@ -201,6 +201,18 @@ describe("a client that cannot have all of it starts anew", () => {
     expect(club.notes.slice(-2)).toEqual(["middleware", "connection false"]);
   });
 
+  it.each(["zzzzzzzzzzzz", "000000000000", "", "hello"])(
+    "when its offset is none that was given out (%j)",
+    async (offset) => {
+      const club = new Club(`offset ${offset}`);
+      const { client, id, pid } = await joinClub(club);
+      await club.tickUntil(WINDOW + 30_000, client);
+      await client.say("1");
+      await club.sleep();
+      expect((await enter(await club.connect(), { pid, offset })).id).not.toBe(id);
+    },
+  );
+
   it("when packets it missed are gone, while others have theirs", async () => {
     const club = new Club("gone");
     const ann = await joinClub(club);
@@ -273,6 +285,20 @@ describe("disconnect", () => {
     expect((await club.recoveryRows()).filter((key) => key !== "sio_p:")).toEqual([]);
     expect(await club.act((io) => [io.sockets.sockets.size, io.sockets.adapter.rooms.size])).toEqual([0, 0]);
     expect(lost.id).not.toBe(back.id);
+  });
+
+  it("runs for one that came back too late to be recovered, too", async () => {
+    const club = new Club("too late");
+    const { id, pid, offset } = await joinClub(club);
+    await club.restart();
+    await club.act(() => {});
+    club.notes.length = 0;
+    clock.set(WINDOW + 1);
+    const back = await club.connect();
+    expect((await enter(back, { pid, offset })).id).not.toBe(id);
+    await club.tickUntil(WINDOW + 30_000, back);
+    await vi.waitFor(() => expect(club.notes.at(-1)).toEqual(["disconnect", "transport close", "ann", "t"]));
+    expect(club.notes.filter((note) => Array.isArray(note))).toHaveLength(1);
   });
 
   it("broadcasts to those who are there, and nothing of it reaches the one who is gone", async () => {
