@@ -64,17 +64,41 @@ export class Cast {
     socket.disconnect();
   }
 
+  /** Leaves one namespace, and waits until the others have heard of it. */
   async disconnect(who: string): Promise<void> {
-    this.on(who).disconnect();
+    const [name] = who.split("/") as [string];
+    const socket = this.on(who);
+    const heard = this.#othersHearOf(name, (it) => it === socket);
+    socket.disconnect();
+    await heard;
   }
 
-  /** Closes the whole connection of a client, with all its namespaces. */
+  /** Closes the whole connection of a client, with all its namespaces, and waits until the others have heard of it. */
   async leave(name: string): Promise<void> {
-    this.on(name).io.engine.close();
-    this.on(name).io.reconnection(false);
-    for (const [who, socket] of this.#sockets) {
-      if (who.split("/")[0] === name) socket.disconnect();
+    const { io: manager } = this.on(name);
+    const { engine } = manager;
+    // A pong may be under way; a client that closes meanwhile waits for it, and is overtaken by what follows here.
+    if (engine.writeBuffer.length > 0) {
+      await within(new Promise<void>((resolve) => engine.once("drain", resolve)), `drain of ${name}`);
     }
+    const heard = this.#othersHearOf(name, () => true);
+    engine.close();
+    manager.reconnection(false);
+    for (const socket of this.#sockets.values()) if (socket.io === manager) socket.disconnect();
+    await heard;
+  }
+
+  /** Whoever shares a namespace with those of somebody's sockets that leave is told so by the application. */
+  async #othersHearOf(name: string, isLeaving: (socket: Socket) => boolean): Promise<void> {
+    const listeners = this.#connected().filter(([who]) => {
+      const [other, nsp] = who.split("/");
+      const leaving = this.#sockets.get(nsp === undefined ? name : `${name}/${nsp}`);
+      return other !== name && leaving?.connected && isLeaving(leaving);
+    });
+    const heard = listeners.map(([who, socket]) =>
+      within(hearsOf(socket, name), `${name} leaving at ${who}`, 15_000),
+    );
+    await Promise.all(heard);
   }
 
   openGate(): void {
@@ -182,6 +206,17 @@ export class Cast {
     }
     return value;
   }
+}
+
+function hearsOf(socket: Socket, name: string): Promise<void> {
+  return new Promise((resolve) => {
+    const listen = (who: string) => {
+      if (who !== name) return;
+      socket.off("left", listen);
+      resolve();
+    };
+    socket.on("left", listen);
+  });
 }
 
 function transportName(socket: Socket): string {
