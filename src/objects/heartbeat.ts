@@ -108,12 +108,12 @@ export class Heartbeat<Api> {
     return isIdle && connectTimeout !== undefined && now - openedAt >= connectTimeout;
   }
 
-  /** Once an instance: rows that an instance which died left behind. */
+  /** Once an instance: rows that earlier ones left behind. */
   #sweep(): void {
     if (this.#hasSwept) return;
     this.#hasSwept = true;
     const { store, ctx } = this.#runtime;
-    store.sweepOverflow((sid) => ctx.getWebSockets(`s:${sid}`).length > 0);
+    store.sweep((sid) => ctx.getWebSockets(`s:${sid}`).length > 0);
   }
 }
 

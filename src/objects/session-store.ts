@@ -55,6 +55,8 @@ export class SessionStore {
   readonly #ctx: DurableObjectState;
   /** Sessions whose state lies in a row because an attachment could not hold it. */
   readonly #overflowing = new Set<string>();
+  /** Rows of another version of this code that were met. */
+  readonly #foreign: string[] = [];
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx;
@@ -110,13 +112,17 @@ export class SessionStore {
 
   /** The sessions that poll, oldest id first. A snapshot: `list` is a live cursor. */
   allPolling(): StoredSession[] {
-    return [...this.#ctx.storage.kv.list<StoredSession>({ prefix: POLLING })]
-      .map(([, session]) => session)
-      .filter((session) => session.v === 1);
+    const sessions: StoredSession[] = [];
+    for (const [key, session] of [...this.#ctx.storage.kv.list<StoredSession>({ prefix: POLLING })]) {
+      if (session.v === 1) sessions.push(session);
+      else this.#foreign.push(key);
+    }
+    return sessions;
   }
 
-  /** Removes rows whose socket is gone: an instance that died left them. */
-  sweepOverflow(isAlive: (sid: string) => boolean): void {
+  /** Removes rows that nobody can use: their socket went with an instance, or another version of this code wrote them. */
+  sweep(isAlive: (sid: string) => boolean): void {
+    for (const key of this.#foreign.splice(0)) this.#ctx.storage.kv.delete(key);
     for (const [key] of [...this.#ctx.storage.kv.list({ prefix: OVERFLOW })]) {
       if (!isAlive(key.slice(OVERFLOW.length))) this.#ctx.storage.kv.delete(key);
     }

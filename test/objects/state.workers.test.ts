@@ -106,6 +106,21 @@ describe("what a session keeps", () => {
     expect(await object.sessionRows()).toEqual([]);
   });
 
+  it("of another version of the code is unknown, and removed at the first tick", async () => {
+    const object = new TestObject("row version");
+    const other = await object.openPolling();
+    const client = await object.openPolling();
+    await object.run((_, { storage }) => {
+      const key = `sio_s:${client.sid}`;
+      storage.kv.put(key, { ...storage.kv.get<object>(key), v: 2 });
+    });
+    await object.restart();
+    expect(await client.post("4hello")).toBe('400 {"code":1,"message":"Session ID unknown"}');
+    expect(await object.run((instance) => instance.engine.clientsCount)).toBe(1);
+    await runDurableObjectAlarm(object.stub);
+    expect(await object.sessionRows()).toEqual([`sio_s:${other.sid}`]);
+  });
+
   it.each(["openPolling", "openSocket"] as const)(
     "ends the session when no row can hold it (%s), and nobody else notices",
     async (open) => {
