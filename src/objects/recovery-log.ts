@@ -20,8 +20,6 @@ export interface RecoveryLogHost {
 const RECORD = "sio_r:";
 const LOG = "sio_l:";
 const PRUNED = "sio_p:";
-/** Between a namespace and what follows it in a key; names of namespaces come from URLs and have no line feeds. */
-const BREAK = "\n";
 /** A row may hold 2 MB in production. */
 const MAX_ROW_BYTES = 1_900_000;
 
@@ -81,7 +79,7 @@ export class RecoveryLog implements RecoveryStore {
 
   latest(nsp: string): string {
     this.flush();
-    const newest = [...this.#kv.list<LogRow>({ prefix: LOG + nsp + BREAK, reverse: true, limit: 1 })];
+    const newest = [...this.#kv.list<LogRow>({ prefix: toPrefix(LOG, nsp), reverse: true, limit: 1 })];
     const logged = newest[0]?.[1].entries.at(-1)?.offset ?? "";
     const pruned = this.#prunedOf(nsp);
     return logged > pruned ? logged : pruned;
@@ -154,7 +152,7 @@ export class RecoveryLog implements RecoveryStore {
     const first = entries[0];
     if (first === undefined) return;
     if (estimateBytes(entries) <= MAX_ROW_BYTES) {
-      this.#kv.put(LOG + nsp + BREAK + first.offset, { at, entries } satisfies LogRow);
+      this.#kv.put(toPrefix(LOG, nsp) + first.offset, { at, entries } satisfies LogRow);
     } else if (entries.length === 1) {
       // No row can hold it: who missed it starts anew, as with a packet that has been pruned.
       this.#setPruned(nsp, first.offset);
@@ -176,7 +174,7 @@ export class RecoveryLog implements RecoveryStore {
     for (const [key, { at, entries }] of [...this.#kv.list<LogRow>({ prefix: LOG })]) {
       if (at >= before) continue;
       this.#kv.delete(key);
-      const nsp = key.slice(LOG.length, key.lastIndexOf(BREAK));
+      const nsp = key.slice(key.indexOf(":", LOG.length) + 1, key.lastIndexOf(":"));
       const newest = entries.at(-1)?.offset;
       if (newest !== undefined) last.set(nsp, newest);
     }
@@ -197,13 +195,21 @@ export class RecoveryLog implements RecoveryStore {
   #logOf(nsp: string): { at: number; entry: RecoveryEntry }[] {
     const known = this.#logs.get(nsp);
     if (known !== undefined) return known;
-    const rows = [...this.#kv.list<LogRow>({ prefix: LOG + nsp + BREAK })];
+    const rows = [...this.#kv.list<LogRow>({ prefix: toPrefix(LOG, nsp) })];
     const log = rows.flatMap(([, { at, entries }]) => entries.map((entry) => ({ at, entry })));
     this.#logs.set(nsp, log);
     return log;
   }
 }
 
+/**
+ * What the keys of a namespace begin with. Its length comes first: clients name dynamic namespaces, and no name may make
+ * its keys look like those of another one.
+ */
+function toPrefix(kind: string, nsp: string): string {
+  return `${kind}${nsp.length}:${nsp}:`;
+}
+
 function toKey(nsp: string, pid: string): string {
-  return RECORD + nsp + BREAK + pid;
+  return toPrefix(RECORD, nsp) + pid;
 }

@@ -102,8 +102,10 @@ export class Recovery {
   find(nsp: string, pid: string): RecoveryRecord | undefined {
     this.#saveChanged();
     const record = this.#store.find(nsp, pid);
+    // Storage may take one secret for another; who comes back has to be who left.
+    if (record?.nsp !== nsp || record.pid !== pid) return undefined;
     // One whose time is over stays where it is: its `disconnect` may have to run yet.
-    return record === undefined || this.#isExpired(record) ? undefined : record;
+    return this.#isExpired(record) ? undefined : record;
   }
 
   /** All that a client had and missed; undefined when that cannot be told in full, so it has to start anew. */

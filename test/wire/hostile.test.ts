@@ -94,6 +94,65 @@ describe.each(targets)("a hostile client on %s", (target) => {
     socket.close();
   });
 
+  it("may not come back into a namespace that it was never in", async () => {
+    const recovering = await start(target, "hostile", "recovery");
+    try {
+      const [first, second] = [
+        await RawSocket.open(recovering, pathOf({ EIO: "4", transport: "websocket" })),
+        await RawSocket.open(recovering, pathOf({ EIO: "4", transport: "websocket" })),
+      ];
+      first.send("40/dynamic-locked\nx,");
+      const answer = await first.nextText("40/dynamic-locked\nx,");
+      const { pid } = JSON.parse(answer.slice(answer.indexOf("{"))) as { pid: string };
+      first.close();
+      await first.end();
+      for (const stolen of [pid, `x\n${pid}`, `x,${pid}`, `\nx\n${pid}`]) {
+        second.send(`40/dynamic-locked,${JSON.stringify({ pid: stolen, offset: "" })}`);
+        second.send(`40/dynamic-locked,${JSON.stringify({ pid: stolen })}`);
+        expect(await second.nextText("4")).toBe('44/dynamic-locked,{"message":"locked"}');
+      }
+      second.close();
+    } finally {
+      await recovering.close();
+    }
+  });
+
+  it("may not slip its events among those that others have missed", async () => {
+    const recovering = await start(target, "hostile", "recovery");
+    const open = () => RawSocket.open(recovering, pathOf({ EIO: "4", transport: "websocket" }));
+    try {
+      const [victim, friend, attacker] = [await open(), await open(), await open()];
+      victim.send("40/dynamic-1,");
+      const { pid } = JSON.parse((await victim.nextText("40/")).slice("40/dynamic-1,".length)) as {
+        pid: string;
+      };
+      friend.send("40/dynamic-1,");
+      await friend.nextText("40/");
+      friend.send('42/dynamic-1,["all","first"]');
+      const first = await victim.nextText("42/dynamic-1,");
+      const offset = (JSON.parse(first.slice("42/dynamic-1,".length)) as string[])[2];
+      victim.close();
+      await victim.end();
+      for (const nsp of ["/dynamic-1\nx", "/dynamic-1:x", "/dynamic-1\n"]) {
+        attacker.send(`40${nsp},`);
+        await attacker.nextText(`40${nsp},`);
+        attacker.send(`42${nsp},["all","forged"]`);
+        await attacker.nextText(`42${nsp},`);
+      }
+      friend.send('42/dynamic-1,["all","missed"]');
+      await friend.nextText('42/dynamic-1,["said","missed"');
+      await recovering.evict("hibernate");
+      const again = await open();
+      again.send(`40/dynamic-1,${JSON.stringify({ pid, offset })}`);
+      await again.nextText("40/dynamic-1,");
+      const missed = again.frames.seen.filter((frame) => typeof frame === "string" && frame.startsWith("42"));
+      expect(missed).toEqual([expect.stringMatching(/^42\/dynamic-1,\["said","missed",/)]);
+      for (const socket of [friend, attacker, again]) socket.close();
+    } finally {
+      await recovering.close();
+    }
+  });
+
   it("may not outgrow a bound of bytes, but up to it 10 MB travel on both transports", async () => {
     const large = await start(target, "hostile", "large");
     try {
