@@ -164,6 +164,15 @@ const states: Record<string, Vanishing> = {
     reason: "server namespace disconnect",
     after: LONG,
   },
+  "with half of a binary packet posted": {
+    begin: async (object) => {
+      const client = await joined(object);
+      await client.post('451-["x",{"_placeholder":true,"num":0}]');
+      return silently;
+    },
+    reason: "ping timeout",
+    after: LONG,
+  },
   "with a candidate that has said nothing": {
     begin: async (object) => {
       const client = await joined(object);
