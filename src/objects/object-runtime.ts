@@ -276,7 +276,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #settle(): void {
     this.#isTurnEnding = false;
     this.#turn++;
-    this.#recovery?.flush();
+    this.#flushRecovery();
     if (this.#touched.size === 0) return;
     const touched = this.#touched;
     this.#touched = new Set();
@@ -284,6 +284,15 @@ export class ObjectRuntime<Api> implements CarrierHost {
     for (const carrier of touched) {
       if (carrier.session.state.poll !== null) carrier.session.dispatch({ type: "flush", now });
       this.#save(carrier);
+    }
+  }
+
+  #flushRecovery(): void {
+    try {
+      this.#recovery?.flush();
+    } catch (error) {
+      // It stays in memory, and is written with the next turn that can; nobody has to wait for a packet meanwhile.
+      this.log("error", "recovery could not be written", error);
     }
   }
 

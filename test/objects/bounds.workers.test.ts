@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { TestObject, until } from "./support.ts";
+import { TalkObject } from "./talk.ts";
 
 const STATES = ["awake", "asleep"];
 
@@ -143,5 +144,34 @@ describe("upgradeTimeout", () => {
     expect(await client.post("4hello")).toBe("200 ok");
     const again = await client.upgrade();
     expect(await again.next()).toBe("4hello");
+  });
+});
+
+describe("what waits for the user's code to be set up", () => {
+  it("is bounded: who sends more than 8 MB meanwhile is closed, and nobody else notices", async () => {
+    const seen: string[] = [];
+    let isSlow = false;
+    let release = () => {};
+    const object = new TalkObject("slow setup", async (io) => {
+      if (isSlow) await new Promise<void>((resolve) => (release = resolve));
+      io.on("connection", (socket) => {
+        socket.on("sync", (ack) => ack());
+        socket.on("disconnect", (reason) => seen.push(reason));
+      });
+    });
+    const loud = await object.openSocket();
+    loud.socket.send("40");
+    await loud.next();
+    const quiet = await object.join();
+    isSlow = true;
+    await object.sleep();
+    for (let i = 0; i < 9; i++) loud.socket.send(`42["x","${text(950_000)}"]`);
+    expect(await loud.closed).toBe(1005);
+    expect(seen).toEqual([]);
+    await quiet.say('427["sync"]');
+    await object.run(() => release());
+    expect(await quiet.hear()).toBe("437[]");
+    await until(() => seen.length > 0);
+    expect(seen).toEqual(["transport error"]);
   });
 });

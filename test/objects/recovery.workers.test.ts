@@ -379,4 +379,28 @@ describe("the log", () => {
     await other.client.hearUntil('42["hello"');
     expect(await other.client.ask("sync")).toEqual(["43[]"]);
   });
+
+  it("that cannot be written keeps no packet from anybody, and is written as soon as it can be", async () => {
+    const club = new Club("disk");
+    const { client, id, pid, offset } = await joinClub(club, "polling");
+    const other = await joinClub(club);
+    await club.run((_, { storage }) => {
+      const { put } = storage.kv;
+      vi.spyOn(storage.kv, "put").mockImplementation((key, value) => {
+        if (String(key).startsWith("sio_l:")) throw new Error("the disk is full");
+        put.call(storage.kv, key, value);
+      });
+    });
+    await club.act((io) => void io.emit("kept in memory"));
+    expect((await client.hearUntil('42["kept')).length).toBeLessThanOrEqual(2);
+    await other.client.hearUntil('42["kept');
+    expect(logged).toContain("socket.io-edge: recovery could not be written");
+    vi.mocked(await club.run((_, { storage }) => storage.kv.put)).mockRestore();
+    await club.act((io) => void io.emit("written"));
+    await client.hearUntil('42["written');
+    await client.say("1");
+    await club.sleep();
+    const back = await enter(await club.connect(), { pid, offset });
+    expect(back).toMatchObject({ id, missed: [["hello"], ["kept in memory"], ["written"]] });
+  });
 });
