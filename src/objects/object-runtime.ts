@@ -1,6 +1,5 @@
 import type { EnginePacket } from "../codec/index.ts";
 import { Engine } from "../engine/engine.ts";
-import type { EngineError } from "../engine/errors.ts";
 import { longestQuietMs } from "../engine/heartbeat.ts";
 import { answersPongsAsleep, toRules } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
@@ -218,12 +217,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
     const text = `socket.io-edge: ${message}`;
     if (error === undefined) console[level](text);
     else console[level](text, error);
-  }
-
-  reportConnectionError(error: EngineError, req: Parameters<Engine["generateId"]>[0]): void {
-    if (this.engine.listenerCount("connection_error") === 0) return;
-    const { code, message, context } = error;
-    this.engine.emit("connection_error", { req, code, message, context });
   }
 
   /** Storage for connection state recovery. What is written there goes out at the end of a turn. */

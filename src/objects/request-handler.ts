@@ -57,11 +57,18 @@ export class RequestHandler<Api> {
       }
     } catch (error) {
       if (error instanceof EngineError) {
-        this.#runtime.reportConnectionError(error, client);
+        this.#report(error, client);
         return toErrorResponse(error, isUpgrade);
       }
       this.#runtime.log("error", `a request (${meta.op}) failed`, error);
       return new Response(null, { status: 500 });
+    }
+  }
+
+  #report({ code, message, context }: EngineError, req: EngineRequest): void {
+    const { engine } = this.#runtime;
+    if (engine.listenerCount("connection_error") > 0) {
+      engine.emit("connection_error", { req, code, message, context });
     }
   }
 
