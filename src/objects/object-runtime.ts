@@ -224,6 +224,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     const host = {
       now: () => this.now(),
       hasSession: (sid: SessionId) => this.table.has(sid),
+      log: this.log,
       endTurn: () => {
         if (!this.#isTurnEnding) this.#endTurn();
       },
@@ -269,7 +270,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #settle(): void {
     this.#isTurnEnding = false;
     this.#turn++;
-    this.#flushRecovery();
+    this.#recovery?.settle();
     if (this.#touched.size === 0) return;
     const touched = this.#touched;
     this.#touched = new Set();
@@ -277,15 +278,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
     for (const carrier of touched) {
       if (carrier.session.state.poll !== null) carrier.session.dispatch({ type: "flush", now });
       this.#save(carrier);
-    }
-  }
-
-  #flushRecovery(): void {
-    try {
-      this.#recovery?.flush();
-    } catch (error) {
-      // It stays in memory, and is written with the next turn that can; nobody has to wait for a packet meanwhile.
-      this.log("error", "recovery could not be written", error);
     }
   }
 

@@ -13,8 +13,9 @@ export interface RecoveryLogHost {
   now(): number;
   /** Whether a session of this object has this id, asleep or awake. */
   hasSession(sid: SessionId): boolean;
-  /** Calls `flush` at the end of this turn. */
+  /** Calls `settle` at the end of this turn. */
   endTurn(): void;
+  log(level: "error", message: string, error: unknown): void;
 }
 
 const RECORD = "sio_r:";
@@ -83,6 +84,15 @@ export class RecoveryLog implements RecoveryStore {
     const logged = newest[0]?.[1].entries.at(-1)?.offset ?? "";
     const pruned = this.#prunedOf(nsp);
     return logged > pruned ? logged : pruned;
+  }
+
+  /** The turn is over. What cannot be written waits for one that can; nobody has to wait for a packet meanwhile. */
+  settle(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      this.#host.log("error", "recovery could not be written", error);
+    }
   }
 
   /** Writes what the turn has left to write. */
