@@ -25,7 +25,7 @@ export interface EngineDefinition {
  */
 export function defineEngine(
   options: EngineOptions & HttpOptions,
-  setup: (engine: Engine, context: { env: Cloudflare.Env; ctx: DurableObjectState }) => void | Promise<void>,
+  setup: (engine: Engine, context: { env: Cloudflare.Env; ctx: DurableObjectState }) => unknown,
 ): EngineDefinition {
   const Base = createSessionObject<Engine>({
     engine: resolveEngineOptions(options),

@@ -69,7 +69,7 @@ export function defineServer<
   setup: (
     io: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
     context: SetupContext,
-  ) => void | Promise<void>,
+  ) => unknown,
 ): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
   const Base = createSessionObject<Io>({

@@ -47,5 +47,5 @@ export interface ObjectDefinition<Api> {
   readonly engine: ResolvedEngineOptions;
   createLayer(host: LayerHost): ObjectLayer<Api>;
   /** The user's function. */
-  setup(api: Api, context: { env: Cloudflare.Env; ctx: DurableObjectState }): void | Promise<void>;
+  setup(api: Api, context: { env: Cloudflare.Env; ctx: DurableObjectState }): unknown;
 }

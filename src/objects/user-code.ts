@@ -1,4 +1,5 @@
 import type { Session } from "../engine/session.ts";
+import { isThenable } from "../shared/event-emitter.ts";
 import { Mute } from "../shared/mute.ts";
 import { findAsyncContext } from "./async-context.ts";
 import { guardContext } from "./guarded-context.ts";
@@ -57,11 +58,11 @@ export class UserCode<Api> {
     } catch (error) {
       runtime.log("error", "the setup function failed", error);
     }
-    if (!(done instanceof Promise)) {
+    if (!isThenable(done)) {
       this.#setup = "done";
       return undefined;
     }
-    this.#setupDone = done
+    this.#setupDone = Promise.resolve(done)
       .catch((error: unknown) => runtime.log("error", "the setup function failed", error))
       .then(() => {
         this.#setup = "done";

@@ -160,6 +160,8 @@ function defined(env: Cloudflare.Env, ctx: DurableObjectState): void {
     expectTypeOf(context.ctx).toEqualTypeOf<DurableObjectState>();
     io.emit("news", "text");
   });
+  // Braces may be left out: what setup returns is waited for where it is a promise, and nothing otherwise.
+  defineServer({}, (io) => io.on("connection", (socket) => socket.emit("welcome")));
   expectTypeOf(new chat.SessionObject(ctx, env).io).toEqualTypeOf<Io>();
   class SessionObject extends chat.SessionObject {
     notify(room: string, text: string): boolean {
