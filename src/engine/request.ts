@@ -18,9 +18,9 @@ export interface RequestRecord {
   readonly headers: readonly (readonly [string, string])[];
 }
 
-export function toRequest(record: RequestRecord): EngineRequest {
+/** `headers`: the same as the record's, where somebody has them already. */
+export function toRequest(record: RequestRecord, headers?: Headers): EngineRequest {
   let query: Record<string, string> | undefined;
-  let headers: Headers | undefined;
   return {
     method: record.method,
     url: record.url,
@@ -36,8 +36,25 @@ export function toRequest(record: RequestRecord): EngineRequest {
   };
 }
 
+/** One header of a record; undefined when it has none of that name, which is in lower case. */
+export function headerOf({ headers }: RequestRecord, name: string): string | undefined {
+  return headers.find(([key]) => key === name)?.[1];
+}
+
 export function toQuery(url: string): Record<string, string> {
   const query: Record<string, string> = Object.create(null);
-  for (const [name, value] of new URL(url).searchParams) query[name] = value;
+  const start = url.indexOf("?") + 1;
+  if (start === 0) return query;
+  for (const pair of url.slice(start).split("#", 1)[0]!.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = equals < 0 ? pair : pair.slice(0, equals);
+    query[decode(name)] = equals < 0 ? "" : decode(pair.slice(equals + 1));
+  }
   return query;
+}
+
+/** Every request comes through here, and hardly any has an escape: asking the platform each time is slow. */
+function decode(text: string): string {
+  return /[%+]/.test(text) ? (new URLSearchParams(`=${text}`).get("") ?? "") : text;
 }

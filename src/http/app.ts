@@ -3,13 +3,13 @@ import { EngineError } from "../engine/errors.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
 import { waitForPayload } from "../objects/channel.ts";
 import {
+  askObject,
   CANDIDATE_REFUSED,
   type InternalRequest,
   type Operation,
   PING_IN_HEADER,
   SID_HEADER,
   toClientResponse,
-  toInternalRequest,
   VERSION,
 } from "../objects/internal-request.ts";
 import { getObject, type ObjectSource } from "../objects/namespace.ts";
@@ -46,7 +46,7 @@ async function handle(
   source: ObjectSource,
 ): Promise<Response> {
   const record = toRecord(request);
-  const client = toRequest(record);
+  const client = toRequest(record, request.headers);
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   let cors: CorsResult = { headers: [], preflightStatus: undefined };
   let response: Response;
@@ -92,13 +92,19 @@ async function serve(
     request: record,
   };
   if (op === "poll") {
-    const ask = () => getObject(env, source, sid as SessionId)!.fetch(toInternalRequest(meta));
+    let stub: DurableObjectStub | undefined = object;
+    const ask = () => {
+      // One that has failed stays broken.
+      const asked = stub ?? getObject(env, source, sid as SessionId)!;
+      stub = undefined;
+      return askObject(asked, meta);
+    };
     const outcome = await waitForPayload(ask, request.signal);
     if (outcome.type === "response") return toClientResponse(outcome.response);
     return payloadResponse(outcome.payload, toPollHeaders(outcome.headers));
   }
   if (op !== "post") {
-    const response = await object.fetch(toInternalRequest(meta));
+    const response = await askObject(object, meta);
     if (op === "upgrade" && response.status === CANDIDATE_REFUSED) return openAndClose();
     return addCookie(await toClientResponse(response), op, response, options);
   }
@@ -111,7 +117,7 @@ async function post(request: Request, meta: InternalRequest, object: DurableObje
   const body = request.headers.get("content-length") === "1" ? await request.text() : request.body;
   if (body === "3" && meta.protocol === 4) return okResponse();
   const type = request.headers.get("content-type") ?? undefined;
-  return toClientResponse(await object.fetch(toInternalRequest(meta, body, type)));
+  return toClientResponse(await askObject(object, meta, body, type));
 }
 
 function toOperation(method: string, { sid, transport }: Verified, isUpgrade: boolean): Operation {
@@ -177,10 +183,14 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
   return response;
 }
 
-/** The headers of the object's answer to a poll that waited, as far as they are for the client. */
-function toPollHeaders(headers: Headers): Headers {
-  const own = new Headers(headers);
-  for (const name of [PING_IN_HEADER, "upgrade", "connection"]) own.delete(name);
+/** The headers of the object's answer to a poll that waited, as far as they are for the client; undefined for none. */
+function toPollHeaders(headers: Headers): Headers | undefined {
+  let own: Headers | undefined;
+  for (const [name, value] of headers) {
+    if (name === PING_IN_HEADER || name === "upgrade" || name === "connection") continue;
+    own ??= new Headers();
+    own.append(name, value);
+  }
   return own;
 }
 

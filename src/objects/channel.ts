@@ -27,12 +27,14 @@ export function openChannel(
   tag: string,
   attachment: unknown,
   pingInMs: number,
-  headers: Headers,
+  own?: Headers,
 ): { socket: WebSocket; response: Response } {
   const { 0: client, 1: socket } = new WebSocketPair();
   ctx.acceptWebSocket(socket, [tag]);
   socket.serializeAttachment(attachment);
-  headers.set(PING_IN_HEADER, String(Math.ceil(pingInMs)));
+  const pingIn = String(Math.ceil(pingInMs));
+  own?.set(PING_IN_HEADER, pingIn);
+  const headers = own ?? { [PING_IN_HEADER]: pingIn };
   return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
 }
 

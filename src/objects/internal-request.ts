@@ -46,37 +46,40 @@ export const CANDIDATE_REFUSED = 409;
 
 const INTERNAL_HEADERS = [SID_HEADER, PING_IN_HEADER];
 
-/** Builds the request that carries `meta` to an object. */
-export function toInternalRequest(meta: InternalRequest, body?: BodyInit | null, type?: string): Request {
-  const headers = new Headers({ [HEADER]: toAscii(JSON.stringify(meta)) });
+/** Sends an object the request that carries `meta`. */
+export function askObject(
+  object: DurableObjectStub,
+  meta: InternalRequest,
+  body?: BodyInit | null,
+  type?: string,
+): Promise<Response> {
+  const url = `${ORIGIN}/${meta.op}`;
+  const headers: Record<string, string> = { [HEADER]: toAscii(JSON.stringify(meta)) };
   if (meta.op === "post") {
-    if (type !== undefined) headers.set("content-type", type);
-    return new Request(`${ORIGIN}/${meta.op}`, { method: "POST", headers, body });
+    if (type !== undefined) headers["content-type"] = type;
+    return object.fetch(url, { method: "POST", headers, body });
   }
-  if (meta.op !== "open" && meta.op !== "other") headers.set("upgrade", "websocket");
-  return new Request(`${ORIGIN}/${meta.op}`, { headers });
+  if (meta.op !== "open" && meta.op !== "other") headers.upgrade = "websocket";
+  return object.fetch(url, { headers });
 }
 
-/** Reads what `toInternalRequest` wrote; undefined for a request that is not ours. */
+/** Reads what `askObject` wrote; undefined for a request that is not ours. */
 export function fromInternalRequest(request: Request): InternalRequest | undefined {
   const header = request.headers.get(HEADER);
   if (header === null || !request.url.startsWith(`${ORIGIN}/`)) return undefined;
   return JSON.parse(header) as InternalRequest;
 }
 
-/** A response for the client: mutable, of known length or with its WebSocket, without what is between Worker and object. */
+/**
+ * A response for the client: mutable, of known length or with its WebSocket, without what is between Worker and object.
+ * The body is read here, so that a slow client does not keep the object awake.
+ */
 export async function toClientResponse(response: Response): Promise<Response> {
-  const { status, webSocket } = response;
-  const headers = new Headers(response.headers);
-  for (const name of INTERNAL_HEADERS) headers.delete(name);
-  if (webSocket !== null && webSocket !== undefined) {
-    return new Response(null, { status, headers, webSocket });
-  }
-  return new Response(response.body === null ? null : await response.arrayBuffer(), {
-    ...ENCODED,
-    status,
-    headers,
-  });
+  const { status, headers, webSocket } = response;
+  const body = response.body === null ? null : await response.arrayBuffer();
+  const own = new Response(body, { ...ENCODED, status, headers, webSocket });
+  for (const name of INTERNAL_HEADERS) if (headers.has(name)) own.headers.delete(name);
+  return own;
 }
 
 /** Header values are bytes; JSON may write every other character as an escape. */

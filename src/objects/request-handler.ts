@@ -1,7 +1,7 @@
 import { EngineError } from "../engine/errors.ts";
 import { toOpenFrames } from "../engine/handshake.ts";
 import { isExpired } from "../engine/heartbeat.ts";
-import { type EngineRequest, toRequest } from "../engine/request.ts";
+import { type EngineRequest, headerOf, toRequest } from "../engine/request.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { BINARY_TYPE } from "../transports/eio3.ts";
 import { toErrorResponse } from "../transports/errors.ts";
@@ -100,7 +100,7 @@ export class RequestHandler<Api> {
     const carrier = this.#find(meta);
     const { session } = carrier;
     carrier.pollAnswer = undefined;
-    const limit = toPacketLimit(client.headers.get("user-agent"));
+    const limit = toPacketLimit(headerOf(meta.request, "user-agent"));
     session.dispatch({ type: "poll", now: this.#runtime.now(), limit });
     const answer = this.#takeAnswer(carrier);
     if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
@@ -171,7 +171,7 @@ export class RequestHandler<Api> {
     session.dispatch({ type: "candidate" });
     const timeoutMs = Math.min(runtime.definition.engine.upgradeTimeout, LONGEST_UPGRADE_MS);
     carrier.attachCandidate(socket, meta.b64, timeoutMs);
-    return new Response(null, { status: 101, webSocket: peer, headers });
+    return new Response(null, { status: 101, webSocket: peer, ...(headers && { headers }) });
   }
 
   /** Everything that has to be right before a session may exist. */
@@ -242,14 +242,16 @@ export class RequestHandler<Api> {
     const { engine } = this.#runtime;
     const headers = new Headers();
     if (engine.listenerCount("initial_headers") > 0) engine.emit("initial_headers", headers, client);
-    this.#headers(client, headers);
+    if (engine.listenerCount("headers") > 0) engine.emit("headers", headers, client);
     headers.set(SID_HEADER, sid);
     return headers;
   }
 
-  #headers(client: EngineRequest, headers = new Headers()): Headers {
+  #headers(client: EngineRequest): Headers | undefined {
     const { engine } = this.#runtime;
-    if (engine.listenerCount("headers") > 0) engine.emit("headers", headers, client);
+    if (engine.listenerCount("headers") === 0) return undefined;
+    const headers = new Headers();
+    engine.emit("headers", headers, client);
     return headers;
   }
 }

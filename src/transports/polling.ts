@@ -6,8 +6,8 @@ const CAUTIOUS_LIMIT = 16;
 const GENEROUS_LIMIT = 10_000;
 
 /** How many packets the client takes in one payload; only browsers and the official Node client are known to take more than 16. */
-export function toPacketLimit(userAgent: string | null): number {
-  const isGenerous = userAgent !== null && /^(Mozilla\/|node-XMLHttpRequest)/.test(userAgent);
+export function toPacketLimit(userAgent: string | undefined): number {
+  const isGenerous = userAgent !== undefined && /^(Mozilla\/|node-XMLHttpRequest)/.test(userAgent);
   return isGenerous ? GENEROUS_LIMIT : CAUTIOUS_LIMIT;
 }
 
@@ -30,20 +30,24 @@ export interface PayloadFormat {
 export const ENCODED: ResponseInit = { encodeBody: "manual" };
 
 /** The answer to a GET. */
-export function payloadResponse(
-  payload: string | Uint8Array | ArrayBuffer,
-  headers = new Headers(),
-): Response {
-  headers.set("content-type", typeof payload === "string" ? PAYLOAD_TYPE : BINARY_TYPE);
-  headers.set("cache-control", "no-store");
-  return new Response(payload as BodyInit, { ...ENCODED, headers });
+export function payloadResponse(payload: string | Uint8Array | ArrayBuffer, headers?: Headers): Response {
+  return respond(payload, typeof payload === "string" ? PAYLOAD_TYPE : BINARY_TYPE, headers);
 }
 
 /** The answer to a POST whose packets were taken. */
-export function okResponse(headers = new Headers()): Response {
-  headers.set("content-type", "text/html");
+export function okResponse(headers?: Headers): Response {
+  return respond("ok", "text/html", headers);
+}
+
+/** Few requests have headers of their own, and a `Headers` that is made for nothing costs as much as the response. */
+function respond(body: string | Uint8Array | ArrayBuffer, type: string, headers?: Headers): Response {
+  if (headers === undefined) {
+    const fixed = { "content-type": type, "cache-control": "no-store" };
+    return new Response(body as BodyInit, { ...ENCODED, headers: fixed });
+  }
+  headers.set("content-type", type);
   headers.set("cache-control", "no-store");
-  return new Response("ok", { ...ENCODED, headers });
+  return new Response(body as BodyInit, { ...ENCODED, headers });
 }
 
 /** A body that holds more bytes than the server takes. */

@@ -4,7 +4,7 @@ import { env as workerEnv } from "cloudflare:workers";
 import { vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { App } from "../../src/http/app.ts";
-import { type InternalRequest, toInternalRequest } from "../../src/objects/internal-request.ts";
+import { askObject, type InternalRequest } from "../../src/objects/internal-request.ts";
 import type { SessionObjectMembers } from "../../src/objects/session-object.ts";
 import type { SocketRole } from "../../src/objects/session-store.ts";
 import {
@@ -83,7 +83,7 @@ export class TestObject {
       address: "192.0.2.1",
       secure: true,
     } as const;
-    return this.stub.fetch(toInternalRequest({ v: 1, sid: "", ...rest, request, ...meta }, body));
+    return askObject(this.stub, { v: 1, sid: "", ...rest, request, ...meta }, body);
   }
 
   run<R>(look: (instance: Instance, ctx: DurableObjectState) => R | Promise<R>): Promise<R> {
