@@ -262,14 +262,18 @@ export class Client implements SessionConsumer {
       return;
     }
     this.#connecting.add(name);
-    this._addBusy(1);
-    const enter = (nsp: AnyNamespace | undefined) => {
-      if (nsp === undefined) {
-        this.#refuse(name, "Invalid namespace");
+    const enter = async (nsp: AnyNamespace | undefined) => {
+      try {
+        const done = nsp === undefined ? this.#refuse(name, "Invalid namespace") : nsp._add(this, auth);
+        if (done !== undefined) await done;
+      } finally {
         this.#leaveMiddlewares(name);
-      } else this.#core.host.keepAwake(nsp._add(this, auth).finally(() => this.#leaveMiddlewares(name)));
+      }
     };
-    findNamespace(this.#core, name, auth, enter);
+    const find = () => findNamespace(this.#core, name, auth, (nsp) => this.#core.host.keepAwake(enter(nsp)));
+    // Comes before what marks the session as busy: most clients are in by then, and nothing is written for it.
+    SETTLED.then(find);
+    this._addBusy(1);
   }
 
   #leaveMiddlewares(name: string): void {

@@ -20,20 +20,34 @@ type Outcome = { error: ExtendedError | undefined };
  * CONNECT --> (recovery: what it had and missed) --> middlewares --> CONNECT with its id, `connection` listeners
  *                                                        |--> CONNECT_ERROR
  *                                                        |--> the connection is gone: forgotten in silence
+ * At once, unless recovery or a middleware has to be waited for.
  */
-export async function connectSocket(nsp: AnyNamespace, client: Client, auth: unknown): Promise<void> {
-  const session = await restore(nsp, client, auth);
+export function connectSocket(nsp: AnyNamespace, client: Client, auth: unknown): Promise<void> | void {
+  const restored = restore(nsp, client, auth);
+  if (restored === undefined) return admit(nsp, client, auth, undefined);
+  return restored.then((session) => admit(nsp, client, auth, session));
+}
+
+function admit(
+  nsp: AnyNamespace,
+  client: Client,
+  auth: unknown,
+  session: RecoveredSession | undefined,
+): Promise<void> | void {
   const member = createMember(nsp, client, auth, session);
   nsp._membership.pending.set(member.id, member);
   const { socket } = createState(nsp, client, member, session);
   for (const data of session?.missedPackets ?? [])
     client._send({ type: PacketType.EVENT, nsp: nsp.name, data });
   const isTrusted = session !== undefined && nsp._core.options.recovery?.skipMiddlewares === true;
-  const outcome = isTrusted || nsp._middlewares.length === 0 ? undefined : await runMiddlewares(nsp, socket);
-  const state = member.state as SocketState;
-  if (client.conn.readyState !== "open") state.cleanUp();
-  else if (outcome?.error !== undefined) refuse(nsp, client, state, outcome.error);
-  else enter(nsp, client, member, state);
+  const settle = (error?: ExtendedError) => {
+    const state = member.state as SocketState;
+    if (client.conn.readyState !== "open") state.cleanUp();
+    else if (error !== undefined) refuse(nsp, client, state, error);
+    else enter(nsp, client, member, state);
+  };
+  if (isTrusted || nsp._middlewares.length === 0) return settle();
+  return runMiddlewares(nsp, socket).then(({ error }) => settle(error));
 }
 
 function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketState): void {
@@ -97,18 +111,28 @@ function createState(
   return member.state as SocketState;
 }
 
-/** What a client that was away may have back. Its old connection, if nobody has noticed its end, ends now. */
-async function restore(
+/** What a client that was away may have back; undefined when it does not ask. */
+function restore(
   nsp: AnyNamespace,
   client: Client,
   auth: unknown,
+): Promise<RecoveredSession | undefined> | undefined {
+  const { pid, offset } = (auth ?? {}) as Record<string, unknown>;
+  if (nsp._core.recovery === undefined || typeof pid !== "string") return undefined;
+  if (offset !== undefined && typeof offset !== "string") return undefined;
+  return recover(nsp, client, pid, offset);
+}
+
+/** Its old connection, if nobody has noticed its end, ends now. */
+async function recover(
+  nsp: AnyNamespace,
+  client: Client,
+  pid: string,
+  offset: string | undefined,
 ): Promise<RecoveredSession | undefined> {
   const { recovery, host } = nsp._core;
-  const { pid, offset } = (auth ?? {}) as Record<string, unknown>;
-  if (recovery === undefined || typeof pid !== "string") return undefined;
-  if (offset !== undefined && typeof offset !== "string") return undefined;
   try {
-    const record = recovery.find(nsp.name, pid);
+    const record = recovery?.find(nsp.name, pid);
     const old = record?.at === null ? host.session(record.session)?.consumer : undefined;
     if (old === client) return undefined;
     await (old as Client | null | undefined)?.close();

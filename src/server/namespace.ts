@@ -216,7 +216,7 @@ export class Namespace<
   }
 
   /** A client asks to come in. Settles when it is answered. @internal */
-  _add(client: Client, auth: unknown): Promise<void> {
+  _add(client: Client, auth: unknown): Promise<void> | void {
     return connectSocket(this, client, auth);
   }
 

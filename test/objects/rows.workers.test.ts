@@ -2,6 +2,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Clock } from "./clock.ts";
 import { TestObject } from "./support.ts";
+import { TalkObject } from "./talk.ts";
 
 /** Every row that the library writes, one entry each: `put sio_s`, `delete sio_s`, `alarm`. Objects of one isolate share prototypes. */
 const written: string[] = [];
@@ -151,6 +152,53 @@ describe.each(["awake", "asleep"])("rows written, in an object that is %s betwee
     await between(object);
     await client.post("1");
     expect(await rows(object)).toEqual(["delete sio_s"]);
+  });
+});
+
+describe.each(["awake", "asleep"])("rows of Socket.IO, in an object that is %s between events:", (state) => {
+  const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
+
+  it("3 for a client that polls, joins and upgrades", async () => {
+    const object = new TalkObject(`rows join ${state}`, (io) => {
+      io.on("connection", (socket) => {
+        socket.on("echo", (text, done) => done(text));
+      });
+    });
+    await object.join();
+    expect((await rows(object)).sort()).toEqual(["alarm", "put sio_meta"]);
+    const client = await object.openPolling();
+    await between(object);
+    if (state === "asleep") await client.poll();
+    const { payload } = await client.park();
+    await between(object);
+    expect(await client.post("40")).toBe("200 ok");
+    expect(await payload).toMatch(/^40{"sid":/);
+    await between(object);
+    const socket = await client.upgrade();
+    expect(await socket.echo('21["echo","hello"]')).toBe('431["hello"]');
+    expect(await rows(object)).toEqual(["put sio_s", "put sio_s", "delete sio_s"]);
+  });
+
+  it("one a turn that sends, with recovery on, and one more for a client's first", async () => {
+    const object = new TalkObject(
+      `rows recovery ${state}`,
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.on("ten", () => {
+            for (let i = 0; i < 10; i++) socket.emit("number", i);
+          });
+        });
+      },
+      "RECOVER",
+    );
+    const client = await object.join();
+    expect((await rows(object)).sort()).toEqual(["alarm", "put sio_meta", "put sio_r"]);
+    for (const expected of [["put sio_l", "put sio_r"], ["put sio_l"]]) {
+      await between(object);
+      await client.say('42["ten"]');
+      for (let i = 0; i < 10; i++) expect(await client.hear()).toContain(`["number",${i},`);
+      expect((await rows(object)).sort()).toEqual(expected);
+    }
   });
 });
 
