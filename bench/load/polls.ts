@@ -12,31 +12,48 @@ interface Client {
 
 /** Long-polling clients that write Engine.IO payloads by hand. */
 export class Polls {
-  readonly #clients: Client[] = [];
+  /** Those that are connected. */
+  readonly clients: Client[] = [];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   #isIdling = false;
 
   async open(port: number, count: number): Promise<void> {
     for (let left = count; left > 0; left -= AT_ONCE) {
       const some = Array.from({ length: Math.min(left, AT_ONCE) }, () => this.#connect(port));
-      this.#clients.push(...(await Promise.all(some)));
+      this.clients.push(...(await Promise.all(some)));
     }
   }
 
   /** Each client lets a GET wait, POSTs a message, and gets it back on the GET; `each` times. Returns the round trips. */
   async roundTrips(each: number): Promise<number> {
     await Promise.all(
-      this.#clients.map(async (client) => {
+      this.clients.map(async (client) => {
         for (let i = 0; i < each; i++) await this.#roundTrip(client);
       }),
     );
-    return each * this.#clients.length;
+    return each * this.clients.length;
+  }
+
+  /** Each client POSTs three messages while no GET waits, and then fetches what came back. */
+  async queue(): Promise<number> {
+    const body = Array.from({ length: 3 }, () => ECHO).join("\x1e");
+    for (const client of this.clients) {
+      await this.#send(client, "POST", body);
+      const payload = await this.get(client);
+      if (payload !== body) throw new Error(`the GET got ${payload}`);
+    }
+    return this.clients.length;
+  }
+
+  /** One GET of a client. */
+  get(client: Client): Promise<string> {
+    return this.#send(client, "GET");
   }
 
   /** From here on each client polls and answers pings, as an idle one does, until `close`. */
   idle(): void {
     this.#isIdling = true;
-    for (const client of this.#clients) {
+    for (const client of this.clients) {
       this.#idle(client).catch((error: unknown) => {
         if (this.#isIdling) throw error;
       });
@@ -45,7 +62,7 @@ export class Polls {
 
   close(): void {
     this.#isIdling = false;
-    this.#clients.length = 0;
+    this.clients.length = 0;
     this.#agent.destroy();
   }
 
@@ -53,8 +70,11 @@ export class Polls {
     const opening = await this.#send({ port, sid: "" }, "GET");
     const { sid } = JSON.parse(opening.slice(1)) as { sid: string };
     const client = { port, sid };
+    // As the stock client does: its GET waits when the CONNECT comes.
+    const waiting = this.#send(client, "GET");
+    await new Promise((resolve) => setTimeout(resolve, PARKED_AFTER_MS));
     await this.#send(client, "POST", "40");
-    const joined = await this.#send(client, "GET");
+    const joined = await waiting;
     if (!joined.startsWith("40")) throw new Error(`not joined: ${joined}`);
     return client;
   }

@@ -1,5 +1,6 @@
 import { Polls } from "./polls.ts";
 import { Sockets } from "./sockets.ts";
+import { upgradeAll } from "./upgrades.ts";
 
 /** What the parent process may ask for. */
 const sockets = new Sockets();
@@ -15,6 +16,8 @@ const tasks = {
   closeSockets: () => sockets.close(),
   openPolls: (port: number, count: number) => polls.open(port, count),
   roundTrips: (each: number) => polls.roundTrips(each),
+  queue: () => polls.queue(),
+  upgrade: async () => (await upgradeAll(polls)).length,
   idle: () => polls.idle(),
   closePolls: () => polls.close(),
 };

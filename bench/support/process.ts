@@ -22,7 +22,10 @@ export async function startProcess(
   command: string,
   args: readonly string[],
 ): Promise<ServerProcess> {
-  const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
+  // Each connection of workerd is two open files; as many as this machine allows.
+  const child = spawn("/bin/sh", ["-c", 'ulimit -n $(ulimit -Hn); exec "$0" "$@"', command, ...args], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   try {
     await untilListening(name, child, port);
@@ -41,6 +44,12 @@ export async function startProcess(
       return exited;
     },
   };
+}
+
+/** Files that a process may have open on this machine. */
+export function maxOpenFiles(): number {
+  const line = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+  return Number(line?.[1] ?? 1_024);
 }
 
 export function freePort(): Promise<number> {

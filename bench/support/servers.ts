@@ -13,6 +13,7 @@ export async function startWorkerd(
   worker: string,
   name = worker,
   flags: readonly string[] = [],
+  v8Flags: readonly string[] = [],
 ): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), "socket.io-edge-bench-"));
   const port = await freePort();
@@ -27,7 +28,7 @@ export async function startWorkerd(
     external: ["cloudflare:*", "node:*"],
     logLevel: "error",
   });
-  writeFileSync(join(folder, "config.capnp"), toConfig(port));
+  writeFileSync(join(folder, "config.capnp"), toConfig(port, v8Flags));
   const server = await startProcess(name, port, workerdBinary(), [
     "serve",
     join(folder, "config.capnp"),
@@ -55,9 +56,10 @@ function workerdBinary(): string {
   return (fromMiniflare("workerd") as { default: string }).default;
 }
 
-function toConfig(port: number): string {
+function toConfig(port: number, v8Flags: readonly string[]): string {
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
+  v8Flags = ${JSON.stringify(v8Flags)},
   services = [ (name = "main", worker = .worker), (name = "disk", disk = (writable = true)) ],
   sockets = [ (name = "http", address = "127.0.0.1:${port}", http = (), service = "main") ] );
 const worker :Workerd.Worker = (

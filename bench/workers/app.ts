@@ -6,6 +6,9 @@ export function setup(io: Server): void {
     socket.on("message", (text) => socket.emit("message", text));
     socket.on("all", (text) => io.emit("message", text));
     socket.on("room", (text) => io.to("room").emit("message", text));
+    socket.on("ten", () => {
+      for (let i = 0; i < 10; i++) socket.emit("message", i);
+    });
     socket.on("join", (done) => {
       socket.join("room");
       done();

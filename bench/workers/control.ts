@@ -24,7 +24,6 @@ export class SessionObject extends DurableObject<Env> {
     const { pathname, searchParams } = new URL(request.url);
     const sid = searchParams.get("sid") ?? "";
     if (pathname === "/post") return this.#post(sid, await request.text());
-    if (pathname === "/poll" && this.#isJoining.delete(sid)) return new Response(JOINED);
     const { 0: peer, 1: socket } = new WebSocketPair();
     if (pathname === "/poll") this.ctx.acceptWebSocket(socket, [sid]);
     else {
@@ -34,16 +33,11 @@ export class SessionObject extends DurableObject<Env> {
     return new Response(null, { status: 101, webSocket: peer });
   }
 
-  readonly #isJoining = new Set<string>();
-
   #post(sid: string, body: string): Response {
-    if (body === "40") this.#isJoining.add(sid);
-    else {
-      const [poll] = this.ctx.getWebSockets(sid);
-      if (poll === undefined) return new Response("no poll is waiting", { status: 500 });
-      poll.send(body);
-      poll.close(1000);
-    }
+    const [poll] = this.ctx.getWebSockets(sid);
+    if (poll === undefined) return new Response("no poll is waiting", { status: 500 });
+    poll.send(body === "40" ? JOINED : body);
+    poll.close(1000);
     return new Response("ok");
   }
 
@@ -65,7 +59,10 @@ export class SessionObject extends DurableObject<Env> {
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { pathname, search, searchParams } = new URL(request.url);
-    if (pathname === "/bench") return Response.json({ constructor: instances });
+    if (pathname === "/bench") {
+      if (search === "?gc") (globalThis as { gc?(): void }).gc?.();
+      return Response.json({ instances });
+    }
     const object = env.SESSIONS.getByName("main");
     if (request.headers.has("upgrade"))
       return object.fetch(`https://bare/socket${search}`, { headers: UPGRADE });

@@ -1,0 +1,74 @@
+/**
+ * Memory of a WebSocket client, awake and asleep. `heap`: what V8 holds after a collection, which is what counts against
+ * the 128 MB of an isolate. `process`: resident memory of workerd, kernel buffers not included; it is never given back,
+ * so it says nothing about sleep.
+ */
+import { WebSocket } from "ws";
+import { Load } from "./load/client.ts";
+import { readCounts, sleep } from "./support/counts.ts";
+import { freePort, type ServerProcess } from "./support/process.ts";
+import { startWorkerd } from "./support/servers.ts";
+
+const CLIENTS = 2_000;
+const ASLEEP_AFTER_MS = 11_500;
+
+export async function benchMemory(): Promise<void> {
+  const rows = [await measure("sleepers"), await measure("control")];
+  console.table(rows);
+}
+
+async function measure(worker: string): Promise<Record<string, unknown>> {
+  const inspectorPort = await freePort();
+  const server = await startWorkerd(
+    worker,
+    worker,
+    [`--inspector-addr=127.0.0.1:${inspectorPort}`],
+    ["--expose-gc"],
+  );
+  const load = new Load();
+  try {
+    // Code and caches are there before anything counts.
+    await load.run("openSockets", server.port, 50);
+    const empty = await lookAt(server, inspectorPort);
+    await load.run("openSockets", server.port, CLIENTS);
+    const awake = await lookAt(server, inspectorPort);
+    const { instances } = await readCounts(server.port);
+    await sleep(ASLEEP_AFTER_MS);
+    const asleep = await lookAt(server, inspectorPort);
+    await load.run("first", '42["message","good morning"]', 0, 1);
+    if ((await readCounts(server.port)).instances !== instances + 1)
+      throw new Error("the object did not sleep");
+    return {
+      "bytes for one client": worker === "control" ? "bare object" : "ours",
+      "heap, awake": Math.round((awake.heap - empty.heap) / CLIENTS),
+      "heap, asleep": Math.round((asleep.heap - empty.heap) / CLIENTS),
+      process: Math.round((awake.process - empty.process) / CLIENTS),
+    };
+  } finally {
+    load.stop();
+    await server.stop();
+  }
+}
+
+async function lookAt(server: ServerProcess, inspectorPort: number) {
+  await fetch(`http://127.0.0.1:${server.port}/bench?gc`);
+  const heap = await usedHeap(inspectorPort);
+  return { heap, process: server.rssBytes() };
+}
+
+/** JavaScript objects and what the runtime holds for them. */
+async function usedHeap(inspectorPort: number): Promise<number> {
+  const targets = (await (await fetch(`http://127.0.0.1:${inspectorPort}/json`)).json()) as {
+    webSocketDebuggerUrl: string;
+  }[];
+  const socket = new WebSocket(targets.at(-1)!.webSocketDebuggerUrl);
+  const answer = await new Promise<string>((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("message", (data) => resolve(String(data)));
+    socket.on("open", () => socket.send(JSON.stringify({ id: 1, method: "Runtime.getHeapUsage" })));
+  });
+  socket.terminate();
+  const { usedSize, embedderHeapUsedSize } = (JSON.parse(answer) as { result: Record<string, number> })
+    .result;
+  return (usedSize ?? 0) + (embedderHeapUsedSize ?? 0);
+}

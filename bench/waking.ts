@@ -1,0 +1,124 @@
+/**
+ * Waking: 10,000 WebSocket clients of an object that was taken out of memory, then the first message, and (after another
+ * sleep) the first broadcast to a room of 100. Beside it the bare object with as many.
+ */
+import { Load } from "./load/client.ts";
+import type { Check } from "./support/check.ts";
+import { median, round } from "./support/compare.ts";
+import { readCounts, sleep } from "./support/counts.ts";
+import { maxOpenFiles, type ServerProcess } from "./support/process.ts";
+import { startWorkerd } from "./support/servers.ts";
+
+const CLIENTS = 10_000;
+const ROOM = 100;
+const MESSAGE = { frame: '42["message","good morning"]', receivers: 1, allowedMs: 20 };
+const BROADCAST = { frame: '42["room","good morning"]', receivers: ROOM, allowedMs: 60 };
+const JOIN = '420["join"]';
+/** workerd takes an object out of memory 10 s after its last event. */
+const ASLEEP_AFTER_MS = 12_000;
+const MIN_SAMPLES = 3;
+/** When the sleeping clients are pinged (`bench/workers/sleepers.ts`), after the first has connected. */
+const TICK_AT_MS = 180_000;
+
+interface Contestant {
+  readonly server: ServerProcess;
+  readonly load: Load;
+}
+
+export async function benchWaking(rounds: number): Promise<Check[]> {
+  const clients = Math.min(CLIENTS, Math.floor((maxOpenFiles() - 200) / 2));
+  if (clients < CLIENTS) {
+    console.log(`${clients} clients in place of ${CLIENTS}: this machine allows no more open files`);
+  }
+  const started = Date.now();
+  const [ours, control] = await Promise.all([
+    open(await startWorkerd("sleepers"), clients),
+    open(await startWorkerd("control"), clients),
+  ]);
+  try {
+    const message = await measure(ours, control, rounds, MESSAGE);
+    const broadcast = await measure(ours, control, rounds, BROADCAST);
+    const tickMs = await measureTick(ours, started);
+    console.table([
+      toRow(`first message, ${clients} asleep`, message),
+      toRow(`first broadcast to ${ROOM}, ${clients} asleep`, broadcast),
+    ]);
+    console.log(`pinging ${clients} sleeping clients, their answers included: ${tickMs} ms of CPU`);
+    return [
+      {
+        what: `first message, ${clients} asleep, above the bare object`,
+        bar: `${MESSAGE.allowedMs} ms`,
+        measured: `${round(message.ours - message.control)} ms`,
+        isMet: message.ours - message.control <= MESSAGE.allowedMs,
+      },
+      {
+        what: `first broadcast to ${ROOM}, ${clients} asleep`,
+        bar: `${BROADCAST.allowedMs} ms`,
+        measured: `${round(broadcast.ours)} ms`,
+        isMet: broadcast.ours <= BROADCAST.allowedMs,
+      },
+    ];
+  } finally {
+    for (const { load, server } of [ours, control]) {
+      load.stop();
+      await server.stop();
+    }
+  }
+}
+
+/** The last clients are in the room: the bare object knows it by their query, ours because they joined. */
+async function open(server: ServerProcess, clients: number): Promise<Contestant> {
+  const load = new Load();
+  await load.run("openSockets", server.port, clients - ROOM);
+  await load.run("openSockets", server.port, ROOM, "&room=1");
+  await load.run("call", JOIN, clients - ROOM, ROOM);
+  return { server, load };
+}
+
+interface Figures {
+  readonly ours: number;
+  readonly control: number;
+}
+
+/** Medians of the time from the first byte sent to the last one received, ms. What did not sleep does not count. */
+async function measure(
+  ours: Contestant,
+  control: Contestant,
+  rounds: number,
+  { frame, receivers }: typeof MESSAGE,
+): Promise<Figures> {
+  const samples = { ours: [] as number[], control: [] as number[] };
+  for (let i = 0; i < rounds; i++) {
+    await sleep(ASLEEP_AFTER_MS);
+    // Somebody else each time: whoever spoke before may be known still.
+    const from = 10 * i;
+    const first = async (contestant: Contestant, into: number[]) => {
+      const { instances } = await readCounts(contestant.server.port);
+      const ms = await contestant.load.run("first", frame, from, receivers);
+      const after = await readCounts(contestant.server.port);
+      if (after.instances === instances + 1) into.push(ms);
+      else
+        console.log(`${contestant.server.name}: ${after.instances - instances} new instances, not counted`);
+    };
+    const turns = [() => first(ours, samples.ours), () => first(control, samples.control)];
+    for (const turn of i % 2 === 0 ? turns : turns.toReversed()) await turn();
+  }
+  if (samples.ours.length < MIN_SAMPLES || samples.control.length < MIN_SAMPLES) {
+    throw new Error("the objects did not sleep often enough to say anything");
+  }
+  return { ours: median(samples.ours), control: median(samples.control) };
+}
+
+/** CPU of the process from before the pings until all pongs have been answered, ms. */
+async function measureTick({ server }: Contestant, started: number): Promise<number> {
+  await sleep(Math.max(0, started + TICK_AT_MS - 4_000 - Date.now()));
+  const { alarm } = await readCounts(server.port);
+  const before = server.cpuUs();
+  for (let i = 0; i < 40 && (await readCounts(server.port)).alarm === alarm; i++) await sleep(500);
+  await sleep(3_000);
+  return Math.round((server.cpuUs() - before) / 1_000);
+}
+
+function toRow(what: string, { ours, control }: Figures): Record<string, unknown> {
+  return { "until the answer, ms": what, ours: round(ours), control: round(control) };
+}
