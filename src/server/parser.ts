@@ -1,7 +1,7 @@
 import {
   type BinaryChunk,
   CodecError,
-  encodePacket,
+  encodePacketFrames,
   type Frame,
   PacketDecoder,
   PacketType,
@@ -77,8 +77,8 @@ class StrictDecoder extends PacketDecoder {
 
 const standard: Parser = {
   encode(packet) {
-    const messages = encodePacket(packet);
-    return messages.length === 1 ? [MESSAGE + messages[0]] : toFrames(messages);
+    const [header, ...attachments] = encodePacketFrames(packet);
+    return attachments.length === 0 ? [header] : [header, ...toFrames(attachments)];
   },
   createDecoder: () => new StrictDecoder(),
   isForeign: false,
