@@ -101,7 +101,7 @@ async function serve(
     };
     const outcome = await waitForPayload(ask, request.signal);
     if (outcome.type === "response") return toClientResponse(outcome.response);
-    return payloadResponse(outcome.payload, toPollHeaders(outcome.headers));
+    return payloadResponse(outcome.payload, toOwnHeaders(outcome.headers));
   }
   if (op !== "post") {
     const response = await askObject(object, meta);
@@ -117,7 +117,9 @@ async function post(request: Request, meta: InternalRequest, object: DurableObje
   const body = request.headers.get("content-length") === "1" ? await request.text() : request.body;
   if (body === "3" && meta.protocol === 4) return okResponse();
   const type = request.headers.get("content-type") ?? undefined;
-  return toClientResponse(await askObject(object, meta, body, type));
+  const response = await askObject(object, meta, body, type);
+  if (response.status === 200) return okResponse(toOwnHeaders(response.headers));
+  return toClientResponse(response);
 }
 
 function toOperation(method: string, { sid, transport }: Verified, isUpgrade: boolean): Operation {
@@ -183,8 +185,8 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
   return response;
 }
 
-/** The headers of the object's answer to a poll that waited, as far as they are for the client; undefined for none. */
-function toPollHeaders(headers: Headers): Headers | undefined {
+/** The headers of an answer of the object, as far as they are for the client; undefined for none. */
+function toOwnHeaders(headers: Headers): Headers | undefined {
   let own: Headers | undefined;
   for (const [name, value] of headers) {
     if (name === PING_IN_HEADER || name === "upgrade" || name === "connection") continue;

@@ -8,7 +8,6 @@ import { toErrorResponse } from "../transports/errors.ts";
 import {
   BodyTooLarge,
   decodeBody,
-  okResponse,
   payloadResponse,
   readBody,
   toPacketLimit,
@@ -134,9 +133,9 @@ export class RequestHandler<Api> {
       return fail("invalid content");
     }
     carrier.isPosting = true;
-    let body: Uint8Array;
+    let body: Uint8Array | string;
     try {
-      body = await readBody(request, this.#runtime.definition.engine.maxHttpBufferSize);
+      body = await readBody(request, this.#runtime.definition.engine.maxHttpBufferSize, isBinary);
     } catch (error) {
       // Its client gives the connection up as well, without a word: `disconnect` need not wait for the heartbeat.
       if (error instanceof BodyTooLarge) return fail("Max payload size exceeded", 413);
@@ -146,14 +145,14 @@ export class RequestHandler<Api> {
     }
     if (session.readyState === "closed") return new Response(null, { status: 400 });
     // A client that has yet to hear of the close would take a refusal for a broken transport, and never hear of it.
-    if (session.readyState === "closing") return okResponse(this.#headers(client));
+    if (session.readyState === "closing") return taken(this.#headers(client));
     const { packets, error } = decodeBody(body, isBinary, meta.protocol);
     for (const packet of packets) session.receive(packet);
     if (error !== null) {
       session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
       return new Response(null, { status: 400 });
     }
-    return okResponse(this.#headers(client));
+    return taken(this.#headers(client));
   }
 
   #upgrade(meta: InternalRequest, client: EngineRequest): Response {
@@ -254,4 +253,9 @@ export class RequestHandler<Api> {
     engine.emit("headers", headers, client);
     return headers;
   }
+}
+
+/** A POST was taken. The Worker says so to the client; a body of two letters would cost a stream between the two. */
+function taken(headers: Headers | undefined): Response {
+  return new Response(null, headers && { headers });
 }

@@ -54,14 +54,18 @@ function respond(body: string | Uint8Array | ArrayBuffer, type: string, headers?
 export class BodyTooLarge extends Error {}
 
 /**
- * Reads a body of at most `limit` bytes.
+ * Reads a body of at most `limit` bytes, as text where that is known to be enough.
  * @throws BodyTooLarge; whatever the stream throws when the client goes away
  */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+export async function readBody(
+  request: Request,
+  limit: number,
+  isBinary: boolean,
+): Promise<Uint8Array | string> {
   const length = request.headers.get("content-length");
   if (length !== null) {
     if (Number(length) > limit) throw new BodyTooLarge();
-    return new Uint8Array(await request.arrayBuffer());
+    return isBinary ? new Uint8Array(await request.arrayBuffer()) : request.text();
   }
   const chunks: Uint8Array[] = [];
   let total = 0;
@@ -84,8 +88,8 @@ function concat(chunks: readonly Uint8Array[], total: number): Uint8Array {
 }
 
 /** The packets of a body. */
-export function decodeBody(bytes: Uint8Array, isBinary: boolean, protocol: 3 | 4): DecodedPayload {
-  if (protocol === 3 && isBinary) return decodePayloadV3(bytes);
-  const text = new TextDecoder().decode(bytes);
+export function decodeBody(body: Uint8Array | string, isBinary: boolean, protocol: 3 | 4): DecodedPayload {
+  if (protocol === 3 && isBinary) return decodePayloadV3(body);
+  const text = typeof body === "string" ? body : new TextDecoder().decode(body);
   return protocol === 3 ? decodePayloadV3(text) : decodePayload(text);
 }
