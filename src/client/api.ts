@@ -30,15 +30,16 @@ export interface Emitter<Listen, Emit = Listen, Reserved = object> {
   hasListeners<E extends Name<Reserved, Listen>>(event: E): boolean;
 }
 
-/** The Engine.IO connection below a Manager. Its events: `upgrade(transport)`, `upgradeError(cause)`, `close(reason)`. */
+/**
+ * The Engine.IO connection below a Manager. Its events: `open`, `ping`, `packet(packet)`, `upgrade(transport)`,
+ * `upgradeError(cause)` and `close(reason, description)`.
+ */
 export interface Engine extends Emitter<DefaultEventsMap> {
   /** The session; a secret, unlike the ids of sockets. */
   readonly id: string;
   readonly readyState: "opening" | "open" | "closing" | "closed";
   /** `writable` says whether what is sent now leaves at once. */
   readonly transport: { readonly name: TransportName; readonly writable: boolean };
-  /** Sends one message of Engine.IO. */
-  send(data: string | ArrayBuffer | ArrayBufferView | Blob): void;
   /** Closes when all is written and no upgrade is under way. */
   close(): void;
 }

@@ -15,17 +15,21 @@ export interface LooseEmitter {
   hasListeners(event: unknown): boolean;
 }
 
-/** Gives `self` the methods of an emitter, `emit` only if it has none of its own, and returns the plain `emit`. */
-export function makeEmitter<Self extends Partial<LooseEmitter>>(self: Self): Fire {
+/**
+ * Gives `self` the methods of an emitter, and returns its `emit`.
+ * What is called last hears every event.
+ */
+export function makeEmitter<Self extends Partial<LooseEmitter>>(self: Self, last?: Fire): Fire {
   const lists = new Map<unknown, List>();
   const listeners = (event: unknown) => lists.get(event) ?? [];
   const fire: Fire = (event, ...args) => {
     // Lists are replaced, never changed, so a listener may add and remove others.
     for (const listener of listeners(event)) listener.apply(self, args);
+    last?.(event, ...args);
     return self;
   };
   Object.assign(self, {
-    emit: self.emit ?? fire,
+    emit: fire,
     listeners,
     hasListeners: (event: unknown) => !!listeners(event)[0],
     on(event: unknown, listener: Listener, isFirst?: boolean) {

@@ -7,12 +7,11 @@ export interface LooseEngine extends LooseEmitter {
   id: string;
   readyState: "opening" | "open" | "closing" | "closed";
   transport: { name: TransportName; writable: boolean };
-  send(data: Frame): void;
   close(): void;
   /** Closes at once, for a reason. */
   close_(reason: DisconnectReason, description?: Error): void;
   /** Sends a packet; true when the server would end the connection because of its size, so that it stays here. */
-  send_(...packet: Parameters<typeof encode>): boolean | undefined;
+  send_(...packet: Parameters<typeof encode>): boolean;
   /** Whether the server has been silent for too long; a throttled timer may not have noticed. */
   isExpired_(): boolean;
   /** Asks for a sign of life: a lost connection shows at once instead of after the ping timeout. */
@@ -38,24 +37,19 @@ const PROBE_TIMEOUT = 5000;
  *
  * One function with its state in its variables: these minify to one letter, the fields of a class do not.
  */
-export function openEngine(
-  origin: string,
-  opts: ManagerOptions,
-  notify: Fire,
-  onOpen: () => void,
-  onClose: (reason: DisconnectReason, description?: Error) => void,
-): LooseEngine {
+export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): LooseEngine {
   const names = [...(opts.transports ?? ["polling", "websocket"])];
   const abort = new AbortController();
   const decode = createDecoder();
   const buffer: Frame[] = [];
   const transport = { writable: true } as LooseEngine["transport"];
+  let state: LooseEngine["readyState"] = "opening";
   let patience: number;
   let maxPayload: number;
   let deadline: number;
   let firstError: Error | undefined;
   let isUpgrading: boolean | undefined;
-  let answersPongs: boolean | undefined;
+  let isTalkative: boolean | undefined;
   let isPolling: boolean | undefined;
   let socket: WebSocket;
   let reading: Promise<void>;
@@ -64,60 +58,73 @@ export function openEngine(
 
   const engine = {
     id: "",
-    readyState: "opening",
-    transport,
-    send(data) {
-      write(typeof data === "string" ? `4${data}` : data);
+    get readyState() {
+      return state;
     },
+    transport,
     close() {
-      if (engine.readyState === "open") {
-        write("1");
-        engine.readyState = "closing";
-      } else close("forced close");
+      write("1");
+      if (state === "open") state = "closing";
+      else close("forced close");
     },
     close_: close,
     send_(...packet) {
       const frames = encode(...packet);
-      return frames.some(isTooLarge) || void frames.map(write);
+      const isTooLarge = frames.some(
+        (frame, index) =>
+          weigh(frame) > maxPayload &&
+          // All but the header is binary, and longer in base64.
+          new Blob([frame as string]).size * (isPolling && index ? 4 : 3) > maxPayload * 3,
+      );
+      if (!isTooLarge) frames.map(write);
+      return isTooLarge;
     },
     isExpired_() {
-      const isExpired = Date.now() > deadline;
-      if (isExpired) queueMicrotask(() => close("ping timeout"));
+      const isExpired = Date.now() >= deadline;
+      // What is emitted before the timer fires finds it expired too.
+      if (isExpired) wait(0);
       return isExpired;
     },
     probe_() {
       if (engine.isExpired_()) return;
       write("3");
-      if (isPolling || answersPongs) wait(PROBE_TIMEOUT);
+      if (isTalkative) wait(PROBE_TIMEOUT);
     },
   } as LooseEngine;
-  const fire = makeEmitter(engine);
+  const fire = makeEmitter(engine, notify);
 
   /** By the first character of a frame; any other is an error. */
   const reactions = {
     0(data: string) {
       const handshake: Handshake = JSON.parse(data);
       engine.id = handshake.sid;
-      engine.readyState = "open";
+      state = "open";
+      isTalkative = isPolling;
       patience = handshake.pingInterval + handshake.pingTimeout;
       maxPayload = handshake.maxPayload;
-      queueMicrotask(onOpen);
+      later("open");
       if (opts.upgrade !== false && names.includes("websocket") && handshake.upgrades.includes("websocket"))
         connect(true);
     },
-    1: () => end("transport close", "transport closed by the server"),
+    1: () => end("transport close", "transport close"),
     2() {
       write("3");
-      queueMicrotask(() => notify("ping"));
+      later("ping");
     },
     3() {},
-    4: onMessage,
+    4(message: string | ArrayBuffer | Uint8Array) {
+      try {
+        const packet = decode(message);
+        if (packet) later("packet", packet);
+      } catch (error) {
+        close("parse error", error as Error);
+      }
+    },
     5() {},
     6() {
-      answersPongs = !isPolling;
+      isTalkative = true;
     },
-    b: (data: string) =>
-      onMessage(toHostBytes(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer)),
+    b: (data: string) => onFrame(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer),
   };
 
   if (opts.timeout !== false)
@@ -136,37 +143,44 @@ export function openEngine(
   }
 
   function url(name: TransportName): string {
-    const { path = "/socket.io", query } = opts;
-    const sid = engine.id && `&sid=${engine.id}`;
-    return `${origin}${path.replace(/\/?$/, "/")}?${new URLSearchParams(query)}&EIO=4&transport=${name}${sid}`;
+    const path = (opts.path ?? "/socket.io").replace(/\/?$/, "/");
+    return `${origin + path}?${new URLSearchParams(opts.query)}&EIO=4&transport=${name}${engine.id && `&sid=${engine.id}`}`;
   }
 
   async function request(frames?: Frame[]): Promise<string | undefined> {
-    let context: { status?: number } | undefined;
+    let context: Response;
     try {
-      const response = await fetch(url("polling"), {
-        method: frames ? "POST" : "GET",
-        body: frames && (await Promise.all(frames.map(toText))).join("\x1e"),
+      context = await fetch(url("polling"), {
+        method: frames && "POST",
+        body:
+          frames &&
+          (
+            await Promise.all(
+              frames.map(async (frame) =>
+                typeof frame === "string"
+                  ? frame
+                  : `b${btoa(new Uint8Array(await new Blob([frame as unknown as string]).arrayBuffer()).reduce((text, byte) => text + String.fromCharCode(byte), ""))}`,
+              ),
+            )
+          ).join("\x1e"),
         headers: opts.extraHeaders,
         // A Worker refuses the field itself, so it has a value only when somebody wants it.
         credentials: opts.withCredentials ? "include" : undefined,
         signal: abort.signal,
       });
-      const body = await response.text();
-      if (response.ok) return body;
+      const body = await context.text();
+      if (context.ok) return body;
       // The end of the connection takes the body away from a response that nobody has read.
-      context = new Response(body, response);
+      context = new Response(body, context);
     } catch (error) {
-      context = error as object;
+      context = error as Response;
     }
-    end("transport error", `fetch ${frames ? "write" : "read"} error`, context, context?.status);
+    end("transport error", `fetch ${frames ? "write" : "read"} error`, context, context.status);
   }
 
   async function read(): Promise<void> {
-    while (!isUpgrading) {
-      const body = await request();
-      if (body == null) return;
-      for (const frame of body.split("\x1e")) {
+    while (!isUpgrading && state !== "closed") {
+      for (const frame of (await request())?.split("\x1e") ?? []) {
         onFrame(frame);
         // What a packet causes comes before the next packet, above all before a close.
         await 0;
@@ -177,14 +191,19 @@ export function openEngine(
   /** Connects by WebSocket; a candidate first proves itself and then takes the place of polling. */
   function connect(isCandidate?: boolean): void {
     const address = url("websocket").replace("http", "ws");
-    let fail = (reason: DisconnectReason, message: string, event: unknown) => {
-      fail = () => {};
-      if (!isCandidate) return end(reason, message, event, event);
-      // A read loop that has not seen the pause yet goes on by itself; this one waits behind it.
-      if (isUpgrading) reading = reading.then(read);
-      isUpgrading = false;
-      fire("upgradeError", event);
-      flush();
+    let isOver: boolean | undefined;
+    const fail = (event: unknown) => {
+      if (isOver) return;
+      isOver = true;
+      if (isCandidate) {
+        // A read loop that has not seen the pause yet goes on by itself; this one waits behind it.
+        if (isUpgrading) reading = reading.then(read);
+        isUpgrading = false;
+        fire("upgradeError", event);
+        flush();
+      } else if ((event as Event).type === "close")
+        end("transport close", "websocket connection closed", event);
+      else end("transport error", "websocket error", event, event);
     };
     try {
       try {
@@ -193,46 +212,36 @@ export function openEngine(
       } catch {
         socket = new WebSocket(address);
       }
-      abort.signal.onabort = () => socket.close();
       socket.binaryType = "arraybuffer";
       socket.onopen = () => isCandidate && socket.send("2probe");
-      socket.onerror = (event) => fail("transport error", "websocket error", event);
-      socket.onclose = (event) => fail("transport close", "websocket connection closed", event);
+      socket.onerror = socket.onclose = fail;
       socket.onmessage = async ({ data }) => {
         if (!isCandidate) return onFrame(data);
-        if (data !== "3probe") return fail("transport error", "websocket error", data);
+        if (data !== "3probe") return fail(data);
         isUpgrading = true;
-        await Promise.all([reading, writing]);
-        if (!isUpgrading || engine.readyState === "closed") return;
+        await reading;
+        await writing;
+        if (!isUpgrading) return;
         socket.send("5");
-        isPolling = isCandidate = isUpgrading = false;
+        isPolling = isTalkative = isCandidate = isUpgrading = false;
         transport.name = "websocket";
         fire("upgrade", transport);
         flush();
       };
     } catch (error) {
-      fail("transport error", "websocket error", error);
+      fail(error);
     }
   }
 
   function onFrame(frame: string | ArrayBuffer): void {
-    if (engine.readyState === "closed") return;
+    if (state === "closed") return;
     try {
       if (typeof frame === "string") reactions[frame[0] as "b"](frame.slice(1));
-      else onMessage(toHostBytes(frame));
+      // Bytes as the platform likes them: a Buffer where there is one.
+      else reactions[4](globalThis.Buffer?.from(frame) ?? frame);
       wait(patience);
     } catch (error) {
-      end("transport error", "parser error", error);
-    }
-  }
-
-  function onMessage(message: string | ArrayBuffer | Uint8Array): void {
-    try {
-      const packet = decode(message);
-      // A listener that throws must not look like a fault of the connection.
-      if (packet && engine.readyState === "open") queueMicrotask(() => notify("packet", packet));
-    } catch (error) {
-      close("parse error", error as Error);
+      end("transport error", "parse error", error);
     }
   }
 
@@ -243,7 +252,7 @@ export function openEngine(
     description: unknown = message,
   ): void {
     const error = Object.assign(new Error(message), { type: "TransportError", description, context });
-    if (engine.readyState === "opening") {
+    if (state === "opening") {
       firstError ??= error;
       if (opts.tryAllTransports === false) names.length = 0;
       open();
@@ -251,23 +260,29 @@ export function openEngine(
   }
 
   function close(reason: DisconnectReason, description?: Error): void {
-    if (engine.readyState === "closed") return;
-    engine.readyState = "closed";
+    if (state === "closed") return;
+    state = "closed";
+    isUpgrading = false;
     clearTimeout(timer);
     abort.abort();
+    (socket as WebSocket | undefined)?.close();
     fire("close", reason, description);
-    onClose(reason, description);
+  }
+
+  /** Fires later: a listener that throws must not look like a fault of the connection. */
+  function later(...event: Parameters<Fire>): void {
+    queueMicrotask(() => fire(...event));
   }
 
   function wait(ms: number): void {
     clearTimeout(timer);
-    if (engine.readyState === "closed") return;
+    if (state === "closed") return;
     deadline = Date.now() + ms;
     timer = setTimeout(close, ms, "ping timeout");
   }
 
   function write(frame: Frame): void {
-    if (engine.readyState !== "open") return;
+    if (state !== "open") return;
     buffer.push(frame);
     flush();
   }
@@ -277,42 +292,24 @@ export function openEngine(
     transport.writable = false;
     // What is emitted in one turn leaves together, as far as one POST may carry it.
     await 0;
-    let count = 1;
-    let size = weigh(buffer[0]);
-    for (let next = buffer[1]; next; next = buffer[++count]) {
-      size += weigh(next) + 1;
-      if (size > maxPayload) break;
-    }
-    const frames = buffer.splice(0, count);
+    let size = 0;
+    const frames = buffer.filter((frame, index) => {
+      size += weigh(frame);
+      // A farewell travels alone: with it, a server takes a packet before it for unsaid.
+      return !index || (size < maxPayload && frame !== "1");
+    });
+    buffer.splice(0, frames.length);
     writing = isPolling ? request(frames) : frames.map((frame) => socket.send(frame as unknown as string));
     await writing;
     transport.writable = true;
     // An answered POST is a sign of life; a WebSocket takes everything.
     if (isPolling) wait(patience);
-    if (frames.at(-1) === "1") close("forced close");
+    if (frames.includes("1")) close("forced close");
     flush();
   }
-
-  /** Whether one frame alone is more than the server takes. */
-  function isTooLarge(frame: Frame): boolean {
-    const ratio = isPolling && typeof frame !== "string" ? 4 / 3 : 1;
-    return weigh(frame) > maxPayload && new Blob([frame as string]).size * ratio > maxPayload;
-  }
 }
 
-/** An upper bound of the bytes that a frame takes on the wire, for little work. */
+/** An upper bound of the bytes that a frame and its separator take on the wire, for little work: none is all "€". */
 function weigh(frame: Frame): number {
-  const { byteLength, size, length } = frame as { byteLength?: number; size?: number; length?: number };
-  return 3 * ((byteLength ?? size ?? length) as number);
-}
-
-async function toText(frame: Frame): Promise<string> {
-  if (typeof frame === "string") return frame;
-  const bytes = new Uint8Array(await new Blob([frame as unknown as string]).arrayBuffer());
-  return `b${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))}`;
-}
-
-/** Bytes as the platform likes them: a Buffer where there is one, else an ArrayBuffer. */
-function toHostBytes(bytes: ArrayBuffer): Uint8Array | ArrayBuffer {
-  return globalThis.Buffer?.from(bytes) ?? bytes;
+  return 3 * ((frame as ArrayBuffer).byteLength ?? (frame as Blob).size ?? (frame as string).length);
 }

@@ -3,7 +3,7 @@ import { Socket } from "./socket.ts";
 import type { ConnectOptions, DefaultEventsMap } from "./types.ts";
 import { parseTarget } from "./url.ts";
 
-const managers = new Map<string, LooseManager>();
+const managers: Record<string, LooseManager | undefined> = {};
 
 /**
  * Connects to a namespace: the path of the address. Namespaces of one server share a connection.
@@ -17,10 +17,9 @@ export function io<Listen = DefaultEventsMap, Emit = Listen>(
   const [{ origin, pathname }, opts] = parseTarget(address, options);
   const nsp = decodeURI(pathname);
   const key = origin + opts.path;
-  let manager = managers.get(key);
-  const isAlone = opts.forceNew || opts.multiplex === false || manager?.nsps[nsp];
-  if (isAlone || !manager) manager = createManager(origin, opts);
-  if (!isAlone) managers.set(key, manager);
+  const isAlone = opts.forceNew || opts.multiplex === false || managers[key]?.nsps[nsp];
+  if (!isAlone) managers[key] ??= createManager(origin, opts);
+  const manager = isAlone ? createManager(origin, opts) : managers[key]!;
   return manager.socket(nsp, opts) as unknown as Socket<Listen, Emit>;
 }
 

@@ -3,7 +3,7 @@ import type { Manager as TypedManager } from "./api.ts";
 import { type LooseEmitter, makeEmitter } from "./emitter.ts";
 import { type LooseEngine, openEngine } from "./engine.ts";
 import { createSocket, type LooseSocket } from "./socket.ts";
-import type { DefaultEventsMap, DisconnectReason, ManagerOptions, SocketOptions } from "./types.ts";
+import type { DefaultEventsMap, ManagerOptions, SocketOptions } from "./types.ts";
 import { parseTarget } from "./url.ts";
 
 const DEFAULTS = {
@@ -32,8 +32,7 @@ export interface LooseManager extends LooseEmitter {
 
 /** State lives in the variables of the function: these minify to one letter, the fields of a class do not. */
 export function createManager(address?: string | ManagerOptions, options?: ManagerOptions): LooseManager {
-  const [{ origin }, target] = parseTarget(address, options);
-  const opts = target as typeof target & typeof DEFAULTS;
+  const [{ origin }, opts] = parseTarget(address as undefined, options as ManagerOptions & typeof DEFAULTS);
   let attempts = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -41,14 +40,12 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
     opts,
     nsps: {},
     active_: new Set(),
-    emit,
     open,
     connect: open,
     socket(nsp, socketOptions) {
       self.nsps[nsp] ??= createSocket(self, nsp, socketOptions);
-      const socket = self.nsps[nsp];
-      if (opts.autoConnect !== false) socket.connect();
-      return socket;
+      if (opts.autoConnect !== false) self.nsps[nsp].connect();
+      return self.nsps[nsp];
     },
     leave_(socket) {
       if (!self.active_.delete(socket) || self.active_.size) return;
@@ -61,71 +58,58 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
       emit("close", "forced close");
     },
   } as LooseManager;
-  const fire = makeEmitter(self);
+  const emit = makeEmitter(self, (event, ...args) => {
+    for (const { hear_ } of self.active_) hear_[event as "packet"]?.(...(args as [SocketPacket]));
+  });
   for (const key in DEFAULTS) {
-    const name = key as "timeout";
-    opts[name] ??= DEFAULTS[name];
-    Object.assign(self, {
-      [name](value?: number | false) {
-        if (value == null) return opts[name];
-        opts[name] = value;
-        return self;
-      },
-    });
+    opts[key as "timeout"] ??= DEFAULTS[key as "timeout"];
+    (self as unknown as Record<string, (value?: unknown) => unknown>)[key] = (value) => {
+      if (value == null) return opts[key as "timeout"];
+      opts[key as "timeout"] = value as number;
+      return self;
+    };
   }
   if (opts.autoConnect !== false) open();
   return self;
 
-  function emit(event?: unknown, ...args: unknown[]): unknown {
-    fire(event, ...args);
-    for (const socket of self.active_) socket.hear_[event as "packet"]?.(...(args as [SocketPacket]));
-    return self;
-  }
-
   function open(callback?: (error?: Error) => void): LooseManager {
-    if (self.engine?.readyState.startsWith("open")) return self;
+    if (/^open/.test(self.engine?.readyState as string)) return self;
     watch("add");
     clearTimeout(timer);
-    const onOpen = () => {
-      emit("open");
-      callback?.();
-      if (self.isReconnecting_) emit("reconnect", attempts);
-      self.isReconnecting_ = false;
-      attempts = 0;
-    };
-    const onClose = (reason: DisconnectReason, description?: Error) => {
+    const engine = openEngine(origin.replace(/^ws/, "http"), opts, (event, reason, description) => {
       const wasReconnecting = self.isReconnecting_;
       // An engine that was left behind has nothing to say any more.
       if (engine !== self.engine) return;
-      self.isReconnecting_ = false;
-      if (engine.id) emit("close", reason, description);
+      if (engine.id) emit(event, reason, description);
       else emit("error", description);
-      if (engine.id || !callback) reconnect();
-      else callback(description);
-      if (wasReconnecting) emit("reconnect_error", description);
-    };
-    const engine = openEngine(origin.replace(/^ws/, "http"), opts, emit, onOpen, onClose);
+      if (event === "open") {
+        self.isReconnecting_ = false;
+        callback?.();
+        if (wasReconnecting) emit("reconnect", attempts);
+        attempts = 0;
+      } else if (event === "close") {
+        self.isReconnecting_ = false;
+        if (callback && !engine.id) callback(description as Error);
+        else if (opts.reconnection && self.engine)
+          if (attempts >= (opts.reconnectionAttempts || Infinity)) {
+            attempts = 0;
+            emit("reconnect_failed");
+          } else {
+            const jitter = 1 + opts.randomizationFactor * (Math.random() * 2 - 1);
+            const delay = (opts.reconnectionDelay || 1000) * 2 ** attempts++ * jitter;
+            self.isReconnecting_ = true;
+            timer = setTimeout(attempt, Math.min(delay, opts.reconnectionDelayMax || 5000));
+          }
+        if (wasReconnecting) emit("reconnect_error", description);
+      }
+    });
     self.engine = engine;
     return self;
   }
 
-  function reconnect(): void {
-    if (!opts.reconnection || !self.engine) return;
-    if (attempts >= (opts.reconnectionAttempts || Infinity)) {
-      attempts = 0;
-      emit("reconnect_failed");
-      return;
-    }
-    const jitter = 1 + opts.randomizationFactor * (Math.random() * 2 - 1);
-    const delay = (opts.reconnectionDelay || 1000) * 2 ** attempts++ * jitter;
-    self.isReconnecting_ = true;
-    timer = setTimeout(attempt, Math.min(delay, opts.reconnectionDelayMax || 5000));
-  }
-
   function attempt(): void {
-    clearTimeout(timer);
     self.isReconnecting_ = opts.reconnection;
-    if (!opts.reconnection) return;
+    if (!self.isReconnecting_) return;
     emit("reconnect_attempt", attempts);
     open();
   }
@@ -138,9 +122,9 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
 
   function onPageEvent({ type }: Event): void {
     const { engine } = self;
-    if (type === "offline") engine!.close_("transport close", new Error("network connection lost"));
+    if (type === "offline") engine!.close_("transport close");
     else if (!globalThis.document?.hidden) {
-      if (self.isReconnecting_ && engine!.readyState === "closed") attempt();
+      if (engine!.readyState === "closed") attempt();
       else engine!.probe_();
     }
   }

@@ -12,13 +12,6 @@ import type {
   SocketOptions,
 } from "./types.ts";
 
-/** An event that waits for a connection. */
-interface Outgoing {
-  args_: unknown[];
-  id_?: number;
-  settle_?: Settle;
-}
-
 /** Settles an acknowledgement; falsy when its callback cannot take an error. */
 type Settle = (error: Error | null, args?: unknown[]) => boolean | undefined;
 
@@ -38,12 +31,13 @@ interface Hear {
 /** A socket without its types. */
 export interface LooseSocket extends LooseEmitter {
   id?: string;
-  connected: boolean;
+  readonly connected: boolean;
   readonly active: boolean;
   recovered: boolean;
   auth?: Auth;
   receiveBuffer: unknown[][];
-  sendBuffer: Outgoing[];
+  /** Each sends one event. */
+  sendBuffer: (() => void)[];
   hear_: Hear;
   connect(): LooseSocket;
   disconnect(): LooseSocket;
@@ -70,10 +64,9 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       typeof auth === "function" ? auth(send) : send(auth);
     },
     error(error) {
-      if (!self.connected) fire("connect_error", error);
+      if (!self.id) fire("connect_error", error);
     },
     close(reason, description) {
-      self.connected = false;
       self.id = undefined;
       fire("disconnect", reason, description);
       for (const settle of acks.values()) settle(new Error("socket has been disconnected"));
@@ -82,13 +75,12 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       if (packet.nsp === nsp) hear[packet.type as 2](packet.data as unknown[], packet.id);
     },
     0({ sid, pid: newPid } = {}) {
-      if (!sid) return hear.error(new Error("no sid: a server of v2?"));
+      if (!sid) return hear.error(new Error("server of v2"));
       self.id = sid;
       self.recovered = !!pid && pid === newPid;
       pid = newPid;
-      self.connected = true;
       self.receiveBuffer.splice(0).map(dispatch);
-      self.sendBuffer.splice(0).map(transmit);
+      self.sendBuffer.splice(0).map((transmit) => transmit());
       fire("connect");
     },
     1() {
@@ -100,10 +92,10 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       if (id != null)
         args.push((...data: unknown[]) => {
           // An answer counts once, and only on the connection that asked.
-          if (self.connected && engine === io.engine) deliver(3, data, id);
+          if (self.id && engine === io.engine) deliver(3, data, id);
           engine = undefined;
         });
-      if (self.connected) dispatch(args);
+      if (self.id) dispatch(args);
       else self.receiveBuffer.push(args);
     },
     3(args, id) {
@@ -118,7 +110,9 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
   const self = {
     io,
     nsp,
-    connected: false,
+    get connected() {
+      return !!self.id;
+    },
     recovered: false,
     auth: opts.auth,
     receiveBuffer: [],
@@ -128,7 +122,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       return io.active_.has(self);
     },
     get disconnected() {
-      return !self.connected;
+      return !self.id;
     },
     get volatile() {
       flags.volatile = true;
@@ -144,33 +138,6 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
     disconnect,
     close: disconnect,
     send: (...args: unknown[]) => self.emit("message", ...args),
-    emit(...args: unknown[]) {
-      const { volatile, timeout = opts.ackTimeout, withError_ = timeout != null } = flags;
-      const ack = args.at(-1);
-      const packet: Outgoing = { args_: args };
-      flags = {};
-      if (RESERVED.test(args[0] as string)) throw new Error(`"${args[0]}" is a reserved event name`);
-      if (typeof ack === "function") {
-        args.pop();
-        packet.id_ = ids++;
-        packet.settle_ = (error, answer = []) => {
-          clearTimeout(timer);
-          acks.delete(packet.id_);
-          if (error) self.sendBuffer = self.sendBuffer.filter((other) => other !== packet);
-          if (withError_) ack(error, ...answer);
-          else if (!error) ack(...answer);
-          return withError_;
-        };
-        const timer =
-          timeout == null
-            ? undefined
-            : setTimeout(packet.settle_, timeout, new Error("operation has timed out"));
-      }
-      if (volatile && !io.engine?.transport.writable) return self;
-      if (self.connected && !io.engine!.isExpired_()) transmit(packet);
-      else self.sendBuffer.push(packet);
-      return self;
-    },
     emitWithAck: (...args: unknown[]) =>
       new Promise((resolve, reject) => {
         flags.withError_ = true;
@@ -178,12 +145,43 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       }),
   } as unknown as LooseSocket;
   const fire = makeEmitter(self);
-  for (const name of ["Any", "AnyOutgoing"])
+  self.emit = (...args) => {
+    const { volatile, timeout = opts.ackTimeout, withError_ = timeout != null } = flags;
+    const ack = args.at(-1);
+    let id: number | undefined;
+    let settle: Settle | undefined;
+    const transmit = () => {
+      fireAny("Outgoing", ...args);
+      if (settle) acks.set(id, settle);
+      deliver(2, args, id);
+    };
+    flags = {};
+    if (RESERVED.test(args[0] as string)) throw new Error(`${args[0]} is reserved`);
+    if (typeof ack === "function") {
+      args.pop();
+      id = ids++;
+      settle = (error, answer = []) => {
+        clearTimeout(timer);
+        acks.delete(id);
+        self.sendBuffer = self.sendBuffer.filter((other) => other !== transmit);
+        if (withError_) ack(error, ...answer);
+        else if (!error) ack(...answer);
+        return withError_;
+      };
+      const timer =
+        timeout == null ? undefined : setTimeout(settle, timeout, new Error("operation has timed out"));
+    }
+    if (volatile && !io.engine?.transport.writable) return self;
+    if (self.id && !io.engine!.isExpired_()) transmit();
+    else self.sendBuffer.push(transmit);
+    return self;
+  };
+  for (const name of ["", "Outgoing"])
     Object.assign(self, {
-      [`on${name}`]: (listener: Listener) => catchAll.on(name, listener) && self,
-      [`prepend${name}`]: (listener: Listener) => catchAll.on(name, listener, true) && self,
-      [`off${name}`]: (listener?: Listener) => catchAll.off(name, listener) && self,
-      [`listeners${name}`]: () => catchAll.listeners(name),
+      [`onAny${name}`]: (listener: Listener) => catchAll.on(name, listener) && self,
+      [`prependAny${name}`]: (listener: Listener) => catchAll.on(name, listener, true) && self,
+      [`offAny${name}`]: (listener?: Listener) => catchAll.off(name, listener) && self,
+      [`listenersAny${name}`]: () => catchAll.listeners(name),
     });
   return self;
 
@@ -196,22 +194,16 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
   }
 
   function disconnect(): LooseSocket {
-    const { connected } = self;
-    if (connected) deliver(1);
+    const { id } = self;
+    if (id) deliver(1);
     io.leave_(self);
-    if (connected) hear.close("io client disconnect");
+    if (id) hear.close("io client disconnect");
     return self;
-  }
-
-  function transmit({ args_, id_, settle_ }: Outgoing): void {
-    fireAny("AnyOutgoing", ...args_);
-    if (settle_) acks.set(id_, settle_);
-    deliver(2, args_, id_);
   }
 
   /** Sends a packet, or says why it cannot be sent: to its callback, or else in public. */
   function deliver(type: number, data?: unknown, id?: number): void {
-    if (!io.engine?.send_(type, nsp, data, id)) return;
+    if (!io.engine!.send_(type, nsp, data, id)) return;
     const error = new Error("larger than maxPayload");
     if (type === 2 && acks.get(id)?.(error)) return;
     console.error(error);
@@ -221,7 +213,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
   function dispatch(args: unknown[]): void {
     const last = args.at(-1);
     if (pid && typeof last === "string") offset = last;
-    fireAny("Any", ...args);
+    fireAny("", ...args);
     fire(...args);
   }
 }

@@ -2,11 +2,11 @@
 export function parseTarget<Options extends object>(
   address: string | Options = "",
   options?: Options,
-): [URL, Options & { query: Record<string, string> }] {
+): [URL, Options & { query: string }] {
   if (typeof address === "object") return parseTarget("", address);
   const url = new URL(
     /^$|^\/|:\/\//.test(address) ? address : `//${address}`,
     globalThis.location?.href ?? "https://localhost",
   );
-  return [url, { query: Object.fromEntries(url.searchParams), ...(options as Options) }];
+  return [url, { query: url.search, ...(options as Options) }];
 }

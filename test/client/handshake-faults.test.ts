@@ -61,7 +61,7 @@ describe("a handshake that fails", () => {
     server.onHandshake = () => (server.handshakes === 1 ? text(body) : undefined);
     const socket = connect();
     const [error] = (await once(socket, "connect_error")) as [TransportError];
-    expect(error.message).toBe("parser error");
+    expect(error.message).toBe("parse error");
     await once(socket, "connect");
   });
 

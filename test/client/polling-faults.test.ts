@@ -63,7 +63,7 @@ describe("polling that fails", () => {
     const disconnected = once(socket, "disconnect");
     server.push('42["bye"]\x1e1');
     log.push(...(await disconnected));
-    expect(log).toMatchObject(["bye", "transport close", { description: "transport closed by the server" }]);
+    expect(log).toMatchObject(["bye", "transport close", { type: "TransportError" }]);
   });
 
   it("takes the end of the namespace for the reason when the connection ends with it", async () => {

@@ -99,7 +99,7 @@ describe("a WebSocket that fails", () => {
     peers[0]?.close(1011);
     expect(await disconnected).toMatchObject([
       "transport close",
-      { description: { code: 1011 }, context: { code: 1011 } },
+      { description: "websocket connection closed", context: { code: 1011 } },
     ]);
     await once(socket, "connect");
     expect(peers).toHaveLength(2);
