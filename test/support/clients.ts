@@ -2,17 +2,22 @@ import { io as io48, type ManagerOptions, type Socket, type SocketOptions } from
 import { io as io31 } from "socket.io-client-3.1";
 import { io as io40 } from "socket.io-client-4.0";
 import { io as io45 } from "socket.io-client-4.5";
+import { io as small } from "../../src/client/index.ts";
 import { within } from "./within.ts";
 
 export type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 type Connect = (url: string, options: ClientOptions) => Socket;
 
-/** The stock clients that must not notice a difference, by version. Old ones have the same methods for what we use. */
+/**
+ * The stock clients that must not notice a difference, by version, and our small one. Old ones have the same methods for
+ * what we use.
+ */
 export const clients = {
   "3.1": io31 as unknown as Connect,
   "4.0": io40 as unknown as Connect,
   "4.5": io45 as unknown as Connect,
   "4.8": io48 as Connect,
+  small: small as unknown as Connect,
 } as const;
 export type ClientVersion = keyof typeof clients;
 
