@@ -156,6 +156,34 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect([...ann.complaints, ...bob.complaints]).toEqual([]);
     });
 
+    it("connects by WebSocket alone", async () => {
+      const room = newRoom();
+      const ann = await visit("ann", `${query}transport=websocket`, room);
+      await ann.shows("connected by WebSocket");
+      await ann.says("no polls");
+      expect(await ann.reads("no polls")).toEqual(["ann: no polls"]);
+      expect(ann.complaints).toEqual([]);
+    });
+
+    it("loses nothing that is emitted while the network is away", async () => {
+      const room = newRoom();
+      const ann = await visit("ann", query, room);
+      const bob = await visit("bob", query, newRoom());
+      await bob.shows("connected by WebSocket, upgraded from long-polling");
+      await bob.page.context().setOffline(true);
+      await bob.shows("not connected");
+      // Run by the page: its socket is a new one, so that nothing but this enters a room when it comes back.
+      await bob.page.evaluate(`{
+        globalThis.other = io({ forceNew: true, reconnectionDelay: 100 });
+        other.emit("enter", ${JSON.stringify(room)}, "carl", (people) => { globalThis.people = people; });
+        other.emit("say", "from the tunnel");
+      }`);
+      await bob.page.context().setOffline(false);
+      expect(await ann.reads("from the tunnel")).toEqual(["carl: from the tunnel"]);
+      await bob.shows("connected by WebSocket, upgraded from long-polling");
+      expect(await bob.page.evaluate("people")).toEqual(["ann", "carl"]);
+    });
+
     it("takes a person off the list who closes the page", async () => {
       const room = newRoom();
       const ann = await visit("ann", query, room);
