@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shipModule, shipScript } from "../../scripts/build-client.ts";
 import type * as client from "../../src/client/index.ts";
@@ -40,6 +41,26 @@ describe("the client as it is published", () => {
     );
     expect(page.io.protocol).toBe(5);
     expect(compressed(script)).toBeLessThanOrEqual(BUDGET);
+  });
+
+  it("leaves nothing of itself to those who use nothing of it", async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: 'import { protocol } from "client"; console.log(protocol);' },
+      plugins: [
+        {
+          name: "published-client",
+          setup({ onResolve, onLoad }) {
+            onResolve({ filter: /^client$/ }, () => ({ path: "client", namespace: "published" }));
+            onLoad({ filter: /^client$/, namespace: "published" }, () => ({ contents: text }));
+          },
+        },
+      ],
+      bundle: true,
+      minify: true,
+      format: "esm",
+      write: false,
+    });
+    expect(outputFiles[0]!.text.length).toBeLessThan(60);
   });
 
   it("has the doors of the sources, and nothing else", () => {
