@@ -55,8 +55,8 @@ export function bundleModule(entry = "src/client/index.ts"): Promise<string> {
 
 /** The text of the script: `io` as a global, with `io.Manager` and `io.Socket`. */
 export function bundleScript(): Promise<string> {
-  const contents = `import { io, Manager, Socket, protocol } from "./src/client/index.ts";
-    globalThis.io = Object.assign(io, { io, connect: io, Manager, Socket, protocol });`;
+  const contents = `import { io, Manager, Socket } from "./src/client/index.ts";
+    globalThis.io = Object.assign(io, { io, connect: io, Manager, Socket });`;
   return bundle({ format: "iife", stdin: { contents, resolveDir: root } });
 }
 

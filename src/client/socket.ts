@@ -171,8 +171,8 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       const timer =
         timeout == null ? undefined : setTimeout(settle, timeout, new Error("operation has timed out"));
     }
-    if (volatile && !io.engine?.transport.writable) return self;
-    if (self.id && !io.engine!.isExpired_()) transmit();
+    if (volatile && !io.engine?.transport.writable) settle?.(new Error("dropped"));
+    else if (self.id && !io.engine!.isExpired_()) transmit();
     else self.sendBuffer.push(transmit);
     return self;
   };
@@ -204,7 +204,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
   /** Sends a packet, or says why it cannot be sent: to its callback, or else in public. */
   function deliver(type: number, data?: unknown, id?: number): void {
     if (!io.engine!.send_(type, nsp, data, id)) return;
-    const error = new Error("larger than maxPayload");
+    const error = new Error("over maxPayload");
     if (type === 2 && acks.get(id)?.(error)) return;
     console.error(error);
     io.emit("error", error);

@@ -148,9 +148,9 @@ describe("what is sent by polling", () => {
     const socket = await connected();
     server.posts.length = 0;
     const large = "x".repeat(100);
-    await expect(socket.emitWithAck("e", large)).rejects.toThrow("larger than maxPayload");
+    await expect(socket.emitWithAck("e", large)).rejects.toThrow("over maxPayload");
     await expect(socket.timeout(1000).emitWithAck("e", new Uint8Array(80))).rejects.toThrow(
-      "larger than maxPayload",
+      "over maxPayload",
     );
     const error = once(socket.io, "error");
     const logged = console.error;
@@ -163,6 +163,14 @@ describe("what is sent by polling", () => {
     await expect.poll(() => server.posts).toHaveLength(1);
     expect(server.posts[0]).toHaveLength(100);
     expect(socket.connected).toBe(true);
+  });
+
+  it("settles the promise of a volatile event that is dropped", async () => {
+    const socket = await connected();
+    server.posts.length = 0;
+    socket.emit("e");
+    await expect(socket.volatile.emitWithAck("dropped")).rejects.toThrow("dropped");
+    await expect.poll(() => server.posts).toEqual(['42["e"]']);
   });
 
   it("ends with a farewell", async () => {

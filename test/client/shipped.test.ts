@@ -39,7 +39,6 @@ describe("the client as it is published", () => {
     expect([typeof page.io, typeof page.io.Manager, typeof page.io.Socket]).toEqual(
       Array(3).fill("function"),
     );
-    expect(page.io.protocol).toBe(5);
     expect(compressed(script)).toBeLessThanOrEqual(BUDGET);
   });
 
