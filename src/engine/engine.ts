@@ -22,6 +22,9 @@ export interface SessionDirectory {
   all(): Iterable<Session>;
 }
 
+/** Hears of what user code threw while it listened to `event`. */
+export type OnListenerError = (error: unknown, event: unknown) => void;
+
 /** The layer above the sessions of an object. */
 export interface SessionLayer {
   /** A session was just opened. Sets `session.consumer`. */
@@ -33,12 +36,15 @@ export interface SessionLayer {
 /** The Engine.IO server of one object: `io.engine`, or what `defineEngine` hands out. */
 export class Engine extends EventEmitter<EngineEvents> {
   readonly opts: ResolvedEngineOptions;
+  /** @internal */
+  readonly onListenerError: OnListenerError;
   readonly #directory: SessionDirectory;
 
-  constructor(options: ResolvedEngineOptions, directory: SessionDirectory) {
+  constructor(options: ResolvedEngineOptions, directory: SessionDirectory, onListenerError: OnListenerError) {
     super();
     this.opts = options;
     this.#directory = directory;
+    this.onListenerError = onListenerError;
   }
 
   /** Sessions of this object, sleeping ones included. */
@@ -61,6 +67,12 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Whether ids come from the application: such ids may repeat. @internal */
   get makesOwnIds(): boolean {
     return this.opts.generateId !== undefined || this.generateId !== Engine.prototype.generateId;
+  }
+
+  /** The object serves many: what a listener throws costs none of them a packet. @internal */
+  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    EventEmitter.dispatch(this, [event, ...args], this.onListenerError);
+    return this.listenerCount(event as keyof EngineEvents) > 0;
   }
 
   /** Ends every session of this object at once; what is queued for them is dropped. */

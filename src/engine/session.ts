@@ -167,6 +167,12 @@ export class Session extends EventEmitter<SessionEvents> {
     this.dispatch({ type: "candidate-packet", packet });
   }
 
+  /** @internal */
+  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    EventEmitter.dispatch(this, [event, ...args], this.#link.engine.onListenerError);
+    return this.listenerCount(event as keyof SessionEvents) > 0;
+  }
+
   /** Lets something happen to the session and carries out what follows from it. @internal */
   dispatch(event: SessionEvent): void {
     const effects = transition(this.state, event, this.#link.rules);
@@ -293,10 +299,8 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.#callbacks.length === 0) return;
     const callbacks = this.#callbacks;
     this.#callbacks = [];
-    const run = () => {
-      for (const callback of callbacks) callback(this.transport);
-    };
-    this.#link.keepAwake(SETTLED.then(run));
+    // One by one: what one of them throws is no matter of the next.
+    for (const callback of callbacks) this.#link.keepAwake(SETTLED.then(() => callback(this.transport)));
   }
 
   #isWritable(): boolean {

@@ -58,7 +58,9 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.persists = definition.engine.hibernation;
     this.store = new SessionStore(ctx);
     this.table = new SessionTable(this, () => this.layer);
-    this.engine = new Engine(definition.engine, this.table);
+    this.engine = new Engine(definition.engine, this.table, (error, event) =>
+      this.log("error", `a listener of "${String(event)}" failed`, error),
+    );
     const onAlarmError = (error: unknown) => this.log("error", "the alarm could not be set", error);
     this.ticker = new Ticker(ctx.storage, longestQuietMs(this.rules), onAlarmError);
     this.#userCode = new UserCode(this, env);
