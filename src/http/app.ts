@@ -180,6 +180,11 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
     if (name === "vary") response.headers.append(name, value);
     else response.headers.set(name, value);
   }
+  const [subprotocol] = client.headers.get("sec-websocket-protocol")?.split(",") ?? [];
+  // Whoever offers subprotocols hangs up when none is taken; on Node it is the first one.
+  if (response.webSocket && subprotocol && !response.headers.has("sec-websocket-protocol")) {
+    response.headers.set("sec-websocket-protocol", subprotocol.trim());
+  }
   const isExplorer = /;MSIE|Trident\//.test(client.headers.get("user-agent") ?? "");
   if (isExplorer) response.headers.set("x-xss-protection", "0");
   return response;

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import type { Running } from "../support/app.ts";
 import { Monitor } from "../support/monitor.ts";
-import { joinByWebSocket, pathOf } from "../support/raw-session.ts";
+import { joinByWebSocket, pathOf, RawSession } from "../support/raw-session.ts";
 import { RawSocket, refusal } from "../support/raw-socket.ts";
 import { start, targets } from "../support/targets.ts";
+import { within } from "../support/within.ts";
 
 describe.each(targets)("WebSocket on %s", (target) => {
   let server: Running;
@@ -22,6 +24,24 @@ describe.each(targets)("WebSocket on %s", (target) => {
     expect(await socket.next()).toMatch(
       /^0\{"sid":"[\w-]+","upgrades":\[\],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000\}$/,
     );
+    socket.cut();
+  });
+
+  it("takes the first of the subprotocols that a client offers, without which browsers hang up", async () => {
+    const session = await RawSession.join(server);
+    session.stayAwake();
+    for (const query of [{}, { sid: session.sid }]) {
+      const path = pathOf({ EIO: "4", transport: "websocket", ...query });
+      const raw = new RawSocket(new WebSocket(`ws://${server.host}:${server.port}${path}`, ["chat", "talk"]));
+      await within(
+        new Promise((resolve, reject) => raw.socket.on("open", resolve).on("error", reject)),
+        "open",
+      );
+      expect(raw.socket.protocol).toBe("chat");
+      raw.cut();
+    }
+    const { socket } = await joinByWebSocket(server);
+    expect(socket.headers).not.toHaveProperty("sec-websocket-protocol");
     socket.cut();
   });
 
