@@ -73,7 +73,7 @@ export class RequestHandler<Api> {
 
   async #open(meta: InternalRequest, client: EngineRequest): Promise<Response> {
     const runtime = this.#runtime;
-    const sid = await this.#prepare(meta, client);
+    const sid = this.#admit(await this.#makeId(meta, client));
     const carrier = runtime.table.create(sid, this.#toFixed(meta), "polling", null);
     const headers = this.#handshakeHeaders(sid, client);
     // What `connection` listeners send goes out with the second poll, as on Node.
@@ -85,7 +85,7 @@ export class RequestHandler<Api> {
 
   async #openSocket(meta: InternalRequest, client: EngineRequest): Promise<Response> {
     const runtime = this.#runtime;
-    const sid = await this.#prepare(meta, client);
+    const sid = this.#admit(await this.#makeId(meta, client));
     const { 0: peer, 1: socket } = new WebSocketPair();
     runtime.ctx.acceptWebSocket(socket, [socketTag(sid)]);
     const carrier = runtime.table.create(sid, this.#toFixed(meta), "websocket", socket);
@@ -173,26 +173,33 @@ export class RequestHandler<Api> {
     return new Response(null, { status: 101, webSocket: peer, ...(headers && { headers }) });
   }
 
-  /** Everything that has to be right before a session may exist. */
-  async #prepare(meta: InternalRequest, client: EngineRequest): Promise<SessionId> {
-    const runtime = this.#runtime;
-    if (meta.protocol !== 4 && !runtime.definition.engine.allowEIO3) {
+  /** The random part of a new session's id. */
+  async #makeId(meta: InternalRequest, client: EngineRequest): Promise<string> {
+    const { engine, definition } = this.#runtime;
+    if (meta.protocol !== 4 && !definition.engine.allowEIO3) {
       throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol: meta.protocol });
     }
-    if (runtime.table.weight() >= runtime.definition.engine.maxSessions) {
-      throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
-    }
-    let id: string;
     try {
-      id = await runtime.engine.generateId(client);
-      if (!/^[\w-]{1,128}$/.test(id))
-        throw new Error("generateId has to give 1 to 128 letters, digits, - or _");
-      if (runtime.engine.makesOwnIds && runtime.table.has(runtime.toSessionId(id)))
-        throw new Error("generateId gave the id of a session that is still there");
+      const id = await engine.generateId(client);
+      if (/^[\w-]{1,128}$/.test(id)) return id;
+      throw new Error("generateId has to give 1 to 128 letters, digits, - or _");
     } catch (error) {
       throw new EngineError("BAD_REQUEST", { name: "ID_GENERATION_ERROR", error });
     }
-    return runtime.toSessionId(id);
+  }
+
+  /** Whether there is room for a session, and its id free: asked in the very moment in which it is made. */
+  #admit(id: string): SessionId {
+    const { engine, table, definition } = this.#runtime;
+    if (table.weight() >= definition.engine.maxSessions) {
+      throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
+    }
+    const sid = this.#runtime.toSessionId(id);
+    if (engine.makesOwnIds && table.has(sid)) {
+      const error = new Error("generateId gave the id of a session that is still there");
+      throw new EngineError("BAD_REQUEST", { name: "ID_GENERATION_ERROR", error });
+    }
+    return sid;
   }
 
   /** The session of a request that names one. */
