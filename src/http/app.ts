@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { EngineError } from "../engine/errors.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
 import { waitForPayload } from "../objects/channel.ts";
@@ -34,7 +34,7 @@ export function createApp(options: AppOptions & { path: string }, source: Object
   app.all("*", async (c, next) => {
     const pathname = normalize(c.req.path);
     if (pathname !== path && !pathname.startsWith(`${path}/`)) return next();
-    return handle(c.req.raw, c.env, { ...options, path }, source);
+    return handle(c.req.raw, c.env, { ...options, path }, source, (task) => outlive(c, task));
   });
   return app;
 }
@@ -44,6 +44,7 @@ async function handle(
   env: Cloudflare.Env,
   options: AppOptions & { path: string },
   source: ObjectSource,
+  keepRunning: (task: Promise<unknown>) => void,
 ): Promise<Response> {
   const record = toRecord(request);
   const client = toRequest(record, request.headers);
@@ -59,7 +60,8 @@ async function handle(
       (options.serveClient ? serveClientFile(request, options.serveClient, options.path) : undefined) ??
       (await serve(request, client, record, isUpgrade, env, options, source));
   } catch (error) {
-    response = refuse(error, client, isUpgrade, env, options);
+    response = refuse(error, isUpgrade);
+    if (error instanceof EngineError) keepRunning(tell(error, client, env, options));
   }
   return addHeaders(response, cors, client);
 }
@@ -139,21 +141,32 @@ function toPreflight({ preflightStatus }: CorsResult): Response | undefined {
 }
 
 /** Whatever goes wrong: a client sees a number and a sentence of the protocol, and the log the rest. */
-function refuse(
-  error: unknown,
-  client: EngineRequest,
-  isUpgrade: boolean,
+function refuse(error: unknown, isUpgrade: boolean): Response {
+  if (error instanceof EngineError) return toErrorResponse(error, isUpgrade);
+  console.error("socket.io-edge: a request failed", error);
+  return new Response("Internal Server Error", { status: 500 });
+}
+
+async function tell(
+  { code, message, context }: EngineError,
+  req: EngineRequest,
   env: Cloudflare.Env,
-  options: AppOptions,
-): Response {
-  if (!(error instanceof EngineError)) {
-    console.error("socket.io-edge: a request failed", error);
-    return new Response("Internal Server Error", { status: 500 });
+  { onConnectionError }: AppOptions,
+): Promise<void> {
+  try {
+    await onConnectionError?.({ req, code, message, context }, env);
+  } catch (failure) {
+    console.error("socket.io-edge: onConnectionError failed", failure);
   }
-  const { code, message, context } = error;
-  const tell = async () => options.onConnectionError?.({ req: client, code, message, context }, env);
-  tell().catch((failure: unknown) => console.error("socket.io-edge: onConnectionError failed", failure));
-  return toErrorResponse(error, isUpgrade);
+}
+
+/** Lets a task end after the answer is given: the runtime cuts off what it was not told of. */
+function outlive(c: Context, task: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(task);
+  } catch {
+    // Hono's `app.request` comes without a context, and cuts nothing off.
+  }
 }
 
 /** A WebSocket for a transport that is none: accepted and closed, as on Node. */

@@ -55,7 +55,7 @@ export interface HttpOptions {
   locationHint?: DurableObjectLocationHint;
   /** Restricts where the object runs and stores. It cannot be changed later: other jurisdictions are other objects. */
   jurisdiction?: DurableObjectJurisdiction;
-  /** Told of every request that the Worker refuses; what the object refuses is `connection_error` of `io.engine`. */
+  /** Told of every request that the Worker refuses, and may take its time; what the object refuses is `connection_error` of `io.engine`. */
   onConnectionError?(error: RefusedConnection, env: Cloudflare.Env): void;
 }
 
