@@ -25,7 +25,12 @@ type Outcome = { error: ExtendedError | undefined };
 export function connectSocket(nsp: AnyNamespace, client: Client, auth: unknown): Promise<void> | void {
   const restored = restore(nsp, client, auth);
   if (restored === undefined) return admit(nsp, client, auth, undefined);
-  return restored.then((session) => admit(nsp, client, auth, session));
+  return restored.then(async (session) => {
+    // Whoever came back with the same secret meanwhile: the last one counts. From the last look on nothing is awaited.
+    for (let rival = findRival(nsp, session); rival !== undefined; rival = findRival(nsp, session))
+      await retire(nsp, rival);
+    return admit(nsp, client, auth, session);
+  });
 }
 
 function admit(
@@ -53,8 +58,6 @@ function admit(
 function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketState): void {
   const { members, pending } = nsp._membership;
   pending.delete(member.id);
-  // A client that came back twice: the last one counts.
-  members.get(member.id)?.client?.close();
   member.at = nsp._core.book.nextStamp();
   members.set(member.id, member);
   client._join(member);
@@ -133,14 +136,28 @@ async function recover(
   const { recovery, host } = nsp._core;
   try {
     const record = recovery?.find(nsp.name, pid);
-    const old = record?.at === null ? host.session(record.session)?.consumer : undefined;
-    if (old === client) return undefined;
-    await (old as Client | null | undefined)?.close();
+    // Once its session is in memory its socket is known, also one whose `disconnect` has yet to run.
+    if (record?.at === null) host.session(record.session);
+    const old = record && nsp._membership.find(record.sid);
+    if (old?.client === client) return undefined;
+    if (old !== undefined) await retire(nsp, old);
     return (await nsp.adapter.restoreSession(pid, offset)) ?? undefined;
   } catch (error) {
     nsp._core.onError(error, "restoreSession");
     return undefined;
   }
+}
+
+function findRival({ _membership }: AnyNamespace, session: RecoveredSession | undefined): Member | undefined {
+  return session && _membership.find(session.sid);
+}
+
+/** Ends the connection of another socket with the same id, and waits until its `disconnect` has run. */
+async function retire(nsp: AnyNamespace, old: Member): Promise<void> {
+  await nsp._core.wake(old)?.close();
+  // One in middlewares is no socket of its connection yet.
+  if (old.state === undefined) nsp._remove(old);
+  else old.state.cleanUp();
 }
 
 /** Settles when a middleware has refused, or all have said `next`. One that never does keeps its client waiting. */

@@ -209,6 +209,7 @@ export class SocketState implements KeptOwner {
 
   /** Leaves rooms and namespace; waits for nothing any more. */
   cleanUp(): void {
+    if (this.phase === "closed") return;
     this.#nsp.adapter.delAll(this.#member.id);
     this.#nsp._remove(this.#member);
     this.#member.rooms = new Set();

@@ -152,6 +152,88 @@ describe("connection state recovery", () => {
     await object.act((io) => expect(io.sockets.sockets.size).toBe(1));
   });
 
+  /** Who is where, as the server sees it. */
+  const whereabouts = ({ io }: FakeObject) => ({
+    sockets: [...io.sockets.sockets.values()].map(({ id, rooms }) => [id, [...rooms].sort()]),
+    rooms: new Map([...io.sockets.adapter.rooms].map(([room, ids]) => [room, [...ids]])),
+  });
+
+  const aloneInRoom = (sid: string) => ({
+    sockets: [[sid, [sid, "room"].sort()]],
+    rooms: new Map([
+      [sid, [sid]],
+      ["room", [sid]],
+    ]),
+  });
+
+  it("waits for the disconnect of the socket that left, however long its listeners take to be there", async () => {
+    const notes: unknown[] = [];
+    let resume = () => {};
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", async (socket) => {
+          if (!socket.recovered) socket.join("room");
+          else
+            await new Promise<void>((resolve) => {
+              resume = resolve;
+            });
+          socket.on("disconnect", (reason) => notes.push(reason, socket.id));
+        });
+      },
+      { options: RECOVERY },
+    );
+    const client = await object.connect();
+    const first = await join(client);
+    await object.sleep();
+    object.recovery.restartedAt = object.clock.now;
+    await client.leave();
+    const impatient = await object.connect();
+    expect(await impatient.ask(`0{"pid":"${first.pid}"}`)).toEqual([]);
+    const back = await object.connect();
+    expect(await back.ask(`0{"pid":"${first.pid}"}`)).toEqual([]);
+    expect(notes).toEqual([]);
+    resume();
+    await object.settle();
+    expect(notes[0]).toBe("transport close");
+    expect(back.take()).toEqual([`40{"sid":"${first.sid}","pid":"${first.pid}"}`]);
+    expect([impatient.isOpen, back.isOpen]).toEqual([false, true]);
+    expect(whereabouts(object)).toEqual(aloneInRoom(first.sid));
+    await object.act((io) => io.to("room").emit("news"));
+    expect(read(back.take()).events).toEqual([["news"]]);
+  });
+
+  it("gives one of two that come back at once all, and closes the other", async () => {
+    const { object, client, first } = await withClient();
+    await client.leave();
+    const [one, other] = [await object.connect(), await object.connect()];
+    await Promise.all([one, other].map((it) => it.send(`0{"pid":"${first.pid}"}`)));
+    expect([one.isOpen, other.isOpen]).toEqual([false, true]);
+    expect(whereabouts(object)).toEqual(aloneInRoom(first.sid));
+  });
+
+  it("takes nothing from a socket when an older attempt of its client comes to its end in a middleware", async () => {
+    const waiting: (() => void)[] = [];
+    const object = new FakeObject(
+      (io) => {
+        io.use((socket, next) => void (socket.recovered ? waiting.push(next) : next()));
+        io.on("connection", (socket) => void (socket.recovered || socket.join("room")));
+      },
+      { options: { connectionStateRecovery: { skipMiddlewares: false } } },
+    );
+    const client = await object.connect();
+    const first = await join(client);
+    await client.leave();
+    for (let i = 0; i < 2; i++) {
+      const again = await object.connect();
+      await again.send(`0{"pid":"${first.pid}"}`);
+    }
+    for (const next of waiting.reverse()) {
+      next();
+      await object.settle();
+      expect(whereabouts(object)).toEqual(aloneInRoom(first.sid));
+    }
+  });
+
   it.each([
     [
       "the time is over",
