@@ -38,10 +38,10 @@ describe("a client of Socket.IO v2", () => {
     client.take();
     expect(await client.ask("0//,", "0//host/x?a=1,", "0/\\:@,", "0/%,", "0/ ?%=%,")).toEqual([
       '44//,{"message":"Invalid namespace"}',
+      "40//host/x,",
       '44//:@,{"message":"Invalid namespace"}',
       '44/%,{"message":"Invalid namespace"}',
       '44/%20,{"message":"Invalid namespace"}',
-      "40//host/x,",
     ]);
   });
 
