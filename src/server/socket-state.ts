@@ -43,7 +43,7 @@ export class SocketState implements KeptOwner {
   /** `connection` listeners that have not settled. */
   #settingUp = 0;
   /** `once` listeners that a replay leaves out, by event. */
-  #fired: Record<string, number> | undefined;
+  #fired: Map<string, number> | undefined;
 
   constructor(socket: AnySocket, nsp: AnyNamespace, client: Client, member: Member, origin: SocketOrigin) {
     this.socket = socket;
@@ -136,9 +136,9 @@ export class SocketState implements KeptOwner {
     if (this.#settingUp === 0) return this.#admitLate(`a listener that is added to a socket late`);
     if (!isOnce) return "add";
     const key = String(event);
-    const left = this.#fired?.[key] ?? 0;
-    if (left === 0 || this.#fired === undefined) return "track";
-    this.#fired[key] = left - 1;
+    const left = this.#fired?.get(key) ?? 0;
+    if (left === 0) return "track";
+    this.#fired?.set(key, left - 1);
     return "skip";
   }
 
@@ -146,8 +146,9 @@ export class SocketState implements KeptOwner {
     const { record } = this.#member;
     if (record === undefined || this.phase !== "connected" || !this.#core.host.hibernation) return;
     const key = String(event);
-    record.fired ??= Object.create(null) as Record<string, number>;
-    record.fired[key] = (record.fired[key] ?? 0) + 1;
+    // An event may be called like a member of every object, "constructor" for one.
+    const fired = new Map(Object.entries(record.fired ?? {}));
+    record.fired = Object.fromEntries(fired.set(key, (fired.get(key) ?? 0) + 1));
     this.changed();
   }
 
@@ -172,7 +173,7 @@ export class SocketState implements KeptOwner {
   async resume(): Promise<void> {
     if (this.wake !== "loaded") return;
     this.wake = "resuming";
-    this.#fired = { ...this.#member.record?.fired };
+    this.#fired = new Map(Object.entries(this.#member.record?.fired ?? {}));
     await this.#core.host.mute.run(() => this.#runConnectionListeners(), REPLAY_LIMIT_MS);
     this.wake = "resumed";
   }

@@ -108,6 +108,23 @@ describe.each([
     ]);
   });
 
+  it("takes no event for one that had fired because every object has a member of its name", async () => {
+    const object = create((io) => {
+      io.on("connection", (socket) => {
+        for (const name of ["constructor", "__proto__"]) socket.once(name, () => socket.emit("once", name));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    for (const name of ["constructor", "__proto__"]) {
+      await object.sleep();
+      client.take();
+      expect(await client.ask(`2["${name}"]`, `2["${name}"]`)).toEqual([`42["once","${name}"]`]);
+    }
+    await object.sleep();
+    expect(await client.ask('2["constructor"]', '2["__proto__"]')).toEqual([]);
+  });
+
   it("does not mute what it leaves behind: timers and listeners", async () => {
     let fire = () => {};
     const object = create((io) => {
