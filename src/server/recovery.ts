@@ -69,12 +69,15 @@ export class Recovery {
     this.#changed.add(member);
   }
 
-  onDisconnect(member: Member, reason: DisconnectReason): void {
+  /** Whether its client may come back. */
+  onDisconnect(member: Member, reason: DisconnectReason): boolean {
     const pid = member.record?.pid;
-    if (pid === undefined) return;
+    if (pid === undefined) return false;
     this.#changed.delete(member);
-    if (RECOVERABLE.has(reason)) this.#save(member, this.#host.now());
+    const mayReturn = RECOVERABLE.has(reason);
+    if (mayReturn) this.#save(member, this.#host.now());
     else this.#store.remove(member.nsp, pid);
+    return mayReturn;
   }
 
   /** Adds its offset to an event, as the last argument. The packet itself is not changed. */

@@ -200,8 +200,7 @@ export class SocketState implements KeptOwner {
   close(reason: DisconnectReason, description?: unknown): void {
     if (this.phase !== "connected") return;
     this.run(["disconnecting", reason, description]);
-    this.#core.recovery?.onDisconnect(this.#member, reason);
-    this.#persist();
+    if (this.#core.recovery?.onDisconnect(this.#member, reason)) this.#persist();
     this.cleanUp();
     this.#client._remove(this.#member);
     this.#nsp._onGone(this.#member.id);

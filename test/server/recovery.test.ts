@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Server, ServerOptions } from "../../src/server/index.ts";
+import { Adapter, type Server, type ServerOptions } from "../../src/server/index.ts";
 import { FakeObject, type TestClient, turn } from "./fakes.ts";
 
 const RECOVERY: ServerOptions = { connectionStateRecovery: {} };
@@ -280,6 +280,22 @@ describe("connection state recovery", () => {
     await end(client);
     expect(object.recovery.records.size).toBe(0);
     expect((await join(await object.connect(), { pid: first.pid })).sid).not.toBe(first.sid);
+  });
+
+  it("tells an adapter's persistSession of those alone that may come back", async () => {
+    const told: string[] = [];
+    class Remembering extends Adapter {
+      override persistSession({ sid, rooms }: Parameters<Adapter["persistSession"]>[0]) {
+        told.push(`${sid} in ${rooms.at(-1)}`);
+      }
+    }
+    const { object, client, first } = await withClient({ ...RECOVERY, adapter: Remembering });
+    const other = await object.connect();
+    await join(other);
+    await other.send("1");
+    expect(told).toEqual([]);
+    await client.leave();
+    expect(told).toEqual([`${first.sid} in room`]);
   });
 
   it("lets middlewares run again where the option says so", async () => {
