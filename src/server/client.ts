@@ -2,6 +2,7 @@ import { PacketType, type SocketPacket } from "../codec/index.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
+import type { Hold } from "./awake.ts";
 import type { Core } from "./core.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
@@ -29,8 +30,8 @@ export class Client implements SessionConsumer {
   readonly #core: Core;
   readonly #reader: PacketReader;
   readonly #members = new Map<string, Member>();
-  /** Namespaces whose middlewares are at work. */
-  readonly #connecting = new Set<string>();
+  /** Namespaces that are being looked for, or whose middlewares are at work. */
+  readonly #connecting = new Map<string, Hold>();
   readonly #queue: SocketPacket[] = [];
   readonly #drain: () => void;
   #isDraining = false;
@@ -97,6 +98,8 @@ export class Client implements SessionConsumer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#reader.stop();
+    // A middleware that never answers must not keep the object awake for somebody who has left.
+    for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
     this.#closing = this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
     return this.#closing;
   }
@@ -261,23 +264,24 @@ export class Client implements SessionConsumer {
       this.#refuse(name, "Too many namespaces");
       return;
     }
-    this.#connecting.add(name);
     const enter = async (nsp: AnyNamespace | undefined) => {
       try {
         const done = nsp === undefined ? this.#refuse(name, "Invalid namespace") : nsp._add(this, auth);
         if (done !== undefined) await done;
+      } catch (error) {
+        this.#core.onError(error, "connect");
       } finally {
         this.#leaveMiddlewares(name);
       }
     };
-    const find = () => findNamespace(this.#core, name, auth, (nsp) => this.#core.host.keepAwake(enter(nsp)));
     // Comes before what marks the session as busy: most clients are in by then, and nothing is written for it.
-    SETTLED.then(find);
-    this._addBusy(1);
+    SETTLED.then(() => findNamespace(this.#core, name, auth, enter));
+    this.#connecting.set(name, this.#core.awake.hold(this, true));
   }
 
   #leaveMiddlewares(name: string): void {
-    if (this.#connecting.delete(name)) this._addBusy(-1);
+    this.#core.awake.release(this.#connecting.get(name));
+    this.#connecting.delete(name);
   }
 
   #refuse(nsp: string, message: string): void {

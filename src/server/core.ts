@@ -24,7 +24,7 @@ export interface NamespaceFamily {
     name: string,
     auth: unknown,
     next: (error: Error | null, isAllowed: boolean) => void,
-  ) => void;
+  ) => unknown;
 }
 
 /** What the parts of one server share, and users do not see. */

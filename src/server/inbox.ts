@@ -41,7 +41,8 @@ export class Inbox {
     if (this.catchAll.size > 0) this.catchAll.notify(this.#state.socket, args, this.#core.onError);
     if (this.middlewares.length === 0) this.#deliver(args);
     else this.#runMiddleware(this.middlewares.slice(), 0, args as Event);
-    if (reply === undefined || reply.isSent) return;
+    // A handler may have let its socket go: nobody waits then.
+    if (reply === undefined || reply.isSent || this.#state.phase !== "connected") return;
     reply.hold = this.#core.awake.hold(this.#client, true);
     this.#owed ??= new Set();
     this.#owed.add(reply.hold);

@@ -1,4 +1,5 @@
 import type { SocketPacket } from "../codec/index.ts";
+import { isThenable } from "../shared/event-emitter.ts";
 import type { Core } from "./core.ts";
 import type { AnyNamespace } from "./namespace.ts";
 
@@ -39,11 +40,15 @@ export function findNamespace(
       if (error || !isAllowed) ask(index + 1);
       else found(core.namespaces.get(name) ?? family.parent.createChild(name));
     };
-    try {
-      family.matches(name, auth, next);
-    } catch (error) {
+    const fail = (error: unknown) => {
       core.onError(error, `of ${name}`);
-      next(error);
+      next(error ?? true);
+    };
+    try {
+      const result = family.matches(name, auth, next);
+      if (isThenable(result)) result.then(undefined, fail);
+    } catch (error) {
+      fail(error);
     }
   }
 }

@@ -166,7 +166,7 @@ export class SocketState implements KeptOwner {
   /** Runs the `connection` listeners. */
   announce(): void {
     const done = this.#runConnectionListeners();
-    if (done !== undefined) this.#core.host.keepAwake(done);
+    if (done !== undefined) this.#lookAfter(done);
   }
 
   /** Runs the `connection` listeners again, muted: what they do to the outside was done the first time. */
@@ -288,11 +288,14 @@ export class SocketState implements KeptOwner {
       if (this.#kept !== undefined || this.#core.givenOut.size > 0) this.#core.onSettled(this);
       return;
     }
-    const hold = this.#core.awake.hold(this.#client, false);
-    Promise.all(promises).then(() => {
-      this.#core.awake.release(hold);
-      this.#core.onSettled(this);
-    });
+    this.#lookAfter(Promise.all(promises).then(() => this.#core.onSettled(this)));
+  }
+
+  /** Keeps the object awake for listeners that have not settled, within the limit. */
+  #lookAfter(done: Promise<void>): void {
+    const { awake } = this.#core;
+    const hold = awake.hold(this.#client, false);
+    done.then(() => awake.release(hold));
   }
 
   #persist(): void {

@@ -24,6 +24,14 @@ async function withSocket(setup: (io: Server) => void) {
 }
 
 describe("an acknowledgement that a client asks for", () => {
+  it("is owed to nobody once its handler has let the socket go", async () => {
+    const { object, client } = await withSocket((io) => {
+      io.on("connection", (socket) => void socket.on("bye", () => socket.disconnect()));
+    });
+    expect(await client.ask('20["bye"]')).toEqual(["41"]);
+    expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
+  });
+
   it("is sent with any number of arguments, once, with binary too", async () => {
     const { client } = await withSocket((io) => {
       io.on("connection", (socket) => {
@@ -252,6 +260,20 @@ describe("a broadcast that asks for acknowledgements", () => {
 });
 
 describe("a handler that awaits", () => {
+  it.each<[string, (io: Server) => void]>([
+    ["a connection listener", (io) => io.on("connection", () => new Promise<void>(() => {}) as never)],
+    ["a middleware", (io) => io.use(() => {})],
+    ["who decides about a namespace", (io) => void io.of(() => {})],
+  ])("keeps the object awake for a minute at most when it never settles: %s", async (_who, setup) => {
+    const object = new FakeObject(setup);
+    const client = await object.connect({ transport: "polling" });
+    await client.send("0", "0/x,");
+    await pass(object, 59_000);
+    expect([object.isAwake, object.isBusy(client)]).toEqual([true, true]);
+    await pass(object, 2_000);
+    expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
+  });
+
   it("keeps the object awake, and makes the session busy after a second", async () => {
     let finish = () => {};
     const { object, client } = await withSocket((io) => {

@@ -132,6 +132,15 @@ describe("CONNECT", () => {
     expect(object.isBusy(client)).toBe(false);
   });
 
+  it("keeps nothing awake for a client that has left, though a middleware never answers", async () => {
+    const object = new FakeObject((io) => void io.use(() => {}));
+    const client = await object.connect();
+    await client.send("0");
+    expect(object.isAwake).toBe(true);
+    await client.leave();
+    expect(object.isAwake).toBe(false);
+  });
+
   it("is forgotten in silence when the client leaves while middlewares are at work", async () => {
     let go = () => {};
     const seen: unknown[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Namespace, type Server } from "../../src/server/index.ts";
+import { Namespace, type NamespaceMatcher, type Server } from "../../src/server/index.ts";
 import { FakeObject, turn } from "./fakes.ts";
 
 describe("namespaces", () => {
@@ -83,6 +83,21 @@ describe("dynamic namespaces", () => {
     await client.join("/re");
     expect(object.logs).toEqual([expect.stringContaining("not ready")]);
     expect(object.io.of("/plain").name).toBe("/plain");
+  });
+
+  it("are refused, and others asked, when whoever decides about them fails", async () => {
+    const object = new FakeObject((io) => {
+      io.of(() => {
+        throw new Error("at once");
+      });
+      io.of((async () => Promise.reject(new Error("later"))) as NamespaceMatcher);
+      io.of(/^\/re$/);
+    });
+    const client = await object.connect();
+    expect(await client.ask("0/x,")).toEqual(['44/x,{"message":"Invalid namespace"}']);
+    expect(await client.ask("0/re,")).toEqual([expect.stringMatching(/^40\/re,/)]);
+    expect(object.logs).toHaveLength(4);
+    expect(object.isAwake).toBe(false);
   });
 
   it("make one child for two clients that ask at once", async () => {
