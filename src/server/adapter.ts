@@ -131,7 +131,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     }
     const { stamped, offset } = recovery.stamp(packet);
     const delivery = { frames: parser.encode(stamped), packet, isVolatile, offset };
-    recovery.log(packet, offset, opts.rooms, opts.except ?? []);
+    recovery.log(packet, delivery.frames, offset, opts.rooms, opts.except ?? []);
     this.#visit(opts, (member) => this.#deliver(member, delivery));
   }
 

@@ -50,7 +50,7 @@ export class Core {
     this.awake = new Awake(host, options.maxAwakeTime);
     this.book = new MembershipBook(host);
     if (options.recovery !== undefined && host.recovery !== undefined) {
-      this.recovery = new Recovery(host.recovery, host, options.recovery);
+      this.recovery = new Recovery(host.recovery, host, this.parser, options.recovery);
     }
   }
 

@@ -39,6 +39,8 @@ export interface Decoder {
 export interface Parser {
   /** The Engine.IO frames that carry a packet. */
   encode(packet: SocketPacket): Frame[];
+  /** A packet as its receiver will have it: plain data, and no bytes that the sender may still change. */
+  decode(frames: readonly Frame[]): SocketPacket | undefined;
   createDecoder(): Decoder;
   /** Packets of a foreign format may break rules that our own decoder enforces. */
   readonly isForeign: boolean;
@@ -57,6 +59,14 @@ function toFrames(messages: readonly unknown[]): Frame[] {
     else throw new Error("a Blob cannot be sent at once; send the result of its arrayBuffer()");
   }
   return frames;
+}
+
+function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): SocketPacket | undefined {
+  let packet: SocketPacket | undefined;
+  for (const frame of frames) {
+    packet = decoder.add(typeof frame === "string" ? frame.slice(MESSAGE.length) : new Uint8Array(frame));
+  }
+  return packet;
 }
 
 function toBytes(view: ArrayBufferView): Uint8Array {
@@ -80,6 +90,7 @@ const standard: Parser = {
     const [header, ...attachments] = encodePacketFrames(packet);
     return attachments.length === 0 ? [header] : [header, ...toFrames(attachments)];
   },
+  decode: (frames) => decodeFrames(new PacketDecoder({ maxAttachments: Number.POSITIVE_INFINITY }), frames),
   createDecoder: () => new StrictDecoder(),
   isForeign: false,
 };
@@ -126,9 +137,11 @@ class ForeignDecoder implements Decoder {
 export function createParser(option: ParserOption | undefined): Parser {
   if (option === undefined) return standard;
   const encoder: { encode(packet: SocketPacket): unknown[] } = new option.Encoder();
+  const createDecoder = () => new ForeignDecoder(() => new option.Decoder());
   return {
     encode: (packet) => toFrames(encoder.encode(packet)),
-    createDecoder: () => new ForeignDecoder(() => new option.Decoder()),
+    decode: (frames) => decodeFrames(createDecoder(), frames),
+    createDecoder,
     isForeign: true,
   };
 }

@@ -1,6 +1,7 @@
-import type { SocketPacket } from "../codec/index.ts";
+import type { Frame, SocketPacket } from "../codec/index.ts";
 import type { Member } from "./membership.ts";
 import type { RecoveryOptions } from "./options.ts";
+import type { Parser } from "./parser.ts";
 import type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
 import type { SocketRecord } from "./records.ts";
 import type { DisconnectReason } from "./socket-types.ts";
@@ -50,15 +51,17 @@ export class Recovery {
   readonly options: Required<RecoveryOptions>;
   readonly #store: RecoveryStore;
   readonly #host: ServerHost;
+  readonly #parser: Parser;
   readonly #changed = new Set<Member>();
   /** Namespaces whose offsets so far are known. */
   readonly #known = new Set<string>();
   #lastMs = 0;
   #count = 0;
 
-  constructor(store: RecoveryStore, host: ServerHost, options: Required<RecoveryOptions>) {
+  constructor(store: RecoveryStore, host: ServerHost, parser: Parser, options: Required<RecoveryOptions>) {
     this.#store = store;
     this.#host = host;
+    this.#parser = parser;
     this.options = options;
   }
 
@@ -87,10 +90,21 @@ export class Recovery {
     return { stamped: { ...packet, data: [...(packet.data as unknown[]), offset] }, offset };
   }
 
-  /** Logs an event for those who are away. */
-  log(packet: SocketPacket, offset: string, rooms: Iterable<string>, except: Iterable<string>): void {
-    const entry = { offset, packet: packet.data as unknown[], rooms: [...rooms], except: [...except] };
-    this.#store.append(packet.nsp, entry);
+  /**
+   * Logs an event for those who are away, as it went out to the others: what user code hands over may be a proxy, have
+   * methods or change later, and no row could hold it.
+   */
+  log(
+    { nsp, data }: SocketPacket,
+    frames: readonly Frame[],
+    offset: string,
+    rooms: Iterable<string>,
+    except: Iterable<string>,
+  ): void {
+    const sent = this.#parser.decode(frames)?.data;
+    // A foreign decoder may take its time: then what user code gave has to do.
+    const packet = Array.isArray(sent) ? sent.slice(0, -1) : (data as unknown[]);
+    this.#store.append(nsp, { offset, packet, rooms: [...rooms], except: [...except] });
   }
 
   /** A logged packet goes to a socket. Its first one is remembered: a client without an offset has missed that. */

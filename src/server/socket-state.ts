@@ -104,7 +104,7 @@ export class SocketState implements KeptOwner {
     }
     const { stamped, offset } = recovery.stamp(packet);
     const frames = parser.encode(stamped);
-    recovery.log(packet, offset, [this.#member.id], []);
+    recovery.log(packet, frames, offset, [this.#member.id], []);
     if (this.#client.conn.sendFrames(frames)) recovery.onSent(this.#member, offset);
   }
 

@@ -1,5 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Server } from "../../src/server/index.ts";
 import { Clock } from "./clock.ts";
 import type { TalkKind } from "./support.ts";
 import { type Talker, TalkObject, type TransportName } from "./talk.ts";
@@ -402,5 +403,53 @@ describe("the log", () => {
     await club.sleep();
     const back = await enter(await club.connect(), { pid, offset });
     expect(back).toMatchObject({ id, missed: [["hello"], ["kept in memory"], ["written"]] });
+  });
+});
+
+/** What user code hands to `emit`, and what its clients get. */
+const EMITTED: [name: string, value: (io: Server, id: string) => unknown, received: unknown][] = [
+  ["a part of socket.data", (io, id) => io.sockets.sockets.get(id)!.data.user, { name: "ann" }],
+  ["an object with methods", () => ({ a: 1, method() {} }), { a: 1 }],
+  ["an object that says how it is written", () => ({ secret: 1, toJSON: () => "short" }), "short"],
+  ["an instance that says so", () => new URL("https://example.com/"), "https://example.com/"],
+];
+
+describe("a packet of", () => {
+  it.each(EMITTED)("%s is given back as it was sent, also after a restart", async (name, value, received) => {
+    const club = new Club(`of ${name}`);
+    const { id, pid, offset } = await joinClub(club);
+    await club.act((io) => {
+      io.sockets.sockets.get(id)!.data.user = { name: "ann" };
+      io.emit("all", value(io, id));
+      io.sockets.sockets.get(id)!.emit("one", value(io, id));
+    });
+    await club.act((io) => void io.emit("next"));
+    await club.restart();
+    const back = await enter(await club.connect(), { pid, offset });
+    expect(back).toMatchObject({ id, missed: [["all", received], ["one", received], ["next"]] });
+    expect(logged).toEqual([]);
+  });
+
+  it("what changes after it was sent is given back as it was", async () => {
+    const club = new Club("changes");
+    const { client, id, pid, offset } = await joinClub(club);
+    const list = [1];
+    const bytes = new Uint8Array(3_000_000).subarray(0, 2);
+    await club.act((io) => {
+      io.emit("all", list, bytes);
+      list.push(2);
+      bytes[0] = 9;
+    });
+    await client.say("1");
+    await club.sleep();
+    const back = await club.connect();
+    await back.say(`40${JSON.stringify({ pid, offset })}`);
+    const heard = await back.hearUntil("40{");
+    expect(heard[0]).toMatch(/^451-\["all",\[1\],\{"_placeholder":true,"num":0\},"[0-9a-z]{12}"\]$/);
+    expect(heard.at(-1)).toContain(id);
+    const rows = [...(await club.rows())].filter(([key]) => key.startsWith("sio_l:"));
+    const { entries } = rows.at(-1)![1] as { entries: { packet: unknown[] }[] };
+    expect(entries.at(-1)!.packet).toEqual(["all", [1], Uint8Array.of(0, 0)]);
+    expect((entries.at(-1)!.packet[2] as Uint8Array).buffer.byteLength).toBe(2);
   });
 });
