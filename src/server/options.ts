@@ -25,7 +25,7 @@ export interface SocketOptions {
   cleanupEmptyChildNamespaces?: boolean;
   /** Namespaces one connection may be in at a time; a CONNECT beyond is refused. @default 100 */
   maxNamespaces?: number;
-  /** How long an unanswered acknowledgement keeps the object awake, ms. @default 60000 */
+  /** How long an unanswered acknowledgement, or code that awaits, keeps the object awake, ms. @default 60000 */
   maxAwakeTime?: number;
 }
 

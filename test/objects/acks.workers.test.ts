@@ -1,4 +1,6 @@
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Server } from "../../src/server/index.ts";
+import { Clock } from "./clock.ts";
 import { RS } from "./support.ts";
 import { type Talker, TalkObject } from "./talk.ts";
 
@@ -243,5 +245,39 @@ describe("ids of acknowledgements", () => {
       expect(question).toBe(`42${id}["question"]`);
       await client.say(`43${id}[]`);
     }
+  });
+});
+
+describe("what never settles keeps an object awake for a minute and no longer:", () => {
+  const ways: [string, (io: Server, never: Promise<void>) => unknown, string][] = [
+    ["a middleware", (io, never) => io.of("/never").use(() => never), "40/never,"],
+    ["a connection listener", (io, never) => io.of("/never").on("connection", () => never), "40/never,"],
+    ["the question whether a namespace exists", (io) => io.of(() => {}), "40/other,"],
+    [
+      "a handler",
+      (io, never) => io.on("connection", (socket) => void socket.on("hang", () => never)),
+      '42["hang"]',
+    ],
+  ];
+  let clock: Clock;
+  beforeEach(() => {
+    clock = new Clock();
+  });
+  afterEach(() => clock.stop());
+
+  it.each(ways)("%s", async (what, begin, packet) => {
+    let instances = 0;
+    const object = new TalkObject(`never ${what}`, (io) => {
+      const instance = ++instances;
+      begin(io, new Promise(() => {}));
+      io.on("connection", (socket) => void socket.on("instance", (ack) => ack(instance)));
+    });
+    const client = await object.join();
+    await client.say(packet);
+    expect((await client.ask("instance")).at(-1)).toBe("43[1]");
+    const { asleep } = await fallAsleep(object);
+    clock.set(60_000);
+    await asleep;
+    expect(await client.ask("instance")).toEqual(["43[2]"]);
   });
 });
