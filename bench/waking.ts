@@ -1,6 +1,7 @@
 /**
  * Waking: 10,000 WebSocket clients of an object that was taken out of memory, then the first message, and (after another
- * sleep) the first broadcast to a room of 100. Beside it the bare object with as many.
+ * sleep) the first broadcast to a room of 100. Beside it the bare object with as many, which for the broadcast has to
+ * find the room in its attachments.
  */
 import { Load } from "./load/client.ts";
 import type { Check } from "./support/check.ts";
@@ -11,8 +12,14 @@ import { startWorkerd } from "./support/servers.ts";
 
 const CLIENTS = 10_000;
 const ROOM = 100;
-const MESSAGE = { frame: '42["message","good morning"]', receivers: 1, allowedMs: 20 };
-const BROADCAST = { frame: '42["room","good morning"]', receivers: ROOM, allowedMs: 60 };
+const MESSAGE = { frame: '42["message","good morning"]', bare: '42["message","good morning"]', receivers: 1 };
+const MESSAGE_BAR_MS = 20;
+const BROADCAST = { frame: '42["room","good morning"]', bare: '42["seek","good morning"]', receivers: ROOM };
+/**
+ * The bar is 60 ms on a machine where reading 10,000 attachments of 2 kB takes 27 (docs/design.md). Others are judged by
+ * what the bare object needs for that.
+ */
+const BROADCAST_BAR = { ms: 60, times: 60 / 27 };
 const JOIN = '420["join"]';
 /** workerd takes an object out of memory 10 s after its last event. */
 const ASLEEP_AFTER_MS = 12_000;
@@ -48,15 +55,15 @@ export async function benchWaking(rounds: number): Promise<Check[]> {
     return [
       {
         what: `first message, ${clients} asleep, above the bare object`,
-        bar: `${MESSAGE.allowedMs} ms`,
+        bar: `${MESSAGE_BAR_MS} ms`,
         measured: `${round(message.ours - message.control)} ms`,
-        isMet: message.ours - message.control <= MESSAGE.allowedMs,
+        isMet: message.ours - message.control <= MESSAGE_BAR_MS,
       },
       {
         what: `first broadcast to ${ROOM}, ${clients} asleep`,
-        bar: `${BROADCAST.allowedMs} ms`,
-        measured: `${round(broadcast.ours)} ms`,
-        isMet: broadcast.ours <= BROADCAST.allowedMs,
+        bar: `${BROADCAST_BAR.ms} ms, or ${round(BROADCAST_BAR.times)} x the bare object`,
+        measured: `${round(broadcast.ours)} ms, ${round(broadcast.ours / broadcast.control)} x`,
+        isMet: broadcast.ours <= Math.max(BROADCAST_BAR.ms, BROADCAST_BAR.times * broadcast.control),
       },
     ];
   } finally {
@@ -86,22 +93,22 @@ async function measure(
   ours: Contestant,
   control: Contestant,
   rounds: number,
-  { frame, receivers }: typeof MESSAGE,
+  { frame, bare, receivers }: typeof MESSAGE,
 ): Promise<Figures> {
   const samples = { ours: [] as number[], control: [] as number[] };
   for (let i = 0; i < rounds; i++) {
     await sleep(ASLEEP_AFTER_MS);
     // Somebody else each time: whoever spoke before may be known still.
     const from = 10 * i;
-    const first = async (contestant: Contestant, into: number[]) => {
+    const first = async (contestant: Contestant, sent: string, into: number[]) => {
       const { instances } = await readCounts(contestant.server.port);
-      const ms = await contestant.load.run("first", frame, from, receivers);
+      const ms = await contestant.load.run("first", sent, from, receivers);
       const after = await readCounts(contestant.server.port);
       if (after.instances === instances + 1) into.push(ms);
       else
         console.log(`${contestant.server.name}: ${after.instances - instances} new instances, not counted`);
     };
-    const turns = [() => first(ours, samples.ours), () => first(control, samples.control)];
+    const turns = [() => first(ours, frame, samples.ours), () => first(control, bare, samples.control)];
     for (const turn of i % 2 === 0 ? turns : turns.toReversed()) await turn();
   }
   if (samples.ours.length < MIN_SAMPLES || samples.control.length < MIN_SAMPLES) {

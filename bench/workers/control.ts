@@ -28,6 +28,9 @@ export class SessionObject extends DurableObject<Env> {
     if (pathname === "/poll") this.ctx.acceptWebSocket(socket, [sid]);
     else {
       this.ctx.acceptWebSocket(socket, searchParams.has("room") ? ["room"] : []);
+      // What a server has to keep of a client at least: the request it came with, and its rooms.
+      const handshake = request.headers.get(HANDSHAKE);
+      socket.serializeAttachment({ handshake, rooms: searchParams.has("room") ? ["room"] : [] });
       socket.send(OPENING);
     }
     return new Response(null, { status: 101, webSocket: peer });
@@ -46,9 +49,18 @@ export class SessionObject extends DurableObject<Env> {
     if (message.startsWith('42["all"')) for (const each of this.ctx.getWebSockets()) each.send(message);
     else if (message.startsWith('42["room"'))
       for (const each of this.ctx.getWebSockets("room")) each.send(message);
+    else if (message.startsWith('42["seek"')) this.#seek(message);
     else if (message === "40") socket.send(JOINED);
     else if (message === '420["join"]') socket.send("430[]");
     else socket.send(message);
+  }
+
+  /** Finds the room in the attachments, as a server has to whose clients join rooms after they have connected. */
+  #seek(message: string): void {
+    for (const each of this.ctx.getWebSockets()) {
+      const { rooms } = each.deserializeAttachment() as { rooms: string[] };
+      if (rooms.includes("room")) each.send(message);
+    }
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
@@ -64,8 +76,12 @@ export default {
       return Response.json({ instances });
     }
     const object = env.SESSIONS.getByName("main");
-    if (request.headers.has("upgrade"))
-      return object.fetch(`https://bare/socket${search}`, { headers: UPGRADE });
+    if (request.headers.has("upgrade")) {
+      const handshake = JSON.stringify([request.url, ...request.headers]);
+      return object.fetch(`https://bare/socket${search}`, {
+        headers: { ...UPGRADE, [HANDSHAKE]: handshake },
+      });
+    }
     if (request.method === "POST") {
       return object.fetch(`https://bare/post${search}`, { method: "POST", body: request.body });
     }
@@ -81,3 +97,4 @@ export default {
 } satisfies ExportedHandler<Env>;
 
 const UPGRADE = { upgrade: "websocket" };
+const HANDSHAKE = "bare-handshake";
