@@ -40,6 +40,10 @@ export class Core {
   readonly families: NamespaceFamily[] = [];
   /** Kept values that may have changed where no proxy sees it. */
   readonly givenOut = new Set<KeptValues>();
+  /** Handlers at work: each may still hold what it was given. */
+  unsettled = 0;
+  /** Given out while others were at work; looked at again when all have settled, before the object may sleep. */
+  readonly #lent = new Set<KeptValues>();
   readonly #warned = new Set<string>();
 
   constructor(server: AnyServer, host: ServerHost, options: ResolvedOptions) {
@@ -142,10 +146,21 @@ export class Core {
 
   /** A handler has settled: what it changed unseen is looked for. */
   onSettled(state: SocketState): void {
-    state.forgetMissing();
-    if (this.givenOut.size === 0) return;
-    for (const kept of this.givenOut) kept.compare();
+    state.findChanges();
+    for (const kept of this.givenOut) {
+      kept.compare();
+      if (this.unsettled > 0) this.#lent.add(kept);
+    }
     this.givenOut.clear();
+    if (this.unsettled > 0 || this.#lent.size === 0) return;
+    for (const kept of this.#lent) kept.compare();
+    this.#lent.clear();
+  }
+
+  /** A socket is gone, with what it kept. */
+  forget(kept: KeptValues): void {
+    this.givenOut.delete(kept);
+    this.#lent.delete(kept);
   }
 
   /** Keeps the object awake until the answer is called, or the limit for acknowledgements is over. */

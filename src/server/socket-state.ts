@@ -216,6 +216,7 @@ export class SocketState implements KeptOwner {
     this.phase = "closed";
     this.#acks?.abandon();
     this.inbox.close();
+    if (this.#kept !== undefined) this.#core.forget(this.#kept);
   }
 
   toKept(): KeptRecord | undefined {
@@ -224,8 +225,10 @@ export class SocketState implements KeptOwner {
     return this.#kept.record();
   }
 
-  forgetMissing(): void {
+  /** Looks for what no proxy saw: its handlers may hold a Map that they were given long ago. */
+  findChanges(): void {
     this.#kept?.forgetMissing(this.socket);
+    this.#kept?.compare();
   }
 
   isMuted(): boolean {
@@ -273,12 +276,9 @@ export class SocketState implements KeptOwner {
     const first = EventEmitter.dispatch(this.#nsp, ["connect", this.socket], this.#core.onError) ?? [];
     const second = EventEmitter.dispatch(this.#nsp, ["connection", this.socket], this.#core.onError) ?? [];
     const promises = [...first, ...second];
-    const finish = () => {
-      this.#settingUp--;
-      this.#core.onSettled(this);
-    };
-    if (promises.length > 0) return Promise.all(promises).then(finish);
-    finish();
+    if (promises.length > 0) return this.#whenSettled(promises).then(() => void this.#settingUp--);
+    this.#settingUp--;
+    this.#core.onSettled(this);
   }
 
   /** Runs the listeners of an event, and looks after them until they have settled. */
@@ -288,7 +288,14 @@ export class SocketState implements KeptOwner {
       if (this.#kept !== undefined || this.#core.givenOut.size > 0) this.#core.onSettled(this);
       return;
     }
-    this.#lookAfter(Promise.all(promises).then(() => this.#core.onSettled(this)));
+    this.#lookAfter(this.#whenSettled(promises));
+  }
+
+  async #whenSettled(promises: readonly unknown[]): Promise<void> {
+    this.#core.unsettled++;
+    await Promise.all(promises);
+    this.#core.unsettled--;
+    this.#core.onSettled(this);
   }
 
   /** Keeps the object awake for listeners that have not settled, within the limit. */

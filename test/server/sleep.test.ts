@@ -82,6 +82,37 @@ describe("what survives sleep", () => {
     ]);
   });
 
+  it("keeps what changed inside a Map that a handler was given before others settled, or long ago", async () => {
+    const steps: (() => void)[] = [];
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data.map ??= new Map();
+        socket.data.other ??= new Map();
+        const map = socket.data.map as Map<string, number>;
+        socket.on("quick", () => void socket.data.map.size);
+        socket.on("slow", async (id: string) => {
+          const theirs = io.sockets.sockets.get(id)!.data.other as Map<string, number>;
+          await new Promise<void>((resolve) => steps.push(resolve));
+          theirs.set("slow", 1);
+        });
+        socket.on("long ago", () => void map.set("long ago", 2));
+        socket.on("show", (ack) => ack([...socket.data.map], [...socket.data.other]));
+      });
+    });
+    const [one, two] = [await object.connect(), await object.connect()];
+    await one.join();
+    await two.join();
+    const id = [...object.io.sockets.sockets.keys()][1];
+    await one.send(`2["slow","${id}"]`);
+    await two.send('2["quick"]');
+    for (const step of steps) step();
+    await turn();
+    await two.send('2["long ago"]');
+    await object.sleep();
+    two.take();
+    expect(await two.ask('21["show"]')).toEqual(['431[[["long ago",2]],[["slow",1]]]']);
+  });
+
   it("saves nothing for a message that changes nothing", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
