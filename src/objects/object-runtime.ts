@@ -122,8 +122,11 @@ export class ObjectRuntime<Api> implements CarrierHost {
       return;
     }
     if (socket === carrier.socket) carrier.session.receive(packet);
-    else if (socket === carrier.candidate) carrier.session.receiveOnCandidate(packet);
-    else this.#dropCandidate(carrier, socket);
+    else if (socket === carrier.candidate) {
+      carrier.session.receiveOnCandidate(packet);
+      // Polls are pinged without a tick: the one that is set may be too late for a WebSocket.
+      if (socket === carrier.socket) this.#ensureTick(carrier);
+    } else this.#dropCandidate(carrier, socket);
     if (this.#turn % 64 === 0) this.healAlarm();
   }
 
@@ -163,7 +166,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   /** A session exists: it is written down, whatever its listeners did, and there has to be a tick for it. */
   opened(carrier: Carrier): void {
     this.touch(carrier);
-    this.ticker.ensureBy(this.#heartbeat.nextFor(carrier.session, this.now()));
+    this.#ensureTick(carrier);
     this.#stayAwake();
   }
 
@@ -292,6 +295,10 @@ export class ObjectRuntime<Api> implements CarrierHost {
       this.log("error", `a session ${text} and is closed`, isTooLarge ? undefined : error);
       carrier.session.dispatch({ type: "transport-gone", reason: "transport error", description: text });
     }
+  }
+
+  #ensureTick({ session }: Carrier): void {
+    this.ticker.ensureBy(this.#heartbeat.nextFor(session, this.now()));
   }
 
   #rearm(now: number): void {

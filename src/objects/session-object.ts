@@ -71,6 +71,8 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     }
 
     schedule(time: number | Date | undefined): void {
+      // Once stored it would be the time of the next heartbeat, too: of none.
+      if (time !== undefined && Number.isNaN(Number(time))) throw new RangeError("schedule() needs a time");
       runtimeOf(this).ticker.schedule(time === undefined ? undefined : Number(time));
     }
 

@@ -217,6 +217,25 @@ describe("an object that pings too often to sleep", () => {
   });
 });
 
+describe.each(["awake", "asleep"])("a session that upgrades after a tick (object %s)", (state) => {
+  it("is pinged 0.9 intervals after its handshake all the same", async () => {
+    const object = new TestObject(`late upgrade ${state}`);
+    await object.openSocket();
+    at(17_500);
+    const polling = await object.openPolling();
+    at(22_500);
+    await alarm(object);
+    if (state === "asleep") await object.sleep();
+    expect(await alarmAt(object)).toBe(45_000);
+    at(23_500);
+    const client = await polling.upgrade();
+    await expect.poll(() => alarmAt(object)).toBe(40_000);
+    at(40_000);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
+  });
+});
+
 describe("schedule() and onSchedule()", () => {
   it("share the alarm with the heartbeat", async () => {
     const object = new TestObject("schedule");
@@ -256,6 +275,23 @@ describe("schedule() and onSchedule()", () => {
     at(50_000);
     await alarm(object);
     expect(object.journal).not.toContain("onSchedule");
+  });
+
+  it("refuse a time that is none, and leave the heartbeat alone", async () => {
+    const object = new TestObject("schedule garbage");
+    const client = await object.openSocket();
+    const refusal = await object.run((instance) => {
+      try {
+        return instance.schedule(new Date("garbage"));
+      } catch (error) {
+        return String(error);
+      }
+    });
+    expect(refusal).toBe("RangeError: schedule() needs a time");
+    at(22_500);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
+    expect(await alarmAt(object)).toBe(45_000);
   });
 
   it("leave the heartbeat alone when onSchedule throws", async () => {
