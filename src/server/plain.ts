@@ -72,7 +72,16 @@ function createLike(source: object): object | undefined {
   if (isPlain(source)) return {};
   if (source instanceof Map) return new Map();
   if (source instanceof Set) return new Set();
-  return isOpaque(source) ? structuredClone(trim(source)) : undefined;
+  return isOpaque(source) ? tryClone(source) : undefined;
+}
+
+function tryClone(source: object): object | undefined {
+  try {
+    return structuredClone(trim(source));
+  } catch {
+    // The cause of an error may be anything, and bytes may have been handed on to somebody else.
+    return undefined;
+  }
 }
 
 function entriesOf(source: object): Iterable<[unknown, unknown]> {

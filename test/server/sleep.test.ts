@@ -191,6 +191,29 @@ describe("what survives sleep", () => {
     expect(await client.ask('21["use"]')).toEqual(['431[null,"kept","called"]']);
   });
 
+  it("leaves out errors and bytes that cannot be cloned, and the session goes on", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.on("keep", () => {
+          socket.data.failure = new Error("failed", { cause: () => {} });
+          const bytes = new ArrayBuffer(8);
+          structuredClone(bytes, { transfer: [bytes] });
+          socket.data.bytes = bytes;
+          socket.data.name = "kept";
+        });
+        socket.on("show", (ack) => ack(Object.keys(socket.data), socket.data.name));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send('2["keep"]');
+    await object.sleep();
+    client.take();
+    expect(await client.ask('21["show"]')).toEqual(['431[["name"],"kept"]']);
+    expect(object.logs.join()).toContain("socket.data.failure cannot be stored");
+    expect(object.logs.join()).toContain("socket.data.bytes cannot be stored");
+  });
+
   it("leaves out what is nested too deep to be stored, and keeps cycles", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
