@@ -191,7 +191,7 @@ export class RequestHandler<Api> {
   /** Whether there is room for a session, and its id free: asked in the very moment in which it is made. */
   #admit(id: string): SessionId {
     const { engine, table, definition } = this.#runtime;
-    if (table.weight() >= definition.engine.maxSessions) {
+    if (table.isFull(definition.engine.maxSessions)) {
       throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
     }
     const sid = this.#runtime.toSessionId(id);

@@ -27,6 +27,8 @@ export class SessionTable implements SessionDirectory {
   readonly #bySocket = new WeakMap<WebSocket, Carrier>();
   /** Everybody else; undefined until something needs to know all of them. */
   #asleep: Map<string, Sleeper> | undefined;
+  /** The object holds no more than this, sessions and waiting polls together. */
+  #atMost = Number.POSITIVE_INFINITY;
 
   constructor(host: CarrierHost, layer: () => SessionLayer) {
     this.#host = host;
@@ -40,6 +42,7 @@ export class SessionTable implements SessionDirectory {
     if (socket !== null) this.attach(carrier, socket);
     carrier.isDirty = true;
     this.#live.set(sid, carrier);
+    this.#atMost++;
     return carrier;
   }
 
@@ -64,6 +67,7 @@ export class SessionTable implements SessionDirectory {
   /** Remembers whom a candidate or a channel concerns. */
   link(carrier: Carrier, socket: WebSocket): void {
     this.#bySocket.set(socket, carrier);
+    this.#atMost++;
   }
 
   /** The session of an id, loaded if need be. */
@@ -132,9 +136,12 @@ export class SessionTable implements SessionDirectory {
     return this.#live.size === 0 && this.#sleepers().size === 0;
   }
 
-  /** About how many the object holds, waiting polls included, without looking at any of them. */
-  weight(): number {
-    return Math.max(this.#host.ctx.getWebSockets().length, this.#live.size);
+  /** Whether the object holds about `most`, waiting polls included. To list sockets takes long, so that is not done each time. */
+  isFull(most: number): boolean {
+    if (this.#atMost >= most) {
+      this.#atMost = Math.max(this.#host.ctx.getWebSockets().length, this.#live.size);
+    }
+    return this.#atMost >= most;
   }
 
   #sleepers(): Map<string, Sleeper> {
@@ -185,6 +192,7 @@ export class SessionTable implements SessionDirectory {
     else this.#loadPoll(carrier);
     this.#asleep?.delete(sid);
     this.#live.set(sid, carrier);
+    this.#atMost++;
     this.#layer().load(carrier.session);
     if (stored.busy) {
       // What was under way died with the instance that had it; its client has to start again.

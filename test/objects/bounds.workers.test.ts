@@ -94,6 +94,15 @@ describe("maxSessions", () => {
     expect((await object.fetch({ op: "open" })).status).toBe(200);
   });
 
+  it("costs no look at every socket for each who comes", async () => {
+    const object = new TestObject("listed");
+    await object.openSocket();
+    await object.sleep();
+    const list = await object.run((_, ctx) => vi.spyOn(ctx, "getWebSockets"));
+    for (let i = 0; i < 10; i++) await object.openSocket();
+    expect(list.mock.calls.filter((tags) => tags.length === 0)).toHaveLength(1);
+  });
+
   it("counts those who sleep", async () => {
     const object = new TestObject("full asleep", "SMALL");
     await object.openSocket();
