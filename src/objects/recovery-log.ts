@@ -112,11 +112,12 @@ export class RecoveryLog implements RecoveryStore {
   prune(now: number): RecoveryRecord[] {
     this.flush();
     const before = now - this.#windowMs;
-    this.#pruneLog(before);
+    const inUse = this.#pruneLog(before);
     const expired: RecoveryRecord[] = [];
     const waiting: RecoveryRecord[] = [];
     for (const [key, stored] of this.#allRecords()) {
       const record = this.#withEnd(stored);
+      if (record.at === null || record.at > before) inUse.add(record.nsp);
       if (record.at === null) continue;
       if (record.at > before) {
         // A restart ended it, and nobody has written that down.
@@ -127,6 +128,7 @@ export class RecoveryLog implements RecoveryStore {
       this.#kv.delete(key);
       expired.push(record);
     }
+    this.#forgetPruned(inUse);
     this.#pruneAt = this.#nextPrune(now, waiting);
     return expired;
   }
@@ -179,18 +181,31 @@ export class RecoveryLog implements RecoveryStore {
     return { ...record, at: this.#startedAt };
   }
 
-  #pruneLog(before: number): void {
+  /** Gives the namespaces of which something is left. */
+  #pruneLog(before: number): Set<string> {
+    const left = new Set<string>();
     const last = new Map<string, string>();
     for (const [key, { at, entries }] of [...this.#kv.list<LogRow>({ prefix: LOG })]) {
-      if (at >= before) continue;
-      this.#kv.delete(key);
       const nsp = key.slice(key.indexOf(":", LOG.length) + 1, key.lastIndexOf(":"));
+      if (at >= before) {
+        left.add(nsp);
+        continue;
+      }
+      this.#kv.delete(key);
       const newest = entries.at(-1)?.offset;
       if (newest !== undefined) last.set(nsp, newest);
     }
     for (const [nsp, offset] of last) {
       this.#setPruned(nsp, offset);
       this.#logs.delete(nsp);
+    }
+    return left;
+  }
+
+  /** Clients name dynamic namespaces: of one that nobody can come back to nothing may stay. */
+  #forgetPruned(inUse: ReadonlySet<string>): void {
+    for (const [key] of [...this.#kv.list<string>({ prefix: PRUNED })]) {
+      if (!inUse.has(key.slice(PRUNED.length))) this.#kv.delete(key);
     }
   }
 

@@ -365,7 +365,35 @@ describe("the log", () => {
     await client.say("1");
     await club.sleep();
     expect(await club.tickUntil(1_000_000)).toHaveLength(2);
-    expect(await club.recoveryRows()).toEqual(["sio_p:"]);
+    expect(await club.recoveryRows()).toEqual([]);
+  });
+
+  it("leaves nothing of namespaces that clients have named, and goes on where somebody is left", async () => {
+    const club = new TalkObject(
+      "club names",
+      (io) => {
+        io.of(/./).on("connection", (socket) => void socket.emit("welcome"));
+        io.on("connection", (socket) => void socket.on("sync", (ack) => ack()));
+      },
+      "RECOVER",
+    );
+    const stays = await club.join();
+    await club.act((io) => void io.emit("hello"));
+    await stays.hearUntil('42["hello"');
+    for (let i = 0; i < 3; i++) {
+      const client = await club.connect();
+      await client.join(`/name-${i}`);
+      await client.hearUntil(`42/name-${i},["welcome"`);
+      await client.say("1");
+    }
+    for (const ms of [22_500, 45_000, 150_000, 300_000]) {
+      clock.set(ms);
+      await runDurableObjectAlarm(club.stub);
+      await club.sleep();
+      await stays.live();
+    }
+    const keys = [...(await club.rows()).keys()].filter((key) => /^sio_[rlp]:/.test(key));
+    expect(keys.map((key) => key.slice(0, 8))).toEqual(["sio_p:/", "sio_r:1:"]);
   });
 
   it("leaves out what no row can hold of a socket, and nobody else notices", async () => {
