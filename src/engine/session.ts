@@ -69,6 +69,8 @@ export class Session extends EventEmitter<SessionEvents> {
   #isResumed: boolean;
   #held: (() => void)[] | null = null;
   #heldBytes = 0;
+  /** Closed by a listener: what came behind the message it heard is dropped, what waits for listeners is not. */
+  #isLetGo = false;
 
   constructor(
     identity: SessionIdentity,
@@ -121,6 +123,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Ends the session with `forced close`; `discard` drops what is queued. */
   close(discard = false): this {
+    this.#isLetGo = this.#held === null;
     this.dispatch({ type: "close", discard, now: this.#link.now() });
     this.#link.touched(this, false);
     return this;
@@ -167,7 +170,6 @@ export class Session extends EventEmitter<SessionEvents> {
     this.dispatch({ type: "candidate-packet", packet });
   }
 
-  /** @internal */
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
     EventEmitter.dispatch(this, [event, ...args], this.#link.engine.onListenerError);
     return this.listenerCount(event as keyof SessionEvents) > 0;
@@ -233,6 +235,7 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   #hand(message: string | Uint8Array): void {
+    if (this.#isLetGo) return;
     if (this.listenerCount("data") > 0) this.emit("data", message);
     if (this.listenerCount("message") > 0) this.emit("message", message);
     this.consumer?.message(message);
@@ -274,7 +277,6 @@ export class Session extends EventEmitter<SessionEvents> {
 
   #report(event: "heartbeat" | "upgrading" | "upgrade" | "drain"): void {
     if (event === "drain") this.#drained();
-    else if (this.listenerCount(event) === 0) return;
     else if (event === "heartbeat") this.emit("heartbeat");
     else this.emit(event, { name: "websocket" });
   }
@@ -293,9 +295,8 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   #drained(): void {
-    const { engine } = this.#link;
     if (this.listenerCount("drain") > 0) this.emit("drain");
-    if (engine.listenerCount("drain") > 0) engine.emit("drain", this);
+    if (this.#link.engine.listenerCount("drain") > 0) this.#link.engine.emit("drain", this);
     if (this.#callbacks.length === 0) return;
     const callbacks = this.#callbacks;
     this.#callbacks = [];

@@ -254,3 +254,20 @@ describe("falsy and foreign data", () => {
     expect(((await client.next()) as ArrayBuffer).byteLength).toBe(1);
   });
 });
+
+describe.each(STATES)("a message right behind one whose listener closes the session, %s", (state) => {
+  it.each(["close", "close now"])("is dropped as on Node after %j, over both transports", async (word) => {
+    const object = new TestObject(`closes ${state} ${word}`, "TOLD");
+    const polling = await object.openPolling();
+    expect(await polling.poll()).toBe("4welcome");
+    await next(object, state);
+    expect(await polling.post(`4before${RS}4${word}${RS}4late`)).toBe("200 ok");
+    const socket = await object.openSocket();
+    await socket.expect("4welcome");
+    if (state === "asleep") await object.sleep();
+    for (const text of ["before", word, "late"]) socket.socket.send(`4${text}`);
+    await socket.closed;
+    const said = object.journal.filter((line) => line.startsWith("data"));
+    expect(said).toEqual(["data before", `data ${word}`, "data before", `data ${word}`]);
+  });
+});
