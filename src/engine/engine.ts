@@ -71,8 +71,9 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** The object serves many: what a listener throws costs none of them a packet. @internal */
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    EventEmitter.dispatch(this, [event, ...args], this.onListenerError);
-    return this.listenerCount(event as keyof EngineEvents) > 0;
+    const isHeard = this.listenerCount(event as keyof EngineEvents) > 0;
+    if (isHeard) EventEmitter.dispatch(this, [event, ...args], this.onListenerError);
+    return isHeard;
   }
 
   /** Ends every session of this object at once; what is queued for them is dropped. */

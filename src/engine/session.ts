@@ -171,8 +171,9 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    EventEmitter.dispatch(this, [event, ...args], this.#link.engine.onListenerError);
-    return this.listenerCount(event as keyof SessionEvents) > 0;
+    const isHeard = this.listenerCount(event as keyof SessionEvents) > 0;
+    if (isHeard) EventEmitter.dispatch(this, [event, ...args], this.#link.engine.onListenerError);
+    return isHeard;
   }
 
   /** Lets something happen to the session and carries out what follows from it. @internal */
@@ -283,15 +284,14 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Packets are about to leave. A noop or a close is the transport's own affair. */
   #flushes(frames: readonly Frame[]): void {
-    const { engine } = this.#link;
     const isOwn = this.listenerCount("flush") > 0;
     const isPing = frames[0] === PING && this.listenerCount("packetCreate") > 0;
-    if (!isOwn && !isPing && engine.listenerCount("flush") === 0) return;
+    if (!isOwn && !isPing && this.#link.engine.listenerCount("flush") === 0) return;
     if (frames[0] === NOOP || frames[0] === CLOSE) return;
     const packets = frames.map((frame) => decodeFrame(frame));
     if (isPing) this.emit("packetCreate", { type: "ping" });
     if (isOwn) this.emit("flush", packets);
-    engine.emit("flush", this, packets);
+    this.#link.engine.emit("flush", this, packets);
   }
 
   #drained(): void {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Session } from "../../src/engine/session.ts";
 import type { Server, Socket } from "../../src/server/index.ts";
-import { RS, until } from "./support.ts";
+import { RS, TestObject, until } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
 let logged: string[];
@@ -116,4 +117,20 @@ it("that fails does not keep a callback of send from the next one", async () => 
   expect(await client.poll()).toBe(`4a${RS}4b`);
   await until(() => called.length > 0 || logged.length > 0);
   expect(called).toEqual(["b"]);
+});
+
+it("that is asked once is still one that has heard", async () => {
+  const object = new TestObject("emit tells", "TOLD");
+  await object.openPolling();
+  const told = await object.run(({ engine }) => {
+    const [session] = Object.values(engine.clients);
+    const emit = () => [session?.emit("heartbeat"), engine.emit("drain", session as Session)];
+    engine.removeAllListeners("drain").once("drain", () => {});
+    session?.removeAllListeners("heartbeat").once("heartbeat", () => {});
+    return [emit(), emit()];
+  });
+  expect(told).toEqual([
+    [true, true],
+    [false, false],
+  ]);
 });
