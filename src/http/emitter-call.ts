@@ -1,4 +1,5 @@
 import { toPlain } from "../server/plain.ts";
+import { assertFree } from "../server/reserved.ts";
 import type { EmitterHandshake, RemoteDetails } from "./emitter.ts";
 
 /** One operation of an emitter, as it travels to the object: plain data. */
@@ -16,7 +17,14 @@ export interface EmitterCall {
 
 /** What of a server an emitter uses. */
 interface Broadcaster {
-  of(nsp: string): { to(rooms: string[]): Operator; _onServerSideEmit(args: [string, ...unknown[]]): void };
+  readonly _core: { readonly recovery: AbsentLog | undefined };
+  _find(
+    nsp: string,
+  ): { to(rooms: string[]): Operator; _onServerSideEmit(args: [string, ...unknown[]]): void } | undefined;
+}
+
+interface AbsentLog {
+  logAbsent(nsp: string, data: unknown[], rooms: Iterable<string>, except: Iterable<string>): void;
 }
 
 interface Operator {
@@ -36,9 +44,13 @@ interface FetchedSocket {
   readonly data: unknown;
 }
 
-/** Carries out what an emitter asked for, inside the object. */
+/**
+ * Carries out what an emitter asked for, inside the object. It makes no namespace: clients would get into one that
+ * nobody guards.
+ */
 export async function performCall(io: Broadcaster, call: EmitterCall): Promise<RemoteDetails[] | undefined> {
-  const nsp = io.of(call.nsp);
+  const nsp = io._find(call.nsp);
+  if (nsp === undefined) return performForNobody(io, call);
   const chosen = nsp.to([...call.rooms]);
   const excepted = call.except.length === 0 ? chosen : chosen.except([...call.except]);
   const operator = call.isVolatile ? excepted.volatile : excepted;
@@ -62,6 +74,15 @@ export async function performCall(io: Broadcaster, call: EmitterCall): Promise<R
     case "fetch":
       return Array.from(await operator.fetchSockets(), toDetails);
   }
+}
+
+/** Nobody is there now; clients that were may come back. */
+function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCall): [] | undefined {
+  if (operation.type === "emit") {
+    assertFree(operation.args[0]);
+    if (!to.isVolatile) io._core.recovery?.logAbsent(nsp, [...operation.args], to.rooms, to.except);
+  }
+  return operation.type === "fetch" ? [] : undefined;
 }
 
 /** A copy: what is given out may be tracked, and only plain data with prototypes of its own kind travels. */

@@ -1,4 +1,4 @@
-import type { Frame, SocketPacket } from "../codec/index.ts";
+import { type Frame, PacketType, type SocketPacket } from "../codec/index.ts";
 import type { Member } from "./membership.ts";
 import type { RecoveryOptions } from "./options.ts";
 import type { Parser } from "./parser.ts";
@@ -105,6 +105,13 @@ export class Recovery {
     // A foreign decoder may take its time: then what user code gave has to do.
     const packet = Array.isArray(sent) ? sent.slice(0, -1) : (data as unknown[]);
     this.#store.append(nsp, { offset, packet, rooms: [...rooms], except: [...except] });
+  }
+
+  /** Logs an event for a namespace that is not there because all of its clients are away. */
+  logAbsent(nsp: string, data: unknown[], rooms: Iterable<string>, except: Iterable<string>): void {
+    const packet: SocketPacket = { type: PacketType.EVENT, nsp, data };
+    const { stamped, offset } = this.stamp(packet);
+    this.log(packet, this.#parser.encode(stamped), offset, rooms, except);
   }
 
   /** A logged packet goes to a socket. Its first one is remembered: a client without an offset has missed that. */

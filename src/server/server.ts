@@ -268,13 +268,17 @@ export class Server<
     return this;
   }
 
-  #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
-    const name = given.startsWith("/") ? given : `/${given}`;
+  /** A namespace that exists, or that a pattern stands for. @internal */
+  _find(name: string): AnyNamespace | undefined {
     if (this._core.host.isSetUp && !this._core.namespaces.has(name)) this._core.reviveChildren();
     const known = this._core.namespaces.get(name);
+    return known ?? this._core.families.find(({ pattern }) => pattern?.test(name))?.parent.createChild(name);
+  }
+
+  #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    const name = given.startsWith("/") ? given : `/${given}`;
+    const known = this._find(name);
     if (known !== undefined) return known;
-    const family = this._core.families.find(({ pattern }) => pattern?.test(name));
-    if (family !== undefined) return family.parent.createChild(name);
     this._core.admitLate(`namespace "${name}"`, "create it in the setup function");
     const nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> = new Namespace(
       this._core,

@@ -22,6 +22,7 @@ const chat = defineServer({}, (io) => {
   });
   serve(io);
   serve(io.of("/admin"));
+  serve(io.of((name, auth, next) => next(null, name.startsWith("/guarded-") && auth.key === "right")));
   io.on("from outside", (...args) => io.emit("heard", ...args));
 });
 
@@ -131,10 +132,10 @@ describe("from outside the object", () => {
 
   async function person(
     name: string,
-    options: { rooms?: string[]; nsp?: string; transport?: "polling" | "websocket" } = {},
+    options: { rooms?: string[]; nsp?: string; key?: string; transport?: "polling" | "websocket" } = {},
   ): Promise<{ socket: Socket; inbox: Inbox<unknown[]> }> {
-    const { rooms, nsp = "/", transport = "websocket" } = options;
-    const auth = { name, rooms };
+    const { rooms, nsp = "/", key, transport = "websocket" } = options;
+    const auth = { name, rooms, key };
     const socket = io(url + nsp, { auth, transports: [transport], forceNew: true, reconnection: false });
     const inbox = new Inbox<unknown[]>();
     socket.onAny((...event) => inbox.push(event));
@@ -187,6 +188,23 @@ describe("from outside the object", () => {
     await route(["volatile"], ["to", "b"], ["emit", "at once"]);
     expect(await bob.inbox.next()).toEqual(["at once"]);
     await nothingElse(ann, bob);
+  });
+
+  it("an emitter makes no namespace: nobody gets in past whoever decides about it", async () => {
+    for (const nsp of ["/guarded-1", "/misspelt"]) {
+      for (const call of [
+        ["emit", "x"],
+        ["socketsJoin", "y"],
+        ["serverSideEmit", "z"],
+      ] satisfies Calls)
+        expect(await route(["of", nsp], call)).toEqual({ result: null });
+      expect(await route(["of", nsp], ["fetchSockets"])).toEqual({ result: [] });
+      await expect(person("eve", { nsp })).rejects.toThrow("Invalid namespace");
+    }
+    const ann = await person("ann", { nsp: "/guarded-1", key: "right" });
+    await sleep();
+    await route(["of", "/guarded-1"], ["emit", "news"]);
+    expect(await ann.inbox.next()).toEqual(["news"]);
   });
 
   it("an emitter moves, finds and disconnects sockets, asleep too", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { performCall } from "../../src/http/emitter-call.ts";
 import { Adapter, type Server, type ServerOptions } from "../../src/server/index.ts";
 import { FakeObject, type TestClient, turn } from "./fakes.ts";
 
@@ -296,6 +297,29 @@ describe("connection state recovery", () => {
     expect(told).toEqual([]);
     await client.leave();
     expect(told).toEqual([`${first.sid} in room`]);
+  });
+
+  it("brings what was emitted from outside to a dynamic namespace while all of it were away", async () => {
+    const object = new FakeObject((io) => void io.of((_name, _auth, next) => next(null, true)), {
+      options: RECOVERY,
+    });
+    const client = await object.connect();
+    const [answer] = await client.ask("0/tenant,");
+    const { pid } = JSON.parse(String(answer).replace("40/tenant,", ""));
+    await object.act((io) => io.of("/tenant").emit("seen"));
+    await client.leave();
+    await object.sleep();
+    const call = { nsp: "/tenant", rooms: [], except: [], isVolatile: false };
+    const emit = (event: string) => ({ type: "emit", args: [event] as [string] }) as const;
+    await object.act((io) => performCall(io, { ...call, operation: emit("missed") }));
+    await object.act((io) => performCall(io, { ...call, rooms: ["room"], operation: emit("not for her") }));
+    await object.act((io) => performCall(io, { ...call, isVolatile: true, operation: emit("lost") }));
+    const frames = await (await object.connect()).ask(`0/tenant,{"pid":"${pid}"}`);
+    expect(frames.map((frame) => String(frame).split(",")[1])).toEqual([
+      '["seen"',
+      '["missed"',
+      expect.stringContaining("sid"),
+    ]);
   });
 
   it("lets middlewares run again where the option says so", async () => {
