@@ -236,12 +236,13 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     const { members } = index;
     const excepted = except === undefined || except.size === 0 ? undefined : union(index.rooms, except);
     if (rooms.size === 0) {
-      for (const member of members.values()) if (!excepted?.has(member.id)) visit(member);
+      for (const member of members.values())
+        if (!member.isLeaving && !excepted?.has(member.id)) visit(member);
       return;
     }
     for (const id of union(index.rooms, rooms)) {
       const member = members.get(id);
-      if (member !== undefined && !excepted?.has(id)) visit(member);
+      if (member !== undefined && !member.isLeaving && !excepted?.has(id)) visit(member);
     }
   }
 }

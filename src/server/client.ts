@@ -142,7 +142,7 @@ export class Client implements SessionConsumer {
 
   /** The server lets one socket go. @internal */
   _leave(member: Member): void {
-    this._send({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    this.#dismiss(member);
     const { state } = member;
     // Its own listener says so while it is being registered again: the others have to wait.
     if (state?.wake === "resuming") state.close("server namespace disconnect");
@@ -152,10 +152,16 @@ export class Client implements SessionConsumer {
   /** The server lets all its sockets go, and the connection. @internal */
   _disconnect(): void {
     this.#leaving = "server namespace disconnect";
-    for (const { nsp } of this.#members.values()) this._send({ type: PacketType.DISCONNECT, nsp });
+    for (const member of this.#members.values()) this.#dismiss(member);
     for (const { state } of [...this.#members.values()])
       if (state?.wake === "resuming") state.close(this.#leaving);
     this.close();
+  }
+
+  /** Tells the client, once: what the socket's own listeners hear may have to wait. */
+  #dismiss(member: Member): void {
+    if (!member.isLeaving) this._send({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    member.isLeaving = true;
   }
 
   /** The server ends: a socket closes without a packet. @internal */

@@ -23,6 +23,8 @@ export class Member {
   state: SocketState | undefined;
   /** What was stored of it, once its session is in memory. */
   record: SocketRecord | undefined;
+  /** The server let it go, and its listeners have to run again before they hear of it: nothing reaches it any more. */
+  isLeaving = false;
   /** What waits for its listeners to run again; undefined when nothing does. */
   held: (() => void)[] | undefined;
 

@@ -199,6 +199,7 @@ export class SocketState implements KeptOwner {
 
   close(reason: DisconnectReason, description?: unknown): void {
     if (this.phase !== "connected") return;
+    this.#member.isLeaving = false;
     this.run(["disconnecting", reason, description]);
     if (this.#core.recovery?.onDisconnect(this.#member, reason)) this.#persist();
     this.cleanUp();

@@ -343,6 +343,39 @@ describe("sleeping sockets", () => {
     await object.act((io) => expect(io.sockets.sockets.size).toBe(0));
   });
 
+  it.each([false, true])(
+    "are nobody's any more as soon as server code disconnects them (close: %s)",
+    async (close) => {
+      const seen: unknown[] = [];
+      const object = new FakeObject((io) => {
+        io.on("connection", (socket) => {
+          socket.join("room");
+          socket.on("disconnecting", async (reason) => {
+            seen.push(reason, [...socket.rooms].at(-1), (await io.in("room").fetchSockets()).length);
+          });
+          socket.on("disconnect", () => io.emit("left", socket.id));
+        });
+      });
+      const client = await object.connect();
+      const id = await client.join();
+      const other = await object.connect();
+      await other.join();
+      await object.sleep();
+      for (const it of [client, other]) it.take();
+      await object.act(async (io) => {
+        io.in(id).disconnectSockets(close);
+      io.sockets.sockets.get(id)?.disconnect(close);
+        io.to("room").emit("news");
+        expect(await io.in("room").fetchSockets()).toHaveLength(1);
+        expect([...(await io.allSockets())]).not.toContain(id);
+        await expect(io.to(id).timeout(100).emitWithAck("question")).resolves.toEqual([]);
+      });
+      expect(client.take()).toEqual(["41"]);
+      expect(other.take()).toEqual(['42["news"]', `42["left","${id}"]`]);
+      expect(seen).toEqual(["server namespace disconnect", "room", 2]);
+    },
+  );
+
   it("whose namespace the code of today does not have end, and the others on the connection go on", async () => {
     let hasOld = true;
     const object = new FakeObject((io) => {
