@@ -38,6 +38,8 @@ export class Core {
   readonly recovery: Recovery | undefined;
   readonly namespaces = new Map<string, AnyNamespace>();
   readonly families: NamespaceFamily[] = [];
+  /** A socket's end is being told: who leaves after it is still there for its listeners, as on Node. */
+  isEnding = false;
   /** Kept values that may have changed where no proxy sees it. */
   readonly givenOut = new Set<KeptValues>();
   /** Handlers at work: each may still hold what it was given. */
@@ -173,6 +175,14 @@ export class Core {
   reviveChildren(): void {
     if (this.families.length === 0) return;
     for (const member of this.book.representatives()) this.#namespaceOf(member);
+  }
+
+  /** A namespace that exists: a child that an earlier instance made does, if somebody is in it. */
+  existing(nsp: string): AnyNamespace | undefined {
+    const known = this.namespaces.get(nsp);
+    if (known !== undefined || this.families.length === 0) return known;
+    const member = this.book.representative(nsp);
+    return member && this.#namespaceOf(member);
   }
 
   /** A namespace that exists, or that a parent made in an earlier instance. */

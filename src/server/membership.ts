@@ -155,12 +155,16 @@ export class MembershipBook {
   /** Somebody of each namespace that has anybody. */
   *representatives(): Iterable<Member> {
     this.complete();
-    for (const { members } of this.#memberships.values()) {
-      for (const member of members.values()) {
-        yield member;
-        break;
-      }
+    for (const nsp of this.#memberships.keys()) {
+      const member = this.representative(nsp);
+      if (member !== undefined) yield member;
     }
+  }
+
+  /** Somebody of one namespace. */
+  representative(nsp: string): Member | undefined {
+    this.complete();
+    return this.#memberships.get(nsp)?.members.values().next().value;
   }
 
   /** Tells that a session is in memory: its members, found or made. */

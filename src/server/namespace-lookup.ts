@@ -27,7 +27,7 @@ export function findNamespace(
 
   function ask(index: number): void {
     // It may have been created while a parent thought about it.
-    const known = core.namespaces.get(name);
+    const known = core.existing(name);
     const family = core.families[index];
     if (known !== undefined || family === undefined) {
       found(known);
@@ -38,7 +38,7 @@ export function findNamespace(
       if (isAnswered) return;
       isAnswered = true;
       if (error || !isAllowed) ask(index + 1);
-      else found(core.namespaces.get(name) ?? family.parent.createChild(name));
+      else found(core.existing(name) ?? family.parent.createChild(name));
     };
     const fail = (error: unknown) => {
       core.onError(error, `of ${name}`);

@@ -92,6 +92,7 @@ export class Server<
 
   /** Namespaces by name; parents of dynamic ones are not among them. @internal */
   get _nsps(): Map<string, AnyNamespace> {
+    if (this._core.host.isSetUp) this._core.reviveChildren();
     return this._core.namespaces;
   }
 

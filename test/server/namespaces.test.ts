@@ -214,6 +214,31 @@ describe("dynamic namespaces", () => {
     expect(await flood.join("/dynamic-0")).toHaveLength(20);
   });
 
+  it("made by an earlier instance are entered without a question while somebody is in them", async () => {
+    const asked: unknown[] = [];
+    const object = new FakeObject((io) => {
+      io.of((name, { key }, next) => {
+        asked.push(name);
+        next(null, key === "right");
+      });
+    });
+    const ann = await object.connect();
+    await ann.join("/made", { key: "right" });
+    for (const isAsleep of [false, true]) {
+      if (isAsleep) await object.sleep();
+      await object.act((io) => expect([...io._nsps.keys()]).toEqual(["/", "/made"]));
+      if (isAsleep) await object.sleep();
+      const bob = await object.connect();
+      await bob.join("/made");
+      await bob.leave();
+    }
+    expect(asked).toEqual(["/made"]);
+    await ann.send("1/made,");
+    ann.take();
+    await object.sleep();
+    expect(await ann.ask("0/made,")).toEqual(['44/made,{"message":"Invalid namespace"}']);
+  });
+
   it("made by an earlier instance are there again when somebody in them is meant", async () => {
     const setup = (io: Server) => {
       io.on("new_namespace", (nsp) => {
