@@ -235,14 +235,14 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     const index = this.#membership.complete();
     const { members } = index;
     const excepted = except === undefined || except.size === 0 ? undefined : union(index.rooms, except);
+    const isThere = ({ id, isLeaving }: Member) => (!isLeaving || this.#core.isEnding) && !excepted?.has(id);
     if (rooms.size === 0) {
-      for (const member of members.values())
-        if (!member.isLeaving && !excepted?.has(member.id)) visit(member);
+      for (const member of members.values()) if (isThere(member)) visit(member);
       return;
     }
     for (const id of union(index.rooms, rooms)) {
       const member = members.get(id);
-      if (member !== undefined && !member.isLeaving && !excepted?.has(id)) visit(member);
+      if (member !== undefined && isThere(member)) visit(member);
     }
   }
 }

@@ -200,12 +200,19 @@ export class SocketState implements KeptOwner {
   close(reason: DisconnectReason, description?: unknown): void {
     if (this.phase !== "connected") return;
     this.#member.isLeaving = false;
-    this.run(["disconnecting", reason, description]);
+    this.#tellEnd(["disconnecting", reason, description]);
     if (this.#core.recovery?.onDisconnect(this.#member, reason)) this.#persist();
     this.cleanUp();
     this.#client._remove(this.#member);
     this.#nsp._onGone(this.#member.id);
-    this.run(["disconnect", reason, description]);
+    this.#tellEnd(["disconnect", reason, description]);
+  }
+
+  #tellEnd(args: readonly unknown[]): void {
+    const before = this.#core.isEnding;
+    this.#core.isEnding = true;
+    this.run(args);
+    this.#core.isEnding = before;
   }
 
   /** Leaves rooms and namespace; waits for nothing any more. */

@@ -364,7 +364,7 @@ describe("sleeping sockets", () => {
       for (const it of [client, other]) it.take();
       await object.act(async (io) => {
         io.in(id).disconnectSockets(close);
-      io.sockets.sockets.get(id)?.disconnect(close);
+        io.sockets.sockets.get(id)?.disconnect(close);
         io.to("room").emit("news");
         expect(await io.in("room").fetchSockets()).toHaveLength(1);
         expect([...(await io.allSockets())]).not.toContain(id);
@@ -375,6 +375,23 @@ describe("sleeping sockets", () => {
       expect(seen).toEqual(["server namespace disconnect", "room", 2]);
     },
   );
+
+  it("leave one after the other for their own listeners, as on Node, when server code disconnects several", async () => {
+    const left: unknown[] = [];
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.join("tabs of ann");
+        socket.on("disconnect", async () => left.push((await io.in("tabs of ann").fetchSockets()).length));
+      });
+    });
+    for (let i = 0; i < 3; i++) await (await object.connect()).join();
+    await object.sleep();
+    await object.act(async (io) => {
+      io.in("tabs of ann").disconnectSockets();
+      expect(await io.in("tabs of ann").fetchSockets()).toEqual([]);
+    });
+    expect(left).toEqual([2, 1, 0]);
+  });
 
   it("whose namespace the code of today does not have end, and the others on the connection go on", async () => {
     let hasOld = true;
