@@ -103,6 +103,8 @@ function toPromise<A, T>(
   argument: A,
 ): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    fn(argument, (error, value) => (error ? reject(error) : resolve(value)));
+    const done: unknown = fn(argument, (error, value) => (error ? reject(error) : resolve(value)));
+    // An async function that fails calls back no more.
+    Promise.resolve(done).catch(reject);
   });
 }

@@ -183,6 +183,14 @@ describe("onConnectionError", () => {
   });
 });
 
+it.each<[string, Options["cors"]]>([
+  ["origin", { origin: () => Promise.reject(new Error("no")) }],
+  ["cors", () => Promise.reject(new Error("no"))],
+])("an async %s function that rejects is answered with code 3", async (_what, cors) => {
+  const response = await appOf({ cors })(HANDSHAKE);
+  expect([response.status, await response.text()]).toEqual([400, '{"code":3,"message":"Bad request"}']);
+});
+
 describe("allowRequest", () => {
   it.each<[string, unknown]>([
     ["undefined", undefined],
