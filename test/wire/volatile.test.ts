@@ -60,10 +60,8 @@ describe.each(targets)("a volatile event on %s", (target) => {
   });
 
   async function everything(session: RawSession, poll = session.poll()): Promise<string[]> {
-    const packets: string[] = [];
-    for (let reply = poll; !packets.includes('42["end"]'); reply = session.poll()) {
-      packets.push(...(await reply).body.split("\x1e"));
-    }
+    const packets = (await poll).body.split("\x1e");
+    while (!packets.includes('42["end"]')) packets.push(...(await session.poll()).body.split("\x1e"));
     return packets;
   }
 
