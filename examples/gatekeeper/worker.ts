@@ -29,9 +29,9 @@ export class SessionObject extends server.SessionObject {}
 
 const app = new Hono<{ Bindings: Cloudflare.Env }>();
 
-/** Only handshakes are counted: a session that is open polls as often as it likes. */
+/** Only handshakes are counted: a session that is open polls as often as it likes. An empty `sid` opens one, and the last counts. */
 app.use("/socket.io/*", async (c, next) => {
-  if (c.req.query("sid") === undefined) {
+  if (!c.req.queries("sid")?.at(-1)) {
     const { success } = await c.env.HANDSHAKES.limit({ key: c.req.header("cf-connecting-ip") ?? "local" });
     if (!success) return c.text("Too many connections from your address: try again in a minute.", 429);
   }

@@ -197,6 +197,12 @@ describe("the example gatekeeper", () => {
     expect(await server.getWorker().listDurableObjectIds("SESSIONS")).toEqual([]);
   });
 
+  it.each(["&sid=", "&sid=x&sid="])("counts what opens a session though it names one: %s", async (sid) => {
+    const address = { "cf-connecting-ip": `192.0.2.${sid.length}` };
+    const crowd = await Promise.all(Array.from({ length: 30 }, () => handshake(sid, address)));
+    expect(new Set(crowd.map(([status]) => status))).toEqual(new Set([403, 429]));
+  });
+
   it("lets in who is signed in", async () => {
     const answer = await handshake(`&token=${await signToken("ann", SECRET)}`, {
       "cf-connecting-ip": "192.0.2.2",
