@@ -38,7 +38,7 @@ export class Core {
   readonly recovery: Recovery | undefined;
   readonly namespaces = new Map<string, AnyNamespace>();
   readonly families: NamespaceFamily[] = [];
-  /** A socket's end is being told: who leaves after it is still there for its listeners, as on Node. */
+  /** A socket's end is being told. */
   isEnding = false;
   /** Kept values that may have changed where no proxy sees it. */
   readonly givenOut = new Set<KeptValues>();
@@ -122,7 +122,7 @@ export class Core {
       });
     }
     member.held = [run];
-    const done = this.#resume(member);
+    const done = this.host.mute.lift(() => this.#resume(member));
     this.host.keepAwake(done);
     return done;
   }
@@ -163,6 +163,17 @@ export class Core {
   forget(kept: KeptValues): void {
     this.givenOut.delete(kept);
     this.#lent.delete(kept);
+  }
+
+  /**
+   * Runs listeners of a socket's end. Who leaves after it is still there for them, as on Node, and they are heard,
+   * though a replay may have brought the end about.
+   */
+  tellEnd(run: () => void): void {
+    const before = this.isEnding;
+    this.isEnding = true;
+    this.host.mute.lift(run);
+    this.isEnding = before;
   }
 
   /** Keeps the object awake until the answer is called, or the limit for acknowledgements is over. */

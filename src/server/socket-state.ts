@@ -40,6 +40,8 @@ export class SocketState implements KeptOwner {
   /** `socket.data` where nothing is stored. */
   #plainData: unknown = {};
   #acks: PendingAcks | undefined;
+  /** Its listeners of `disconnecting` are at work: they may disconnect all of a room, and so itself. */
+  #isClosing = false;
   /** `connection` listeners that have not settled. */
   #settingUp = 0;
   /** `once` listeners that a replay leaves out, by event. */
@@ -198,21 +200,14 @@ export class SocketState implements KeptOwner {
   }
 
   close(reason: DisconnectReason, description?: unknown): void {
-    if (this.phase !== "connected") return;
-    this.#member.isLeaving = false;
-    this.#tellEnd(["disconnecting", reason, description]);
+    if (this.phase !== "connected" || this.#isClosing) return;
+    this.#isClosing = true;
+    this.#core.tellEnd(() => this.run(["disconnecting", reason, description]));
     if (this.#core.recovery?.onDisconnect(this.#member, reason)) this.#persist();
     this.cleanUp();
     this.#client._remove(this.#member);
     this.#nsp._onGone(this.#member.id);
-    this.#tellEnd(["disconnect", reason, description]);
-  }
-
-  #tellEnd(args: readonly unknown[]): void {
-    const before = this.#core.isEnding;
-    this.#core.isEnding = true;
-    this.run(args);
-    this.#core.isEnding = before;
+    this.#core.tellEnd(() => this.run(["disconnect", reason, description]));
   }
 
   /** Leaves rooms and namespace; waits for nothing any more. */

@@ -52,7 +52,12 @@ export class Mute {
     return this.#settle(run, result, limitMs);
   }
 
-  #enter<T>(run: MutedRun, fn: () => T): T {
+  /** Runs `fn` heard, also within a muted run: for what happens now for the first time, though a replay brought it about. */
+  lift<T>(fn: () => T): T {
+    return this.#running === 0 ? fn() : this.#enter(undefined, fn);
+  }
+
+  #enter<T>(run: MutedRun | undefined, fn: () => T): T {
     if (this.#context !== undefined) return this.#context.run(run, fn);
     const outer = this.#current;
     this.#current = run;

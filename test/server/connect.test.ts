@@ -288,6 +288,32 @@ describe("a connection whose sockets leave", () => {
     expect(seen).toEqual([["transport close", false]]);
   });
 
+  it("comes once, though a listener of disconnecting disconnects its rooms", async () => {
+    const seen: string[] = [];
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.join("game");
+        socket.on("disconnecting", () => {
+          seen.push("disconnecting");
+          io.in([...socket.rooms]).disconnectSockets();
+        });
+        socket.on("disconnect", (reason) => seen.push(reason));
+      });
+    });
+    const [host, guest] = [await object.connect(), await object.connect()];
+    for (const client of [host, guest]) await client.join();
+    guest.take();
+    await host.leave();
+    expect(seen).toEqual([
+      "disconnecting",
+      "disconnecting",
+      "server namespace disconnect",
+      "transport close",
+    ]);
+    expect(guest.take()).toEqual(["41"]);
+    expect(object.logs).toEqual([]);
+  });
+
   it("disconnect(true) says goodbye in every namespace, and closes", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {

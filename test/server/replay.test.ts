@@ -158,6 +158,35 @@ describe.each([
     expect(await client.ask('31000["bob"]')).toEqual(['42["hello","bob"]']);
   });
 
+  it("is not muted for the listeners of the end that it brings about, its own and others'", async () => {
+    let isOver = false;
+    const object = create((io) => {
+      io.on("connection", (socket) => {
+        const { name } = socket.handshake.auth;
+        socket.join(name);
+        socket.on("disconnect", () => io.emit("left", name));
+        socket.on("hello", () => io.emit("hello", name));
+        if (!isOver || name !== "host") return;
+        io.in("guest").disconnectSockets();
+        socket.disconnect();
+      });
+    });
+    const [host, awake, asleep, watcher] = [1, 2, 3, 4].map(() => object.connect());
+    await (await host)?.join("/", { name: "host" });
+    for (const it of [awake, asleep]) await (await it)?.join("/", { name: "guest" });
+    await (await watcher)?.join("/", { name: "watcher" });
+    await object.sleep();
+    await (await awake)?.send('2["hello"]');
+    (await watcher)?.take();
+    isOver = true;
+    await (await host)?.send('2["hello"]');
+    expect((await watcher)?.take().sort()).toEqual([
+      '42["left","guest"]',
+      '42["left","guest"]',
+      '42["left","host"]',
+    ]);
+  });
+
   it("may disconnect", async () => {
     let isBanned = false;
     const seen: unknown[] = [];
