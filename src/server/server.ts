@@ -230,7 +230,7 @@ export class Server<
     return this;
   }
 
-  /** Gives every namespace an adapter of this class; rooms joined so far are lost, as on Node. */
+  /** Gives every namespace an adapter of this class. Rooms joined so far stay, other than on Node: sockets hold them. */
   adapter(): AdapterConstructor;
   adapter(create: AdapterConstructor): this;
   adapter(create?: AdapterConstructor): this | AdapterConstructor {

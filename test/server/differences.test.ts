@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ServerOptions } from "../../src/http/define-server.ts";
+import { Adapter } from "../../src/server/index.ts";
 import { FakeObject } from "./fakes.ts";
 
 /** Rows of docs/differences.md that no other chapter shows. */
@@ -10,6 +11,16 @@ describe("other than on Node, this server", () => {
     // @ts-expect-error there is no setter
     io.path("/other");
     expect(io.path()).toBe("/chat");
+  });
+
+  it("keeps rooms when adapters are replaced", async () => {
+    const object = new FakeObject((io) => void io.on("connection", (socket) => void socket.join("room")));
+    const client = await object.connect();
+    const id = await client.join();
+    class Other extends Adapter {}
+    object.io.adapter(Other);
+    expect(object.io.sockets.adapter).toBeInstanceOf(Other);
+    expect(object.io.sockets.adapter.rooms.get("room")).toEqual(new Set([id]));
   });
 
   it("takes compression flags and sends the same frames", async () => {
