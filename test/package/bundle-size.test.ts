@@ -7,7 +7,7 @@ import { readmeBlock, root } from "./pack.ts";
  * What the README's Worker weighs on the way to Cloudflare, without hono, which an app has anyway. The first bar was
  * 25,000: docs/design.md says what was measured and why it moved. It is there to notice what is added by accident.
  */
-const BUDGET = 35_000;
+const BUDGET = 36_000;
 
 async function bundleSize(contents: string): Promise<number> {
   const { outputFiles } = await build({
