@@ -7,6 +7,8 @@ import type { ObjectRuntime } from "./object-runtime.ts";
 
 /** A replayed listener that has not settled by then goes on unmuted, ms. */
 const REPLAY_LIMIT_MS = 10_000;
+/** A setup function that has not settled by then is no longer waited for, ms. */
+const SETUP_LIMIT_MS = 30_000;
 const META_KEY = "sio_meta";
 
 /**
@@ -62,14 +64,27 @@ export class UserCode<Api> {
       this.#setup = "done";
       return undefined;
     }
-    this.#setupDone = Promise.resolve(done)
-      .catch((error: unknown) => runtime.log("error", "the setup function failed", error))
-      .then(() => {
-        this.#setup = "done";
-        this.#setupDone = undefined;
-      });
+    const settled = Promise.resolve(done).catch((error: unknown) =>
+      runtime.log("error", "the setup function failed", error),
+    );
+    this.#setupDone = this.#atMost(settled).then(() => {
+      this.#setup = "done";
+      this.#setupDone = undefined;
+    });
     runtime.keepAwake(this.#setupDone);
     return this.#setupDone;
+  }
+
+  /** Every wait has an end: else a setup function that hangs would hold each request, and the object in memory. */
+  #atMost(settled: Promise<unknown>): Promise<unknown> {
+    let timer: Parameters<typeof clearTimeout>[0];
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#runtime.log("error", "the setup function has not settled in 30 s and is no longer waited for");
+        resolve();
+      }, SETUP_LIMIT_MS);
+    });
+    return Promise.race([settled, late]).finally(() => clearTimeout(timer));
   }
 
   /** Runs `connection` listeners of the engine for a session that another instance opened. */
