@@ -175,13 +175,14 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       // Run by the page: its socket is a new one, so that nothing but this enters a room when it comes back.
       await bob.page.evaluate(`{
         globalThis.other = io({ forceNew: true, reconnectionDelay: 100 });
-        other.emit("enter", ${JSON.stringify(room)}, "carl", (people) => { globalThis.people = people; });
+        other.emit("enter", ${JSON.stringify(room)}, "carl", (people) => { globalThis.heard = people; });
         other.emit("say", "from the tunnel");
       }`);
       await bob.page.context().setOffline(false);
       expect(await ann.reads("from the tunnel")).toEqual(["carl: from the tunnel"]);
       await bob.shows("connected by WebSocket, upgraded from long-polling");
-      expect(await bob.page.evaluate("people")).toEqual(["ann", "carl"]);
+      await bob.page.waitForFunction("globalThis.heard");
+      expect(await bob.page.evaluate("heard")).toEqual(["ann", "carl"]);
     });
 
     it("takes a person off the list who closes the page", async () => {
