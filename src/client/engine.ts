@@ -179,7 +179,7 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
   }
 
   async function read(): Promise<void> {
-    while (!isUpgrading && state !== "closed") {
+    while (isPolling && !isUpgrading) {
       for (const frame of (await request())?.split("\x1e") ?? []) {
         onFrame(frame);
         // What a packet causes comes before the next packet, above all before a close.
@@ -262,7 +262,7 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
   function close(reason: DisconnectReason, description?: Error): void {
     if (state === "closed") return;
     state = "closed";
-    isUpgrading = false;
+    isPolling = isUpgrading = false;
     clearTimeout(timer);
     abort.abort();
     (socket as WebSocket | undefined)?.close();

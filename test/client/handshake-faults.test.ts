@@ -73,6 +73,21 @@ describe("a handshake that fails", () => {
     expect(server.handshakes).toBe(1);
   });
 
+  it("asks no more by polling once it has fallen back, also when polling would work again", async () => {
+    server.onHandshake = () => (server.handshakes === 1 ? networkError() : undefined);
+    const opened: string[] = [];
+    server.acceptWebSockets(async (peer) => {
+      // Whoever still polls has its answer by then.
+      await fetch(`${server.url}/socket.io/?sid=nobody`, { method: "POST", body: "3" });
+      welcoming(peer);
+    });
+    const socket = connect({});
+    socket.io.engine?.on("open", () => opened.push(socket.io.engine?.transport.name ?? ""));
+    await once(socket, "connect");
+    expect(opened).toEqual(["websocket"]);
+    expect(server.handshakes).toBe(1);
+  });
+
   it("falls back to polling when WebSocket is what fails", async () => {
     server.acceptWebSockets((peer) => peer.close(1011));
     const socket = await connected({ transports: ["websocket", "polling"] });
