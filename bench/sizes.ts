@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { bundleModule } from "../scripts/build-client.ts";
+import { shipModule } from "../scripts/build-client.ts";
 import type { Check } from "./support/check.ts";
 
 const CLIENT_BAR = 4_000;
@@ -29,7 +29,7 @@ export async function benchSizes(): Promise<Check[]> {
     write: false,
   });
   return [
-    toCheck("small client", CLIENT_BAR, await bundleModule()),
+    toCheck("small client", CLIENT_BAR, await shipModule()),
     toCheck("server Worker bundle without hono", SERVER_BAR, outputFiles[0]?.contents ?? ""),
   ];
 }
