@@ -35,7 +35,7 @@ function compressedSize(code: string): number {
 const ROUNDS = 50_000;
 
 /** Where the trials begin. Another number finds another text, some bytes larger or smaller: this one found a small one. */
-const SEED = 11;
+const SEED = 24;
 
 export function shrink(code: string): string {
   const steps = [rename, reorder, rename, reorder, rename];

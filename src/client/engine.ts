@@ -178,9 +178,12 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
     end("transport error", `fetch ${frames ? "write" : "read"} error`, context, context.status);
   }
 
+  /** Ends with the first request that fails: what follows, another transport or nothing, is `end`'s to say. */
   async function read(): Promise<void> {
-    while (isPolling && !isUpgrading) {
-      for (const frame of (await request())?.split("\x1e") ?? []) {
+    while (!isUpgrading) {
+      const body = await request();
+      if (body == null) return;
+      for (const frame of body.split("\x1e")) {
         onFrame(frame);
         // What a packet causes comes before the next packet, above all before a close.
         await 0;
@@ -262,7 +265,9 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
   function close(reason: DisconnectReason, description?: Error): void {
     if (state === "closed") return;
     state = "closed";
-    isPolling = isUpgrading = false;
+    isUpgrading = false;
+    // Closed in the turn that made it, it opens nothing.
+    names.length = 0;
     clearTimeout(timer);
     abort.abort();
     (socket as WebSocket | undefined)?.close();

@@ -73,6 +73,19 @@ describe("a handshake that fails", () => {
     expect(server.handshakes).toBe(1);
   });
 
+  it.each(["polling", "websocket"] as const)(
+    "does not begin when it is called off at once (%s)",
+    async (name) => {
+      const peers: unknown[] = [];
+      server.acceptWebSockets((peer) => peers.push(peer));
+      connect({ transports: [name] }).disconnect();
+      // A connection of that moment would be known by then.
+      await connected();
+      expect(server.handshakes).toBe(1);
+      expect(peers).toEqual([]);
+    },
+  );
+
   it("asks no more by polling once it has fallen back, also when polling would work again", async () => {
     server.onHandshake = () => (server.handshakes === 1 ? networkError() : undefined);
     const opened: string[] = [];
