@@ -25,10 +25,14 @@ type Outcome = { error: ExtendedError | undefined };
 export function connectSocket(nsp: AnyNamespace, client: Client, auth: unknown): Promise<void> | void {
   const restored = restore(nsp, client, auth);
   if (restored === undefined) return admit(nsp, client, auth, undefined);
-  return restored.then(async (session) => {
+  return restored.then(async (found) => {
+    let session = found;
     // Whoever came back with the same secret meanwhile: the last one counts. From the last look on nothing is awaited.
-    for (let rival = findRival(nsp, session); rival !== undefined; rival = findRival(nsp, session))
+    for (let rival = findRival(nsp, session); rival !== undefined; rival = findRival(nsp, session)) {
       await retire(nsp, rival);
+      // What was sent while that took was missed as well.
+      session = await restore(nsp, client, auth);
+    }
     return admit(nsp, client, auth, session);
   });
 }
