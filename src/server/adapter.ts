@@ -217,8 +217,9 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     const client = member.client ?? this.#core.wake(member);
     if (client === undefined) return;
     member.state?.notifyOutgoing(delivery.packet.data as unknown[]);
-    const isSent = client.conn.sendFrames(delivery.frames, delivery.isVolatile);
-    if (isSent && delivery.offset !== undefined) this.#core.recovery?.onSent(member, delivery.offset);
+    client.conn.sendFrames(delivery.frames, delivery.isVolatile);
+    // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
+    if (delivery.offset !== undefined) this.#core.recovery?.onSent(member, delivery.offset);
   }
 
   #list(opts: BroadcastOptions): AnySocket[] {

@@ -153,14 +153,16 @@ export class Recovery {
     offset: string | undefined,
   ): unknown[][] | undefined {
     if (offset !== undefined && !OFFSET.test(offset)) return undefined;
-    if (offset === undefined && first === undefined) return [];
+    // To whom nothing was sent while it was there, everything since its end is news.
+    const start = first ?? (record.at === null ? undefined : toOffset(record.at, 0));
+    if (offset === undefined && start === undefined) return [];
     // Text that is cut at its end sorts right before itself.
-    const from = offset === undefined ? (first as string).slice(0, -1) : offset;
+    const from = offset === undefined ? (start as string).slice(0, -1) : offset;
     const entries = this.#store.since(record.nsp, from);
     if (entries === undefined) return undefined;
     const missed: unknown[][] = [];
     for (const entry of entries) {
-      const isLater = offset !== undefined || entry.offset >= (first as string);
+      const isLater = offset !== undefined || entry.offset >= (start as string);
       if (isLater && isFor(record, entry)) missed.push([...entry.packet, entry.offset]);
     }
     return missed;
@@ -218,8 +220,12 @@ export class Recovery {
       this.#lastMs++;
       this.#count = 0;
     }
-    return this.#lastMs.toString(36).padStart(9, "0") + this.#count.toString(36).padStart(3, "0");
+    return toOffset(this.#lastMs, this.#count);
   }
+}
+
+function toOffset(ms: number, count: number): string {
+  return Math.floor(ms).toString(36).padStart(9, "0") + count.toString(36).padStart(3, "0");
 }
 
 function isFor(record: RecoveryRecord, entry: RecoveryEntry): boolean {

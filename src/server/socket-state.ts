@@ -107,7 +107,9 @@ export class SocketState implements KeptOwner {
     const { stamped, offset } = recovery.stamp(packet);
     const frames = parser.encode(stamped);
     recovery.log(packet, frames, offset, [this.#member.id], []);
-    if (this.#client.conn.sendFrames(frames)) recovery.onSent(this.#member, offset);
+    // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
+    this.#client.conn.sendFrames(frames);
+    recovery.onSent(this.#member, offset);
   }
 
   notifyOutgoing(data: unknown[]): void {

@@ -133,6 +133,24 @@ describe("connection state recovery", () => {
     expect(read(back.frames).events).toEqual([["swallowed", 1]]);
   });
 
+  it.each(["awake", "restarted"])(
+    "tells a client that has received nothing yet what came while it was away (%s)",
+    async (how) => {
+      const { object, client, first } = await withClient();
+      await object.act((io) => io.to("elsewhere").emit("not for her"));
+      if (how === "restarted") {
+        await object.sleep();
+        object.recovery.restartedAt = object.clock.now;
+      }
+      await client.leave();
+      object.clock.now += 5;
+      await object.act((io) => io.emit("missed", 1));
+      const back = await join(await object.connect(), { pid: first.pid });
+      expect(back.sid).toBe(first.sid);
+      expect(read(back.frames).events).toEqual([["missed", 1]]);
+    },
+  );
+
   it("closes the old connection of a client that comes back before its end was noticed", async () => {
     const { notes, object, client, first } = await withClient();
     await object.act((io) => io.emit("seen"));
@@ -193,10 +211,13 @@ describe("connection state recovery", () => {
     const back = await object.connect();
     expect(await back.ask(`0{"pid":"${first.pid}"}`)).toEqual([]);
     expect(notes).toEqual([]);
+    await object.act((io) => io.to("room").emit("meanwhile"));
     resume();
     await object.settle();
     expect(notes[0]).toBe("transport close");
-    expect(back.take()).toEqual([`40{"sid":"${first.sid}","pid":"${first.pid}"}`]);
+    const frames = back.take();
+    expect(frames.at(-1)).toBe(`40{"sid":"${first.sid}","pid":"${first.pid}"}`);
+    expect(read(frames.slice(0, -1)).events).toEqual([["meanwhile"]]);
     expect([impatient.isOpen, back.isOpen]).toEqual([false, true]);
     expect(whereabouts(object)).toEqual(aloneInRoom(first.sid));
     await object.act((io) => io.to("room").emit("news"));
