@@ -1,7 +1,7 @@
 import { io, type Socket } from "socket.io-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Running } from "../support/app.ts";
-import { type Mode, modeOptions, upgraded } from "../support/clients.ts";
+import { connected, type Mode, modeOptions, upgraded } from "../support/clients.ts";
 import { start, targets } from "../support/targets.ts";
 import { Inbox, within } from "../support/within.ts";
 
@@ -35,8 +35,8 @@ class Page {
    * its ping timeout, and an object is not evicted while an upgrade is under way.
    */
   async settled(): Promise<void> {
-    const { connected, io } = this.socket;
-    if (!connected) await within(new Promise<void>((resolve) => this.#whenClosed(resolve)), "end");
+    const { connected: isConnected, io } = this.socket;
+    if (!isConnected) await within(new Promise<void>((resolve) => this.#whenClosed(resolve)), "end");
     else if (io.opts.transports === undefined || io.opts.transports.length > 1) await upgraded(this.socket);
   }
 
@@ -111,6 +111,20 @@ describe.each(targets)("the last step of the official tutorial on %s", (target) 
           for (const page of [ann, bob, cat]) expect(page.heard.unread).toEqual([]);
         },
       );
+
+      it("tells a page that had heard nothing before it lost its connection what it missed", async () => {
+        const ann = open("ann", "websocket");
+        const bob = open("bob", "websocket");
+        for (const { socket } of [ann, bob]) await connected(socket);
+        await interrupt();
+        for (const { socket } of [ann, bob]) await connected(socket);
+        bob.socket.io.engine.close();
+        ann.say("one");
+        for (const page of [ann, bob]) await page.hears("1 one");
+        ann.say("two");
+        for (const page of [ann, bob]) await page.hears("2 two");
+        expect(bob.heard.unread).toEqual([]);
+      });
 
       it("brings a page back that lost its connection, with what it missed", async () => {
         const ann = open("ann", "websocket");
