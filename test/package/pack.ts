@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -89,4 +91,19 @@ export async function readmeBlock(language: string): Promise<string> {
   const block = readme.match(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``))?.[1];
   if (block === undefined) throw new Error(`README.md has no ${language} block`);
   return block;
+}
+
+/** Bytes of a Worker on its way to Cloudflare, minified and compressed, without hono. */
+export async function bundleSize(contents: string): Promise<number> {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: root, loader: "ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*", "hono", "hono/*"],
+    write: false,
+  });
+  return gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
 }
