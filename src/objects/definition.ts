@@ -19,7 +19,8 @@ export interface LayerHost {
   log(level: "warn" | "error", message: string, error?: unknown): void;
   keepAwake(promise: Promise<unknown>): void;
   ready(): void | Promise<void>;
-  sleeping(): Iterable<{ readonly sid: SessionId; readonly stored: unknown }>;
+  /** Shows what is stored of each session that is not in memory; `visit` must bring none there. */
+  visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
   session(sid: SessionId): Session | undefined;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */
   ghost(sid: SessionId): Session;

@@ -46,8 +46,8 @@ export class Heartbeat<Api> {
   next(now: number): number {
     const { table, rules, ticker, layer } = this.#runtime;
     let next = layer.nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
-    for (const { session } of table.asleep()) {
-      next = Math.min(next, nextTickAt(fromStored(session.state), now, rules));
+    for (const { state } of table.asleep()) {
+      next = Math.min(next, nextTickAt(fromStored(state), now, rules));
     }
     for (const { session } of table.live()) next = Math.min(next, this.nextFor(session, now));
     // What has failed is due still: at once again, it would fail without end.
@@ -71,11 +71,11 @@ export class Heartbeat<Api> {
     else session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness });
   }
 
-  #tickAsleep({ sid, socket, session }: Sleeper, now: number, lateness: number): void {
+  #tickAsleep(sleeper: Sleeper, now: number, lateness: number): void {
     const { table, store, rules, ctx } = this.#runtime;
-    const state = fromStored(session.state);
-    const isIdle = state.phase === "open" && session.record === undefined;
-    if (this.#isIdleTooLong(state.openedAt, isIdle, now)) {
+    const { sid, socket } = sleeper;
+    const state = fromStored(sleeper.state);
+    if (this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now)) {
       table.get(sid)?.session.close();
       return;
     }
@@ -94,13 +94,15 @@ export class Heartbeat<Api> {
       table.get(sid)?.session.dispatch({ type: "tick", now, pongedAt, lateness });
       return;
     }
+    const session = table.read(sleeper);
+    if (session === undefined) return;
     const changed = { ...session, state: toStored(state) };
     if (socket === undefined) store.writePolling(changed);
     else {
       for (const effect of effects) if (effect.type === "write") sendAll(socket, effect.frames);
       store.writeSocket(socket, changed);
     }
-    table.update(sid, changed);
+    sleeper.state = changed.state;
   }
 
   #isIdleTooLong(openedAt: number, isIdle: boolean, now: number): boolean {

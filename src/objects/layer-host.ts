@@ -25,9 +25,7 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, userCode: User
     log: (level, message, error) => runtime.log(level, message, error),
     keepAwake: (promise) => runtime.keepAwake(promise),
     ready: () => userCode.ready(),
-    *sleeping() {
-      for (const { sid, session } of runtime.table.asleep()) yield { sid, stored: session.record };
-    },
+    visitSleeping: (visit) => runtime.table.visitRecords(visit),
     session: (sid) => runtime.table.get(sid)?.session,
     ghost: (sid) => runtime.table.ghost(sid),
     toBinary: (bytes) => runtime.toBinary(bytes),

@@ -2,18 +2,38 @@ import type { SessionDirectory, SessionLayer } from "../engine/engine.ts";
 import { pingedBefore } from "../engine/heartbeat.ts";
 import { toRequest } from "../engine/request.ts";
 import { Session } from "../engine/session.ts";
-import { createState, fromStored, type TransportName, type WaitingPoll } from "../engine/state.ts";
+import {
+  createState,
+  fromStored,
+  type StoredState,
+  type TransportName,
+  type WaitingPoll,
+} from "../engine/state.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
 import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
 
-/** A session that is stored and not in memory. */
+/**
+ * A session that is stored and not in memory. Only what a tick asks of everybody is kept: thousands of whole attachments
+ * held at once cost more to collect than one costs to read again.
+ */
 export interface Sleeper {
   readonly sid: SessionId;
   /** Undefined for a session that polls. */
   readonly socket: WebSocket | undefined;
-  readonly session: StoredSession;
+  state: StoredState;
+  /** Its client has joined no namespace. */
+  readonly isIdle: boolean;
 }
+
+/** Where a session was found, and what is written down of it. */
+interface Found {
+  readonly session: StoredSession;
+  readonly socket: WebSocket | undefined;
+}
+
+/** Shown what the layer above keeps of a session. */
+export type RecordVisitor = (sid: SessionId, record: unknown) => void;
 
 /**
  * The sessions of one object: those in memory, and those that sleep in attachments and rows.
@@ -74,8 +94,12 @@ export class SessionTable implements SessionDirectory {
   get(sid: string): Carrier | undefined {
     const live = this.#live.get(sid);
     if (live !== undefined) return live;
-    const sleeper = this.#asleep === undefined ? this.#find(sid) : this.#asleep.get(sid);
-    return sleeper === undefined ? undefined : this.#load(sleeper);
+    if (this.#asleep === undefined) {
+      const found = this.#find(sid);
+      return found && this.#load(found);
+    }
+    const sleeper = this.#asleep.get(sid);
+    return sleeper && this.#wake(sleeper);
   }
 
   /** The session that a socket concerns, loaded if need be. */
@@ -92,15 +116,11 @@ export class SessionTable implements SessionDirectory {
 
   #loadOf(socket: WebSocket, role: NonNullable<SocketRole>): Carrier | undefined {
     const session = this.#host.store.sessionOf(role);
-    if (session === undefined) return this.get(role.sid);
-    return this.#load({ sid: role.sid as SessionId, socket, session });
+    return session === undefined ? this.get(role.sid) : this.#load({ session, socket });
   }
 
   has(sid: string): boolean {
-    return (
-      this.#live.has(sid) ||
-      (this.#asleep === undefined ? this.#find(sid) !== undefined : this.#asleep.has(sid))
-    );
+    return this.#live.has(sid) || (this.#asleep?.has(sid) ?? this.#find(sid) !== undefined);
   }
 
   forget(sid: string): void {
@@ -113,7 +133,7 @@ export class SessionTable implements SessionDirectory {
   }
 
   *all(): Iterable<Session> {
-    for (const sleeper of [...this.#sleepers().values()]) this.#load(sleeper);
+    for (const sleeper of this.asleep()) this.#wake(sleeper);
     for (const carrier of [...this.#live.values()]) yield carrier.session;
   }
 
@@ -126,10 +146,19 @@ export class SessionTable implements SessionDirectory {
     return [...this.#sleepers().values()];
   }
 
-  /** A session that sleeps was written down anew. */
-  update(sid: SessionId, session: StoredSession): void {
-    const sleeper = this.#asleep?.get(sid);
-    if (sleeper !== undefined) this.#asleep?.set(sid, { ...sleeper, session });
+  /** What is written down of a sleeper; undefined when it has just gone. */
+  read({ sid, socket }: Sleeper): StoredSession | undefined {
+    const { store } = this.#host;
+    return socket === undefined ? store.readPolling(sid) : store.sessionOf(store.roleOf(socket));
+  }
+
+  /** Shows each sleeper without bringing any into memory. `visit` must not either. */
+  visitRecords(visit: RecordVisitor): void {
+    if (this.#asleep === undefined) {
+      this.#asleep = this.#findAll(visit);
+      return;
+    }
+    for (const sleeper of this.asleep()) visit(sleeper.sid, this.read(sleeper)?.record);
   }
 
   isEmpty(): boolean {
@@ -149,40 +178,47 @@ export class SessionTable implements SessionDirectory {
     return this.#asleep;
   }
 
-  #findAll(): Map<string, Sleeper> {
-    const { ctx, store } = this.#host;
+  /** In the order in which they came. */
+  #findAll(visit?: RecordVisitor): Map<string, Sleeper> {
+    const { ctx, persists, store } = this.#host;
     const found = new Map<string, Sleeper>();
-    if (!this.#host.persists) return found;
-    // Newest first is how the runtime lists them; we keep the order in which they came.
+    if (!persists) return found;
+    const add = (session: StoredSession, socket: WebSocket | undefined) => {
+      const { record, state } = session;
+      const sid = session.sid as SessionId;
+      if (this.#live.has(sid)) return;
+      found.set(sid, { sid, socket, state, isIdle: record === undefined && state.phase === "open" });
+      visit?.(sid, record);
+    };
+    // The runtime lists the newest first. Which of them are open is not asked, since that takes half as long as reading
+    // them: one that has closed is a session until its close event, as it would be in memory.
     for (const socket of ctx.getWebSockets().reverse()) {
-      if (socket.readyState !== WebSocket.OPEN) continue;
-      const role = store.roleOf(socket);
-      const session = store.sessionOf(role);
-      if (session !== undefined) this.#addSleeper(found, session, socket);
+      const session = store.sessionOf(store.roleOf(socket));
+      if (session !== undefined) add(session, socket);
     }
-    for (const session of store.allPolling()) this.#addSleeper(found, session, undefined);
+    for (const session of store.allPolling()) add(session, undefined);
     return found;
   }
 
-  #addSleeper(found: Map<string, Sleeper>, session: StoredSession, socket: WebSocket | undefined): void {
-    if (this.#live.has(session.sid)) return;
-    found.set(session.sid, { sid: session.sid as SessionId, socket, session });
-  }
-
-  #find(sid: string): Sleeper | undefined {
-    const { ctx, store } = this.#host;
-    if (!this.#host.persists) return undefined;
+  /** Looks for one session without knowing the others. */
+  #find(sid: string): Found | undefined {
+    const { ctx, persists, store } = this.#host;
+    if (!persists) return undefined;
     for (const socket of ctx.getWebSockets(socketTag(sid))) {
       const session = store.sessionOf(store.roleOf(socket));
-      if (session !== undefined && socket.readyState === WebSocket.OPEN) {
-        return { sid: sid as SessionId, socket, session };
-      }
+      if (session !== undefined) return { session, socket };
     }
     const session = store.readPolling(sid);
-    return session === undefined ? undefined : { sid: sid as SessionId, socket: undefined, session };
+    return session && { session, socket: undefined };
   }
 
-  #load({ sid, socket, session: stored }: Sleeper): Carrier {
+  #wake(sleeper: Sleeper): Carrier | undefined {
+    const session = this.read(sleeper);
+    return session && this.#load({ session, socket: sleeper.socket });
+  }
+
+  #load({ session: stored, socket }: Found): Carrier {
+    const sid = stored.sid as SessionId;
     const fixed = JSON.parse(stored.fixed) as FixedPart;
     const carrier = new Carrier(this.#host, fixed, stored);
     const state = fromStored(stored.state);

@@ -7,7 +7,7 @@ export { Namespace } from "./namespace.ts";
 export type { RecoveryOptions, ServerOptions, SocketOptions } from "./options.ts";
 export { ParentNamespace } from "./parent-namespace.ts";
 export type { ParserOption } from "./parser.ts";
-export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost, SleepingSession } from "./ports.ts";
+export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
 export { type NamespaceMatcher, Server } from "./server.ts";
 export { Socket } from "./socket.ts";
 export type { BroadcastFlags, DisconnectReason, ExtendedError, Room, SocketId } from "./socket-types.ts";

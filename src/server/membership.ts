@@ -143,12 +143,12 @@ export class MembershipBook {
   complete(): void {
     if (this.#isComplete) return;
     this.#isComplete = true;
-    for (const { sid, stored } of this.#host.sleeping()) {
+    this.#host.visitSleeping((sid, stored) => {
       for (const record of fromStored(stored)?.sockets ?? []) {
         const { members } = this.of(record.nsp);
         if (!members.has(record.id)) members.set(record.id, new Member(sid, record));
       }
-    }
+    });
     for (const membership of this.#memberships.values()) membership.index();
   }
 

@@ -3,13 +3,6 @@ import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
 
-/** A session that is stored and not in memory. */
-export interface SleepingSession {
-  readonly sid: SessionId;
-  /** What `SessionConsumer.record` gave when it was last saved. */
-  readonly stored: unknown;
-}
-
 /** What the server needs of the object that it lives in. */
 export interface ServerHost {
   readonly engine: Engine;
@@ -27,8 +20,11 @@ export interface ServerHost {
   keepAwake(promise: Promise<unknown>): void;
   /** Runs the setup function unless it has run. */
   ready(): void | Promise<void>;
-  /** The sessions that are stored and not in memory, to build membership from. Makes no session. */
-  sleeping(): Iterable<SleepingSession>;
+  /**
+   * Shows the sessions that are stored and not in memory, to build membership from; `visit` must bring none there.
+   * `stored` is what `SessionConsumer.record` gave when it was last saved, read for this call: what is kept of it lives on.
+   */
+  visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
   /** A session of this object, brought into memory if need be; undefined when it is gone. */
   session(sid: SessionId): Session | undefined;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */

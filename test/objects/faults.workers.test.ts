@@ -46,6 +46,11 @@ class Witnesses {
     await this.#polling.live();
   }
 
+  /** So many packets have come for each. */
+  async hear(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await Promise.all([this.#socket.hear(), this.#polling.hear()]);
+  }
+
   /** Nothing has come for them, and they are served; nobody else is there any more. */
   async expectAlone(): Promise<void> {
     expect(await this.#socket.ask("sync")).toEqual(["43[]"]);
@@ -306,6 +311,37 @@ describe.each(["awake", "asleep"])("a client that vanishes (object %s)", (state)
       expect(logged).toEqual([]);
     },
   );
+});
+
+describe.each(["awake", "asleep"])("clients that vanish in one moment (object %s)", (state) => {
+  it("each leave once, though the others are told of it who are as good as gone", async () => {
+    const left: string[] = [];
+    const object = new TalkObject(`together ${state}`, (io) => {
+      io.on("connection", (socket) => {
+        socket.on("sync", (ack) => ack());
+        socket.on("disconnect", (reason) => {
+          io.emit("left", socket.id, io.engine.clientsCount);
+          left.push(`${socket.id} ${reason}`);
+        });
+      });
+    });
+    const witnesses = await Witnesses.gather(object);
+    const ids: string[] = [];
+    const clients: SocketClient[] = [];
+    for (let i = 0; i < 20; i++) {
+      const client = await joinedSocket(object);
+      ids.push(JSON.parse((await client.text()).slice(2)).sid);
+      clients.push(client);
+    }
+    if (state === "asleep") await object.sleep();
+    for (const { socket } of clients) socket.close();
+    await vi.waitFor(() => expect(left).toHaveLength(20));
+    expect(left.toSorted()).toEqual(ids.map((id) => `${id} transport close`).toSorted());
+    await witnesses.hear(20);
+    await witnesses.expectAlone();
+    expect(left).toHaveLength(20);
+    expect(logged).toEqual([]);
+  });
 });
 
 describe("an alarm in which something throws", () => {

@@ -387,9 +387,9 @@ export class FakeObject {
         this.logs.push(`${level}: ${message}${error ? `: ${String(error)}` : ""}`),
       keepAwake: (promise) => this.keepAwake(promise),
       ready: () => this.ready(),
-      *sleeping() {
+      visitSleeping(visit) {
         for (const [sid, stored] of object.#stored) {
-          if (!object.#sessions.has(sid)) yield { sid, stored: structuredClone(stored) };
+          if (!object.#sessions.has(sid)) visit(sid, structuredClone(stored));
         }
       },
       session: (sid) => this.#load(sid) as unknown as Session | undefined,
