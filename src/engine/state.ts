@@ -85,44 +85,55 @@ export function createState(protocol: 3 | 4, transport: TransportName, now: numb
   };
 }
 
-/** The part of a state that is worth writing down, without what belongs to an instance of the object. */
+/**
+ * The part of a state that is worth writing down, without what belongs to an instance of the object. What is as it is
+ * for most sessions is left out: thousands of these are read at once, and every property takes its time.
+ */
 export interface StoredState {
-  readonly protocol: 3 | 4;
-  readonly phase: "open" | "closing";
+  /** 4, if left out. */
+  readonly protocol?: 3;
+  /** Open, if left out. */
+  readonly phase?: "closing";
   readonly transport: TransportName;
-  readonly queue: readonly Frame[];
+  readonly queue?: readonly Frame[];
   readonly openedAt: number;
-  readonly pingedAt: number;
-  readonly pongedAt: number;
-  readonly absentSince: number;
-  readonly closeBy: number;
+  readonly pingedAt?: number;
+  readonly pongedAt?: number;
+  readonly absentSince?: number;
+  readonly closeBy?: number;
 }
 
 export function toStored(state: SessionState): StoredState {
-  const isPolling = state.transport === "polling";
-  return {
-    protocol: state.protocol,
-    phase: state.phase === "closing" ? "closing" : "open",
-    transport: state.transport,
-    queue: state.queue,
-    openedAt: state.openedAt,
-    pingedAt: isPolling ? 0 : state.pingedAt,
-    pongedAt: isPolling ? 0 : state.pongedAt,
-    absentSince: state.absentSince,
-    closeBy: state.closeBy,
-  };
+  const { absentSince, closeBy, openedAt, phase, pingedAt, pongedAt, protocol, queue, transport } = state;
+  const stored: { -readonly [Key in keyof StoredState]: StoredState[Key] } = { transport, openedAt };
+  if (protocol === 3) stored.protocol = protocol;
+  if (phase === "closing") stored.phase = phase;
+  if (queue.length > 0) stored.queue = queue;
+  if (transport === "websocket") {
+    if (pingedAt !== 0) stored.pingedAt = pingedAt;
+    if (pongedAt !== 0) stored.pongedAt = pongedAt;
+  }
+  if (absentSince !== 0) stored.absentSince = absentSince;
+  if (closeBy !== 0) stored.closeBy = closeBy;
+  return stored;
 }
 
 export function fromStored(stored: StoredState): SessionState {
-  const queue = [...stored.queue];
+  const queue = [...(stored.queue ?? [])];
   return {
+    protocol: 4,
+    phase: "open",
+    candidate: "none",
+    poll: null,
+    pingedAt: 0,
+    pongedAt: 0,
+    seenAt: 0,
+    absentSince: 0,
+    closeBy: 0,
+    unansweredBytes: 0,
     ...stored,
     queue,
     queuedBytes: byteLength(queue),
-    candidate: "none",
-    poll: null,
-    seenAt: 0,
-    unansweredBytes: 0,
   };
 }
 

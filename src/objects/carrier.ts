@@ -62,7 +62,7 @@ export class Carrier implements SessionLink {
     this.fixed = fixed;
     this.#fixedJson = stored?.fixed ?? JSON.stringify(fixed);
     this.#hasRow = stored?.state.transport === "polling";
-    this.#writtenFrames = stored?.state.queue.length ?? 0;
+    this.#writtenFrames = stored?.state.queue?.length ?? 0;
   }
 
   get rules(): SessionRules {
@@ -209,7 +209,7 @@ export class Carrier implements SessionLink {
       k: "s",
       sid: session.id,
       fixed: this.#fixedJson,
-      state: isHeavy ? { ...state, queue: [] } : state,
+      state: isHeavy ? { ...state, queue: undefined } : state,
       record: session.consumer?.record(),
       // Should the instance die now, the session ends with it: its client must not wait or miss packets in silence.
       // A WebSocket dies with the instance anyway.

@@ -187,7 +187,7 @@ export class SessionTable implements SessionDirectory {
       const { record, state } = session;
       const sid = session.sid as SessionId;
       if (this.#live.has(sid)) return;
-      found.set(sid, { sid, socket, state, isIdle: record === undefined && state.phase === "open" });
+      found.set(sid, { sid, socket, state, isIdle: record === undefined && state.phase === undefined });
       visit?.(sid, record);
     };
     // The runtime lists the newest first. Which of them are open is not asked, since that takes half as long as reading

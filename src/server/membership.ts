@@ -1,7 +1,7 @@
 import type { SessionId } from "../shared/ids.ts";
 import type { Client } from "./client.ts";
 import type { ServerHost } from "./ports.ts";
-import { fromStored, type SocketRecord } from "./records.ts";
+import { fromStored, type SocketRecord, toLean } from "./records.ts";
 import type { SocketState } from "./socket-state.ts";
 
 /**
@@ -42,7 +42,7 @@ export class Member {
     const { at, record, rooms, state } = this;
     if (record === undefined) return undefined;
     const kept = state === undefined ? record.kept : state.toKept();
-    return { ...record, at, rooms: [...rooms], kept };
+    return toLean({ ...record, at, rooms: [...rooms], kept });
   }
 }
 

@@ -227,7 +227,8 @@ export class SocketState implements KeptOwner {
   toKept(): KeptRecord | undefined {
     if (this.#kept === undefined)
       return this.#core.host.hibernation ? this.#member.record?.kept : { data: this.#plainData };
-    return this.#kept.record();
+    const kept = this.#kept.record();
+    return Object.keys(kept).length === 0 ? undefined : kept;
   }
 
   /** Looks for what no proxy saw: its handlers may hold a Map that they were given long ago. */
