@@ -17,6 +17,9 @@ export interface SessionConsumer {
   isIdle?(): boolean;
 }
 
+/** What of a session is not written down yet: frames that a poll may take before they have to be, its state, or all of it. */
+export type Change = "queue" | "state" | "record";
+
 /** The platform below a session. */
 export interface SessionLink {
   readonly rules: SessionRules;
@@ -28,8 +31,8 @@ export interface SessionLink {
   /** The last pong the runtime answered for this session by itself, ms. */
   pongedAt(session: Session): number;
   carryOut(session: Session, effect: PlatformEffect): void;
-  /** Flush, and save if something `changed`, once, at the end of this turn. */
-  touched(session: Session, changed: boolean): void;
+  /** Flush, and save what has changed, once, at the end of this turn. */
+  touched(session: Session, change: Change): void;
   /** Runs the user's setup and `connection` listeners for a session that another instance opened. */
   resume(session: Session): void | Promise<void>;
   toBinary(bytes: Uint8Array): Uint8Array;

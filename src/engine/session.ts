@@ -125,13 +125,13 @@ export class Session extends EventEmitter<SessionEvents> {
   close(discard = false): this {
     this.#isLetGo = this.#held === null;
     this.dispatch({ type: "close", discard, now: this.#link.now() });
-    this.#link.touched(this, false);
+    this.#link.touched(this, "queue");
     return this;
   }
 
   /** What `consumer.record()` gives has changed: it is saved at the end of this turn. */
   changed(): void {
-    if (this.state.phase !== "closed") this.#link.touched(this, true);
+    if (this.state.phase !== "closed") this.#link.touched(this, "record");
   }
 
   /** What `consumer.isBusy()` answers may have changed. */
@@ -199,10 +199,10 @@ export class Session extends EventEmitter<SessionEvents> {
         this.#link.carryOut(this, effect);
         return;
       case "save":
-        this.#link.touched(this, true);
+        this.#link.touched(this, "state");
         return;
       case "queued":
-        this.#link.touched(this, false);
+        this.#link.touched(this, "queue");
         return;
       case "report":
         this.#report(effect.event);

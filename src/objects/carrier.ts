@@ -2,7 +2,7 @@ import type { Frame } from "../codec/index.ts";
 import type { Effect } from "../engine/effects.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Session } from "../engine/session.ts";
-import type { PlatformEffect, SessionLink } from "../engine/session-ports.ts";
+import type { Change, PlatformEffect, SessionLink } from "../engine/session-ports.ts";
 import { type SessionRules, toStored } from "../engine/state.ts";
 import { toPayload } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";
@@ -45,11 +45,10 @@ export class Carrier implements SessionLink {
   /** A POST is being read. */
   isPosting = false;
   pollAnswer: PollAnswer | undefined;
-  /** Something of what is written down has changed. */
-  isDirty = false;
-
   readonly #host: CarrierHost;
   #fixedJson: string;
+  /** What has changed since it was written down last. */
+  #unsaved: Change | undefined;
   #candidateB64 = false;
   /** Frames in the row, so that emptying a queue that was never written costs nothing. */
   #writtenFrames = 0;
@@ -61,6 +60,7 @@ export class Carrier implements SessionLink {
     this.#host = host;
     this.fixed = fixed;
     this.#fixedJson = stored?.fixed ?? JSON.stringify(fixed);
+    this.#unsaved = stored === undefined ? "record" : undefined;
     this.#hasRow = stored?.state.transport === "polling";
     this.#writtenFrames = stored?.state.queue?.length ?? 0;
   }
@@ -90,8 +90,8 @@ export class Carrier implements SessionLink {
     return this.#host.ctx.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
   }
 
-  touched(_session: Session, changed: boolean): void {
-    if (changed) this.isDirty = true;
+  touched(_session: Session, change: Change): void {
+    if (change !== "queue" && this.#unsaved !== "record") this.#unsaved = change;
     this.#host.touch(this);
   }
 
@@ -173,10 +173,12 @@ export class Carrier implements SessionLink {
     const { state } = this.session;
     if (!this.#host.persists || state.phase === "closed") return;
     const isQueueWritten = state.queue.length === 0 && this.#writtenFrames === 0;
-    if (!this.isDirty && isQueueWritten) return;
-    this.isDirty = false;
+    const unsaved = this.#unsaved;
+    if (unsaved === undefined && isQueueWritten) return;
+    this.#unsaved = undefined;
     if (state.transport === "websocket") {
-      if (this.socket !== null) this.#host.store.writeSocket(this.socket, this.#toStored());
+      const { socket } = this;
+      if (socket !== null) this.#host.store.writeSocket(socket, this.#toStored(), unsaved === "state");
       return;
     }
     const isHeavy = state.queuedBytes > LARGEST_WRITTEN_QUEUE;
@@ -226,7 +228,7 @@ export class Carrier implements SessionLink {
       this.fixed = { ...this.fixed, b64: this.#candidateB64 };
       this.#fixedJson = JSON.stringify(this.fixed);
     }
-    this.isDirty = true;
+    this.#unsaved = "record";
     this.#deleteRow();
   }
 

@@ -100,7 +100,7 @@ export class Heartbeat<Api> {
     if (socket === undefined) store.writePolling(changed);
     else {
       for (const effect of effects) if (effect.type === "write") sendAll(socket, effect.frames);
-      store.writeSocket(socket, changed);
+      store.writeSocket(socket, changed, true);
     }
     sleeper.state = changed.state;
   }

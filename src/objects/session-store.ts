@@ -29,8 +29,8 @@ export interface FixedPart {
 /** What the attachment of a socket says about it. Null: it concerns nobody any more. */
 export type SocketRole =
   | StoredSession
-  /** A session whose state is too large for an attachment, and lies in a row. */
-  | { readonly v: 1; readonly k: "o"; readonly sid: string }
+  /** A session that is too large for an attachment: all of it but what each ping changes lies in a row. */
+  | { readonly v: 1; readonly k: "o"; readonly sid: string; readonly state: StoredState }
   /** A WebSocket that may take over a polling session. */
   | { readonly v: 1; readonly k: "c"; readonly sid: string }
   /** The channel of a waiting poll. */
@@ -42,6 +42,9 @@ export type SocketRole =
       readonly limit: number;
     }
   | null;
+
+/** What of a session lies in a row because an attachment could not hold it. */
+type OverflowRow = Omit<StoredSession, "state">;
 
 /** More than a row may hold in production (2 MB), or structured clone can hold. */
 export class StateTooLarge extends Error {}
@@ -73,20 +76,25 @@ export class SessionStore {
     if (role?.k === "s") return role;
     if (role?.k !== "o") return undefined;
     this.#overflowing.add(role.sid);
-    return this.#ctx.storage.kv.get<StoredSession>(OVERFLOW + role.sid);
+    const row = this.#ctx.storage.kv.get<OverflowRow>(OVERFLOW + role.sid);
+    return row && { ...row, state: role.state };
   }
 
-  /** @throws StateTooLarge */
-  writeSocket(socket: WebSocket, session: StoredSession): void {
-    if (trySerialize(socket, session)) {
-      if (this.#overflowing.delete(session.sid)) this.#ctx.storage.kv.delete(OVERFLOW + session.sid);
-      return;
+  /** `isOnlyState`: nothing else has changed, so that a row need not be written anew. @throws StateTooLarge */
+  writeSocket(socket: WebSocket, session: StoredSession, isOnlyState: boolean): void {
+    const { state, ...row } = session;
+    const { sid } = row;
+    const key = OVERFLOW + sid;
+    if (!(isOnlyState && this.#overflowing.has(sid))) {
+      if (trySerialize(socket, session)) {
+        if (this.#overflowing.delete(sid)) this.#ctx.storage.kv.delete(key);
+        return;
+      }
+      if (estimateBytes(row) > MAX_ROW_BYTES) throw new StateTooLarge();
+      this.#ctx.storage.kv.put(key, row satisfies OverflowRow);
+      this.#overflowing.add(sid);
     }
-    if (estimateBytes(session) > MAX_ROW_BYTES) throw new StateTooLarge();
-    this.#ctx.storage.kv.put(OVERFLOW + session.sid, session);
-    if (this.#overflowing.has(session.sid)) return;
-    this.#overflowing.add(session.sid);
-    socket.serializeAttachment({ v: 1, k: "o", sid: session.sid } satisfies SocketRole);
+    socket.serializeAttachment({ v: 1, k: "o", sid, state } satisfies SocketRole);
   }
 
   /** Empties a socket's attachment: it belongs to no session from here on. */

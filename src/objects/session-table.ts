@@ -60,7 +60,6 @@ export class SessionTable implements SessionDirectory {
     const state = createState(fixed.protocol, transport, fixed.openedAt);
     carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier);
     if (socket !== null) this.attach(carrier, socket);
-    carrier.isDirty = true;
     this.#live.set(sid, carrier);
     this.#atMost++;
     return carrier;

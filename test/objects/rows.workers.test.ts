@@ -179,6 +179,43 @@ describe.each(["awake", "asleep"])("rows of Socket.IO, in an object that is %s b
     expect(await rows(object)).toEqual(["put sio_s", "put sio_s", "delete sio_s"]);
   });
 
+  it("one a change of what does not fit an attachment, and none for its pings and messages", async () => {
+    const object = new TalkObject(`rows large ${state}`, (io) => {
+      io.on("connection", (socket) => {
+        socket.on("keep", (size, done) => {
+          socket.data.text = "x".repeat(size);
+          done();
+        });
+        socket.on("kept", (done) => done(socket.data.text.length));
+      });
+    });
+    const clock = new Clock();
+    await clock.attach(object);
+    const client = await object.join();
+    await rows(object);
+    for (const size of [20_000, 30_000]) {
+      await between(object);
+      expect(await client.ask("keep", size)).toEqual(["43[]"]);
+      expect(await rows(object)).toEqual(["put sio_o"]);
+    }
+    for (const ms of [22_500, 45_000]) {
+      clock.set(ms);
+      await between(object);
+      await runDurableObjectAlarm(object.stub);
+      await client.live();
+      expect(await rows(object)).toEqual(["alarm"]);
+      await between(object);
+      expect(await client.ask("kept")).toEqual(["43[30000]"]);
+      expect(await rows(object)).toEqual([]);
+    }
+    await between(object);
+    expect(await client.ask("keep", 10)).toEqual(["43[]"]);
+    expect(await rows(object)).toEqual(["delete sio_o"]);
+    await between(object);
+    expect(await client.ask("kept")).toEqual(["43[10]"]);
+    clock.stop();
+  });
+
   it("one a turn that sends, with recovery on, and one more for a client's first", async () => {
     const object = new TalkObject(
       `rows recovery ${state}`,

@@ -62,7 +62,7 @@ describe("what a session keeps", () => {
     const large = { text: "x".repeat(20_000) };
     await keepIn(object, client.sid, large);
     expect(await object.sessionRows()).toEqual([`sio_o:${client.sid}`]);
-    expect(await object.roles()).toEqual([{ v: 1, k: "o", sid: client.sid }]);
+    expect(await object.roles()).toEqual([{ v: 1, k: "o", sid: client.sid, state: expect.any(Object) }]);
     await object.sleep();
     expect(await storedOf(object, client.sid)).toEqual(large);
     expect(await client.echo("hello")).toBe("4hello");
