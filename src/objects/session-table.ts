@@ -140,15 +140,18 @@ export class SessionTable implements SessionDirectory {
     return [...this.#live.values()];
   }
 
-  /** Those that are not in memory, without bringing them there. */
-  asleep(): Iterable<Sleeper> {
-    return [...this.#sleepers().values()];
+  /** Those that are not in memory, without bringing them there. One that is loaded before its turn is left out. */
+  *asleep(): Iterable<Sleeper> {
+    const sleepers = this.#sleepers();
+    for (const sleeper of [...sleepers.values()]) if (sleepers.has(sleeper.sid)) yield sleeper;
   }
 
-  /** What is written down of a sleeper; undefined when it has just gone. */
+  /** What is written down of a sleeper; undefined when that has been removed, and the sleeper with it. */
   read({ sid, socket }: Sleeper): StoredSession | undefined {
     const { store } = this.#host;
-    return socket === undefined ? store.readPolling(sid) : store.sessionOf(store.roleOf(socket));
+    const session = socket === undefined ? store.readPolling(sid) : store.sessionOf(store.roleOf(socket));
+    if (session === undefined) this.#asleep?.delete(sid);
+    return session;
   }
 
   /** Shows each sleeper without bringing any into memory. `visit` must not either. */
@@ -186,7 +189,7 @@ export class SessionTable implements SessionDirectory {
       const { record, state } = session;
       const sid = session.sid as SessionId;
       if (this.#live.has(sid)) return;
-      found.set(sid, { sid, socket, state, isIdle: record === undefined && state.phase === undefined });
+      found.set(sid, { sid, socket, state, isIdle: record === undefined && state.phase !== "closing" });
       visit?.(sid, record);
     };
     // The runtime lists the newest first. Which of them are open is not asked, since that takes half as long as reading

@@ -1,0 +1,209 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Session } from "../../src/engine/session.ts";
+import type { StoredSession } from "../../src/objects/session-store.ts";
+import type { Server } from "../../src/server/index.ts";
+import { Clock } from "./clock.ts";
+import { type SocketClient, TestObject } from "./support.ts";
+import { TalkObject } from "./talk.ts";
+
+let clock: Clock;
+let logged: string[];
+
+beforeEach(async () => {
+  clock = new Clock();
+  await clock.attach(new TestObject("clock"));
+  logged = [];
+  vi.spyOn(console, "error").mockImplementation((...args) => void logged.push(args.join(": ")));
+});
+afterEach(() => {
+  clock.stop();
+  vi.restoreAllMocks();
+});
+
+const talk = (io: Server) => {
+  io.on("connection", (socket) => {
+    socket.on("add", (item, ack) => {
+      socket.data.list = [...(socket.data.list ?? []), item];
+      ack(socket.data.list);
+    });
+    socket.on("sync", (ack) => ack());
+    socket.on("ask", () => socket.emit("question", () => {}));
+  });
+};
+
+/** Opens a socket that has joined, and reads what it was told. */
+async function joinedSocket(object: TestObject): Promise<{ client: SocketClient; id: string }> {
+  const client = await object.openSocket();
+  client.socket.send("40");
+  return { client, id: JSON.parse((await client.text()).slice(2)).sid };
+}
+
+/** All frames up to the first that begins so. */
+async function framesUntil(client: SocketClient, prefix: string): Promise<string[]> {
+  const frames = [await client.text()];
+  while (!frames.at(-1)!.startsWith(prefix)) frames.push(await client.text());
+  return frames;
+}
+
+const ways: [string, string, (io: Server) => unknown][] = [
+  ["is broadcast to", "transport error", (io) => io.emit("hello")],
+  ["is in a room that is broadcast to", "transport error", (io) => io.to("room").emit("hello")],
+  ["is fetched", "transport close", (io) => io.fetchSockets()],
+  ["is counted", "transport close", (io) => io.engine.clientsCount],
+  ["is loaded", "transport close", (io) => io.engine.clients],
+  ["is disconnected", "server namespace disconnect", (io) => io.disconnectSockets(true)],
+  ["has its session closed", "forced close", (io) => io.engine.close()],
+];
+
+describe.each(["TALK", "RECOVER"] as const)("a client whose end is on its way (%s)", (kind) => {
+  describe.each(["awake", "asleep"])("to an object that is %s", (state) => {
+    it.each(ways)("leaves once when it %s meanwhile", async (name, reason, act) => {
+      const left: string[] = [];
+      const object = new TalkObject(
+        `end on its way ${name} ${state}`,
+        (io) => {
+          io.on("connection", (socket) => {
+            socket.join("room");
+            socket.on("disconnect", (why) => left.push(`${socket.id} ${why}`));
+          });
+        },
+        kind,
+      );
+      const clients = [];
+      for (let i = 0; i < 4; i++) clients.push(await joinedSocket(object));
+      if (state === "asleep") await object.sleep();
+      await object.run((instance, ctx) => {
+        for (const socket of ctx.getWebSockets()) socket.close(1000);
+        expect(ctx.getWebSockets().map((it) => it.readyState)).toEqual([2, 2, 2, 2]);
+        act((instance as unknown as { io: Server }).io);
+      });
+      await vi.waitFor(() => expect(left).toHaveLength(4));
+      await Promise.all(clients.map(({ client }) => client.closed));
+      expect(await object.act((io) => [io.engine.clientsCount, io.sockets.adapter.rooms.size])).toEqual([
+        0, 0,
+      ]);
+      expect(left.toSorted()).toEqual(clients.map(({ id }) => `${id} ${reason}`).toSorted());
+      expect(logged).toEqual([]);
+    });
+  });
+});
+
+/** As it was written down when nothing was left out of it. */
+function inFull(session: StoredSession): object {
+  const { state, record } = session;
+  const times = { pingedAt: 0, pongedAt: 0, absentSince: 0, closeBy: 0 };
+  const { sockets, ...rest } = (record ?? { sockets: [] }) as { sockets: object[] };
+  const left = { auth: undefined, parent: undefined, pid: undefined, first: undefined, fired: undefined };
+  const whole = { ...rest, sockets: sockets.map((it) => ({ ...left, kept: {}, ...it })) };
+  return {
+    ...session,
+    state: { protocol: 4, phase: "open", queue: [], ...times, ...state },
+    record: record === undefined ? undefined : whole,
+  };
+}
+
+describe("sessions that were written down in full", () => {
+  it("are read, pinged and written by code that leaves out what is as it mostly is", async () => {
+    const object = new TalkObject("in full", talk);
+    const { client, id } = await joinedSocket(object);
+    const polling = await object.join("polling");
+    const idle = await object.openSocket();
+    await object.sleep();
+    await object.run((_, ctx) => {
+      for (const socket of ctx.getWebSockets()) {
+        const session = socket.deserializeAttachment() as StoredSession;
+        socket.serializeAttachment(inFull(session));
+      }
+      for (const [key, session] of [...ctx.storage.kv.list<StoredSession>({ prefix: "sio_s:" })]) {
+        ctx.storage.kv.put(key, inFull(session));
+      }
+    });
+    await object.sleep();
+    expect(await object.act((io) => [...io.sockets.sockets.keys()])).toEqual([id, polling.id]);
+    await object.sleep();
+    clock.set(22_500);
+    expect(await runDurableObjectAlarm(object.stub)).toBe(true);
+    expect(await client.text()).toBe("2");
+    expect(await idle.text()).toBe("2");
+    for (const { socket } of [client, idle]) socket.send("3");
+    expect([await client.text(), await idle.text()]).toEqual(["6", "6"]);
+    await object.sleep();
+    client.socket.send('421["add",1]');
+    expect(await client.text()).toBe("431[[1]]");
+    expect(await polling.ask("add", 1)).toEqual(["43[[1]]"]);
+  });
+
+  it("are closed in time where they have joined no namespace", async () => {
+    const object = new TalkObject("in full, idle", talk);
+    const idle = await object.openSocket();
+    await object.run((_, ctx) => {
+      const [socket] = ctx.getWebSockets();
+      socket!.serializeAttachment(inFull(socket!.deserializeAttachment() as StoredSession));
+    });
+    await object.sleep();
+    clock.set(45_000);
+    expect(await runDurableObjectAlarm(object.stub)).toBe(true);
+    expect(await idle.closed).toBe(1005);
+  });
+});
+
+describe("a session that is brought into memory while all are gone through", () => {
+  it("is loaded once, though the end of another one had it loaded in between", async () => {
+    let seen: Record<string, Session> = {};
+    const object = new TalkObject("loaded between", (io) => {
+      talk(io);
+      io.engine.on("connection", (session) => {
+        if (session.recovered) seen = io.engine.clients;
+      });
+    });
+    const clients = [
+      await object.join("polling"),
+      await object.join("polling"),
+      await object.join("polling"),
+    ];
+    // Rows come in the order of ids; the first one has something under way that ends with the instance.
+    const [first, ...others] = clients.toSorted((a, b) => (a.sid < b.sid ? -1 : 1));
+    await first!.say('42["ask"]');
+    expect(await first!.hear()).toBe('420["question"]');
+    await object.run((_, ctx) => ctx.abort("killed")).catch(() => {});
+    await object.act((io) => {
+      const all = io.engine.clients;
+      for (const { sid } of others) expect(all[sid] === seen[sid]).toBe(true);
+    });
+  });
+
+  it("is pinged once by a tick in which another one ends", async () => {
+    const object = new TalkObject("pinged once", (io) => {
+      talk(io);
+      io.engine.on("connection", () => io.engine.clients);
+    });
+    const dead = await joinedSocket(object);
+    const { client } = await joinedSocket(object);
+    await object.sleep();
+    clock.set(22_500);
+    await runDurableObjectAlarm(object.stub);
+    expect(await client.text()).toBe("2");
+    client.socket.send("3");
+    expect(await client.text()).toBe("6");
+    await object.sleep();
+    clock.set(45_000);
+    await runDurableObjectAlarm(object.stub);
+    await dead.client.closed;
+    client.socket.send('427["sync"]');
+    expect(await framesUntil(client, "437")).toEqual(["2", "437[]"]);
+  });
+});
+
+it("a sleeper whose row is gone is one no more", async () => {
+  const object = new TalkObject("row gone", talk);
+  const gone = await object.join("polling");
+  const there = await object.join("polling");
+  await object.sleep();
+  await object.act((io) => void io.engine.clientsCount);
+  await object.run((_, { storage }) => storage.kv.delete(`sio_s:${gone.sid}`));
+  await object.act((io) => void io.emit("hello"));
+  expect(await object.act((io) => io.engine.clientsCount)).toBe(1);
+  expect(await object.act((io) => [...io.sockets.sockets.keys()])).toEqual([there.id]);
+  expect(await there.hear()).toBe('42["hello"]');
+});
