@@ -5,6 +5,7 @@ import { fromStored, toStored } from "../engine/state.ts";
 import { transition } from "../engine/transition.ts";
 import type { Carrier } from "./carrier.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
+import { clearRecovery } from "./recovery-log.ts";
 import type { Sleeper } from "./session-table.ts";
 
 /** How soon a tick is repeated in which something failed, ms. */
@@ -114,8 +115,10 @@ export class Heartbeat<Api> {
   #sweep(): void {
     if (this.#hasSwept) return;
     this.#hasSwept = true;
-    const { store, ctx } = this.#runtime;
-    store.sweep((sid) => ctx.getWebSockets(`s:${sid}`).length > 0);
+    const { store, ctx, persists, recovery } = this.#runtime;
+    if (persists) store.sweep((sid) => ctx.getWebSockets(`s:${sid}`).length > 0);
+    else store.clear();
+    if (!persists || recovery === undefined) clearRecovery(ctx.storage.kv);
   }
 }
 

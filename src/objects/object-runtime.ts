@@ -40,6 +40,8 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly engine: Engine;
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
+  /** There once the layer above is, if that recovers anybody. */
+  recovery: RecoveryLog | undefined;
 
   readonly #userCode: UserCode<Api>;
   readonly #requests: RequestHandler<Api>;
@@ -48,7 +50,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #touched = new Set<Carrier>();
   #turn = 0;
   #isTurnEnding = false;
-  #recovery: RecoveryLog | undefined;
   #awakeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
@@ -234,12 +235,8 @@ export class ObjectRuntime<Api> implements CarrierHost {
         if (!this.#isTurnEnding) this.#endTurn();
       },
     };
-    this.#recovery ??= new RecoveryLog(
-      this.persists ? this.ctx.storage.kv : new MemoryRows(),
-      host,
-      windowMs,
-    );
-    return this.#recovery;
+    this.recovery ??= new RecoveryLog(this.persists ? this.ctx.storage.kv : new MemoryRows(), host, windowMs);
+    return this.recovery;
   }
 
   #pollGone(carrier: Carrier, cause: ReturnType<typeof toCause>): void {
@@ -275,7 +272,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #settle(): void {
     this.#isTurnEnding = false;
     this.#turn++;
-    this.#recovery?.settle();
+    this.recovery?.settle();
     if (this.#touched.size === 0) return;
     const touched = this.#touched;
     this.#touched = new Set();

@@ -1,7 +1,7 @@
 import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../server/ports.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Rows } from "./memory-rows.ts";
-import { estimateBytes } from "./session-store.ts";
+import { estimateBytes, removeAll } from "./session-store.ts";
 
 /** Packets of one turn of the event loop: one row. */
 interface LogRow {
@@ -23,6 +23,11 @@ const LOG = "sio_l:";
 const PRUNED = "sio_p:";
 /** A row may hold 2 MB in production. */
 const MAX_ROW_BYTES = 1_900_000;
+
+/** Removes all that code with recovery has left to code without. */
+export function clearRecovery(kv: SyncKvStorage): void {
+  removeAll(kv, RECORD, LOG, PRUNED);
+}
 
 /** Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. */
 export class RecoveryLog implements RecoveryStore {

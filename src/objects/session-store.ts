@@ -135,6 +135,16 @@ export class SessionStore {
       if (!isAlive(key.slice(OVERFLOW.length))) this.#ctx.storage.kv.delete(key);
     }
   }
+
+  /** Removes all that code which stored sessions has left to code which stores none. */
+  clear(): void {
+    removeAll(this.#ctx.storage.kv, POLLING, OVERFLOW);
+  }
+}
+
+/** Removes every row whose key begins with one of these. */
+export function removeAll(kv: SyncKvStorage, ...prefixes: readonly string[]): void {
+  for (const prefix of prefixes) for (const [key] of [...kv.list({ prefix })]) kv.delete(key);
 }
 
 /** Attachments hold 16,384 bytes; the runtime refuses more and keeps the old one. */

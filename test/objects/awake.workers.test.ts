@@ -1,3 +1,4 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
@@ -94,6 +95,29 @@ describe("hibernation: false", () => {
     await late.join("/", { pid, offset });
     expect(late.id).not.toBe(sid);
     expect(await late.ask("add")).toEqual(["43[2,false,[1]]"]);
+  });
+
+  it("removes what a deploy with hibernation has left, at the first tick", async () => {
+    const before = new TalkObject("awake before", () => {}, "RECOVER");
+    const polling = await before.join("polling");
+    const socket = await before.join();
+    await before.act((io) => {
+      io.sockets.sockets.get(socket.id)!.data.text = "x".repeat(20_000);
+      io.emit("logged");
+    });
+    await vi.waitFor(async () => expect(await before.sessionRows()).toHaveLength(2));
+    const rows = await before.rows();
+    const kinds = new Set([...rows.keys()].map((key) => key.split(":")[0]));
+    expect(kinds).toEqual(new Set(["sio_l", "sio_meta", "sio_o", "sio_r", "sio_s"]));
+    const object = new TalkObject("awake after", () => {}, "CLOSURE");
+    await object.run((_, { storage }) => {
+      for (const [key, value] of rows) storage.kv.put(key, value);
+      return storage.setAlarm(Date.now() + 22_500);
+    });
+    expect(await object.fetch({ op: "poll", sid: polling.sid }).then((it) => it.status)).toBe(400);
+    expect(await runDurableObjectAlarm(object.stub)).toBe(true);
+    expect([...(await object.rows()).keys()]).toEqual(["sio_meta"]);
+    expect(await object.run((_, { storage }) => storage.getAlarm())).toBe(null);
   });
 
   it("hears every pong, for nobody else answers them", async () => {

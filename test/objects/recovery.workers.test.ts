@@ -409,6 +409,22 @@ describe("the log", () => {
     expect(await other.client.ask("sync")).toEqual(["43[]"]);
   });
 
+  it("is removed at the first tick of code without recovery, and no session with it", async () => {
+    const club = new Club("before");
+    await joinClub(club);
+    const rows = await club.rows();
+    const object = new Club("after", "TALK");
+    const client = await object.join("polling");
+    await object.run((_, { storage }) => {
+      for (const [key, value] of rows) if (/^sio_[rl]:/.test(key)) storage.kv.put(key, value);
+    });
+    expect((await object.recoveryRows()).length).toBe(2);
+    await object.sleep();
+    expect(await runDurableObjectAlarm(object.stub)).toBe(true);
+    expect(await object.recoveryRows()).toEqual([]);
+    expect(await object.sessionRows()).toEqual([`sio_s:${client.sid}`]);
+  });
+
   it("that cannot be written keeps no packet from anybody, and is written as soon as it can be", async () => {
     const club = new Club("disk");
     const { client, id, pid, offset } = await joinClub(club, "polling");
