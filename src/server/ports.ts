@@ -74,8 +74,11 @@ export interface RecoveryStore {
   find(nsp: string, pid: string): RecoveryRecord | undefined;
   remove(nsp: string, pid: string): void;
   append(nsp: string, entry: RecoveryEntry): void;
-  /** Entries with a later offset, oldest first. Undefined when entries later than `offset` have been pruned. */
+  /**
+   * Entries with a later offset, oldest first. Undefined when some of them have been pruned, or when `offset` is later
+   * than the latest, and so none that was given out.
+   */
   since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined;
   /** The newest offset of a namespace, also if it has been pruned: a clock that went back must not confuse anybody. */
-  latest?(nsp: string): string | undefined;
+  latest(nsp: string): string | undefined;
 }

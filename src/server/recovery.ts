@@ -155,7 +155,7 @@ export class Recovery {
     if (offset !== undefined && !OFFSET.test(offset)) return undefined;
     // To whom nothing was sent while it was there, everything since its end is news.
     const start = first ?? (record.at === null ? undefined : toOffset(record.at, 0));
-    if (offset === undefined && start === undefined) return [];
+    if (offset === undefined && first === undefined && !this.#isLogged(record.nsp, start)) return [];
     // Text that is cut at its end sorts right before itself.
     const from = offset === undefined ? (start as string).slice(0, -1) : offset;
     const entries = this.#store.since(record.nsp, from);
@@ -166,6 +166,11 @@ export class Recovery {
       if (isLater && isFor(record, entry)) missed.push([...entry.packet, entry.offset]);
     }
     return missed;
+  }
+
+  /** Whether anything was logged from `start` on. */
+  #isLogged(nsp: string, start: string | undefined): boolean {
+    return start !== undefined && start <= (this.#store.latest(nsp) ?? "");
   }
 
   #isExpired({ at }: RecoveryRecord): boolean {
@@ -202,7 +207,7 @@ export class Recovery {
   /** Whatever the clock says: later offsets come after those of earlier instances. */
   #goOn(nsp: string): void {
     this.#known.add(nsp);
-    const latest = this.#store.latest?.(nsp) ?? "";
+    const latest = this.#store.latest(nsp) ?? "";
     const ms = Number.parseInt(latest.slice(0, 9) || "0", 36);
     if (ms < this.#lastMs) return;
     const count = Number.parseInt(latest.slice(9) || "0", 36);

@@ -182,8 +182,30 @@ describe.each(["polling", "websocket"] as const)("a client with recovery over %s
     await club.sleep();
     await club.act((io) => void io.emit("first"));
     const back = await club.connect(transport);
-    expect(await enter(back, { pid })).toMatchObject({ id, pid });
+    expect(await enter(back, { pid })).toMatchObject({ id, pid, missed: [["first"]] });
   });
+
+  it.each(["nothing at all", "something before it came", "something to others"])(
+    "that has had no event yet comes back where the log has %s",
+    async (what) => {
+      const club = new Club(`${what} ${transport}`);
+      if (what === "something before it came") await joinClub(club);
+      clock.set(1_000);
+      const client = await club.connect(transport);
+      const { id, pid } = await enter(client);
+      if (what === "something to others") await club.act((io) => void io.to("elsewhere").emit("not for her"));
+      await club.sleep();
+      clock.set(2_000);
+      await client.say("1");
+      await vi.waitFor(() =>
+        expect(club.notes.at(-1)).toEqual(["disconnect", "transport close", "ann", null]),
+      );
+      const back = await club.connect(transport);
+      expect(await enter(back, { pid })).toMatchObject({ id, pid, missed: [] });
+      await club.act((io) => void io.emit("later"));
+      expect(await back.hear()).toMatch(/^42\["later",/);
+    },
+  );
 });
 
 describe("a client that cannot have all of it starts anew", () => {

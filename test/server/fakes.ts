@@ -184,7 +184,7 @@ export class FakeRecoveryStore implements RecoveryStore {
   }
 
   since(nsp: string, offset: string): RecoveryEntry[] | undefined {
-    if ((this.pruned.get(nsp) ?? "") > offset) return undefined;
+    if ((this.pruned.get(nsp) ?? "") > offset || offset > (this.latest(nsp) ?? "")) return undefined;
     return this.entries.filter((it) => it.nsp === nsp && it.entry.offset > offset).map(({ entry }) => entry);
   }
 
