@@ -178,7 +178,7 @@ export class Client implements SessionConsumer {
   /** @internal */
   _remove(member: Member): void {
     if (this.#members.get(member.nsp) === member) this.#members.delete(member.nsp);
-    if (!this.#isClosed) this.conn.changed();
+    this.conn.changed();
   }
 
   /** The code of today has no such namespace: the socket ends, and the others do not notice. @internal */
@@ -196,9 +196,7 @@ export class Client implements SessionConsumer {
     const wasBusy = this.isBusy();
     this.#busy += count;
     // A WebSocket does not outlive a restart anyway.
-    if (this.isBusy() !== wasBusy && !this.#isClosed && this.conn.transport.name === "polling") {
-      this.conn.busyChanged();
-    }
+    if (this.isBusy() !== wasBusy && this.conn.transport.name === "polling") this.conn.busyChanged();
   }
 
   #dispatchQueue(): void {

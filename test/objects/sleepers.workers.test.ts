@@ -207,3 +207,30 @@ it("a sleeper whose row is gone is one no more", async () => {
   expect(await object.act((io) => [...io.sockets.sockets.keys()])).toEqual([there.id]);
   expect(await there.hear()).toBe('42["hello"]');
 });
+
+it("a polling client that is let go while a socket of it sleeps leaves once, though it never asks again", async () => {
+  const left: string[] = [];
+  const object = new TalkObject("let go", (io) => {
+    for (const nsp of ["/", "/other"]) {
+      io.of(nsp).on("connection", (socket) => {
+        socket.on("kick", () => socket.disconnect(true));
+        socket.on("disconnect", (reason) => left.push(`${nsp} ${reason}`));
+      });
+    }
+  });
+  const client = await object.connect("polling");
+  await client.join("/other");
+  await client.join();
+  await object.sleep();
+  await client.say('42["kick"]');
+  await vi.waitFor(() => expect(left).toHaveLength(2));
+  await object.sleep();
+  expect(await object.act((io) => [io.sockets.sockets.size, io.of("/other").sockets.size])).toEqual([0, 0]);
+  expect(await object.act((io) => io.engine.clientsCount)).toBe(1);
+  await object.sleep();
+  clock.set(31_000);
+  expect(await runDurableObjectAlarm(object.stub)).toBe(true);
+  expect(await object.act((io) => io.engine.clientsCount)).toBe(0);
+  expect(await object.sessionRows()).toEqual([]);
+  expect(left.toSorted()).toEqual(["/ server namespace disconnect", "/other server namespace disconnect"]);
+});
