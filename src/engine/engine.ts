@@ -1,5 +1,6 @@
 import type { EnginePacket } from "../codec/index.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
+import { missing } from "../shared/missing.ts";
 import type { ConnectionError } from "./errors.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
 import type { EngineRequest } from "./request.ts";
@@ -39,6 +40,10 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** @internal */
   readonly onListenerError: OnListenerError;
   readonly #directory: SessionDirectory;
+
+  static {
+    Object.assign(Engine.prototype, { use: missing, attach: missing });
+  }
 
   constructor(options: ResolvedEngineOptions, directory: SessionDirectory, onListenerError: OnListenerError) {
     super();

@@ -30,6 +30,9 @@ export type App = Hono<{ Bindings: Cloudflare.Env }>;
  */
 export function createApp(options: AppOptions & { path: string }, source: ObjectSource): App {
   const path = normalize(options.path).replace(/\/$/, "");
+  if (options.serveClient && !options.serveClient.files) {
+    throw new Error('serveClient takes the clientFiles of "socket.io-edge/client-files"');
+  }
   const app: App = new Hono();
   app.all("*", async (c, next) => {
     const pathname = normalize(c.req.path);

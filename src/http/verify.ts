@@ -61,7 +61,7 @@ async function checkAllowed(request: EngineRequest, options: AppOptions, env: Cl
   if (allowed !== false) {
     console.error(
       "socket.io-edge: allowRequest returned neither true, false nor a string, so the request was refused; " +
-        "it takes (request, env) and returns its verdict or a promise of it (no callback)",
+        "it takes (request, env) and no callback",
     );
   }
   throw new EngineError("FORBIDDEN", {});

@@ -35,6 +35,9 @@ export function runtimeOf(object: object): ObjectRuntime<unknown> {
 }
 
 export function createSessionObject<Api>(definition: ObjectDefinition<Api>): SessionObjectClass<unknown> {
+  if (typeof definition.setup !== "function") {
+    throw new Error("defineServer(options, setup) needs a setup function");
+  }
   return class SessionObject extends DurableObject<Cloudflare.Env> implements SessionObjectMembers {
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
@@ -87,7 +90,7 @@ function requireSqlite({ storage }: DurableObjectState): void {
   } catch {
     throw new Error(
       "socket.io-edge: the object needs SQLite storage; in wrangler.toml the migration has to say " +
-        'new_sqlite_classes = ["SessionObject"] instead of new_classes (a class that has data cannot be changed: take a new name)',
+        'new_sqlite_classes = ["SessionObject"] instead of new_classes (a class that has data needs a new name)',
     );
   }
 }

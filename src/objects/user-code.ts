@@ -103,8 +103,7 @@ export class UserCode<Api> {
     );
     return Promise.resolve(done).then(
       () => undefined,
-      (error: unknown) =>
-        this.#runtime.log("error", "a listener of the engine's connection event failed", error),
+      (error: unknown) => this.#runtime.log("error", 'a listener of "connection" failed', error),
     );
   }
 

@@ -255,6 +255,9 @@ export class Namespace<
     const create = (this._core.options.adapter ?? Adapter) as AnyAdapterConstructor;
     // A class, or a function that makes the adapter; arrow functions cannot be called with `new`.
     const adapter = create.prototype === undefined ? create(this) : new create(this);
+    if (!(adapter instanceof Adapter)) {
+      throw new Error("an adapter must extend the Adapter of socket.io-edge");
+    }
     Promise.resolve(adapter.init()).catch((error: unknown) => this._core.onError(error, "init"));
     return adapter;
   }

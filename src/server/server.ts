@@ -1,6 +1,7 @@
 import type { Engine, SessionLayer } from "../engine/engine.ts";
 import type { Session } from "../engine/session.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
+import { missing } from "../shared/missing.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Adapter, type AdapterConstructor } from "./adapter.ts";
 import { Client } from "./client.ts";
@@ -75,11 +76,13 @@ export class Server<
       };
       Object.defineProperty(Server.prototype, name, { value, writable: true, configurable: true });
     }
+    Object.assign(Server.prototype, { listen: missing, attach: missing, attachApp: missing });
   }
 
   /** Made by the object it lives in. @internal */
   constructor(options: ServerOptions, host: ServerHost) {
     super();
+    if (!host) throw new Error("use defineServer(options, setup), not new Server()");
     this._core = new Core(this, host, resolveOptions(options));
     this.sockets = new Namespace(this._core, "/");
     this._core.namespaces.set("/", this.sockets);

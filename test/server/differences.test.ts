@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ServerOptions } from "../../src/http/define-server.ts";
 import { Adapter } from "../../src/server/index.ts";
+import type { Untyped } from "../../src/shared/untyped.ts";
 import { FakeObject } from "./fakes.ts";
 
 /** Rows of docs/differences.md that no other chapter shows. */
@@ -11,6 +12,16 @@ describe("other than on Node, this server", () => {
     // @ts-expect-error there is no setter
     io.path("/other");
     expect(io.path()).toBe("/chat");
+  });
+
+  it.each<[string, (io: Untyped) => unknown, string]>([
+    ["io.listen", (io) => io.listen(3000), "export the app"],
+    ["io.attach", (io) => io.attach({}), "export the app"],
+    ["io.attachApp", (io) => io.attachApp({}), "export the app"],
+    ["a foreign adapter", (io) => io.adapter(class {}), "must extend the Adapter of socket.io-edge"],
+  ])("says what to write instead of %s", (_what, call, cure) => {
+    const { io } = new FakeObject(() => {});
+    expect(() => call(io)).toThrow(cure);
   });
 
   it("keeps rooms when adapters are replaced", async () => {
