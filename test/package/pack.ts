@@ -49,6 +49,7 @@ export async function installTarball(): Promise<Project> {
     "src",
     "scripts",
     "docs",
+    "examples",
     "README.md",
     "LICENSE",
   ]) {

@@ -38,6 +38,7 @@ describe("the published package", () => {
         "README.md",
         "LICENSE",
         "docs/porting.md",
+        "examples/chat/worker/wrangler.toml",
       ]),
     );
     expect(project.packed.filter((path) => /^(src|test|bench|dist\/demo|node_modules)\//.test(path))).toEqual(
