@@ -152,3 +152,39 @@ describe("Hono's compress in front of the app", () => {
 
   it.each(Object.keys(modes) as Mode[])("lets a stock client talk by %s", (mode) => talk(server.url, mode));
 });
+
+describe("a header in which a middleware hands on what it found", () => {
+  let server: Running;
+  beforeAll(async () => {
+    const handOn = `async (c, next) => {
+      const headers = new Headers(c.req.raw.headers);
+      headers.set("x-user", "ann");
+      c.req.raw = new Request(c.req.raw, { headers });
+      await next();
+    }`;
+    const tell = 'socket.on("who", (answer) => answer(socket.handshake.headers["x-user"]));';
+    server = await startWorker(
+      await bundle(worker(handOn).replace('socket.on("quit"', `${tell} socket.on("quit"`)),
+    );
+  });
+  afterAll(() => server?.close());
+
+  it.each(Object.keys(modes) as Mode[])(
+    "is what the socket sees over %s, not what the client wrote",
+    async (mode) => {
+      const extraHeaders = { "x-user": "eve" };
+      const socket = clients["4.8"](server.url, {
+        forceNew: true,
+        reconnection: false,
+        extraHeaders,
+        ...modeOptions(mode),
+      });
+      try {
+        await connected(socket);
+        expect(await ask(socket, "who")).toBe("ann");
+      } finally {
+        socket.disconnect();
+      }
+    },
+  );
+});
