@@ -59,7 +59,8 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
     },
   } as LooseManager;
   const emit = makeEmitter(self, (event, ...args) => {
-    for (const { hear_ } of self.active_) hear_[event as "packet"]?.(...(args as [SocketPacket]));
+    // A copy: who comes back in a listener, or is opened by one, does not hear the same event again.
+    for (const { hear_ } of [...self.active_]) hear_[event as "packet"]?.(...(args as [SocketPacket]));
   });
   for (const key in DEFAULTS) {
     opts[key as "timeout"] ??= DEFAULTS[key as "timeout"];

@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import { connect, connected, server, useScriptedServer } from "./faults.ts";
+import { once } from "./interop-suite.ts";
+import { text } from "./scripted-server.ts";
+
+useScriptedServer();
+
+it("connects again from the listener that hears of the server's goodbye, once", async () => {
+  const socket = await connected();
+  let goodbyes = 0;
+  socket.on("disconnect", (reason) => {
+    if (reason !== "io server disconnect") return;
+    if (++goodbyes > 1) throw new Error("said twice");
+    socket.connect();
+  });
+  server.push("41");
+  await once(socket, "connect");
+  expect(goodbyes).toBe(1);
+  expect(server.handshakes).toBe(2);
+});
+
+it("connects again from the listener that hears of a refusal, once", async () => {
+  let refusals = 0;
+  server.onPost = (body) => {
+    if (!body.startsWith("40") || refusals > 0) return undefined;
+    server.push('44{"message":"no"}');
+    return text("ok");
+  };
+  const socket = connect();
+  socket.on("connect_error", () => {
+    if (++refusals > 1) throw new Error("said twice");
+    socket.connect();
+  });
+  await once(socket, "connect");
+  expect(refusals).toBe(1);
+});
+
+it("welcomes a namespace once that another one's `auth` has opened", async () => {
+  const socket = connect({
+    auth: (send) => {
+      socket.io.socket("/other");
+      send({});
+    },
+  });
+  await once(socket, "connect");
+  const frames = server.posts.join("\x1e").split("\x1e");
+  expect(frames.filter((frame) => frame.startsWith("40/other"))).toHaveLength(1);
+});
