@@ -17,15 +17,15 @@ export interface LooseEmitter {
 
 /**
  * Gives `self` the methods of an emitter, and returns its `emit`.
- * What is called last hears every event.
+ * `first` hears every event before its listeners, as a socket that is made with its Manager does in the original.
  */
-export function makeEmitter<Self extends Partial<LooseEmitter>>(self: Self, last?: Fire): Fire {
+export function makeEmitter<Self extends Partial<LooseEmitter>>(self: Self, first?: Fire): Fire {
   const lists = new Map<unknown, List>();
   const listeners = (event: unknown) => lists.get(event) ?? [];
   const fire: Fire = (event, ...args) => {
+    first?.(event, ...args);
     // Lists are replaced, never changed, so a listener may add and remove others.
     for (const listener of listeners(event)) listener.apply(self, args);
-    last?.(event, ...args);
     return self;
   };
   Object.assign(self, {
