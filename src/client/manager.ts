@@ -51,6 +51,7 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
       if (!self.active_.delete(socket) || self.active_.size) return;
       const { engine } = self;
       clearTimeout(timer);
+      attempts = 0;
       self.engine = undefined;
       self.isReconnecting_ = false;
       watch("remove");

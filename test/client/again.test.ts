@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { connect, connected, server, useScriptedServer } from "./faults.ts";
+import { connect, connected, POLLING, server, useScriptedServer } from "./faults.ts";
 import { once } from "./interop-suite.ts";
-import { text } from "./scripted-server.ts";
+import { networkError, silence, text } from "./scripted-server.ts";
 
 useScriptedServer();
 
@@ -45,4 +45,20 @@ it("welcomes a namespace once that another one's `auth` has opened", async () =>
   await once(socket, "connect");
   const frames = server.posts.join("\x1e").split("\x1e");
   expect(frames.filter((frame) => frame.startsWith("40/other"))).toHaveLength(1);
+});
+
+it("counts its attempts anew after it was called off", async () => {
+  server.onHandshake = networkError;
+  const socket = connect({ ...POLLING, reconnectionAttempts: 2 });
+  socket.io.once("reconnect_attempt", () => {
+    server.onHandshake = silence;
+  });
+  await once(socket.io, "reconnect_attempt");
+  socket.disconnect();
+  const attempts: number[] = [];
+  socket.io.on("reconnect_attempt", (attempt) => attempts.push(attempt));
+  server.onHandshake = networkError;
+  socket.connect();
+  await once(socket.io, "reconnect_failed");
+  expect(attempts).toEqual([1, 2]);
 });
