@@ -83,7 +83,10 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
       // An engine that was left behind has nothing to say any more.
       if (engine !== self.engine) return;
       if (engine.id) emit(event, reason, description);
-      else emit("error", description);
+      else {
+        description ??= new Error(reason as string);
+        emit("error", description);
+      }
       if (event === "open") {
         self.isReconnecting_ = false;
         callback?.();

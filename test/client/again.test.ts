@@ -62,3 +62,13 @@ it("counts its attempts anew after it was called off", async () => {
   await once(socket.io, "reconnect_failed");
   expect(attempts).toEqual([1, 2]);
 });
+
+it("names the error of a connection that is closed before it is open", async () => {
+  server.onHandshake = () => (server.handshakes === 1 ? silence() : undefined);
+  const socket = connect();
+  const failed = once(socket, "connect_error");
+  await expect.poll(() => server.handshakes).toBe(1);
+  socket.io.engine?.close();
+  expect(await failed).toEqual([new Error("forced close")]);
+  await once(socket, "connect");
+});
