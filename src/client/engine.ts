@@ -180,7 +180,7 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
 
   /** Ends with the first request that fails: what follows, another transport or nothing, is `end`'s to say. */
   async function read(): Promise<void> {
-    while (!isUpgrading) {
+    while (isPolling && !isUpgrading) {
       const body = await request();
       if (body == null) return;
       for (const frame of body.split("\x1e")) {

@@ -101,6 +101,18 @@ describe("a handshake that fails", () => {
     expect(server.handshakes).toBe(1);
   });
 
+  it("falls back to WebSocket when something else answers its polls, and polls no more", async () => {
+    server.onHandshake = () => text("<!doctype html>");
+    server.acceptWebSockets(async (peer) => {
+      // Whoever still polls has its answer by then.
+      await fetch(`${server.url}/socket.io/?sid=nobody`, { method: "POST", body: "3" });
+      welcoming(peer);
+    });
+    const socket = await connected({ reconnection: false });
+    expect(socket.io.engine?.transport.name).toBe("websocket");
+    expect(server.handshakes).toBe(1);
+  });
+
   it("falls back to polling when WebSocket is what fails", async () => {
     server.acceptWebSockets((peer) => peer.close(1011));
     const socket = await connected({ transports: ["websocket", "polling"] });
