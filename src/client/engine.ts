@@ -102,22 +102,22 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
       isTalkative = isPolling;
       patience = handshake.pingInterval + handshake.pingTimeout;
       maxPayload = handshake.maxPayload;
-      later("open");
+      later(fire, "open");
       if (opts.upgrade !== false && names.includes("websocket") && handshake.upgrades.includes("websocket"))
         connect(true);
     },
-    1: () => end("transport close", "transport close"),
+    1: () => later(end, "transport close", "transport close"),
     2() {
       write("3");
-      later("ping");
+      later(fire, "ping");
     },
     3() {},
     4(message: string | ArrayBuffer | Uint8Array) {
       try {
         const packet = decode(message);
-        if (packet) later("packet", packet);
+        if (packet) later(fire, "packet", packet);
       } catch (error) {
-        close("parse error", error as Error);
+        later(close, "parse error", error as Error);
       }
     },
     5() {},
@@ -129,7 +129,7 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
 
   if (opts.timeout !== false)
     timer = setTimeout(close, opts.timeout, "transport error", new Error("timeout"));
-  queueMicrotask(open);
+  later(open);
   return engine;
 
   function open(): void {
@@ -274,9 +274,9 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
     fire("close", reason, description);
   }
 
-  /** Fires later: a listener that throws must not look like a fault of the connection. */
-  function later(...event: Parameters<Fire>): void {
-    queueMicrotask(() => fire(...event));
+  /** Listeners are called later: what they throw is the page's to hear, and no fault of the connection. */
+  function later<Args extends unknown[]>(run: (...args: Args) => unknown, ...args: Args): void {
+    queueMicrotask(() => run(...args));
   }
 
   function wait(ms: number): void {

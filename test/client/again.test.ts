@@ -72,3 +72,16 @@ it("names the error of a connection that is closed before it is open", async () 
   expect(await failed).toEqual([new Error("forced close")]);
   await once(socket, "connect");
 });
+
+it.each(["1", "47"])("leaves to the page what a listener of `disconnect` throws at %j", async (frame) => {
+  const socket = await connected();
+  socket.on("disconnect", () => {
+    throw new Error("thrown by a listener");
+  });
+  const heard = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
+  server.push(frame);
+  expect(await thrown).toEqual(new Error("thrown by a listener"));
+  for (const listener of heard) process.on("uncaughtException", listener);
+});
