@@ -171,7 +171,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       const timer =
         timeout == null ? undefined : setTimeout(settle, timeout, new Error("operation has timed out"));
     }
-    if (volatile && !io.engine?.transport.writable) settle?.(new Error("dropped"));
+    if (volatile && !(self.id && io.engine!.transport.writable)) settle?.(new Error("dropped"));
     else if (self.id && !io.engine!.isExpired_()) transmit();
     else self.sendBuffer.push(transmit);
     return self;

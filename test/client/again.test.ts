@@ -85,3 +85,13 @@ it.each(["1", "47"])("leaves to the page what a listener of `disconnect` throws 
   expect(await thrown).toEqual(new Error("thrown by a listener"));
   for (const listener of heard) process.on("uncaughtException", listener);
 });
+
+it("drops what is volatile while it is not connected", async () => {
+  const socket = connect();
+  socket.volatile.emit("early");
+  await expect(socket.volatile.emitWithAck("early")).rejects.toThrow("dropped");
+  socket.emit("kept");
+  await once(socket, "connect");
+  await expect.poll(() => server.posts.join("\x1e")).toContain("kept");
+  expect(server.posts.join()).not.toContain("early");
+});
