@@ -79,12 +79,8 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
       if (!isTooLarge) frames.map(write);
       return isTooLarge;
     },
-    isExpired_() {
-      const isExpired = Date.now() >= deadline;
-      // What is emitted before the timer fires finds it expired too.
-      if (isExpired) wait(0);
-      return isExpired;
-    },
+    // What is emitted before the timer fires finds it expired too.
+    isExpired_: () => Date.now() >= deadline && !wait(0),
     probe_() {
       if (engine.isExpired_()) return;
       write("3");
@@ -106,7 +102,7 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
       if (opts.upgrade !== false && names.includes("websocket") && handshake.upgrades.includes("websocket"))
         connect(true);
     },
-    1: () => later(end, "transport close", "transport close"),
+    1: () => later(end, "transport close"),
     2() {
       write("3");
       later(fire, "ping");
@@ -250,7 +246,7 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
 
   function end(
     reason: DisconnectReason,
-    message: string,
+    message: string = reason,
     context?: unknown,
     description: unknown = message,
   ): void {
@@ -279,7 +275,7 @@ export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): 
     queueMicrotask(() => run(...args));
   }
 
-  function wait(ms: number): void {
+  function wait(ms: number): undefined {
     clearTimeout(timer);
     if (state === "closed") return;
     deadline = Date.now() + ms;

@@ -18,9 +18,9 @@ export function io<Listen = DefaultEventsMap, Emit = Listen>(
   const nsp = decodeURI(pathname);
   const key = origin + opts.path;
   const isAlone = opts.forceNew || opts.multiplex === false || managers[key]?.nsps[nsp];
-  if (!isAlone) managers[key] ??= createManager(origin, opts);
-  const manager = isAlone ? createManager(origin, opts) : managers[key]!;
-  return manager.socket(nsp, opts) as unknown as Socket<Listen, Emit>;
+  const shelf = isAlone ? {} : managers;
+  shelf[key] ??= createManager(origin, opts);
+  return shelf[key].socket(nsp, opts) as unknown as Socket<Listen, Emit>;
 }
 
 /** Revision of the Socket.IO protocol. */

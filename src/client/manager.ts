@@ -52,10 +52,9 @@ export function createManager(address?: string | ManagerOptions, options?: Manag
       const { engine } = self;
       clearTimeout(timer);
       attempts = 0;
-      self.engine = undefined;
-      self.isReconnecting_ = false;
+      self.engine = self.isReconnecting_ = undefined;
       watch("remove");
-      engine?.close();
+      engine!.close();
       emit("close", "forced close");
     },
   } as LooseManager;

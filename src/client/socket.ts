@@ -69,7 +69,9 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
     close(reason, description) {
       self.id = undefined;
       fire("disconnect", reason, description);
-      for (const settle of acks.values()) settle(new Error("socket has been disconnected"));
+      acks.forEach((settle) => {
+        settle(new Error("socket has been disconnected"));
+      });
     },
     packet(packet) {
       if (packet.nsp === nsp) hear[packet.type as 2](packet.data as unknown[], packet.id);
@@ -156,7 +158,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       deliver(2, args, id);
     };
     flags = {};
-    if (RESERVED.test(args[0] as string)) throw new Error(`${args[0]} is reserved`);
+    if (RESERVED.test(args[0] as string)) throw new Error("reserved");
     if (typeof ack === "function") {
       args.pop();
       id = ids++;
