@@ -158,7 +158,7 @@ export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions 
       deliver(2, args, id);
     };
     flags = {};
-    if (RESERVED.test(args[0] as string)) throw new Error("reserved");
+    if (RESERVED.test(args[0] as string)) throw new Error(`${args[0]} is reserved`);
     if (typeof ack === "function") {
       args.pop();
       id = ids++;
