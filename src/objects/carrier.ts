@@ -206,17 +206,18 @@ export class Carrier implements SessionLink {
   #toStored(isHeavy = false): StoredSession {
     const { session } = this;
     const state = toStored(session.state);
-    return {
+    const stored: StoredSession = {
       v: 1,
       k: "s",
       sid: session.id,
       fixed: this.#fixedJson,
       state: isHeavy ? { ...state, queue: undefined } : state,
       record: session.consumer?.record(),
-      // Should the instance die now, the session ends with it: its client must not wait or miss packets in silence.
-      // A WebSocket dies with the instance anyway.
-      busy: isHeavy || (state.transport === "polling" && session.consumer?.isBusy() === true),
     };
+    // Should the instance die now, the session ends with it: its client must not wait or miss packets in silence.
+    // A WebSocket dies with the instance anyway.
+    const isBusy = isHeavy || (state.transport === "polling" && session.consumer?.isBusy() === true);
+    return isBusy ? { ...stored, busy: true } : stored;
   }
 
   #takeOver(): void {

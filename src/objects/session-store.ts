@@ -13,7 +13,7 @@ export interface StoredSession {
   /** What the layer above keeps. */
   readonly record: unknown;
   /** Something was under way that could not be stored: an instance that finds this has to end the session. */
-  readonly busy: boolean;
+  readonly busy?: true;
 }
 
 /** What of a session never changes. */

@@ -76,9 +76,13 @@ export class Membership {
 
   /** Rebuilds order and rooms from the members. */
   index(): void {
-    const sorted = [...this.members.values()].sort((a, b) => a.at - b.at);
-    this.members = new Map(sorted.map((member) => [member.id, member]));
-    for (const member of sorted) this.#indexRooms(member);
+    const members = [...this.members.values()];
+    // Whoever sleeps is found in this order; to build the map again is for those among whom somebody was awake.
+    if (members.some(({ at }, i) => i > 0 && at < members[i - 1]!.at)) {
+      members.sort((a, b) => a.at - b.at);
+      this.members = new Map(members.map((member) => [member.id, member]));
+    }
+    for (const member of members) this.#indexRooms(member);
     for (const member of this.pending.values()) this.#indexRooms(member);
   }
 
