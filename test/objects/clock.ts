@@ -1,5 +1,5 @@
-import { vi } from "vitest";
-import type { TestObject } from "./support.ts";
+import { afterEach, beforeEach, vi } from "vitest";
+import { TestObject } from "./support.ts";
 
 /** The clock that nobody turns. */
 const RealDate = Date;
@@ -46,4 +46,26 @@ export class Clock {
   }
 
   #restore = () => {};
+}
+
+/** What `watch` gives: a clock, and what was logged as an error instead of being printed. */
+class Watched {
+  clock!: Clock;
+  logged: string[] = [];
+}
+
+/** Watches each test of a file, and begins anew before it. */
+export function watch(): Watched {
+  const watched = new Watched();
+  beforeEach(async () => {
+    watched.clock = new Clock();
+    await watched.clock.attach(new TestObject("clock"));
+    watched.logged = [];
+    vi.spyOn(console, "error").mockImplementation((...args) => void watched.logged.push(args.join(": ")));
+  });
+  afterEach(() => {
+    watched.clock.stop();
+    vi.restoreAllMocks();
+  });
+  return watched;
 }

@@ -1,27 +1,15 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Clock } from "./clock.ts";
-import { type PollingClient, type SocketClient, TestObject, until } from "./support.ts";
+import { describe, expect, it, vi } from "vitest";
+import { watch } from "./clock.ts";
+import { type PollingClient, type SocketClient, type TestObject, until } from "./support.ts";
 import { type Talker, TalkObject } from "./talk.ts";
 
-let clock: Clock;
-let logged: string[];
-
-beforeEach(async () => {
-  clock = new Clock();
-  await clock.attach(new TestObject("clock"));
-  logged = [];
-  vi.spyOn(console, "error").mockImplementation((...args) => void logged.push(args.join(": ")));
-});
-afterEach(() => {
-  clock.stop();
-  vi.restoreAllMocks();
-});
+const watched = watch();
 
 const alarmAt = (object: TestObject) =>
   object.run(async (_, ctx) => {
     const alarm = await ctx.storage.getAlarm();
-    return alarm === null ? null : alarm - clock.start;
+    return alarm === null ? null : alarm - watched.clock.start;
   });
 
 /** One on each transport who do nothing, and must notice nothing. */
@@ -297,7 +285,7 @@ describe.each(["awake", "asleep"])("a client that vanishes (object %s)", (state)
       await vanish();
       await asleep;
       for (let ms = 22_500; ms <= after; ms += 22_500) {
-        clock.set(ms);
+        watched.clock.set(ms);
         await runDurableObjectAlarm(object.stub);
         if (state === "asleep") await object.sleep();
         await witnesses.live();
@@ -308,7 +296,7 @@ describe.each(["awake", "asleep"])("a client that vanishes (object %s)", (state)
       expect(notes).toEqual(reason === null ? [] : [reason]);
       await object.sleep();
       await witnesses.expectAlone();
-      expect(logged).toEqual([]);
+      expect(watched.logged).toEqual([]);
     },
   );
 });
@@ -340,7 +328,7 @@ describe.each(["awake", "asleep"])("clients that vanish in one moment (object %s
     await witnesses.hear(20);
     await witnesses.expectAlone();
     expect(left).toHaveLength(20);
-    expect(logged).toEqual([]);
+    expect(watched.logged).toEqual([]);
   });
 });
 
@@ -362,14 +350,14 @@ describe("an alarm in which something throws", () => {
       if (role?.sid === second.sid) throw full;
       serializeAttachment.call(this, role);
     };
-    clock.set(22_500);
+    watched.clock.set(22_500);
     await runDurableObjectAlarm(object.stub);
     expect([await first.text(), await third.text()]).toEqual(["2", "2"]);
-    expect(logged).toEqual([`socket.io-edge: a tick of the heartbeat failed: ${full}`]);
+    expect(watched.logged).toEqual([`socket.io-edge: a tick of the heartbeat failed: ${full}`]);
     expect(await alarmAt(object)).toBe(27_500);
     WebSocket.prototype.serializeAttachment = serializeAttachment;
     await second.live();
-    clock.set(27_500);
+    watched.clock.set(27_500);
     await runDurableObjectAlarm(object.stub);
     await second.live();
     expect(await second.ask("sync")).toEqual(["43[]"]);
@@ -387,9 +375,9 @@ describe.each(["awake", "asleep"])("a clock that jumps (object %s)", (state) => 
     await between(object);
     for (const ms of [DAY, DAY + 22_500, DAY + 45_000, DAY + 67_500]) {
       const due = await alarmAt(object);
-      clock.set(ms);
+      watched.clock.set(ms);
       // Late as the runtime sees it, too.
-      const info = { isRetry: false, retryCount: 0, scheduledTime: clock.start + due! };
+      const info = { isRetry: false, retryCount: 0, scheduledTime: watched.clock.start + due! };
       await object.run((instance) => instance.alarm(info as AlarmInvocationInfo));
       await between(object);
       await witnesses.live();
@@ -400,19 +388,19 @@ describe.each(["awake", "asleep"])("a clock that jumps (object %s)", (state) => 
 
   it("an hour back costs nobody the connection, and pings go on", async () => {
     const { object, notes } = create(`back ${state}`);
-    clock.set(3_600_000);
+    watched.clock.set(3_600_000);
     const witnesses = await Witnesses.gather(object);
     const client = await joinedSocket(object);
     expect(await client.text()).toMatch(/^40/);
     await between(object);
-    clock.set(0);
+    watched.clock.set(0);
     await witnesses.live();
     client.socket.send('42["nothing"]');
     await object.run(() => {});
     // The next event sees that the alarm is far away, and sets it anew.
     await expect.poll(() => alarmAt(object)).toBeLessThan(30_000);
     for (const ms of [22_500, 45_000, 67_500]) {
-      clock.set(ms);
+      watched.clock.set(ms);
       await runDurableObjectAlarm(object.stub);
       await between(object);
       expect(await client.text()).toBe("2");

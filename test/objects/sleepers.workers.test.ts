@@ -1,25 +1,13 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Session } from "../../src/engine/session.ts";
 import type { StoredSession } from "../../src/objects/session-store.ts";
 import type { Server } from "../../src/server/index.ts";
-import { Clock } from "./clock.ts";
-import { type SocketClient, TestObject } from "./support.ts";
+import { watch } from "./clock.ts";
+import type { SocketClient, TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
-let clock: Clock;
-let logged: string[];
-
-beforeEach(async () => {
-  clock = new Clock();
-  await clock.attach(new TestObject("clock"));
-  logged = [];
-  vi.spyOn(console, "error").mockImplementation((...args) => void logged.push(args.join(": ")));
-});
-afterEach(() => {
-  clock.stop();
-  vi.restoreAllMocks();
-});
+const watched = watch();
 
 const talk = (io: Server) => {
   io.on("connection", (socket) => {
@@ -84,7 +72,7 @@ describe.each(["TALK", "RECOVER"] as const)("a client whose end is on its way (%
         0, 0,
       ]);
       expect(left.toSorted()).toEqual(clients.map(({ id }) => `${id} ${reason}`).toSorted());
-      expect(logged).toEqual([]);
+      expect(watched.logged).toEqual([]);
     });
   });
 });
@@ -122,7 +110,7 @@ describe("sessions that were written down in full", () => {
     await object.sleep();
     expect(await object.act((io) => [...io.sockets.sockets.keys()])).toEqual([id, polling.id]);
     await object.sleep();
-    clock.set(22_500);
+    watched.clock.set(22_500);
     expect(await runDurableObjectAlarm(object.stub)).toBe(true);
     expect(await client.text()).toBe("2");
     expect(await idle.text()).toBe("2");
@@ -142,7 +130,7 @@ describe("sessions that were written down in full", () => {
       socket!.serializeAttachment(inFull(socket!.deserializeAttachment() as StoredSession));
     });
     await object.sleep();
-    clock.set(45_000);
+    watched.clock.set(45_000);
     expect(await runDurableObjectAlarm(object.stub)).toBe(true);
     expect(await idle.closed).toBe(1005);
   });
@@ -181,13 +169,13 @@ describe("a session that is brought into memory while all are gone through", () 
     const dead = await joinedSocket(object);
     const { client } = await joinedSocket(object);
     await object.sleep();
-    clock.set(22_500);
+    watched.clock.set(22_500);
     await runDurableObjectAlarm(object.stub);
     expect(await client.text()).toBe("2");
     client.socket.send("3");
     expect(await client.text()).toBe("6");
     await object.sleep();
-    clock.set(45_000);
+    watched.clock.set(45_000);
     await runDurableObjectAlarm(object.stub);
     await dead.client.closed;
     client.socket.send('427["sync"]');
@@ -228,7 +216,7 @@ it("a polling client that is let go while a socket of it sleeps leaves once, tho
   expect(await object.act((io) => [io.sockets.sockets.size, io.of("/other").sockets.size])).toEqual([0, 0]);
   expect(await object.act((io) => io.engine.clientsCount)).toBe(1);
   await object.sleep();
-  clock.set(31_000);
+  watched.clock.set(31_000);
   expect(await runDurableObjectAlarm(object.stub)).toBe(true);
   expect(await object.act((io) => io.engine.clientsCount)).toBe(0);
   expect(await object.sessionRows()).toEqual([]);
