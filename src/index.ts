@@ -27,5 +27,6 @@ export {
   Namespace,
   RemoteSocket,
   Server,
+  type ServerTypes,
   Socket,
 } from "./server/index.ts";

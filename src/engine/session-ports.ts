@@ -1,7 +1,21 @@
+import type { SessionId } from "../shared/ids.ts";
 import type { Effect } from "./effects.ts";
 import type { Engine } from "./engine.ts";
+import type { EngineRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import type { CloseReason, SessionRules } from "./state.ts";
+
+/** What of a session never changes. */
+export interface SessionIdentity {
+  readonly id: SessionId;
+  readonly protocol: 3 | 4;
+  readonly request: EngineRequest;
+  readonly remoteAddress: string;
+  readonly secure: boolean;
+  readonly openedAt: number;
+  /** JSON of what `handshakeData` gave; empty for nothing. */
+  readonly data?: string;
+}
 
 /** The layer above a session: Socket.IO's client, or plain Engine.IO listeners. */
 export interface SessionConsumer {

@@ -1,10 +1,11 @@
 import { decodeFrame, type EnginePacket, encodeFrame, type Frame } from "../codec/index.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
+import type { Untyped } from "../shared/untyped.ts";
 import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
-import type { SessionConsumer, SessionLink } from "./session-ports.ts";
+import type { SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
 import type { CloseReason, SessionState, TransportName } from "./state.ts";
 import { PING_EACH_BYTES, transition } from "./transition.ts";
 
@@ -31,16 +32,6 @@ type SendCallback = (transport: SessionTransport) => void;
 
 const SETTLED = Promise.resolve();
 
-/** What of a session never changes. */
-export interface SessionIdentity {
-  readonly id: SessionId;
-  readonly protocol: 3 | 4;
-  readonly request: EngineRequest;
-  readonly remoteAddress: string;
-  readonly secure: boolean;
-  readonly openedAt: number;
-}
-
 /** Messages that arrive while the user's code is still being set up wait here, up to this many bytes. */
 const MAX_HELD_BYTES = 8_000_000;
 
@@ -56,6 +47,10 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly openedAt: number;
   /** Loaded by an instance that did not open it. */
   readonly recovered: boolean;
+  /**
+   * What the option `handshakeData` found out about the client in the Worker. Nothing a client sends gets here.
+   */
+  readonly handshakeData: Untyped;
   readonly transport: SessionTransport;
   consumer: SessionConsumer | null = null;
   /** What `consumer.record()` gave when it was last saved. */
@@ -85,6 +80,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.remoteAddress = identity.remoteAddress;
     this.secure = identity.secure;
     this.openedAt = identity.openedAt;
+    this.handshakeData = identity.data ? JSON.parse(identity.data) : undefined;
     this.state = state;
     this.recovered = stored !== undefined;
     this.stored = stored?.record;

@@ -1,4 +1,4 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { EngineError } from "../engine/errors.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
 import { waitForPayload } from "../objects/channel.ts";
@@ -18,7 +18,8 @@ import { toErrorResponse } from "../transports/errors.ts";
 import { okResponse, payloadResponse } from "../transports/polling.ts";
 import { toCookie } from "./cookie.ts";
 import { type CorsResult, resolveCors } from "./cors.ts";
-import type { AppOptions } from "./options.ts";
+import { toHandshakeData } from "./handshake-data.ts";
+import type { AppContext, AppOptions } from "./options.ts";
 import { serveClientFile } from "./serve-client.ts";
 import { type Verified, verify } from "./verify.ts";
 
@@ -34,21 +35,20 @@ export function createApp(options: AppOptions & { path: string }, source: Object
     throw new Error('serveClient takes the clientFiles of "socket.io-edge/client-files"');
   }
   const app: App = new Hono();
-  app.all("*", async (c, next) => {
+  app.all("*", async (c: AppContext, next) => {
     const pathname = normalize(c.req.path);
     if (pathname !== path && !pathname.startsWith(`${path}/`)) return next();
-    return handle(c.req.raw, c.env, { ...options, path }, source, (task) => outlive(c, task));
+    return handle(c, { ...options, path }, source);
   });
   return app;
 }
 
 async function handle(
-  request: Request,
-  env: Cloudflare.Env,
+  c: AppContext,
   options: AppOptions & { path: string },
   source: ObjectSource,
-  keepRunning: (task: Promise<unknown>) => void,
 ): Promise<Response> {
+  const request = c.req.raw;
   const record = toRecord(request);
   const client = toRequest(record, request.headers);
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
@@ -61,27 +61,27 @@ async function handle(
     response =
       toPreflight(cors) ??
       (options.serveClient ? serveClientFile(request, options.serveClient, options.path) : undefined) ??
-      (await serve(request, client, record, isUpgrade, env, options, source));
+      (await serve(c, client, record, isUpgrade, options, source));
   } catch (error) {
     response = refuse(error, isUpgrade);
-    if (error instanceof EngineError) keepRunning(tell(error, client, env, options));
+    if (error instanceof EngineError) outlive(c, tell(error, client, c.env, options));
   }
   return addHeaders(response, cors, client);
 }
 
 async function serve(
-  request: Request,
+  c: AppContext,
   client: EngineRequest,
   record: RequestRecord,
   isUpgrade: boolean,
-  env: Cloudflare.Env,
   options: AppOptions,
   source: ObjectSource,
 ): Promise<Response> {
-  const verified = await verify(client, isUpgrade, options, env);
+  const request = c.req.raw;
+  const verified = await verify(client, isUpgrade, options, c);
   const { sid, transport } = verified;
   if (isUpgrade && transport !== "websocket") return openAndClose();
-  const object = getObject(env, source, sid as SessionId | "");
+  const object = getObject(c.env, source, sid as SessionId | "");
   if (object === undefined) throw new EngineError("UNKNOWN_SID", { sid });
   const op = toOperation(request.method, verified, isUpgrade);
   const meta: InternalRequest = {
@@ -95,12 +95,13 @@ async function serve(
     address: client.headers.get("cf-connecting-ip") ?? "",
     secure: client.url.startsWith("https:"),
     request: record,
+    data: sid === "" ? await toHandshakeData(client, options, c) : undefined,
   };
   if (op === "poll") {
     let stub: DurableObjectStub | undefined = object;
     const ask = () => {
       // One that has failed stays broken.
-      const asked = stub ?? getObject(env, source, sid as SessionId)!;
+      const asked = stub ?? getObject(c.env, source, sid as SessionId)!;
       stub = undefined;
       return askObject(asked, meta);
     };
@@ -164,7 +165,7 @@ async function tell(
 }
 
 /** Lets a task end after the answer is given: the runtime cuts off what it was not told of. */
-function outlive(c: Context, task: Promise<unknown>): void {
+function outlive(c: AppContext, task: Promise<unknown>): void {
   try {
     c.executionCtx.waitUntil(task);
   } catch {

@@ -29,6 +29,7 @@ export function defineEngine(
 ): EngineDefinition {
   const Base = createSessionObject<Engine>({
     engine: resolveEngineOptions(options),
+    needsHandshakeData: options.handshakeData !== undefined,
     createLayer: ({ engine }) => new BareLayer(engine),
     setup,
   });

@@ -4,7 +4,12 @@ import type { LayerHost, ObjectLayer } from "../objects/definition.ts";
 import type { RecoveryLog } from "../objects/recovery-log.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/events.ts";
-import { Server, type ServerOptions as SocketServerOptions } from "../server/index.ts";
+import {
+  type HandshakeData,
+  Server,
+  type ServerTypes,
+  type ServerOptions as SocketServerOptions,
+} from "../server/index.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { type App, createApp } from "./app.ts";
 import { Emitter } from "./emitter.ts";
@@ -13,7 +18,7 @@ import type { HttpOptions } from "./options.ts";
 import { toSource } from "./source.ts";
 
 /** Options of `defineServer`: those of the official server under their names, and a few that only exist here. */
-export interface ServerOptions extends SocketServerOptions, HttpOptions {}
+export interface ServerOptions<Handshake = Untyped> extends SocketServerOptions, HttpOptions<Handshake> {}
 
 /** What the setup function gets besides the server. */
 export interface SetupContext {
@@ -36,15 +41,16 @@ export interface ServerDefinition<
   EmitEvents extends EventsMap,
   ServerSideEvents extends EventsMap,
   SocketData,
+  Types extends ServerTypes,
 > {
   /** Declare a class of your own from it: `export class SessionObject extends chat.SessionObject {}`. */
   readonly SessionObject: SessionObjectClass<
-    ServerMembers<Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>
+    ServerMembers<Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>>
   >;
   /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", chat.app)`. */
   readonly app: App;
   /** Emits from outside the object: from a route, a cron trigger, a queue consumer. */
-  emitter(env: Cloudflare.Env): Emitter<EmitEvents, SocketData, ServerSideEvents>;
+  emitter(env: Cloudflare.Env): Emitter<EmitEvents, SocketData, ServerSideEvents, Types>;
 }
 
 /**
@@ -64,16 +70,18 @@ export function defineServer<
   EmitEvents extends EventsMap = ListenEvents,
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   SocketData = Untyped,
+  Types extends ServerTypes = Untyped,
 >(
-  options: ServerOptions,
+  options: ServerOptions<HandshakeData<Types>>,
   setup: (
-    io: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+    io: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
     context: SetupContext,
   ) => unknown,
-): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
-  type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
+  type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   const Base = createSessionObject<Io>({
     engine: resolveEngineOptions(options),
+    needsHandshakeData: options.handshakeData !== undefined,
     createLayer: (host) => new SocketLayer<Io>(options, host),
     setup,
   });
@@ -91,7 +99,7 @@ export function defineServer<
   return {
     SessionObject,
     app: createApp({ path: "/socket.io", ...options }, source),
-    emitter: (env) => new Emitter<EmitEvents, SocketData, ServerSideEvents>(env, source),
+    emitter: (env) => new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(env, source),
   };
 }
 

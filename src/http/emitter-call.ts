@@ -1,6 +1,7 @@
+import type { Handshake } from "../server/handshake.ts";
 import { toPlain } from "../server/plain.ts";
 import { assertFree } from "../server/reserved.ts";
-import type { EmitterHandshake, RemoteDetails } from "./emitter.ts";
+import type { RemoteDetails } from "./emitter.ts";
 
 /** One operation of an emitter, as it travels to the object: plain data. */
 export interface EmitterCall {
@@ -39,7 +40,7 @@ interface Operator {
 
 interface FetchedSocket {
   readonly id: string;
-  readonly handshake: EmitterHandshake;
+  readonly handshake: Handshake;
   readonly rooms: Iterable<string>;
   readonly data: unknown;
 }

@@ -2,15 +2,14 @@ import { getObject, type ObjectSource } from "../objects/namespace.ts";
 import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/events.ts";
 import type { Handshake } from "../server/handshake.ts";
 import { assertFree, RESERVED_SERVER_SIDE } from "../server/reserved.ts";
+import type { HandshakeData, ServerTypes } from "../server/socket-types.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { EmitterCall } from "./emitter-call.ts";
 
-export type EmitterHandshake = Handshake;
-
 /** A socket as somebody outside its object sees it: a snapshot. */
-export interface RemoteDetails<SocketData = Untyped> {
+export interface RemoteDetails<SocketData = Untyped, Types extends ServerTypes = Untyped> {
   readonly id: string;
-  readonly handshake: EmitterHandshake;
+  readonly handshake: Handshake<HandshakeData<Types>>;
   readonly rooms: readonly string[];
   readonly data: SocketData;
 }
@@ -29,6 +28,7 @@ export class Emitter<
   EmitEvents extends EventsMap = DefaultEventsMap,
   SocketData = Untyped,
   ServerSideEvents extends EventsMap = DefaultEventsMap,
+  Types extends ServerTypes = Untyped,
 > {
   readonly #env: Cloudflare.Env;
   readonly #source: ObjectSource;
@@ -45,31 +45,31 @@ export class Emitter<
   }
 
   /** Another namespace; the leading slash may be left out. */
-  of(nsp: string): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+  of(nsp: string): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ nsp: nsp.startsWith("/") ? nsp : `/${nsp}` });
   }
 
   /** Adds rooms; a socket in several of them is reached once. */
-  to(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+  to(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ rooms: [...this.#target.rooms, ...[room].flat()] });
   }
 
-  in(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+  in(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.to(room);
   }
 
   /** Leaves out who is in any of these rooms. */
-  except(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+  except(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ except: [...this.#target.except, ...[room].flat()] });
   }
 
   /** Drops the packet for clients whose transport is not ready that moment. */
-  get volatile(): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+  get volatile(): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ isVolatile: true });
   }
 
   /** Accepted, without effect: on Workers the runtime decides about compression. */
-  compress(_compress: boolean): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+  compress(_compress: boolean): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({});
   }
 
@@ -104,8 +104,8 @@ export class Emitter<
   }
 
   /** The sockets that would be reached, as they are now. */
-  async fetchSockets(): Promise<RemoteDetails<SocketData>[]> {
-    return (await this.#call({ type: "fetch" })) as RemoteDetails<SocketData>[];
+  async fetchSockets(): Promise<RemoteDetails<SocketData, Types>[]> {
+    return (await this.#call({ type: "fetch" })) as RemoteDetails<SocketData, Types>[];
   }
 
   async #send(type: "emit" | "server", ev: unknown, args: readonly unknown[]): Promise<void> {
@@ -117,7 +117,7 @@ export class Emitter<
     await this.#call({ type, args: [String(ev), ...args] });
   }
 
-  #with(change: Partial<EmitterCall>): Emitter<EmitEvents, SocketData, ServerSideEvents> {
+  #with(change: Partial<EmitterCall>): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return new Emitter(this.#env, this.#source, { ...this.#target, ...change });
   }
 

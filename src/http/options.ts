@@ -1,6 +1,8 @@
+import type { Context } from "hono";
 import type { EngineError } from "../engine/errors.ts";
 import type { EngineOptions } from "../engine/options.ts";
 import type { EngineRequest } from "../engine/request.ts";
+import type { Untyped } from "../shared/untyped.ts";
 import type { CorsDelegate, CorsOptions } from "./cors.ts";
 import type { ClientFiles } from "./serve-client.ts";
 
@@ -24,8 +26,11 @@ export interface CookieOptions {
   encode?(value: string): string;
 }
 
-/** Options of the HTTP side, with the names and defaults of the official server; the last four are new. */
-export interface HttpOptions {
+/** Hono's context of a request, with the variables that middlewares in front of the app have set. */
+export type AppContext = Context<{ Bindings: Cloudflare.Env; Variables: Record<string, Untyped> }>;
+
+/** Options of the HTTP side, with the names and defaults of the official server; the last five are new. */
+export interface HttpOptions<Handshake = Untyped> {
   /** @default "/socket.io", or "/engine.io" for `defineEngine` */
   path?: string;
   /** Whether the path ends with a slash. Requests are served with and without. @default true */
@@ -39,13 +44,24 @@ export interface HttpOptions {
    * refuses with that message, everything else refuses.
    * @example allowRequest: (request, env) => request.headers.get("origin") === env.ORIGIN || "Wrong origin"
    */
-  allowRequest?(request: EngineRequest, env: Cloudflare.Env): boolean | string | Promise<boolean | string>;
+  allowRequest?(
+    request: EngineRequest,
+    env: Cloudflare.Env,
+    c: AppContext,
+  ): boolean | string | Promise<boolean | string>;
   /** Accepted, without effect: the runtime decides how WebSockets are compressed. */
   perMessageDeflate?: unknown;
   /** Accepted, without effect: Cloudflare compresses answers by itself. */
   httpCompression?: unknown;
   /** The official client's files, from "socket.io-edge/client-files". @default false */
   serveClient?: ClientFiles | false;
+  /**
+   * Says what the Worker knows of a client that `allowRequest` let in: it is `socket.handshake.data`, awake and asleep,
+   * for as long as the connection lives, and no client can forge it. Plain JSON data of at most 8,000 bytes. When it
+   * throws or returns anything else the client is refused with 403, and the log says why.
+   * @example handshakeData: async (request, env, c) => ({ user: c.var.session.userId })
+   */
+  handshakeData?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Handshake | Promise<Handshake>;
   /**
    * Names of the Durable Object bindings. Without a binding of that name, the exported class is used.
    * @default { sessions: "SESSIONS", rooms: "ROOMS" }

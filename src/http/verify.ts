@@ -1,7 +1,7 @@
 import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { TransportName } from "../engine/state.ts";
-import type { AppOptions } from "./options.ts";
+import type { AppContext, AppOptions } from "./options.ts";
 
 /** What a request asks for, after everything that can be said without an object. */
 export interface Verified {
@@ -20,7 +20,7 @@ export async function verify(
   request: EngineRequest,
   isUpgrade: boolean,
   options: AppOptions,
-  env: Cloudflare.Env,
+  c: AppContext,
 ): Promise<Verified> {
   const { transport, sid = "", EIO, b64 } = request._query;
   const transports: readonly string[] = options.transports ?? ["polling", "websocket"];
@@ -40,18 +40,18 @@ export async function verify(
   if (transport === "websocket" && !isUpgrade) {
     throw new EngineError("BAD_REQUEST", { name: "TRANSPORT_HANDSHAKE_ERROR" });
   }
-  await checkAllowed(request, options, env);
+  await checkAllowed(request, options, c);
   if (protocol === 3 && options.allowEIO3 !== true) {
     throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol });
   }
   return verified;
 }
 
-async function checkAllowed(request: EngineRequest, options: AppOptions, env: Cloudflare.Env): Promise<void> {
+async function checkAllowed(request: EngineRequest, options: AppOptions, c: AppContext): Promise<void> {
   if (options.allowRequest === undefined) return;
   let allowed: unknown;
   try {
-    allowed = await options.allowRequest(request, env);
+    allowed = await options.allowRequest(request, c.env, c);
   } catch (error) {
     console.error("socket.io-edge: allowRequest failed, so the request was refused", error);
     throw new EngineError("FORBIDDEN", { error });

@@ -16,6 +16,7 @@ export interface CarrierHost {
   readonly engine: Engine;
   readonly store: SessionStore;
   readonly persists: boolean;
+  readonly needsHandshakeData: boolean;
   now(): number;
   isMuted(): boolean;
   turn(): number;

@@ -46,6 +46,8 @@ export interface ObjectLayer<Api> extends SessionLayer {
 /** What `defineServer` and `defineEngine` make an object class from. */
 export interface ObjectDefinition<Api> {
   readonly engine: ResolvedEngineOptions;
+  /** The option `handshakeData` is given: no session may be without what it found out. */
+  readonly needsHandshakeData: boolean;
   createLayer(host: LayerHost): ObjectLayer<Api>;
   /** The user's function. */
   setup(api: Api, context: { env: Cloudflare.Env; ctx: DurableObjectState }): unknown;

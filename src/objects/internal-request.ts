@@ -32,6 +32,8 @@ export interface InternalRequest {
   readonly b64: boolean;
   readonly address: string;
   readonly secure: boolean;
+  /** Of a handshake: JSON of what the application's `handshakeData` gave, empty for nothing. */
+  readonly data?: string;
   readonly request: RequestRecord;
 }
 

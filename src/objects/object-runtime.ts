@@ -35,6 +35,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly ctx: DurableObjectState;
   readonly rules: SessionRules;
   readonly persists: boolean;
+  readonly needsHandshakeData: boolean;
   readonly store: SessionStore;
   readonly table: SessionTable;
   readonly engine: Engine;
@@ -57,6 +58,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.definition = definition;
     this.rules = toRules(definition.engine);
     this.persists = definition.engine.hibernation;
+    this.needsHandshakeData = definition.needsHandshakeData;
     this.store = new SessionStore(ctx);
     this.table = new SessionTable(this, () => this.layer);
     this.engine = new Engine(definition.engine, this.table, (error, event) =>
@@ -92,7 +94,9 @@ export class ObjectRuntime<Api> implements CarrierHost {
   async fetch(request: Request): Promise<Response> {
     const meta = fromInternalRequest(request);
     if (meta === undefined) return new Response("Not found", { status: 404 });
-    if (meta.v !== VERSION) return new Response(null, { status: 503 });
+    // A Worker of an earlier deploy, which did not ask: its clients come again, and by then meet a new one.
+    const isUnasked = this.needsHandshakeData && meta.sid === "" && meta.data === undefined;
+    if (meta.v !== VERSION || isUnasked) return new Response(null, { status: 503 });
     this.healAlarm();
     try {
       return await this.#requests.handle(meta, request);

@@ -240,8 +240,8 @@ export class RequestHandler<Api> {
   }
 
   #toFixed(meta: InternalRequest): FixedPart {
-    const { protocol, b64, address, secure, request } = meta;
-    return { protocol, b64, address, secure, openedAt: this.#runtime.now(), request };
+    const { protocol, b64, address, secure, request, data } = meta;
+    return { protocol, b64, address, secure, openedAt: this.#runtime.now(), request, data };
   }
 
   #handshakeHeaders(sid: string, client: EngineRequest): Headers {

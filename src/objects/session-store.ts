@@ -24,6 +24,8 @@ export interface FixedPart {
   readonly secure: boolean;
   readonly openedAt: number;
   readonly request: RequestRecord;
+  /** JSON of `handshakeData`, empty for nothing; not there where nobody was asked. */
+  readonly data?: string;
 }
 
 /** What the attachment of a socket says about it. Null: it concerns nobody any more. */

@@ -232,8 +232,10 @@ export class SessionTable implements SessionDirectory {
     this.#live.set(sid, carrier);
     this.#atMost++;
     this.#layer().load(carrier.session);
-    if (stored.busy) {
-      // What was under way died with the instance that had it; its client has to start again.
+    const isUnknown = this.#host.needsHandshakeData && fixed.data === undefined;
+    if (stored.busy || isUnknown) {
+      // What was under way died with the instance that had it, or nobody was asked about its client, since it came
+      // before `handshakeData` was there: it has to start again.
       carrier.session.dispatch({
         type: "transport-gone",
         reason: "transport error",
@@ -270,6 +272,6 @@ export function pollTag(sid: string): string {
 }
 
 function identity(fixed: FixedPart) {
-  const { protocol, address, secure, openedAt, request } = fixed;
-  return { protocol, remoteAddress: address, secure, openedAt, request: toRequest(request) };
+  const { protocol, address, secure, openedAt, request, data } = fixed;
+  return { protocol, remoteAddress: address, secure, openedAt, request: toRequest(request), data };
 }

@@ -14,12 +14,16 @@ import type {
 import type { Handshake } from "./handshake.ts";
 import { assertFree } from "./reserved.ts";
 import type { AnySocket } from "./socket.ts";
-import type { BroadcastFlags, Room, SocketId } from "./socket-types.ts";
+import type { BroadcastFlags, HandshakeData, Room, ServerTypes, SocketId } from "./socket-types.ts";
 
 type Responses = (error: (Error & { responses?: unknown }) | null, responses?: Untyped) => void;
 
 /** Whom a broadcast reaches, and how. Every call answers with a new operator: one may be kept and used again. */
-export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
+export class BroadcastOperator<
+  EmitEvents extends EventsMap,
+  SocketData,
+  Types extends ServerTypes = Untyped,
+> {
   readonly #adapter: Adapter;
   readonly #opts: Required<BroadcastOptions>;
 
@@ -38,38 +42,38 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
    * @example
    * io.to("room1").to(["room2", "room3"]).emit("news", "hello");
    */
-  to(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+  to(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.#with({ rooms: withRooms(this.#opts.rooms, room) });
   }
 
   /** The same as {@link to}. */
-  in(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+  in(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.to(room);
   }
 
   /** Leaves out who is in any of these rooms. */
-  except(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+  except(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.#with({ except: withRooms(this.#opts.except, room) });
   }
 
   /** Accepted, without effect: on Workers the runtime decides about compression. */
-  compress(compress: boolean): BroadcastOperator<EmitEvents, SocketData> {
+  compress(compress: boolean): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.#flag({ compress });
   }
 
   /** Drops the packet for clients whose transport is not ready this moment. */
-  get volatile(): BroadcastOperator<EmitEvents, SocketData> {
+  get volatile(): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.#flag({ volatile: true });
   }
 
   /** Reaches the sockets of this object only. */
-  get local(): BroadcastOperator<EmitEvents, SocketData> {
+  get local(): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.#flag({ local: true });
   }
 
   /** How long to wait for acknowledgements, ms. */
-  timeout(timeout: number): BroadcastOperator<DecorateAcknowledgements<EmitEvents>, SocketData> {
-    return this.#flag({ timeout }) as BroadcastOperator<Untyped, SocketData>;
+  timeout(timeout: number): BroadcastOperator<DecorateAcknowledgements<EmitEvents>, SocketData, Types> {
+    return this.#flag({ timeout }) as BroadcastOperator<Untyped, SocketData, Types>;
   }
 
   emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): boolean {
@@ -107,10 +111,10 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
   }
 
   /** The sockets that would be reached: those of this object themselves, asleep or not. */
-  async fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]> {
+  async fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData, Types>[]> {
     const sockets: (AnySocket | SocketDetails)[] = await this.#adapter.fetchSockets(this.#opts);
     return sockets.map(
-      (socket): RemoteSocket<EmitEvents, SocketData> =>
+      (socket): RemoteSocket<EmitEvents, SocketData, Types> =>
         "client" in socket ? (socket as Untyped) : new RemoteSocket(this.#adapter, socket),
     );
   }
@@ -132,12 +136,12 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
     return this.#adapter.nsp._core.isMuted;
   }
 
-  #with(change: Partial<BroadcastOptions>): BroadcastOperator<EmitEvents, SocketData> {
+  #with(change: Partial<BroadcastOptions>): BroadcastOperator<EmitEvents, SocketData, Types> {
     const { rooms, except, flags } = { ...this.#opts, ...change };
     return new BroadcastOperator(this.#adapter, rooms, except, flags);
   }
 
-  #flag(flag: BroadcastFlags): BroadcastOperator<EmitEvents, SocketData> {
+  #flag(flag: BroadcastFlags): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.#with({ flags: { ...this.#opts.flags, ...flag } });
   }
 
@@ -200,12 +204,12 @@ function withRooms(rooms: Set<Room>, added: Room | Room[]): Set<Room> {
 }
 
 /** A socket that lives in another object: what is known of it, and what can be done to it from here. */
-export class RemoteSocket<EmitEvents extends EventsMap, SocketData> {
+export class RemoteSocket<EmitEvents extends EventsMap, SocketData, Types extends ServerTypes = Untyped> {
   readonly id: SocketId;
-  readonly handshake: Handshake;
+  readonly handshake: Handshake<HandshakeData<Types>>;
   readonly rooms: Set<Room>;
   readonly data: SocketData;
-  readonly #operator: BroadcastOperator<EmitEvents, SocketData>;
+  readonly #operator: BroadcastOperator<EmitEvents, SocketData, Types>;
 
   constructor(adapter: Adapter, details: SocketDetails) {
     this.id = details.id;
@@ -216,7 +220,7 @@ export class RemoteSocket<EmitEvents extends EventsMap, SocketData> {
     this.#operator = new BroadcastOperator(adapter, new Set([this.id]), new Set(), flags);
   }
 
-  timeout(timeout: number): BroadcastOperator<DecorateAcknowledgements<EmitEvents>, SocketData> {
+  timeout(timeout: number): BroadcastOperator<DecorateAcknowledgements<EmitEvents>, SocketData, Types> {
     return this.#operator.timeout(timeout);
   }
 

@@ -2,7 +2,7 @@ import type { Session } from "../engine/session.ts";
 import type { Untyped } from "../shared/untyped.ts";
 
 /** What is known of a client from its first request and its CONNECT packet. */
-export interface Handshake {
+export interface Handshake<Data = Untyped> {
   /** Of the first request, by lower-case name. */
   headers: Record<string, string | undefined>;
   /** When it was made, as text. */
@@ -20,6 +20,8 @@ export interface Handshake {
   query: Record<string, string | undefined>;
   /** What the client gave as `auth`. */
   auth: Record<string, Untyped>;
+  /** What the option `handshakeData` found out about the client in the Worker; nothing a client sends gets here. */
+  data: Data;
 }
 
 export function createHandshake(conn: Session, issued: number, auth: unknown): Handshake {
@@ -39,5 +41,6 @@ export function createHandshake(conn: Session, issued: number, auth: unknown): H
     url: pathname + search,
     query: request._query,
     auth: (auth ?? {}) as Record<string, Untyped>,
+    data: conn.handshakeData,
   };
 }

@@ -8,6 +8,15 @@ export type { RecoveryOptions, ServerOptions, SocketOptions } from "./options.ts
 export { ParentNamespace } from "./parent-namespace.ts";
 export type { ParserOption } from "./parser.ts";
 export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
-export { type NamespaceMatcher, Server } from "./server.ts";
+export { Server } from "./server.ts";
+export type { NamespaceMatcher } from "./server-types.ts";
 export { Socket } from "./socket.ts";
-export type { BroadcastFlags, DisconnectReason, ExtendedError, Room, SocketId } from "./socket-types.ts";
+export type {
+  BroadcastFlags,
+  DisconnectReason,
+  ExtendedError,
+  HandshakeData,
+  Room,
+  ServerTypes,
+  SocketId,
+} from "./socket-types.ts";

@@ -24,7 +24,7 @@ import { assertFree, RESERVED_SERVER_SIDE } from "./reserved.ts";
 import type { Server } from "./server.ts";
 import type { Socket } from "./socket.ts";
 import { SocketMap } from "./socket-map.ts";
-import type { ExtendedError, Room, SocketId } from "./socket-types.ts";
+import type { ExtendedError, Room, ServerTypes, SocketId } from "./socket-types.ts";
 
 /** A namespace whose events are not known. */
 export type AnyNamespace = Namespace<Untyped, Untyped, Untyped, Untyped>;
@@ -35,9 +35,10 @@ export interface NamespaceReservedEvents<
   EmitEvents extends EventsMap,
   ServerSideEvents extends EventsMap,
   SocketData,
+  Types extends ServerTypes,
 > {
-  connect: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
-  connection: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
+  connect: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>) => void;
+  connection: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>) => void;
 }
 
 /** A broadcast that waits for answers. */
@@ -63,15 +64,16 @@ export class Namespace<
   EmitEvents extends EventsMap = ListenEvents,
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   SocketData = Untyped,
+  Types extends ServerTypes = Untyped,
 > extends EventEmitter<
   ServerSideEvents,
   RemoveAcknowledgements<EmitEvents>,
-  NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
+  NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
 > {
   readonly name: string;
-  readonly server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  readonly server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   /** Connected sockets, sleeping ones too. */
-  readonly sockets: Map<SocketId, Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>;
+  readonly sockets: Map<SocketId, Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>>;
   adapter: Adapter;
   /** @internal */
   readonly _core: Core;
@@ -102,7 +104,7 @@ export class Namespace<
   /** Every socket passes `fn` before it is connected; `next(error)` refuses it. */
   use(
     fn: (
-      socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+      socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
       next: (err?: ExtendedError) => void,
     ) => void,
   ): this {
@@ -124,33 +126,41 @@ export class Namespace<
 
   to(
     room: Room | Room[],
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
     return this.#broadcast().to(room);
   }
 
   in(
     room: Room | Room[],
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
     return this.#broadcast().to(room);
   }
 
   except(
     room: Room | Room[],
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
     return this.#broadcast().except(room);
   }
 
   compress(
     compress: boolean,
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
     return this.#broadcast().compress(compress);
   }
 
-  get volatile(): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+  get volatile(): BroadcastOperator<
+    DecorateAcknowledgementsWithMultipleResponses<EmitEvents>,
+    SocketData,
+    Types
+  > {
     return this.#broadcast().volatile;
   }
 
-  get local(): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+  get local(): BroadcastOperator<
+    DecorateAcknowledgementsWithMultipleResponses<EmitEvents>,
+    SocketData,
+    Types
+  > {
     return this.#broadcast().local;
   }
 
@@ -158,7 +168,8 @@ export class Namespace<
     timeout: number,
   ): BroadcastOperator<
     DecorateAcknowledgements<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>>,
-    SocketData
+    SocketData,
+    Types
   > {
     return this.#broadcast().timeout(timeout);
   }
@@ -199,7 +210,7 @@ export class Namespace<
     return this.#broadcast().allSockets();
   }
 
-  fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]> {
+  fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData, Types>[]> {
     return this.#broadcast().fetchSockets() as Promise<Untyped>;
   }
 
@@ -264,7 +275,7 @@ export class Namespace<
 
   /** Sends to everybody in the namespace. */
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    return new BroadcastOperator<Untyped, SocketData>(this.adapter).emit(event, ...args);
+    return new BroadcastOperator<Untyped, SocketData, Types>(this.adapter).emit(event, ...args);
   }
 
   protected override _adding(event: string | symbol): Admission {
@@ -272,7 +283,11 @@ export class Namespace<
     return this._core.admitLate(`a "${event}" listener that is added late`, "add it in the setup function");
   }
 
-  #broadcast(): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData> {
+  #broadcast(): BroadcastOperator<
+    DecorateAcknowledgementsWithMultipleResponses<EmitEvents>,
+    SocketData,
+    Types
+  > {
     return new BroadcastOperator(this.adapter);
   }
 }

@@ -7,6 +7,7 @@ import type { Core } from "./core.ts";
 import type { DefaultEventsMap, EventsMap } from "./events.ts";
 import type { Member } from "./membership.ts";
 import { type AnyNamespace, Namespace } from "./namespace.ts";
+import type { ServerTypes } from "./socket-types.ts";
 
 /**
  * Children that may stand empty: a client makes one with every name it thinks of, and on Node they all stay. After
@@ -25,7 +26,8 @@ export class ParentNamespace<
   EmitEvents extends EventsMap = ListenEvents,
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   SocketData = Untyped,
-> extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  Types extends ServerTypes = Untyped,
+> extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   /** @internal */
   readonly _children = new Set<AnyNamespace>();
   /** With how many children the empty ones are looked for: seldom enough that it costs nothing. */
@@ -37,8 +39,11 @@ export class ParentNamespace<
   }
 
   /** Makes the child of a name, with the middlewares and `connection` listeners there are so far. */
-  createChild(name: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
-    const child = new ChildNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>(this, name);
+  createChild(name: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
+    const child = new ChildNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>(
+      this,
+      name,
+    );
     child._middlewares.push(...this._middlewares);
     for (const event of ["connect", "connection"] as const) {
       for (const listener of this.listeners(event)) child._inherit(event, listener as Untyped);
@@ -60,7 +65,7 @@ export class ParentNamespace<
     return true;
   }
 
-  override fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]> {
+  override fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData, Types>[]> {
     throw new Error("fetchSockets() is not supported on a parent namespace; ask its children");
   }
 
@@ -74,13 +79,17 @@ class ChildNamespace<
   EmitEvents extends EventsMap,
   ServerSideEvents extends EventsMap,
   SocketData,
-> extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
-  readonly #parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  Types extends ServerTypes,
+> extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
+  readonly #parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   #isInheriting = false;
   /** Clients on their way in. */
   #entering = 0;
 
-  constructor(parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, name: string) {
+  constructor(
+    parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
+    name: string,
+  ) {
     super(parent._core, name, parent.name);
     this.#parent = parent;
   }

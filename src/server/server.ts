@@ -18,32 +18,16 @@ import type {
   Last,
   RemoveAcknowledgements,
 } from "./events.ts";
-import { type AnyNamespace, Namespace, type NamespaceReservedEvents } from "./namespace.ts";
+import { type AnyNamespace, Namespace } from "./namespace.ts";
 import { resolveOptions, type ServerOptions } from "./options.ts";
 import { ParentNamespace } from "./parent-namespace.ts";
 import type { RecoveryRecord, ServerHost } from "./ports.ts";
+import type { NamespaceMatcher, ServerReservedEvents } from "./server-types.ts";
 import type { Socket } from "./socket.ts";
-import type { Room, SocketId } from "./socket-types.ts";
+import type { Room, ServerTypes, SocketId } from "./socket-types.ts";
 
 /** A server whose events are not known. */
 export type AnyServer = Server<Untyped, Untyped, Untyped, Untyped>;
-
-/** What the main namespace, and so the server, emits itself. */
-export interface ServerReservedEvents<
-  ListenEvents extends EventsMap,
-  EmitEvents extends EventsMap,
-  ServerSideEvents extends EventsMap,
-  SocketData,
-> extends NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
-  new_namespace: (namespace: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
-}
-
-/** Decides whether a client may have a namespace that does not exist yet. */
-export type NamespaceMatcher = (
-  name: string,
-  auth: { [key: string]: Untyped },
-  next: (error: Error | null, isAllowed: boolean) => void,
-) => void;
 
 /**
  * The Socket.IO server of one object. What it has of a namespace is the main namespace's.
@@ -55,16 +39,17 @@ export class Server<
     EmitEvents extends EventsMap = ListenEvents,
     ServerSideEvents extends EventsMap = DefaultEventsMap,
     SocketData = Untyped,
+    Types extends ServerTypes = Untyped,
   >
   extends EventEmitter<
     ServerSideEvents,
     RemoveAcknowledgements<EmitEvents>,
-    ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData>
+    ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
   >
   implements SessionLayer
 {
   /** The main namespace, `/`. */
-  readonly sockets: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  readonly sockets: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   /** @internal */
   readonly _core: Core;
 
@@ -102,8 +87,8 @@ export class Server<
   /** The namespace of a name, made if need be; or, for a pattern or a function, the parent of all that it allows. */
   of(
     name: string | RegExp | NamespaceMatcher,
-    fn?: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void,
-  ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    fn?: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>) => void,
+  ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     const nsp = typeof name === "string" ? this.#named(name) : this.#parent(name);
     if (fn !== undefined) nsp.on("connect", fn as Untyped);
     return nsp;
@@ -125,7 +110,9 @@ export class Server<
     fn?.();
   }
 
-  use(fn: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["use"]>[0]): this {
+  use(
+    fn: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["use"]>[0],
+  ): this {
     this.sockets.use(fn);
     return this;
   }
@@ -134,52 +121,54 @@ export class Server<
     return (this.sockets as AnyNamespace).emit(event, ...args);
   }
 
-  send(...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["send"]>): this {
+  send(
+    ...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["send"]>
+  ): this {
     this.sockets.send(...args);
     return this;
   }
 
   write(
-    ...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["write"]>
+    ...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["write"]>
   ): this {
     return this.send(...args);
   }
 
   to(
     room: Room | Room[],
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["to"]> {
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["to"]> {
     return this.sockets.to(room);
   }
 
   in(
     room: Room | Room[],
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["in"]> {
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["in"]> {
     return this.sockets.to(room);
   }
 
   except(
     room: Room | Room[],
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["except"]> {
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["except"]> {
     return this.sockets.except(room);
   }
 
   compress(
     compress: boolean,
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["compress"]> {
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["compress"]> {
     return this.sockets.compress(compress);
   }
 
-  get volatile(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["volatile"] {
+  get volatile(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["volatile"] {
     return this.sockets.volatile;
   }
 
-  get local(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["local"] {
+  get local(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["local"] {
     return this.sockets.local;
   }
 
   timeout(
     timeout: number,
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["timeout"]> {
+  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["timeout"]> {
     return this.sockets.timeout(timeout);
   }
 
@@ -203,7 +192,7 @@ export class Server<
   }
 
   fetchSockets(): ReturnType<
-    Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>["fetchSockets"]
+    Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["fetchSockets"]
   > {
     return this.sockets.fetchSockets();
   }
@@ -279,12 +268,12 @@ export class Server<
     return known ?? this._core.families.find(({ pattern }) => pattern?.test(name))?.parent.createChild(name);
   }
 
-  #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     const name = given.startsWith("/") ? given : `/${given}`;
     const known = this._find(name);
     if (known !== undefined) return known;
     this._core.admitLate(`namespace "${name}"`, "create it in the setup function");
-    const nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> = new Namespace(
+    const nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> = new Namespace(
       this._core,
       name,
     );
@@ -294,7 +283,7 @@ export class Server<
 
   #parent(
     given: RegExp | NamespaceMatcher,
-  ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     const isPattern = given instanceof RegExp;
     if (isPattern && (given.global || given.sticky)) {
       throw new Error(
@@ -302,7 +291,9 @@ export class Server<
       );
     }
     this._core.admitLate("a dynamic namespace", "create it in the setup function");
-    const parent = new ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>(this._core);
+    const parent = new ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>(
+      this._core,
+    );
     const matches: NamespaceFamily["matches"] = isPattern
       ? (name, _auth, next) => next(null, given.test(name))
       : (name, auth, next) => given(name, (auth ?? {}) as Record<string, Untyped>, next);

@@ -16,6 +16,22 @@ export interface SocketReservedEvents {
   error: (err: Error) => void;
 }
 
+/**
+ * What the fifth type parameter of a server may say of its connections; what it leaves out is not typed.
+ * @example
+ * type Io = Server<ClientEvents, ServerEvents, DefaultEventsMap, SocketData, { handshake: { user: string } }>;
+ */
+export interface ServerTypes {
+  /** What the option `handshakeData` gives, and `socket.handshake.data` holds. */
+  handshake?: Untyped;
+  /** What the server keeps for all of its sockets together. */
+  data?: Untyped;
+}
+
+export type HandshakeData<Types extends ServerTypes> = Types extends { handshake: infer Data }
+  ? Data
+  : Untyped;
+
 /** What `next` of a middleware takes: `data` reaches the client with the `connect_error`. */
 export interface ExtendedError extends Error {
   data?: Untyped;

@@ -28,15 +28,22 @@ import type { Namespace } from "./namespace.ts";
 import type { AckCallback } from "./pending-acks.ts";
 import { assertFree } from "./reserved.ts";
 import { type SocketOrigin, SocketState } from "./socket-state.ts";
-import type { BroadcastFlags, Room, SocketReservedEvents } from "./socket-types.ts";
+import type {
+  BroadcastFlags,
+  HandshakeData,
+  Room,
+  ServerTypes,
+  SocketReservedEvents,
+} from "./socket-types.ts";
 import { guardUserProperties } from "./user-properties.ts";
 
 /** A socket whose events are not known. */
 export type AnySocket = Socket<Untyped, Untyped, Untyped, Untyped>;
 
-type Operator<EmitEvents extends EventsMap, SocketData> = BroadcastOperator<
+type Operator<EmitEvents extends EventsMap, SocketData, Types extends ServerTypes> = BroadcastOperator<
   DecorateAcknowledgementsWithMultipleResponses<EmitEvents>,
-  SocketData
+  SocketData,
+  Types
 >;
 
 /**
@@ -52,8 +59,9 @@ export class Socket<
   EmitEvents extends EventsMap = ListenEvents,
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   SocketData = Untyped,
+  Types extends ServerTypes = Untyped,
 > extends EventEmitter<ListenEvents, EmitEvents, SocketReservedEvents> {
-  readonly #nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  readonly #nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   readonly #client: Client;
   readonly #member: Member;
   readonly #state: SocketState;
@@ -69,7 +77,7 @@ export class Socket<
 
   /** @internal */
   constructor(
-    nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+    nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
     client: Client,
     member: Member,
     origin: SocketOrigin,
@@ -86,7 +94,7 @@ export class Socket<
     return this.#member.id;
   }
 
-  get nsp(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  get nsp(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     return this.#nsp;
   }
 
@@ -121,7 +129,7 @@ export class Socket<
     return !this.connected;
   }
 
-  get handshake(): Handshake {
+  get handshake(): Handshake<HandshakeData<Types>> {
     const { record } = this.#member;
     this.#handshake ??= createHandshake(this.conn, record?.issued ?? 0, record?.auth);
     return this.#handshake;
@@ -187,25 +195,25 @@ export class Socket<
     return this.send(...args);
   }
 
-  to(room: Room | Room[]): Operator<EmitEvents, SocketData> {
+  to(room: Room | Room[]): Operator<EmitEvents, SocketData, Types> {
     return this.broadcast.to(room);
   }
 
-  in(room: Room | Room[]): Operator<EmitEvents, SocketData> {
+  in(room: Room | Room[]): Operator<EmitEvents, SocketData, Types> {
     return this.broadcast.to(room);
   }
 
-  except(room: Room | Room[]): Operator<EmitEvents, SocketData> {
+  except(room: Room | Room[]): Operator<EmitEvents, SocketData, Types> {
     return this.broadcast.except(room);
   }
 
   /** Everybody in the namespace but this socket. */
-  get broadcast(): Operator<EmitEvents, SocketData> {
+  get broadcast(): Operator<EmitEvents, SocketData, Types> {
     return new BroadcastOperator(this.#nsp.adapter, new Set(), new Set([this.id]), this.#takeFlags());
   }
 
   /** The sockets of this object only. */
-  get local(): Operator<EmitEvents, SocketData> {
+  get local(): Operator<EmitEvents, SocketData, Types> {
     return this.broadcast.local;
   }
 
@@ -222,7 +230,7 @@ export class Socket<
   /** How long the next event's acknowledgement may take, ms. */
   timeout(
     timeout: number,
-  ): Socket<ListenEvents, DecorateAcknowledgements<EmitEvents>, ServerSideEvents, SocketData> {
+  ): Socket<ListenEvents, DecorateAcknowledgements<EmitEvents>, ServerSideEvents, SocketData, Types> {
     return this.#flag({ timeout }) as Untyped;
   }
 

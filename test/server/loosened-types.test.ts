@@ -64,7 +64,7 @@ const LOOSENED: readonly [what: string, file: string, from: string | RegExp, to:
   [
     "the sockets of a namespace",
     "server/namespace.ts",
-    /readonly sockets: Map<SocketId, Socket<.*>>;/,
+    /readonly sockets: Map<\s*SocketId,\s*Socket<.*>\s*>;/,
     "readonly sockets: Map<SocketId, Untyped>;",
   ],
   [
@@ -72,6 +72,13 @@ const LOOSENED: readonly [what: string, file: string, from: string | RegExp, to:
     "server/socket-types.ts",
     "disconnect: (reason: DisconnectReason",
     "disconnect: (reason: string",
+  ],
+  ["socket.handshake.data", "server/socket-types.ts", /\? Data\s*: Untyped;/, "? Untyped : Untyped;"],
+  [
+    "what handshakeData may give",
+    "http/define-server.ts",
+    "options: ServerOptions<HandshakeData<Types>>",
+    "options: ServerOptions",
   ],
   ["the server of an object's class", "http/define-server.ts", "readonly io: Io;", "readonly io: Untyped;"],
   [

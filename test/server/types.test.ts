@@ -186,6 +186,49 @@ function defined(env: Cloudflare.Env, ctx: DurableObjectState): void {
   defineServer({ pingIntervall: 1 }, () => {});
 }
 
+interface Known {
+  user: string;
+}
+
+type Told = Server<ClientToServer, ServerToClient, BetweenServers, Data, { handshake: Known }>;
+
+/** What the fifth type parameter says of the handshake reaches all that has one; without it anything goes. */
+function told(io: Told, socket: S, env: Cloudflare.Env, ctx: DurableObjectState): void {
+  io.on("connection", (it) => expectTypeOf(it.handshake.data).toEqualTypeOf<Known>());
+  io.use((it) => expectTypeOf(it.handshake.data).toEqualTypeOf<Known>());
+  io.of("/x").on("connection", (it) => expectTypeOf(it.handshake.data.user).toEqualTypeOf<string>());
+  io.of("/x").sockets.forEach((it) => void expectTypeOf(it.handshake.data).toEqualTypeOf<Known>());
+  io.to("room")
+    .fetchSockets()
+    .then(([it]) => expectTypeOf(it?.handshake.data).toEqualTypeOf<Known | undefined>());
+  io.on("connection", (it) => {
+    it.broadcast.fetchSockets().then(([other]) => {
+      expectTypeOf(other?.handshake.data).toEqualTypeOf<Known | undefined>();
+    });
+  });
+  expectTypeOf(socket.handshake.data).toBeAny();
+  const chat = defineServer({ handshakeData: async () => ({ user: "ann" }) }, (_: Told) => {});
+  expectTypeOf(new chat.SessionObject(ctx, env).io).toEqualTypeOf<Told>();
+  expectTypeOf(chat.emitter(env).fetchSockets())
+    .resolves.items.toHaveProperty("handshake")
+    .toEqualTypeOf<Handshake<Known>>();
+  // @ts-expect-error not what the server was told it gives
+  defineServer({ handshakeData: () => ({ user: 1 }) }, (_: Told) => {});
+  // @ts-expect-error nor what a promise holds
+  defineServer({ handshakeData: async () => ({}) }, (_: Told) => {});
+  // @ts-expect-error no such type
+  type _Wrong = Server<ClientToServer, ServerToClient, BetweenServers, Data, { handshakes: Known }>;
+  const both = (
+    _: Server<ClientToServer, ServerToClient, BetweenServers, Data, { handshake: Known; data: 1 }>,
+  ) => {};
+  defineServer({ handshakeData: (_request, _env, c) => ({ user: c.var.user }) }, both);
+  // Code that does not ask takes any server.
+  const chatOf = (_: Server<ClientToServer, ServerToClient, BetweenServers, Data>) => {};
+  chatOf(io);
+  const anyOf = (_: Server) => {};
+  anyOf(io as Server);
+}
+
 /** Whatever a broadcast, a namespace or a snapshot of a socket hands on. */
 function handedOn(
   io: Io,
@@ -228,6 +271,7 @@ describe("types", () => {
     expectTypeOf(untyped).toBeFunction();
     expectTypeOf(annotated).toBeFunction();
     expectTypeOf(defined).toBeFunction();
+    expectTypeOf(told).toBeFunction();
     expectTypeOf(handedOn).toBeFunction();
   });
 });

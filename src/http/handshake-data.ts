@@ -1,0 +1,51 @@
+import { EngineError } from "../engine/errors.ts";
+import type { EngineRequest } from "../engine/request.ts";
+import type { AppContext, AppOptions } from "./options.ts";
+
+/** It travels with the handshake and is kept with every session. */
+const MAX_BYTES = 8_000;
+
+/**
+ * Asks the application what it knows of a client that opens a session: JSON, empty for nothing, undefined where
+ * nobody is asked.
+ * @throws EngineError that refuses the client
+ */
+export async function toHandshakeData(
+  request: EngineRequest,
+  options: AppOptions,
+  c: AppContext,
+): Promise<string | undefined> {
+  if (options.handshakeData === undefined) return undefined;
+  try {
+    return toJson(await options.handshakeData(request, c.env, c));
+  } catch (error) {
+    console.error("socket.io-edge: handshakeData failed, so the client was refused", error);
+    throw new EngineError("FORBIDDEN", { error });
+  }
+}
+
+function toJson(data: unknown): string {
+  const json = JSON.stringify(data, assertPlain) ?? "";
+  const bytes = new TextEncoder().encode(json).length;
+  if (bytes <= MAX_BYTES) return json;
+  throw new Error(
+    `handshakeData returned ${bytes} bytes of JSON and may return ${MAX_BYTES}: return an id, and look the rest up in the object`,
+  );
+}
+
+/** For `JSON.stringify`, which would turn a Date into text and a Map into nothing without a word. */
+function assertPlain(this: Record<string, unknown>, key: string, json: unknown): unknown {
+  const value = this[key];
+  if (value === undefined || isPlain(value)) return json;
+  throw new Error(
+    `handshakeData returned what JSON cannot hold, at "${key}": return plain objects, arrays, texts, finite numbers, booleans and null`,
+  );
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
+  if (value === null || Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
