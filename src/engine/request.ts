@@ -3,12 +3,12 @@
  * A Fetch `Request` cannot be kept across events of a Durable Object.
  */
 export interface EngineRequest {
-  readonly method: string;
+  method: string;
   /** The absolute URL. */
-  readonly url: string;
-  readonly headers: Headers;
-  /** The query, one string a name. It has no prototype. */
-  readonly _query: Record<string, string>;
+  url: string;
+  headers: Headers;
+  /** The query, one string a name. */
+  _query: Record<string, string>;
 }
 
 /** A request as it travels from the Worker to the object and into storage. */
@@ -29,9 +29,15 @@ export function toRequest(record: RequestRecord, headers?: Headers): EngineReque
       headers ??= new Headers(record.headers.map(([name, value]): [string, string] => [name, value]));
       return headers;
     },
+    set headers(value) {
+      headers = value;
+    },
     get _query() {
       query ??= toQuery(record.url);
       return query;
+    },
+    set _query(value) {
+      query = value;
     },
   };
 }
@@ -42,16 +48,22 @@ export function headerOf({ headers }: RequestRecord, name: string): string | und
 }
 
 export function toQuery(url: string): Record<string, string> {
-  const query: Record<string, string> = Object.create(null);
+  const query: Record<string, string> = {};
   const start = url.indexOf("?") + 1;
   if (start === 0) return query;
   for (const pair of url.slice(start).split("#", 1)[0]!.split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
     const name = equals < 0 ? pair : pair.slice(0, equals);
-    query[decode(name)] = equals < 0 ? "" : decode(pair.slice(equals + 1));
+    define(query, decode(name), equals < 0 ? "" : decode(pair.slice(equals + 1)));
   }
   return query;
+}
+
+/** Assignment to `__proto__` would be lost, and with an object it would not be. */
+function define(query: Record<string, string>, name: string, value: string): void {
+  if (name !== "__proto__") query[name] = value;
+  else Object.defineProperty(query, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
 /** Every request comes through here, and hardly any has an escape: asking the platform each time is slow. */

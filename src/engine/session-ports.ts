@@ -27,6 +27,8 @@ export interface SessionConsumer {
   record(): unknown;
   /** Something is under way that cannot be stored: a restart has to end the session. */
   isBusy(): boolean;
+  /** What user code gets as the session's request: whatever it puts there is to be kept. Asked once, when it looks. */
+  keepRequest?(request: EngineRequest): EngineRequest;
   /** Nobody has joined anything yet: `connectTimeout` counts. */
   isIdle?(): boolean;
 }

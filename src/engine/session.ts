@@ -6,27 +6,9 @@ import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts"
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type { SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
-import type { CloseReason, SessionState, TransportName } from "./state.ts";
+import type { SessionEvents, SessionTransport } from "./session-types.ts";
+import type { CloseReason, SessionState } from "./state.ts";
 import { PING_EACH_BYTES, transition } from "./transition.ts";
-
-export type SessionEvents = {
-  message: (data: string | Uint8Array) => void;
-  data: (data: string | Uint8Array) => void;
-  close: (reason: CloseReason, description?: unknown) => void;
-  upgrading: (transport: { readonly name: TransportName }) => void;
-  upgrade: (transport: { readonly name: TransportName }) => void;
-  packet: (packet: EnginePacket) => void;
-  packetCreate: (packet: EnginePacket) => void;
-  flush: (packets: readonly EnginePacket[]) => void;
-  drain: () => void;
-  heartbeat: () => void;
-};
-
-/** The transport as user code sees it. */
-export interface SessionTransport {
-  readonly name: TransportName;
-  readonly writable: boolean;
-}
 
 type SendCallback = (transport: SessionTransport) => void;
 
@@ -39,8 +21,8 @@ const MAX_HELD_BYTES = 8_000_000;
 export class Session extends EventEmitter<SessionEvents> {
   readonly id: SessionId;
   readonly protocol: 3 | 4;
-  /** The first request of the connection, also after an upgrade. */
-  readonly request: EngineRequest;
+  /** What the session knows of its client by: user code may change what it gets, or let go of it. @internal */
+  readonly firstRequest: EngineRequest;
   /** The client's address as Cloudflare saw it (`cf-connecting-ip`). */
   readonly remoteAddress: string;
   readonly secure: boolean;
@@ -59,6 +41,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly state: SessionState;
 
   readonly #link: SessionLink;
+  #request: EngineRequest | null | undefined;
   #wroteInTurn = -1;
   #callbacks: SendCallback[] = [];
   #isResumed: boolean;
@@ -76,7 +59,7 @@ export class Session extends EventEmitter<SessionEvents> {
     super();
     this.id = identity.id;
     this.protocol = identity.protocol;
-    this.request = identity.request;
+    this.firstRequest = identity.request;
     this.remoteAddress = identity.remoteAddress;
     this.secure = identity.secure;
     this.openedAt = identity.openedAt;
@@ -95,6 +78,19 @@ export class Session extends EventEmitter<SessionEvents> {
         return isWritable();
       },
     };
+  }
+
+  /** The first request of the connection, also after an upgrade. */
+  get request(): EngineRequest {
+    if (this.#request === undefined && this.consumer !== null) {
+      this.#request = this.consumer.keepRequest?.(this.firstRequest);
+    }
+    return this.#request === undefined ? this.firstRequest : (this.#request as EngineRequest);
+  }
+
+  /** Null: as on Node, a way to have less in memory. */
+  set request(request: EngineRequest | null) {
+    this.#request = request;
   }
 
   get readyState(): "open" | "closing" | "closed" {

@@ -9,7 +9,9 @@ import type { AnyNamespace } from "./namespace.ts";
 import { findNamespace, readNamespace } from "./namespace-lookup.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
+import { RequestKeeper } from "./request-keeper.ts";
 import type { AnySocket } from "./socket.ts";
+import type { SocketState } from "./socket-state.ts";
 import type { DisconnectReason } from "./socket-types.ts";
 
 /** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
@@ -29,6 +31,7 @@ export class Client implements SessionConsumer {
   readonly conn: Session;
   readonly #core: Core;
   readonly #reader: PacketReader;
+  readonly #request: RequestKeeper;
   readonly #members = new Map<string, Member>();
   /** Namespaces that are being looked for, or whose middlewares are at work. */
   readonly #connecting = new Map<string, Hold>();
@@ -49,6 +52,7 @@ export class Client implements SessionConsumer {
     this.#reader = new PacketReader(conn, core.parser, () => void this.close());
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
+    this.#request = new RequestKeeper(core, this, record?.request);
     const known = sockets ?? record?.sockets;
     if (known === undefined) return;
     this.#hasJoined = true;
@@ -63,6 +67,10 @@ export class Client implements SessionConsumer {
 
   get request(): EngineRequest {
     return this.conn.request;
+  }
+
+  keepRequest(request: EngineRequest): EngineRequest {
+    return this.#request.keep(request);
   }
 
   /** Its sockets by id. */
@@ -98,6 +106,7 @@ export class Client implements SessionConsumer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#reader.stop();
+    this.#request.forget();
     // A middleware that never answers must not keep the object awake for somebody who has left.
     for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
     this.#closing = this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
@@ -111,7 +120,7 @@ export class Client implements SessionConsumer {
       const record = member.toRecord();
       if (record !== undefined) records.push(record);
     }
-    return toClientRecord(records, this.#reader.snapshot());
+    return toClientRecord(records, this.#reader.snapshot(), this.#request.record());
   }
 
   isBusy(): boolean {
@@ -189,6 +198,16 @@ export class Client implements SessionConsumer {
     this._send({ type: PacketType.DISCONNECT, nsp: member.nsp });
     this.#core.book.of(member.nsp).drop(member);
     this._remove(member);
+  }
+
+  /** What its sockets do; undefined for one that nobody has looked at. @internal */
+  _states(): (SocketState | undefined)[] {
+    return Array.from(this.#members.values(), ({ state }) => state);
+  }
+
+  /** @internal */
+  _findChanges(): void {
+    this.#request.findChanges();
   }
 
   /** @internal */

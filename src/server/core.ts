@@ -2,7 +2,6 @@ import { type Admission, EventEmitter } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Awake } from "./awake.ts";
 import type { Client } from "./client.ts";
-import type { KeptValues } from "./kept-values.ts";
 import { type Member, MembershipBook } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -13,6 +12,7 @@ import { Recovery } from "./recovery.ts";
 import type { AnyServer } from "./server.ts";
 import { type AnySocket, Socket } from "./socket.ts";
 import type { SocketState } from "./socket-state.ts";
+import type { Tracked } from "./tracked.ts";
 
 const MAX_WARNINGS = 1_000;
 
@@ -41,11 +41,11 @@ export class Core {
   /** A socket's end is being told. */
   isEnding = false;
   /** Kept values that may have changed where no proxy sees it. */
-  readonly givenOut = new Set<KeptValues>();
+  readonly givenOut = new Set<Tracked>();
   /** Handlers at work: each may still hold what it was given. */
   unsettled = 0;
   /** Given out while others were at work; looked at again when all have settled, before the object may sleep. */
-  readonly #lent = new Set<KeptValues>();
+  readonly #lent = new Set<Tracked>();
   readonly #warned = new Set<string>();
 
   constructor(server: AnyServer, host: ServerHost, options: ResolvedOptions) {
@@ -75,6 +75,10 @@ export class Core {
     if (this.#warned.has(message) || this.#warned.size === MAX_WARNINGS) return;
     this.#warned.add(message);
     this.host.log("warn", message);
+  }
+
+  warnLeftOut(path: string): void {
+    this.warnOnce(`${path} cannot be stored and is gone once the object has slept; keep plain data there`);
   }
 
   /** Code that runs after setup registers something that the next instance will not know. */
@@ -146,23 +150,28 @@ export class Core {
     EventEmitter.dispatch(this.server.sockets, ["new_namespace", nsp], this.onError);
   }
 
-  /** A handler has settled: what it changed unseen is looked for. */
-  onSettled(state: SocketState): void {
-    state.findChanges();
-    for (const kept of this.givenOut) {
-      kept.compare();
-      if (this.unsettled > 0) this.#lent.add(kept);
+  /** A handler, or a method of the object's class, has settled: what it changed unseen is looked for. */
+  onSettled(state?: SocketState): void {
+    state?.findChanges();
+    for (const tracked of this.givenOut) {
+      tracked.compare();
+      if (this.unsettled > 0) this.#lent.add(tracked);
+      else tracked.release();
     }
     this.givenOut.clear();
     if (this.unsettled > 0 || this.#lent.size === 0) return;
-    for (const kept of this.#lent) kept.compare();
+    for (const tracked of this.#lent) {
+      tracked.compare();
+      tracked.release();
+    }
     this.#lent.clear();
   }
 
   /** A socket is gone, with what it kept. */
-  forget(kept: KeptValues): void {
-    this.givenOut.delete(kept);
-    this.#lent.delete(kept);
+  forget(tracked: Tracked | undefined): void {
+    if (tracked === undefined) return;
+    this.givenOut.delete(tracked);
+    this.#lent.delete(tracked);
   }
 
   /**

@@ -1,5 +1,7 @@
 import type { Session } from "../engine/session.ts";
 import type { Untyped } from "../shared/untyped.ts";
+import { toPlain } from "./plain.ts";
+import type { SocketRecord } from "./records.ts";
 
 /** What is known of a client from its first request and its CONNECT packet. */
 export interface Handshake<Data = Untyped> {
@@ -24,8 +26,10 @@ export interface Handshake<Data = Untyped> {
   data: Data;
 }
 
-export function createHandshake(conn: Session, issued: number, auth: unknown): Handshake {
-  const { request } = conn;
+/** Anew at each call, with nothing in it that anything else refers to: user code may change it. */
+export function createHandshake(conn: Session, record: SocketRecord | undefined): Handshake {
+  const { firstRequest: request } = conn;
+  const { issued = 0, auth } = record ?? {};
   const headers: Record<string, string> = {};
   request.headers.forEach((value, name) => {
     headers[name] = value;
@@ -39,8 +43,12 @@ export function createHandshake(conn: Session, issued: number, auth: unknown): H
     secure: conn.secure,
     issued,
     url: pathname + search,
-    query: request._query,
-    auth: (auth ?? {}) as Record<string, Untyped>,
-    data: conn.handshakeData,
+    query: { ...request._query },
+    auth: copy(auth ?? {}) as Record<string, Untyped>,
+    data: copy(conn.handshakeData),
   };
+}
+
+function copy(value: unknown): unknown {
+  return toPlain(value, "", () => {});
 }

@@ -4,6 +4,9 @@
  */
 export const RAW: unique symbol = Symbol.for("socket.io-edge.raw") as never;
 
+/** As {@link RAW}, for code that may change what it gets: whoever tracks the object looks for changes later. */
+export const LEND: unique symbol = Symbol.for("socket.io-edge.lend") as never;
+
 /** The value itself, where `value` may be one of our proxies. */
 export function unwrap(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
@@ -27,6 +30,11 @@ function isOpaque(value: object): boolean {
     value instanceof RegExp ||
     value instanceof Error
   );
+}
+
+/** Whether a value can be stored and changes unseen. */
+export function isWatchable(value: object): boolean {
+  return value instanceof Map || value instanceof Set || isOpaque(value);
 }
 
 /** Stands for a value that has to be left out. */
@@ -134,4 +142,43 @@ function toBytes(value: ArrayBuffer | ArrayBufferView): Uint8Array {
   return ArrayBuffer.isView(value)
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
     : new Uint8Array(value);
+}
+
+/**
+ * The value with our proxies replaced by the objects they stand for, at any depth: what leaves for the platform, which
+ * can clone no proxy. Where there are none it is the value itself.
+ */
+export function withoutProxies<T>(value: T, as: typeof RAW | typeof LEND = RAW): T {
+  return replaceProxies(value, as, new Map()) as T;
+}
+
+function holdsProxy(value: unknown, seen: Set<unknown>, depth = 0): boolean {
+  const source = unwrap(value);
+  if (source !== value) return true;
+  if (!isContainer(source) || seen.has(source) || depth > MAX_DEPTH) return false;
+  seen.add(source);
+  for (const entry of entriesOf(source)) {
+    if (entry.some((item) => holdsProxy(item, seen, depth + 1))) return true;
+  }
+  return false;
+}
+
+function replaceProxies(value: unknown, as: typeof RAW | typeof LEND, copies: Map<object, object>): unknown {
+  if (!holdsProxy(value, new Set())) return value;
+  const source = unwrap(value) as object;
+  if (source !== value) {
+    void (value as { [key: symbol]: unknown })[as];
+    if (!holdsProxy(source, new Set())) return source;
+  }
+  if (copies.has(source)) return copies.get(source);
+  const target = createLike(source) as object;
+  copies.set(source, target);
+  const put = putterOf(target);
+  for (const [key, item] of entriesOf(source))
+    put?.(replaceProxies(key, as, copies), replaceProxies(item, as, copies));
+  return target;
+}
+
+function isContainer(value: unknown): value is object {
+  return isPlain(value) || value instanceof Map || value instanceof Set;
 }

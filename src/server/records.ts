@@ -12,7 +12,7 @@ export interface SocketRecord {
   readonly at: number;
   /** `handshake.issued`. */
   readonly issued: number;
-  readonly auth?: unknown;
+  auth?: unknown;
   readonly rooms: string[];
   /** The dynamic namespace that its namespace is a child of. */
   readonly parent?: string;
@@ -37,10 +37,20 @@ export interface ClientRecord {
   readonly v: typeof VERSION;
   readonly sockets: SocketRecord[];
   readonly pending?: PendingPacket;
+  /** What user code changed in `socket.request`, by its keys. */
+  readonly request?: Record<string, unknown>;
 }
 
-export function toClientRecord(sockets: SocketRecord[], pending: PendingPacket | undefined): ClientRecord {
-  return pending === undefined ? { v: VERSION, sockets } : { v: VERSION, sockets, pending };
+/** Without what is not there, as {@link toLean}. */
+export function toClientRecord(
+  sockets: SocketRecord[],
+  pending: PendingPacket | undefined,
+  request: Record<string, unknown> | undefined,
+): ClientRecord {
+  const record: { -readonly [Key in keyof ClientRecord]: ClientRecord[Key] } = { v: VERSION, sockets };
+  if (pending !== undefined) record.pending = pending;
+  if (request !== undefined) record.request = request;
+  return record;
 }
 
 /** The record in what was stored; undefined where nothing was, or where another version of the code wrote it. */

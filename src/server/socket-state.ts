@@ -4,7 +4,8 @@ import { CatchAll } from "./catch-all.ts";
 import type { Client } from "./client.ts";
 import type { Core } from "./core.ts";
 import { type EventMiddleware, Inbox } from "./inbox.ts";
-import { type KeptOwner, type KeptRecord, KeptValues } from "./kept-values.ts";
+import { Keeper } from "./keeper.ts";
+import type { KeptRecord } from "./kept-values.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { type AckCallback, PendingAcks } from "./pending-acks.ts";
@@ -25,7 +26,7 @@ const REPLAY_LIMIT_MS = 10_000;
  * connected: resumed                      listeners are there
  *            loaded --> resuming --> resumed   its state is there; the `connection` listeners run again, muted
  */
-export class SocketState implements KeptOwner {
+export class SocketState {
   readonly socket: AnySocket;
   readonly isRecovered: boolean;
   readonly inbox: Inbox;
@@ -36,9 +37,7 @@ export class SocketState implements KeptOwner {
   readonly #nsp: AnyNamespace;
   readonly #client: Client;
   readonly #member: Member;
-  #kept: KeptValues | undefined;
-  /** `socket.data` where nothing is stored. */
-  #plainData: unknown = {};
+  #keeper: Keeper | undefined;
   #acks: PendingAcks | undefined;
   /** Its listeners of `disconnecting` are at work: they may disconnect all of a room, and so itself. */
   #isClosing = false;
@@ -60,24 +59,19 @@ export class SocketState implements KeptOwner {
       this.phase = "connected";
       this.wake = "loaded";
     }
-    if (!this.#core.host.hibernation) this.#plainData = member.record?.kept?.data ?? {};
-    else if (member.record?.kept?.own) for (const name of this.#keep().ownNames) this.#defineOwn(name);
+    // Its own properties have to be there before anybody looks.
+    if (member.record?.kept?.own) void this.keeper;
   }
 
-  get data(): unknown {
-    return this.#core.host.hibernation ? this.#keep().data : this.#plainData;
+  /** What user code puts on the socket. */
+  get keeper(): Keeper {
+    this.#keeper ??= new Keeper(this.#core, this, this.#client, this.#member);
+    return this.#keeper;
   }
 
-  set data(value: unknown) {
-    if (this.#core.host.hibernation) this.#keep().data = value;
-    else this.#plainData = value;
-  }
-
-  /** Keeps a property that user code assigned to the socket. False: nothing is stored here. */
-  keep(name: string, value: unknown): boolean {
-    if (!this.#core.host.hibernation) return false;
-    if (this.#keep().setOwn(name, value)) this.#defineOwn(name);
-    return true;
+  /** `connection` listeners are at work. */
+  get isSettingUp(): boolean {
+    return this.#settingUp > 0;
   }
 
   /** Sends an event. `onGone`: how to say that the client left before it answered. */
@@ -221,55 +215,23 @@ export class SocketState implements KeptOwner {
     this.phase = "closed";
     this.#acks?.abandon();
     this.inbox.close();
-    if (this.#kept !== undefined) this.#core.forget(this.#kept);
+    this.#keeper?.forget();
   }
 
   toKept(): KeptRecord | undefined {
-    if (this.#kept === undefined)
-      return this.#core.host.hibernation ? this.#member.record?.kept : { data: this.#plainData };
-    const kept = this.#kept.record();
-    return Object.keys(kept).length === 0 ? undefined : kept;
+    return this.#keeper === undefined ? this.#member.record?.kept : this.#keeper.toRecord();
   }
 
   /** Looks for what no proxy saw: its handlers may hold a Map that they were given long ago. */
   findChanges(): void {
-    this.#kept?.forgetMissing(this.socket);
-    this.#kept?.compare();
-  }
-
-  isMuted(): boolean {
-    return this.#core.isMuted;
+    this.#keeper?.findChanges();
+    this.#client._findChanges();
   }
 
   changed(): void {
     if (this.phase !== "connected") return;
     this.#client.conn.changed();
     this.#core.recovery?.onChanged(this.#member);
-  }
-
-  givenOut(kept: KeptValues): void {
-    this.#core.givenOut.add(kept);
-  }
-
-  warnLeftOut(path: string): void {
-    this.#core.warnOnce(
-      `${path} cannot be stored and is gone once the object has slept; keep plain data there`,
-    );
-  }
-
-  #keep(): KeptValues {
-    this.#kept ??= new KeptValues(this, this.#member.record?.kept);
-    return this.#kept;
-  }
-
-  #defineOwn(name: string): void {
-    if (Object.hasOwn(this.socket, name)) return;
-    Object.defineProperty(this.socket, name, {
-      get: () => this.#keep().own(name),
-      set: (value: unknown) => void this.#keep().setOwn(name, value),
-      enumerable: true,
-      configurable: true,
-    });
   }
 
   #admitLate(what: string): Admission {
@@ -291,7 +253,7 @@ export class SocketState implements KeptOwner {
   run(args: readonly unknown[]): void {
     const promises = EventEmitter.dispatch(this.socket, args, this.#core.onError);
     if (promises === undefined) {
-      if (this.#kept !== undefined || this.#core.givenOut.size > 0) this.#core.onSettled(this);
+      if (this.#keeper !== undefined || this.#core.givenOut.size > 0) this.#core.onSettled(this);
       return;
     }
     this.#lookAfter(this.#whenSettled(promises));
@@ -314,6 +276,6 @@ export class SocketState implements KeptOwner {
   #persist(): void {
     const { id, record, rooms } = this.#member;
     if (record?.pid === undefined) return;
-    this.#nsp.adapter.persistSession({ sid: id, pid: record.pid, rooms: [...rooms], data: this.data });
+    this.#nsp.adapter.persistSession({ sid: id, pid: record.pid, rooms: [...rooms], data: this.keeper.data });
   }
 }

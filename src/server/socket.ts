@@ -22,7 +22,7 @@ import type {
   FirstNonErrorArg,
   Last,
 } from "./events.ts";
-import { createHandshake, type Handshake } from "./handshake.ts";
+import type { Handshake } from "./handshake.ts";
 import type { Member } from "./membership.ts";
 import type { Namespace } from "./namespace.ts";
 import type { AckCallback } from "./pending-acks.ts";
@@ -66,12 +66,11 @@ export class Socket<
   readonly #member: Member;
   readonly #state: SocketState;
   #flags: BroadcastFlags | undefined;
-  #handshake: Handshake | undefined;
 
   static {
     // Whatever user code assigns to a socket that no class of ours defines is kept with the socket.
     guardUserProperties(Socket.prototype, (socket, name, value) =>
-      #state in socket ? socket.#state.keep(name, value) : false,
+      #state in socket ? socket.#state.keeper.keep(name, value) : false,
     );
   }
 
@@ -108,7 +107,7 @@ export class Socket<
     return this.#client.conn;
   }
 
-  /** The connection's first request. */
+  /** The connection's first request. What user code puts on it is kept with the connection. */
   get request(): EngineRequest {
     return this.#client.conn.request;
   }
@@ -129,19 +128,25 @@ export class Socket<
     return !this.connected;
   }
 
+  /** What is known of the client. What user code changes in it is kept with the socket. */
   get handshake(): Handshake<HandshakeData<Types>> {
-    const { record } = this.#member;
-    this.#handshake ??= createHandshake(this.conn, record?.issued ?? 0, record?.auth);
-    return this.#handshake;
+    return this.#state.keeper.handshake as Handshake<HandshakeData<Types>>;
   }
 
-  /** Yours. It survives while the object sleeps; a change at any depth is noticed. */
+  set handshake(value: Handshake<HandshakeData<Types>>) {
+    this.#state.keeper.handshake = value;
+  }
+
+  /**
+   * Yours. It survives while the object sleeps; a change at any depth is noticed. For that it is a proxy: what has to
+   * be cloned (`structuredClone`, a queue) is `snapshot(socket.data)`.
+   */
   get data(): SocketData {
-    return this.#state.data as SocketData;
+    return this.#state.keeper.data as SocketData;
   }
 
   set data(value: SocketData) {
-    this.#state.data = value;
+    this.#state.keeper.data = value;
   }
 
   /** The rooms it is in, its own id among them; none once it is disconnected. */

@@ -34,13 +34,14 @@ class FakeSession {
   readyState: "open" | "closing" | "closed" = "open";
   readonly id: SessionId;
   readonly protocol: 3 | 4;
-  readonly request: EngineRequest;
+  readonly firstRequest: EngineRequest;
   readonly remoteAddress = "203.0.113.7";
   readonly secure = true;
   readonly recovered: boolean;
   readonly stored: unknown;
   readonly transport: { name: "polling" | "websocket"; writable: boolean };
   isDirty = false;
+  #request: EngineRequest | undefined;
   readonly #client: TestClient;
   readonly #object: FakeObject;
 
@@ -52,12 +53,17 @@ class FakeSession {
     this.stored = stored?.record;
     this.#client = client;
     this.#object = object;
-    this.request = {
+    this.firstRequest = {
       method: "GET",
       url: "https://example.com/socket.io/?EIO=4&transport=polling&token=abc",
       headers: new Headers({ origin: "https://example.com", "user-agent": "test" }),
       _query: { EIO: "4", transport: "polling", token: "abc" },
     };
+  }
+
+  get request(): EngineRequest {
+    this.#request ??= this.consumer?.keepRequest?.(this.firstRequest);
+    return this.#request ?? this.firstRequest;
   }
 
   sendFrames(frames: readonly Frame[], isVolatile = false): boolean {

@@ -1,0 +1,46 @@
+import { isPlain, isSame, toPlain } from "./plain.ts";
+import { Tracked, type TrackedOwner } from "./tracked.ts";
+
+type Keys = Record<string, unknown>;
+
+/**
+ * An object that every instance can make anew (`socket.handshake`, `socket.request`), and what user code has changed
+ * in it since. Only the keys that differ are stored.
+ */
+export class Overlay<T extends object> extends Tracked {
+  readonly #create: () => T;
+  readonly #path: string;
+  readonly #target: Keys;
+  readonly #changes: Keys | undefined;
+
+  constructor(owner: TrackedOwner, path: string, create: () => T, changes: Keys | undefined) {
+    super(owner);
+    this.#create = create;
+    this.#path = path;
+    this.#changes = changes;
+    this.#target = { ...create(), ...changes };
+    this.addRoot(this.#target);
+    for (const part of Object.values(this.#target)) if (isPlain(part)) this.addRoot(part);
+  }
+
+  get value(): T {
+    return this.give(this.#target) as T;
+  }
+
+  set value(value: T) {
+    Object.assign(this.value, value);
+  }
+
+  /** The keys that differ, as plain copies; undefined where none does. */
+  record(): Keys | undefined {
+    if (!this.isTouched) return this.#changes;
+    const original = this.#create() as Keys;
+    const differing: Keys = {};
+    for (const key of Object.keys({ ...original, ...this.#target })) {
+      if (this.#target[key] !== original[key]) differing[key] = this.#target[key];
+    }
+    const changes = toPlain(differing, this.#path, (at) => this.owner.warnLeftOut(at)) as Keys;
+    for (const key of Object.keys(changes)) if (isSame(changes[key], original[key])) delete changes[key];
+    return Object.keys(changes).length === 0 ? undefined : changes;
+  }
+}
