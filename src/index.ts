@@ -29,4 +29,5 @@ export {
   Server,
   type ServerTypes,
   Socket,
+  snapshot,
 } from "./server/index.ts";

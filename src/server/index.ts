@@ -10,6 +10,7 @@ export type { ParserOption } from "./parser.ts";
 export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
 export { Server } from "./server.ts";
 export type { NamespaceMatcher } from "./server-types.ts";
+export { snapshot } from "./snapshot.ts";
 export { Socket } from "./socket.ts";
 export type {
   BroadcastFlags,

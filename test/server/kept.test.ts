@@ -1,0 +1,143 @@
+import { describe, expect, it } from "vitest";
+import { snapshot } from "../../src/server/index.ts";
+import { withoutProxies } from "../../src/server/plain.ts";
+import { FakeObject } from "./fakes.ts";
+
+describe("arrays of socket.data", () => {
+  it("find what was put in, by itself and by what they gave out", async () => {
+    const item = { name: "a" };
+    const seen: unknown[] = [];
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data.list = [{ name: "b" }, item, 7, item];
+        socket.data.mixed = [socket.data.list[1]];
+        const { list, mixed } = socket.data;
+        for (const it of [item, list[1]]) {
+          seen.push([list.includes(it), list.indexOf(it), list.lastIndexOf(it), list.indexOf(it, 2)]);
+          seen.push([mixed.includes(it), list.indexOf(it, -1), list.lastIndexOf(it, 2)]);
+        }
+        seen.push([list.includes(7), list.includes({ name: "a" }), list.indexOf("b"), list.lastIndexOf(7)]);
+        seen.push(list.indexOf(list.find((it: { name?: string }) => it.name === "b")));
+      });
+    });
+    await (await object.connect()).join();
+    const found = [
+      [true, 1, 3, 3],
+      [true, 3, 1],
+    ];
+    expect(seen).toEqual([...found, ...found, [true, false, -1, 2], 0]);
+  });
+});
+
+describe("a dictionary whose keys come and go", () => {
+  it("leaves nothing behind in what is stored, asleep or awake", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data.settings = "assigned by the listener";
+        socket.on("play", (from: number) => {
+          for (let i = from; i < from + 2_000; i++) {
+            socket.data[`game ${i}`] = {};
+            delete socket.data[`game ${i}`];
+          }
+        });
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send('2["play",0]');
+    const size = () => JSON.stringify(object.storedOf(client)).length;
+    const before = size();
+    await object.sleep();
+    await client.send('2["play",2000]');
+    expect(size()).toBe(before);
+    await object.sleep();
+    // Server code that wakes no listeners cannot know which keys those assign.
+    await object.act((io) => {
+      const [socket] = [...io.sockets.sockets.values()];
+      for (let i = 0; i < 5_000; i++) {
+        socket!.data[`game ${i}`] = {};
+        delete socket!.data[`game ${i}`];
+      }
+    });
+    expect(size()).toBeLessThan(20_000);
+    await client.send('2["play",0]');
+    expect(size()).toBe(before);
+  });
+
+  it.each(["deleted", "replaced"])(
+    "that a listener assigns does not come back by a replay once it was %s",
+    async (how) => {
+      const object = new FakeObject((io) => {
+        io.on("connection", (socket) => {
+          socket.data.token = "secret";
+          if (socket.recovered) socket.data.news = "of the next instance";
+          socket.on("deleted", () => void delete socket.data.token);
+          socket.on("replaced", () => {
+            socket.data = { name: "ann" };
+          });
+          socket.on("show", (ack) => ack("token" in socket.data, socket.data.news));
+        });
+      });
+      const client = await object.connect();
+      await client.join();
+      await client.send(`2["${how}"]`);
+      for (let i = 0; i < 2; i++) {
+        await object.sleep();
+        client.take();
+        expect(await client.ask('21["show"]')).toEqual(['431[false,"of the next instance"]']);
+      }
+    },
+  );
+});
+
+describe("snapshot", () => {
+  it("is a plain copy that structured clone takes, without what that cannot hold", async () => {
+    const seen: unknown[] = [];
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data.user = { name: "ann", tags: ["a"], since: new Date(0), greet: () => "hello" };
+        const copy = snapshot(socket.data);
+        socket.data.user.tags.push("b");
+        seen.push(
+          structuredClone(copy),
+          structuredClone(snapshot({ handshake: socket.handshake }).handshake.query),
+        );
+        expect(() => structuredClone(socket.data)).toThrow();
+      });
+    });
+    await (await object.connect()).join();
+    expect(seen).toEqual([
+      { user: { name: "ann", tags: ["a"], since: new Date(0) } },
+      { EIO: "4", transport: "polling", token: "abc" },
+    ]);
+    expect(object.logs).toEqual([expect.stringContaining("socket.data.user.greet cannot be stored")]);
+  });
+});
+
+describe("what leaves for the platform", () => {
+  it("has no proxies in it at any depth, and is itself where there were none", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        const user = { name: "ann" };
+        socket.data.user = user;
+        socket.data.friends = [socket.data.user];
+        const own = { list: [1], stub: () => {} };
+        expect(withoutProxies(own)).toBe(own);
+        expect(withoutProxies(socket.data.user)).toBe(user);
+        const state = withoutProxies({ own, users: new Map([["ann", socket.data.user]]), data: socket.data });
+        expect(state.own).toBe(own);
+        expect(structuredClone({ users: state.users, data: state.data })).toEqual({
+          users: new Map([["ann", user]]),
+          data: { user, friends: [user] },
+        });
+        const circle: Record<string, unknown> = { user: socket.data.user };
+        circle.self = circle;
+        const copy = withoutProxies(circle);
+        expect(copy.self).toBe(copy);
+        expect(copy.user).toBe(user);
+      });
+    });
+    await (await object.connect()).join();
+    expect(object.logs).toEqual([]);
+  });
+});
