@@ -1,3 +1,4 @@
+// Over 320 lines because it is the whole public face of a socket, and nothing else: what it does is in socket-state.ts.
 import type { EngineRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import {
