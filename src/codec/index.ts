@@ -17,5 +17,5 @@ export {
   type PacketDecoderOptions,
   type PendingPacket,
 } from "./packet-decoder.ts";
-export { type DecodedPayload, decodePayload, encodePayload } from "./payload.ts";
+export { type DecodedPayload, decodePayload, encodePayload, SEPARATOR } from "./payload.ts";
 export { PacketType, RESERVED_EVENTS, type SocketPacket } from "./socket-packet.ts";

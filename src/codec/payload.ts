@@ -2,7 +2,7 @@ import type { CodecError } from "./codec-error.ts";
 import { decodeFrame, type EnginePacket, encodeBase64Frame, type Frame } from "./engine-packet.ts";
 
 /** Stands between two packets of a payload. JSON escapes this character, so no packet of Socket.IO contains it. */
-const SEPARATOR = "\x1e";
+export const SEPARATOR = "\x1e";
 
 /** Joins frames to the body of one long-polling request or response. */
 export function encodePayload(frames: readonly Frame[]): string {
