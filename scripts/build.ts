@@ -4,7 +4,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildClient } from "./build-client.ts";
+import { buildScript, bundleModule, compressedSize } from "./build-client.ts";
 import { writeClientFiles } from "./client-files.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -14,7 +14,9 @@ await rm(dist, { recursive: true, force: true });
 await writeClientFiles();
 compile();
 await mendTypes();
-await bundleSmallClient();
+await dropMapOfClientFiles();
+await buildScript(dist);
+console.log(`small client, minified and compressed: ${compressedSize(await bundleModule())} bytes`);
 
 function compile(): void {
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
@@ -37,11 +39,10 @@ async function mendTypes(): Promise<void> {
   }
 }
 
-/** The client is published as one small module; of what the compiler made of it only the types are kept. */
-async function bundleSmallClient(): Promise<void> {
-  const client = join(dist, "client");
-  for (const file of await readdir(client)) {
-    if (file.endsWith(".js")) await rm(join(client, file));
-  }
-  await buildClient(dist);
+/** The official client's text is data: a map of it would hold the same 1.2 MB once more. */
+async function dropMapOfClientFiles(): Promise<void> {
+  const path = join(dist, "client-files.js");
+  await rm(`${path}.map`);
+  const text = await readFile(path, "utf8");
+  await writeFile(path, text.replace(/\n\/\/# sourceMappingURL=.*$/m, ""));
 }

@@ -1,58 +1,75 @@
-import type { Listener } from "./types.ts";
+import type { EventNames, EventParams, Listener, ListenerOf } from "./types.ts";
 
-type List = (Listener & { once_?: unknown })[];
+type Name<Reserved, Listen> = EventNames<Reserved> | EventNames<Listen>;
 
-/** Calls the listeners of any event, reserved ones too. */
-export type Fire = (event?: unknown, ...args: unknown[]) => unknown;
-
-/** The methods without their types: what the objects of this folder are made of. */
-export interface LooseEmitter {
-  on(event: unknown, listener: unknown, isFirst?: boolean): unknown;
-  once(event: unknown, listener: Listener): unknown;
-  off(event?: unknown, listener?: unknown): unknown;
-  emit(event?: unknown, ...args: unknown[]): unknown;
-  listeners(event: unknown): List;
-  hasListeners(event: unknown): boolean;
+interface Registration {
+  readonly listener: Listener;
+  readonly isOnce: boolean;
 }
 
-/**
- * Gives `self` the methods of an emitter, and returns its `emit`.
- * `first` hears every event before its listeners, as a socket that is made with its Manager does in the original.
- */
-export function makeEmitter<Self extends Partial<LooseEmitter>>(self: Self, first?: Fire): Fire {
-  const lists = new Map<unknown, List>();
-  const listeners = (event: unknown) => lists.get(event) ?? [];
-  const fire: Fire = (event, ...args) => {
-    first?.(event, ...args);
-    // Lists are replaced, never changed, so a listener may add and remove others.
-    for (const listener of listeners(event)) listener.apply(self, args);
-    return self;
-  };
-  Object.assign(self, {
-    emit: fire,
-    listeners,
-    hasListeners: (event: unknown) => !!listeners(event)[0],
-    on(event: unknown, listener: Listener, isFirst?: boolean) {
-      lists.set(event, isFirst ? [listener, ...listeners(event)] : [...listeners(event), listener]);
-      return self;
-    },
-    once(event: unknown, listener: Listener) {
-      const wrapper = (...args: unknown[]) => {
-        self.off!(event, wrapper);
-        listener.apply(self, args);
-      };
-      wrapper.once_ = listener;
-      return self.on!(event, wrapper);
-    },
-    off(event: unknown, listener?: unknown) {
-      if (event == null) lists.clear();
-      else
-        lists.set(
-          event,
-          listeners(event).filter((each) => listener && each !== listener && each.once_ !== listener),
-        );
-      return self;
-    },
-  });
-  return fire;
+/** Calls listeners by event name, in the order in which they were added. Its methods have the official names. */
+export class Emitter<Listen, Emit = Listen, Reserved = object> {
+  readonly #events = new Map<unknown, readonly Registration[]>();
+
+  /** Adds a listener; one that is added twice is called twice. */
+  on<E extends Name<Reserved, Listen>>(event: E, listener: ListenerOf<Reserved, Listen, E>): this {
+    return this.#add(event, listener as Listener, false);
+  }
+
+  /** Adds a listener that is called once at most. */
+  once<E extends Name<Reserved, Listen>>(event: E, listener: ListenerOf<Reserved, Listen, E>): this {
+    return this.#add(event, listener as Listener, true);
+  }
+
+  /** Removes one listener, all listeners of an event, or all listeners. */
+  off<E extends Name<Reserved, Listen>>(event?: E, listener?: ListenerOf<Reserved, Listen, E>): this {
+    if (event == null) this.#events.clear();
+    else if (listener) this.#remove(event, (it) => it.listener === listener);
+    else this.#events.delete(event);
+    return this;
+  }
+
+  /** Calls the listeners of an event at once. A Socket sends the event instead. */
+  emit<E extends EventNames<Emit>>(event: E, ...args: EventParams<Emit, E>): this {
+    this._fire(event, ...args);
+    return this;
+  }
+
+  /** The listeners of an event, in the order in which they are called. */
+  listeners<E extends Name<Reserved, Listen>>(event: E): ListenerOf<Reserved, Listen, E>[] {
+    return this.#of(event).map(({ listener }) => listener as ListenerOf<Reserved, Listen, E>);
+  }
+
+  hasListeners(event: Name<Reserved, Listen>): boolean {
+    return this.#of(event).length > 0;
+  }
+
+  #add(event: unknown, listener: Listener, isOnce: boolean): this {
+    this.#events.set(event, [...this.#of(event), { listener, isOnce }]);
+    return this;
+  }
+
+  /** Calls the listeners of an event, reserved ones included. @internal */
+  _fire(event: unknown, ...args: unknown[]): void {
+    // Lists are replaced and never changed, so a listener may add and remove others.
+    for (const registration of this.#of(event)) {
+      if (registration.isOnce && !this.#remove(event, (it) => it === registration)) continue;
+      registration.listener.apply(this, args);
+    }
+  }
+
+  #of(event: unknown): readonly Registration[] {
+    return this.#events.get(event) ?? [];
+  }
+
+  /** Whether there was one to remove: a nested call may have fired a `once` listener already. */
+  #remove(event: unknown, isMeant: (registration: Registration) => boolean): boolean {
+    const before = this.#of(event);
+    const index = before.findIndex(isMeant);
+    this.#events.set(
+      event,
+      before.filter((_, at) => at !== index),
+    );
+    return index >= 0;
+  }
 }

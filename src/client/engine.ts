@@ -1,22 +1,14 @@
-import { type Fire, type LooseEmitter, makeEmitter } from "./emitter.ts";
-import { createDecoder, encode, type Frame } from "./packets.ts";
-import type { DisconnectReason, ManagerOptions, TransportName } from "./types.ts";
+import { encodeMessages } from "../codec/encode-packet.ts";
+import type { Attachment, EnginePacket, SocketPacket } from "../codec/index.ts";
+import { decodeFrame, encodePayload, PacketDecoder, SEPARATOR } from "../codec/index.ts";
+import { Emitter } from "./emitter.ts";
+import type { DefaultEventsMap, DisconnectReason, ManagerOptions, TransportName } from "./types.ts";
 
-/** The connection below a Manager, without its types: `socket.io.engine`. */
-export interface LooseEngine extends LooseEmitter {
-  id: string;
-  readyState: "opening" | "open" | "closing" | "closed";
-  transport: { name: TransportName; writable: boolean };
-  close(): void;
-  /** Closes at once, for a reason. */
-  close_(reason: DisconnectReason, description?: Error): void;
-  /** Sends a packet; true when the server would end the connection because of its size, so that it stays here. */
-  send_(...packet: Parameters<typeof encode>): boolean;
-  /** Whether the server has been silent for too long; a throttled timer may not have noticed. */
-  isExpired_(): boolean;
-  /** Asks for a sign of life: a lost connection shows at once instead of after the ping timeout. */
-  probe_(): void;
-}
+/** Hears every event of an engine before its listeners do. */
+type Observer = (event: unknown, ...args: unknown[]) => void;
+
+/** An encoded Engine.IO packet: text, or the bytes of a message. */
+type Frame = string | Attachment;
 
 interface Handshake {
   sid: string;
@@ -26,291 +18,349 @@ interface Handshake {
   maxPayload: number;
 }
 
-/** Milliseconds that a connection has to answer when the page comes back, or the network. */
-const PROBE_TIMEOUT = 5000;
+/** How long a connection may take to answer when the page comes back, or its network, in milliseconds. */
+const PROBE_TIMEOUT_MS = 5000;
 
 /**
- * Opens a connection: polling by `fetch`, WebSocket by `WebSocket`, nothing else of the platform.
+ * One Engine.IO connection: polling by `fetch`, WebSocket by `WebSocket`, nothing else of the platform.
  *
- *     opening --handshake--> open --close()--> closing --all is written--> closed
- *        `-- the next transport  `----- error, ping timeout, close packet ----^
+ *     opening --handshake--> open --close()--> closing --everything is written--> closed
+ *        |-- the next transport  `---- an error, the ping timeout, a close packet ----^
  *
- * One function with its state in its variables: these minify to one letter, the fields of a class do not.
+ * Its events are `open`, `ping`, `packet(packet)`, `upgrade(transport)`, `upgradeError(cause)` and
+ * `close(reason, description)`.
  */
-export function openEngine(origin: string, opts: ManagerOptions, notify: Fire): LooseEngine {
-  const names = [...(opts.transports ?? ["polling", "websocket"])];
-  const abort = new AbortController();
-  const decode = createDecoder();
-  const buffer: Frame[] = [];
-  const transport = { writable: true } as LooseEngine["transport"];
-  let state: LooseEngine["readyState"] = "opening";
-  let patience: number;
-  let maxPayload: number;
-  let deadline: number;
-  let firstError: Error | undefined;
-  let isUpgrading: boolean | undefined;
-  let isTalkative: boolean | undefined;
-  let isPolling: boolean | undefined;
-  let socket: WebSocket;
-  let reading: Promise<void>;
-  let writing: unknown;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+export class Engine extends Emitter<DefaultEventsMap> {
+  /** Whether the last WebSocket worked, for `rememberUpgrade`. */
+  static #didWebSocketWork = false;
 
-  const engine = {
-    id: "",
-    get readyState() {
-      return state;
-    },
-    transport,
-    close() {
-      write("1");
-      if (state === "open") state = "closing";
-      else close("forced close");
-    },
-    close_: close,
-    send_(...packet) {
-      const frames = encode(...packet);
-      const isTooLarge = frames.some(
-        (frame, index) =>
-          weigh(frame) > maxPayload &&
-          // All but the header is binary, and longer in base64.
-          new Blob([frame as string]).size * (isPolling && index ? 4 : 3) > maxPayload * 3,
-      );
-      if (!isTooLarge) frames.map(write);
-      return isTooLarge;
-    },
-    // What is emitted before the timer fires finds it expired too.
-    isExpired_: () => Date.now() >= deadline && !wait(0),
-    probe_() {
-      if (engine.isExpired_()) return;
-      write("3");
-      if (isTalkative) wait(PROBE_TIMEOUT);
-    },
-  } as LooseEngine;
-  const fire = makeEmitter(engine, notify);
+  /** The id of the session; a secret, unlike the ids of sockets. */
+  id = "";
+  readyState: "opening" | "open" | "closing" | "closed" = "opening";
+  /** `writable` says whether what is sent now leaves at once. */
+  readonly transport: { name: TransportName; writable: boolean } = { name: "polling", writable: true };
 
-  /** By the first character of a frame; any other is an error. */
-  const reactions = {
-    0(data: string) {
-      const handshake: Handshake = JSON.parse(data);
-      engine.id = handshake.sid;
-      state = "open";
-      isTalkative = isPolling;
-      patience = handshake.pingInterval + handshake.pingTimeout;
-      maxPayload = handshake.maxPayload;
-      later(fire, "open");
-      if (opts.upgrade !== false && names.includes("websocket") && handshake.upgrades.includes("websocket"))
-        connect(true);
-    },
-    1: () => later(end, "transport close"),
-    2() {
-      write("3");
-      later(fire, "ping");
-    },
-    3() {},
-    4(message: string | ArrayBuffer | Uint8Array) {
-      try {
-        const packet = decode(message);
-        if (packet) later(fire, "packet", packet);
-      } catch (error) {
-        later(close, "parse error", error as Error);
-      }
-    },
-    5() {},
-    6() {
-      isTalkative = true;
-    },
-    b: (data: string) => onFrame(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer),
-  };
+  readonly #origin: string;
+  readonly #opts: ManagerOptions;
+  readonly #observer: Observer;
+  /** The transports that have not been tried. */
+  readonly #candidates: string[];
+  readonly #abort = new AbortController();
+  readonly #decoder = new PacketDecoder();
+  #buffer: Frame[] = [];
+  #socket: WebSocket | undefined;
+  #isUpgrading = false;
+  /** The server answers a pong with a noop, so that a lost connection can be noticed soon. */
+  #answersPongs = false;
+  /** The loop that reads by polling, until it ends. */
+  #reading: Promise<void> | undefined;
+  #writing: unknown;
+  #maxPayload = Infinity;
+  /** How long the server may be silent, in milliseconds. */
+  #patience = 0;
+  #deadline = Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #firstError: Error | undefined;
 
-  if (opts.timeout !== false)
-    timer = setTimeout(close, opts.timeout, "transport error", new Error("timeout"));
-  later(open);
-  return engine;
-
-  function open(): void {
-    const name = names.shift();
-    isPolling = name === "polling";
-    transport.name = name as TransportName;
-    if (isPolling) reading = read();
-    else if (name === "websocket") connect();
-    else if (name) open();
-    else close("transport error", firstError ?? new Error("No transports available"));
+  constructor(origin: string, opts: ManagerOptions, observer: Observer) {
+    super();
+    this.#origin = origin;
+    this.#opts = opts;
+    this.#observer = observer;
+    this.#candidates = [...(opts.transports ?? ["polling", "websocket"])];
+    if (opts.rememberUpgrade && Engine.#didWebSocketWork)
+      this.#candidates.sort((a, b) => Number(b === "websocket") - Number(a === "websocket"));
+    if (opts.timeout !== false)
+      this.#timer = setTimeout(() => this._close("transport error", new Error("timeout")), opts.timeout);
+    if (opts.closeOnBeforeunload) globalThis.addEventListener?.("beforeunload", this.#leave, this.#abort);
+    queueMicrotask(() => this.#open());
   }
 
-  function url(name: TransportName): string {
-    const path = (opts.path ?? "/socket.io").replace(/\/?$/, "/");
-    return `${origin + path}?${new URLSearchParams(opts.query)}&EIO=4&transport=${name}${engine.id && `&sid=${engine.id}`}`;
+  /** Closes when everything is written and no upgrade is under way. */
+  close(): void {
+    this.#write("1");
+    if (this.readyState === "open") this.readyState = "closing";
+    else this._close("forced close");
   }
 
-  async function request(frames?: Frame[]): Promise<string | undefined> {
-    let context: Response;
+  /** Closes at once, for a reason. @internal */
+  _close(reason: DisconnectReason, description?: Error): void {
+    if (this.readyState === "closed") return;
+    this.readyState = "closed";
+    this.#isUpgrading = false;
+    // An engine that is closed in the turn in which it was made opens nothing.
+    this.#candidates.length = 0;
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+    this.#socket?.close();
+    this._fire("close", reason, description);
+  }
+
+  /**
+   * Sends a packet. False when the packet exceeds what the server accepts: the server would end the connection because
+   * of it. @internal
+   */
+  _send(packet: SocketPacket): boolean {
+    const frames = encodeMessages("4", packet, () => false);
+    const isTooLarge = frames.some(
+      (frame) => upperBound(frame) > this.#maxPayload && this.#byteLength(frame) > this.#maxPayload,
+    );
+    if (!isTooLarge) for (const frame of frames) this.#write(frame);
+    return !isTooLarge;
+  }
+
+  /** Whether the server has been silent for too long; a timer that the browser throttles may not have noticed. @internal */
+  _isExpired(): boolean {
+    const isExpired = Date.now() >= this.#deadline;
+    // What is emitted before the timer fires finds the connection expired, too.
+    if (isExpired) this.#wait(0);
+    return isExpired;
+  }
+
+  /** Asks for a sign of life, so that a lost connection shows at once and not after the ping timeout. @internal */
+  _probe(): void {
+    if (this._isExpired()) return;
+    this.#write("3");
+    if (this.#answersPongs) this.#wait(PROBE_TIMEOUT_MS);
+  }
+
+  override _fire(event: unknown, ...args: unknown[]): void {
+    this.#observer(event, ...args);
+    super._fire(event, ...args);
+  }
+
+  #open(): void {
+    const name = this.#candidates.shift();
+    if (name === "polling" || name === "websocket") {
+      this.transport.name = name;
+      if (name === "polling") this.#reading = this.#read();
+      else this.#connect();
+    } else if (name) this.#open();
+    else this._close("transport error", this.#firstError ?? new Error("No transports available"));
+  }
+
+  get #isPolling(): boolean {
+    return this.transport.name === "polling";
+  }
+
+  #url(transport: TransportName): string {
+    const path = (this.#opts.path ?? "/socket.io").replace(/\/?$/, "/");
+    const session = this.id && `&sid=${this.id}`;
+    return `${this.#origin + path}?${new URLSearchParams(this.#opts.query)}&EIO=4&transport=${transport}${session}`;
+  }
+
+  /** Undefined when the request failed, which ends the connection. */
+  async #request(frames?: readonly Frame[]): Promise<string | undefined> {
+    let context: unknown;
+    let status: number | undefined;
     try {
-      context = await fetch(url("polling"), {
+      const response = await fetch(this.#url("polling"), {
         method: frames && "POST",
-        body:
-          frames &&
-          (
-            await Promise.all(
-              frames.map(async (frame) =>
-                typeof frame === "string"
-                  ? frame
-                  : `b${btoa(new Uint8Array(await new Blob([frame as unknown as string]).arrayBuffer()).reduce((text, byte) => text + String.fromCharCode(byte), ""))}`,
-              ),
-            )
-          ).join("\x1e"),
-        headers: opts.extraHeaders,
-        // A Worker refuses the field itself, so it has a value only when somebody wants it.
-        credentials: opts.withCredentials ? "include" : undefined,
-        signal: abort.signal,
+        body: frames && encodePayload(await Promise.all(frames.map(toBytes))),
+        headers: this.#opts.extraHeaders,
+        // A Worker refuses the field itself, so it has a value only when somebody asks for it.
+        credentials: this.#opts.withCredentials ? "include" : undefined,
+        signal: this.#abort.signal,
       });
-      const body = await context.text();
-      if (context.ok) return body;
+      const body = await response.text();
+      if (response.ok) return body;
+      status = response.status;
       // The end of the connection takes the body away from a response that nobody has read.
-      context = new Response(body, context);
+      context = new Response(body, response);
     } catch (error) {
-      context = error as Response;
+      if (this.#abort.signal.aborted) return undefined;
+      context = error;
     }
-    end("transport error", `fetch ${frames ? "write" : "read"} error`, context, context.status);
+    this.#fail("transport error", `fetch ${frames ? "write" : "read"} error`, context, status);
+    return undefined;
   }
 
-  /** Ends with the first request that fails: what follows, another transport or nothing, is `end`'s to say. */
-  async function read(): Promise<void> {
-    while (isPolling && !isUpgrading) {
-      const body = await request();
-      if (body == null) return;
-      for (const frame of body.split("\x1e")) {
-        onFrame(frame);
-        // What a packet causes comes before the next packet, above all before a close.
-        await 0;
+  /** Ends with the first request that fails. */
+  async #read(): Promise<void> {
+    while (this.#isPolling && !this.#isUpgrading) {
+      const body = await this.#request();
+      if (body === undefined) return;
+      for (const frame of body.split(SEPARATOR)) {
+        this.#onFrame(frame);
+        // What a packet causes happens before the next packet, above all before a close.
+        await undefined;
       }
     }
   }
 
-  /** Connects by WebSocket; a candidate first proves itself and then takes the place of polling. */
-  function connect(isCandidate?: boolean): void {
-    const address = url("websocket").replace("http", "ws");
-    let isOver: boolean | undefined;
+  /** Connects by WebSocket. One that upgrades the session proves itself first and then takes the place of polling. */
+  #connect(upgrades = false): void {
+    const address = this.#url("websocket").replace("http", "ws");
+    let isOver = false;
+    let isCandidate = upgrades;
     const fail = (event: unknown) => {
       if (isOver) return;
       isOver = true;
-      if (isCandidate) {
-        // A read loop that has not seen the pause yet goes on by itself; this one waits behind it.
-        if (isUpgrading) reading = reading.then(read);
-        isUpgrading = false;
-        fire("upgradeError", event);
-        flush();
-      } else if ((event as Event).type === "close")
-        end("transport close", "websocket connection closed", event);
-      else end("transport error", "websocket error", event, event);
+      if (!isCandidate) {
+        if ((event as Event).type === "close")
+          this.#fail("transport close", "websocket connection closed", event);
+        else this.#fail("transport error", "websocket error", event, event);
+        return;
+      }
+      // A reading loop that has not seen the pause yet goes on by itself; this one waits behind it.
+      if (this.#isUpgrading) this.#reading = this.#reading?.then(() => this.#read());
+      this.#isUpgrading = false;
+      this._fire("upgradeError", event);
+      this.#flush();
     };
     try {
-      try {
-        // Node, Deno and Bun take headers in the place of the subprotocols; a browser throws at them.
-        socket = new WebSocket(address, { headers: opts.extraHeaders } as unknown as string);
-      } catch {
-        socket = new WebSocket(address);
-      }
+      const socket = openWebSocket(address, this.#opts.extraHeaders);
+      this.#socket = socket;
       socket.binaryType = "arraybuffer";
       socket.onopen = () => isCandidate && socket.send("2probe");
       socket.onerror = socket.onclose = fail;
       socket.onmessage = async ({ data }) => {
-        if (!isCandidate) return onFrame(data);
+        if (!isCandidate) return this.#onFrame(data);
         if (data !== "3probe") return fail(data);
-        isUpgrading = true;
-        await reading;
-        await writing;
-        if (!isUpgrading) return;
+        this.#isUpgrading = true;
+        await this.#reading;
+        await this.#writing;
+        if (!this.#isUpgrading) return;
         socket.send("5");
-        isPolling = isTalkative = isCandidate = isUpgrading = false;
-        transport.name = "websocket";
-        fire("upgrade", transport);
-        flush();
+        this.#isUpgrading = this.#answersPongs = isCandidate = false;
+        Engine.#didWebSocketWork = true;
+        this.transport.name = "websocket";
+        this._fire("upgrade", this.transport);
+        this.#flush();
       };
     } catch (error) {
       fail(error);
     }
   }
 
-  function onFrame(frame: string | ArrayBuffer): void {
-    if (state === "closed") return;
+  #onFrame(frame: string | ArrayBuffer): void {
+    if (this.readyState === "closed") return;
     try {
-      if (typeof frame === "string") reactions[frame[0] as "b"](frame.slice(1));
-      // Bytes as the platform likes them: a Buffer where there is one.
-      else reactions[4](globalThis.Buffer?.from(frame) ?? frame);
-      wait(patience);
+      this.#onPacket(decodeFrame(frame));
+      this.#wait(this.#patience);
     } catch (error) {
-      end("transport error", "parse error", error);
+      this.#fail("transport error", "parse error", error);
     }
   }
 
-  function end(
+  /** Listeners are called in a turn of their own: what they throw is the page's to hear, and no fault of the connection. */
+  #onPacket({ type, data = "" }: EnginePacket): void {
+    if (type === "open") this.#onHandshake(JSON.parse(String(data)));
+    else if (type === "close") queueMicrotask(() => this.#fail("transport close"));
+    else if (type === "message") this.#onMessage(data);
+    else if (type === "noop") this.#answersPongs = true;
+    else if (type === "ping") {
+      this.#write("3");
+      queueMicrotask(() => this._fire("ping"));
+    }
+  }
+
+  #onHandshake({ sid, pingInterval, pingTimeout, maxPayload, upgrades }: Handshake): void {
+    this.id = sid;
+    this.readyState = "open";
+    this.#answersPongs = this.#isPolling;
+    this.#patience = pingInterval + pingTimeout;
+    this.#maxPayload = maxPayload ?? Infinity;
+    Engine.#didWebSocketWork = !this.#isPolling;
+    queueMicrotask(() => this._fire("open"));
+    const mayUpgrade = this.#opts.upgrade !== false && this.#candidates.includes("websocket");
+    if (mayUpgrade && upgrades.includes("websocket")) this.#connect(true);
+  }
+
+  #onMessage(message: string | Uint8Array): void {
+    try {
+      // Bytes arrive as the platform likes them: as a Buffer where there is one.
+      const packet = this.#decoder.add(
+        typeof message === "string"
+          ? message
+          : (globalThis.Buffer?.from(message.buffer) ?? (message.buffer as ArrayBuffer)),
+      );
+      if (packet) queueMicrotask(() => this._fire("packet", packet));
+    } catch (error) {
+      queueMicrotask(() => this._close("parse error", error as Error));
+    }
+  }
+
+  /** A transport failed. While the connection opens, the next transport is tried. */
+  #fail(
     reason: DisconnectReason,
     message: string = reason,
     context?: unknown,
     description: unknown = message,
   ): void {
     const error = Object.assign(new Error(message), { type: "TransportError", description, context });
-    if (state === "opening") {
-      firstError ??= error;
-      if (opts.tryAllTransports === false) names.length = 0;
-      open();
-    } else close(reason, error);
+    if (this.readyState === "opening") {
+      this.#firstError ??= error;
+      if (this.#opts.tryAllTransports === false) this.#candidates.length = 0;
+      this.#open();
+    } else this._close(reason, error);
   }
 
-  function close(reason: DisconnectReason, description?: Error): void {
-    if (state === "closed") return;
-    state = "closed";
-    isUpgrading = false;
-    // Closed in the turn that made it, it opens nothing.
-    names.length = 0;
-    clearTimeout(timer);
-    abort.abort();
-    (socket as WebSocket | undefined)?.close();
-    fire("close", reason, description);
+  /** The page goes away: the server learns of it at once, and nobody here does. */
+  readonly #leave = (): void => {
+    this.#abort.abort();
+    if (!this.#socket) return;
+    this.#socket.onclose = this.#socket.onerror = null;
+    this.#socket.close();
+  };
+
+  #wait(ms: number): void {
+    clearTimeout(this.#timer);
+    if (this.readyState === "closed") return;
+    this.#deadline = Date.now() + ms;
+    this.#timer = setTimeout(() => this._close("ping timeout"), ms);
   }
 
-  /** Listeners are called later: what they throw is the page's to hear, and no fault of the connection. */
-  function later<Args extends unknown[]>(run: (...args: Args) => unknown, ...args: Args): void {
-    queueMicrotask(() => run(...args));
+  #write(frame: Frame): void {
+    if (this.readyState !== "open") return;
+    this.#buffer.push(frame);
+    this.#flush();
   }
 
-  function wait(ms: number): undefined {
-    clearTimeout(timer);
-    if (state === "closed") return;
-    deadline = Date.now() + ms;
-    timer = setTimeout(close, ms, "ping timeout");
-  }
-
-  function write(frame: Frame): void {
-    if (state !== "open") return;
-    buffer.push(frame);
-    flush();
-  }
-
-  async function flush(): Promise<void> {
-    if (isUpgrading || !transport.writable || !buffer[0]) return;
-    transport.writable = false;
+  async #flush(): Promise<void> {
+    if (this.#isUpgrading || !this.transport.writable || this.#buffer.length === 0) return;
+    this.transport.writable = false;
     // What is emitted in one turn leaves together, as far as one POST may carry it.
-    await 0;
+    await undefined;
     let size = 0;
-    const frames = buffer.filter((frame, index) => {
-      size += weigh(frame);
-      // A farewell travels alone: with it, a server takes a packet before it for unsaid.
-      return !index || (size < maxPayload && frame !== "1");
+    const frames = this.#buffer.filter((frame, index) => {
+      size += upperBound(frame);
+      // A close packet travels alone: a server takes a packet before it in the same body for unsaid.
+      return index === 0 || (size < this.#maxPayload && frame !== "1");
     });
-    buffer.splice(0, frames.length);
-    writing = isPolling ? request(frames) : frames.map((frame) => socket.send(frame as unknown as string));
-    await writing;
-    transport.writable = true;
-    // An answered POST is a sign of life; a WebSocket takes everything.
-    if (isPolling) wait(patience);
-    if (frames.includes("1")) close("forced close");
-    flush();
+    this.#buffer.splice(0, frames.length);
+    if (this.#isPolling) {
+      this.#writing = this.#request(frames);
+      await this.#writing;
+      // A POST that was answered is a sign of life; a WebSocket accepts everything.
+      this.#wait(this.#patience);
+    } else for (const frame of frames) this.#socket?.send(frame as string);
+    this.transport.writable = true;
+    if (frames.includes("1")) this._close("forced close");
+    this.#flush();
+  }
+
+  /** The exact size of a frame on its way, in bytes: base64 makes bytes a third longer. */
+  #byteLength(frame: Frame): number {
+    const { size } = new Blob([frame as string]);
+    return this.#isPolling && typeof frame !== "string" ? (size * 4) / 3 : size;
   }
 }
 
-/** An upper bound of the bytes that a frame and its separator take on the wire, for little work: none is all "€". */
-function weigh(frame: Frame): number {
-  return 3 * ((frame as ArrayBuffer).byteLength ?? (frame as Blob).size ?? (frame as string).length);
+/** Node, Deno and Bun accept headers in the place of the subprotocols; a browser throws. */
+function openWebSocket(address: string, headers: Record<string, string> | undefined): WebSocket {
+  try {
+    return new WebSocket(address, { headers } as unknown as string);
+  } catch {
+    return new WebSocket(address);
+  }
+}
+
+async function toBytes(frame: Frame): Promise<string | Uint8Array> {
+  return frame instanceof Blob ? new Uint8Array(await frame.arrayBuffer()) : frame;
+}
+
+/** At least as many bytes as a frame and its separator take on the wire, for little work. */
+function upperBound(frame: Frame): number {
+  return 3 * (frame instanceof Blob ? frame.size : frame.length);
 }

@@ -1,9 +1,10 @@
-import { createManager, type LooseManager, Manager } from "./manager.ts";
+import { Manager } from "./manager.ts";
 import { Socket } from "./socket.ts";
 import type { ConnectOptions, DefaultEventsMap } from "./types.ts";
 import { parseTarget } from "./url.ts";
 
-const managers: Record<string, LooseManager | undefined> = {};
+/** Shared connections by server and path. */
+const managers: Record<string, Manager> = {};
 
 /**
  * Connects to a namespace: the path of the address. Namespaces of one server share a connection.
@@ -18,14 +19,15 @@ export function io<Listen = DefaultEventsMap, Emit = Listen>(
   const nsp = decodeURI(pathname);
   const key = origin + opts.path;
   const isAlone = opts.forceNew || opts.multiplex === false || managers[key]?.nsps[nsp];
-  const shelf = isAlone ? {} : managers;
-  shelf[key] ??= createManager(origin, opts);
-  return shelf[key].socket(nsp, opts) as unknown as Socket<Listen, Emit>;
+  const manager = (!isAlone && managers[key]) || new Manager(origin, opts);
+  if (!isAlone) managers[key] = manager;
+  return manager.socket(nsp, opts) as unknown as Socket<Listen, Emit>;
 }
 
 /** Revision of the Socket.IO protocol. */
 export const protocol = 5;
 
-export type { Emitter, Engine } from "./api.ts";
+export type { Emitter } from "./emitter.ts";
+export type { Engine } from "./engine.ts";
 export type * from "./types.ts";
 export { io as connect, io as default, Manager, Socket };

@@ -1,9 +1,13 @@
-import type { SocketPacket } from "../codec/socket-packet.ts";
-import type { Manager as TypedManager } from "./api.ts";
-import { type LooseEmitter, makeEmitter } from "./emitter.ts";
-import { type LooseEngine, openEngine } from "./engine.ts";
-import { createSocket, type LooseSocket } from "./socket.ts";
-import type { DefaultEventsMap, ManagerOptions, SocketOptions } from "./types.ts";
+import { Emitter } from "./emitter.ts";
+import { Engine } from "./engine.ts";
+import { Socket } from "./socket.ts";
+import type {
+  DefaultEventsMap,
+  DisconnectReason,
+  ManagerOptions,
+  ManagerReservedEvents,
+  SocketOptions,
+} from "./types.ts";
 import { parseTarget } from "./url.ts";
 
 const DEFAULTS = {
@@ -15,129 +19,189 @@ const DEFAULTS = {
   timeout: 20000 as number | false,
 };
 
-/** A Manager without its types. A name with `_` at its end is of this folder alone; the build shortens it. */
-export interface LooseManager extends LooseEmitter {
-  opts: ManagerOptions;
-  engine?: LooseEngine;
-  nsps: Record<string, LooseSocket>;
-  /** The sockets that are connected or want to be: they hear what the Manager emits. */
-  active_: Set<LooseSocket>;
-  isReconnecting_?: boolean;
-  open(callback?: (error?: Error) => void): LooseManager;
-  connect(callback?: (error?: Error) => void): LooseManager;
-  socket(nsp: string, options?: SocketOptions): LooseSocket;
-  /** Closes the connection for good when no namespace needs it any more. */
-  leave_(socket: LooseSocket): void;
-}
+type Settings = typeof DEFAULTS;
 
-/** State lives in the variables of the function: these minify to one letter, the fields of a class do not. */
-export function createManager(address?: string | ManagerOptions, options?: ManagerOptions): LooseManager {
-  const [{ origin }, opts] = parseTarget(address as undefined, options as ManagerOptions & typeof DEFAULTS);
-  let attempts = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+type OpenCallback = (error?: Error) => void;
 
-  const self = {
-    opts,
-    nsps: {},
-    active_: new Set(),
-    open,
-    connect: open,
-    socket(nsp, socketOptions) {
-      self.nsps[nsp] ??= createSocket(self, nsp, socketOptions);
-      if (opts.autoConnect !== false) self.nsps[nsp].connect();
-      return self.nsps[nsp];
-    },
-    leave_(socket) {
-      if (!self.active_.delete(socket) || self.active_.size) return;
-      const { engine } = self;
-      clearTimeout(timer);
-      attempts = 0;
-      self.engine = self.isReconnecting_ = undefined;
-      watch("remove");
-      engine!.close();
-      emit("close", "forced close");
-    },
-  } as LooseManager;
-  const emit = makeEmitter(self, (event, ...args) => {
-    // A copy: who comes back in a listener, or is opened by one, does not hear the same event again.
-    for (const { hear_ } of [...self.active_]) hear_[event as "packet"]?.(...(args as [SocketPacket]));
-  });
-  for (const key in DEFAULTS) {
-    opts[key as "timeout"] ??= DEFAULTS[key as "timeout"];
-    (self as unknown as Record<string, (value?: unknown) => unknown>)[key] = (value) => {
-      if (value == null) return opts[key as "timeout"];
-      opts[key as "timeout"] = value as number;
-      return self;
-    };
+/**
+ * One connection to a server, shared by the namespaces on it. It connects again when the connection is lost. `io()`
+ * makes Managers for you.
+ *
+ *     closed --open()--> opening --> open --> lost --> waiting (delay doubles) --> opening ...
+ *                                      `-- the last namespace leaves --> closed
+ */
+export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
+  Listen,
+  Emit,
+  ManagerReservedEvents
+> {
+  readonly opts: ManagerOptions & Settings;
+  /** The connection; undefined before the first namespace connects and after the last one has left. */
+  engine: Engine | undefined;
+  readonly nsps: Record<string, Socket<Listen, Emit>> = {};
+  /** The sockets that are connected, or want to be: they hear what the Manager emits. @internal */
+  readonly _active = new Set<Socket<Listen, Emit>>();
+  /** @internal */
+  _isReconnecting = false;
+  readonly #origin: string;
+  #attempts = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options?: ManagerOptions);
+  constructor(address?: string | ManagerOptions, options?: ManagerOptions);
+  constructor(address?: string | ManagerOptions, options?: ManagerOptions) {
+    super();
+    const [{ origin }, opts] = parseTarget(address, options);
+    this.#origin = origin.replace(/^ws/, "http");
+    this.opts = { ...DEFAULTS, ...withoutUndefined(opts) };
+    if (this.opts.autoConnect !== false) this.open();
   }
-  if (opts.autoConnect !== false) open();
-  return self;
 
-  function open(callback?: (error?: Error) => void): LooseManager {
-    if (/^open/.test(self.engine?.readyState as string)) return self;
-    watch("add");
-    clearTimeout(timer);
-    const engine = openEngine(origin.replace(/^ws/, "http"), opts, (event, reason, description) => {
-      const wasReconnecting = self.isReconnecting_;
+  /** Connects, unless it is connected or about to be. With a callback, a first failure is the caller's to handle. */
+  open(callback?: OpenCallback): this {
+    if (this.engine?.readyState.startsWith("open")) return this;
+    this.#follow("add");
+    clearTimeout(this.#timer);
+    const engine = new Engine(this.#origin, this.opts, (event, ...args) => {
       // An engine that was left behind has nothing to say any more.
-      if (engine !== self.engine) return;
-      if (engine.id) emit(event, reason, description);
-      else {
-        description ??= new Error(reason as string);
-        emit("error", description);
-      }
-      if (event === "open") {
-        self.isReconnecting_ = false;
-        callback?.();
-        if (wasReconnecting) emit("reconnect", attempts);
-        attempts = 0;
-      } else if (event === "close") {
-        self.isReconnecting_ = false;
-        if (callback && !engine.id) callback(description as Error);
-        else if (opts.reconnection && self.engine)
-          if (attempts >= (opts.reconnectionAttempts || Infinity)) {
-            attempts = 0;
-            emit("reconnect_failed");
-          } else {
-            const jitter = 1 + opts.randomizationFactor * (Math.random() * 2 - 1);
-            const delay = (opts.reconnectionDelay || 1000) * 2 ** attempts++ * jitter;
-            self.isReconnecting_ = true;
-            timer = setTimeout(attempt, Math.min(delay, opts.reconnectionDelayMax || 5000));
-          }
-        if (wasReconnecting) emit("reconnect_error", description);
-      }
+      if (engine === this.engine) this.#onEngineEvent(engine, callback, event, args);
     });
-    self.engine = engine;
-    return self;
+    this.engine = engine;
+    return this;
   }
 
-  function attempt(): void {
-    self.isReconnecting_ = opts.reconnection;
-    if (!self.isReconnecting_) return;
-    emit("reconnect_attempt", attempts);
-    open();
+  /** The same as {@link open}. */
+  connect(callback?: OpenCallback): this {
+    return this.open(callback);
   }
 
-  /** Follows the page and its network: back at once instead of after a delay or a timeout. */
-  function watch(action: "add" | "remove"): void {
-    for (const event of ["online", "offline", "visibilitychange"])
-      globalThis[`${action}EventListener`]?.(event, onPageEvent);
+  /** The socket of a namespace; the same one each time. */
+  socket(nsp: string, options?: SocketOptions): Socket<Listen, Emit> {
+    this.nsps[nsp] ??= new Socket<Listen, Emit>(this, nsp, options);
+    const socket = this.nsps[nsp];
+    if (this.opts.autoConnect !== false) socket.connect();
+    return socket;
   }
 
-  function onPageEvent({ type }: Event): void {
-    const { engine } = self;
-    if (type === "offline") engine!.close_("transport close");
-    else if (!globalThis.document?.hidden) {
-      if (engine!.readyState === "closed") attempt();
-      else engine!.probe_();
+  reconnection(): boolean;
+  reconnection(value: boolean): this;
+  reconnection(value?: boolean): boolean | this {
+    return this.#setting("reconnection", value);
+  }
+
+  reconnectionAttempts(): number;
+  reconnectionAttempts(value: number): this;
+  reconnectionAttempts(value?: number): number | this {
+    return this.#setting("reconnectionAttempts", value);
+  }
+
+  reconnectionDelay(): number;
+  reconnectionDelay(value: number): this;
+  reconnectionDelay(value?: number): number | this {
+    return this.#setting("reconnectionDelay", value);
+  }
+
+  reconnectionDelayMax(): number;
+  reconnectionDelayMax(value: number): this;
+  reconnectionDelayMax(value?: number): number | this {
+    return this.#setting("reconnectionDelayMax", value);
+  }
+
+  randomizationFactor(): number;
+  randomizationFactor(value: number): this;
+  randomizationFactor(value?: number): number | this {
+    return this.#setting("randomizationFactor", value);
+  }
+
+  timeout(): number | false;
+  timeout(value: number | false): this;
+  timeout(value?: number | false): number | false | this {
+    return this.#setting("timeout", value);
+  }
+
+  /** Closes the connection for good when no namespace needs it any more. @internal */
+  _leave(socket: Socket<Listen, Emit>): void {
+    if (!this._active.delete(socket) || this._active.size > 0) return;
+    const { engine } = this;
+    clearTimeout(this.#timer);
+    this.#attempts = 0;
+    this.engine = undefined;
+    this._isReconnecting = false;
+    this.#follow("remove");
+    engine?.close();
+    this._fire("close", "forced close");
+  }
+
+  override _fire(event: unknown, ...args: unknown[]): void {
+    // A copy: a socket that comes back in a listener, or is opened by one, does not hear the same event again.
+    for (const socket of [...this._active]) socket._hear(event, args);
+    super._fire(event, ...args);
+  }
+
+  #setting<Key extends keyof Settings>(key: Key, value: Settings[Key] | undefined): Settings[Key] | this {
+    if (value == null) return this.opts[key];
+    this.opts[key] = value;
+    return this;
+  }
+
+  #onEngineEvent(engine: Engine, callback: OpenCallback | undefined, event: unknown, args: unknown[]): void {
+    const wasReconnecting = this._isReconnecting;
+    const wasOpen = engine.id !== "";
+    let [reason, error] = args as [DisconnectReason, Error | undefined];
+    if (wasOpen) this._fire(event, ...args);
+    else {
+      error ??= new Error(reason);
+      this._fire("error", error);
+    }
+    if (event === "open") {
+      this._isReconnecting = false;
+      callback?.();
+      if (wasReconnecting) this._fire("reconnect", this.#attempts);
+      this.#attempts = 0;
+    } else if (event === "close") {
+      this._isReconnecting = false;
+      if (callback && !wasOpen) callback(error);
+      else if (this.opts.reconnection && this.engine) this.#reconnectLater();
+      if (wasReconnecting) this._fire("reconnect_error", error);
     }
   }
+
+  #reconnectLater(): void {
+    const { randomizationFactor, reconnectionAttempts, reconnectionDelay, reconnectionDelayMax } = this.opts;
+    if (this.#attempts >= (reconnectionAttempts || Infinity)) {
+      this.#attempts = 0;
+      this._fire("reconnect_failed");
+      return;
+    }
+    const jitter = 1 + randomizationFactor * (Math.random() * 2 - 1);
+    const delay = (reconnectionDelay || 1000) * 2 ** this.#attempts++ * jitter;
+    this._isReconnecting = true;
+    this.#timer = setTimeout(this.#reconnect, Math.min(delay, reconnectionDelayMax || 5000));
+  }
+
+  readonly #reconnect = (): void => {
+    this._isReconnecting = this.opts.reconnection;
+    if (!this._isReconnecting) return;
+    this._fire("reconnect_attempt", this.#attempts);
+    this.open();
+  };
+
+  /** Begins or ends to listen to the page and its network. */
+  #follow(action: "add" | "remove"): void {
+    for (const event of ["online", "offline", "visibilitychange"])
+      globalThis[`${action}EventListener`]?.(event, this.#onPageEvent);
+  }
+
+  /** The connection is back at once, and not after a delay or a timeout. */
+  readonly #onPageEvent = ({ type }: Event): void => {
+    const { engine } = this;
+    if (type === "offline") engine?._close("transport close");
+    else if (globalThis.document?.hidden) return;
+    else if (engine?.readyState === "closed") this.#reconnect();
+    else engine?._probe();
+  };
 }
 
-/** One connection to a server. `io()` makes it for you. */
-export const Manager = createManager as unknown as new <Listen = DefaultEventsMap, Emit = Listen>(
-  address?: string | ManagerOptions,
-  options?: ManagerOptions,
-) => TypedManager<Listen, Emit>;
-
-export type Manager<Listen = DefaultEventsMap, Emit = Listen> = TypedManager<Listen, Emit>;
+function withoutUndefined(options: ManagerOptions): ManagerOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value != null));
+}

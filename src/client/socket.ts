@@ -1,230 +1,341 @@
-import type { SocketPacket } from "../codec/socket-packet.ts";
-import type { Socket as TypedSocket } from "./api.ts";
-import { type LooseEmitter, makeEmitter } from "./emitter.ts";
-import type { LooseManager } from "./manager.ts";
-import { RESERVED } from "./packets.ts";
+import {
+  ACK,
+  CONNECT,
+  DISCONNECT,
+  EVENT,
+  RESERVED_EVENTS,
+  type SocketPacket,
+} from "../codec/socket-packet.ts";
+import { Emitter } from "./emitter.ts";
+import type { Manager } from "./manager.ts";
+import { RetryQueue } from "./retry-queue.ts";
 import type {
+  AllButLast,
   Auth,
+  DecorateAcknowledgements,
   DefaultEventsMap,
   DisconnectDescription,
   DisconnectReason,
+  EventNames,
+  EventParams,
+  FirstArg,
+  Last,
   Listener,
   SocketOptions,
+  SocketReservedEvents,
+  Untyped,
 } from "./types.ts";
 
-/** Settles an acknowledgement; falsy when its callback cannot take an error. */
-type Settle = (error: Error | null, args?: unknown[]) => boolean | undefined;
-
-/** What a socket hears from its Manager, and what it does about a packet of each type. */
-interface Hear {
-  open(): void;
-  error(error: Error): void;
-  close(reason: DisconnectReason, description?: DisconnectDescription): void;
-  packet(packet: SocketPacket): void;
-  0(data?: { sid?: string; pid?: string }): void;
-  1(): void;
-  2(args?: unknown[], id?: number): void;
-  3(args?: unknown[], id?: number): void;
-  4(data?: { message?: string; data?: unknown }): void;
+/** Holds for the next event. */
+interface Flags {
+  volatile?: boolean;
+  timeout?: number;
+  /** Its callback takes an error as its first argument. */
+  withError?: boolean;
 }
 
-/** A socket without its types. */
-export interface LooseSocket extends LooseEmitter {
-  id?: string;
-  readonly connected: boolean;
-  readonly active: boolean;
-  recovered: boolean;
-  auth?: Auth;
-  receiveBuffer: unknown[][];
-  /** Each sends one event. */
-  sendBuffer: (() => void)[];
-  hear_: Hear;
-  connect(): LooseSocket;
-  disconnect(): LooseSocket;
-}
+/** Settles an acknowledgement. False: its callback takes no error, so nobody learns of it. */
+type Settle = (error: Error | null, args?: unknown[]) => boolean;
 
-/** State lives in the variables of the function: these minify to one letter, the fields of a class do not. */
-export function createSocket(io: LooseManager, nsp: string, opts: SocketOptions = {}): LooseSocket {
-  const catchAll = {} as LooseEmitter;
-  const fireAny = makeEmitter(catchAll);
-  const acks = new Map<number | undefined, Settle>();
-  let flags: { volatile?: boolean; timeout?: number; withError_?: boolean } = {};
-  let ids = 0;
-  let pid: string | undefined;
-  let offset: string | undefined;
+/** One namespace of a connection. `io()` and `manager.socket()` make it for you. */
+export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
+  Listen,
+  Emit,
+  SocketReservedEvents
+> {
+  readonly io: Manager<Listen, Emit>;
+  readonly nsp: string;
+  /** Given by the server; undefined while the socket is disconnected. */
+  id: string | undefined;
+  /** Whether the server has restored the session that was interrupted, missed events included. */
+  recovered = false;
+  auth: Auth | undefined;
+  /** Events that came before the server's welcome. */
+  receiveBuffer: Untyped[][] = [];
+  /** Events that wait for a connection; each function sends one. */
+  sendBuffer: (() => void)[] = [];
 
-  const hear: Hear = {
-    open() {
-      const { engine } = io;
-      const { auth } = self;
-      const send = (data?: object) => {
-        // An answer that comes after the connection is lost belongs to no connection.
-        if (engine === io.engine) deliver(0, { pid, offset, ...data });
-      };
-      typeof auth === "function" ? auth(send) : send(auth);
-    },
-    error(error) {
-      if (!self.id) fire("connect_error", error);
-    },
-    close(reason, description) {
-      self.id = undefined;
-      fire("disconnect", reason, description);
-      acks.forEach((settle) => {
-        settle(new Error("socket has been disconnected"));
-      });
-    },
-    packet(packet) {
-      if (packet.nsp === nsp) hear[packet.type as 2](packet.data as unknown[], packet.id);
-    },
-    0({ sid, pid: newPid } = {}) {
-      if (!sid) return hear.error(new Error("server of v2"));
-      self.id = sid;
-      self.recovered = !!pid && pid === newPid;
-      pid = newPid;
-      self.receiveBuffer.splice(0).map(dispatch);
-      self.sendBuffer.splice(0).map((transmit) => transmit());
-      fire("connect");
-    },
-    1() {
-      io.leave_(self);
-      hear.close("io server disconnect");
-    },
-    2(args = [], id) {
-      let { engine } = io;
-      if (id != null)
-        args.push((...data: unknown[]) => {
-          // An answer counts once, and only on the connection that asked.
-          if (self.id && engine === io.engine) deliver(3, data, id);
-          engine = undefined;
-        });
-      if (self.id) dispatch(args);
-      else self.receiveBuffer.push(args);
-    },
-    3(args, id) {
-      acks.get(id)?.(null, args);
-    },
-    4({ message, data } = {}) {
-      io.leave_(self);
-      fire("connect_error", Object.assign(new Error(message), { data }));
-    },
-  };
+  readonly #opts: SocketOptions;
+  #incoming: Listener[] = [];
+  #outgoing: Listener[] = [];
+  readonly #retries: RetryQueue<Flags> | undefined;
+  readonly #acks = new Map<number | undefined, Settle>();
+  #flags: Flags = {};
+  #ids = 0;
+  /** The secret by which the session is restored. */
+  #pid: string | undefined;
+  /** Of the last event that the server can replay from. */
+  #offset: string | undefined;
 
-  const self = {
-    io,
-    nsp,
-    get connected() {
-      return !!self.id;
-    },
-    recovered: false,
-    auth: opts.auth,
-    receiveBuffer: [],
-    sendBuffer: [],
-    hear_: hear,
-    get active() {
-      return io.active_.has(self);
-    },
-    get disconnected() {
-      return !self.id;
-    },
-    get volatile() {
-      flags.volatile = true;
-      return self;
-    },
-    compress: () => self,
-    timeout(timeout: number) {
-      flags.timeout = timeout;
-      return self;
-    },
-    connect,
-    open: connect,
-    disconnect,
-    close: disconnect,
-    send: (...args: unknown[]) => self.emit("message", ...args),
-    emitWithAck: (...args: unknown[]) =>
-      new Promise((resolve, reject) => {
-        flags.withError_ = true;
-        self.emit(...args, (error: unknown, value: unknown) => (error ? reject(error) : resolve(value)));
-      }),
-  } as unknown as LooseSocket;
-  const fire = makeEmitter(self);
-  self.emit = (...args) => {
-    const { volatile, timeout = opts.ackTimeout, withError_ = timeout != null } = flags;
-    const ack = args.at(-1);
-    let id: number | undefined;
-    let settle: Settle | undefined;
-    const transmit = () => {
-      fireAny("Outgoing", ...args);
-      if (settle) acks.set(id, settle);
-      deliver(2, args, id);
-    };
-    flags = {};
-    if (RESERVED.test(args[0] as string)) throw new Error(`${args[0]} is reserved`);
-    if (typeof ack === "function") {
-      args.pop();
-      id = ids++;
-      settle = (error, answer = []) => {
-        clearTimeout(timer);
-        acks.delete(id);
-        self.sendBuffer = self.sendBuffer.filter((other) => other !== transmit);
-        if (withError_) ack(error, ...answer);
-        else if (!error) ack(...answer);
-        return withError_;
-      };
-      const timer =
-        timeout == null ? undefined : setTimeout(settle, timeout, new Error("operation has timed out"));
-    }
-    if (volatile && !(self.id && io.engine!.transport.writable)) settle?.(new Error("dropped"));
-    else if (self.id && !io.engine!.isExpired_()) transmit();
-    else self.sendBuffer.push(transmit);
-    return self;
-  };
-  for (const name of ["", "Outgoing"])
-    Object.assign(self, {
-      [`onAny${name}`]: (listener: Listener) => catchAll.on(name, listener) && self,
-      [`prependAny${name}`]: (listener: Listener) => catchAll.on(name, listener, true) && self,
-      [`offAny${name}`]: (listener?: Listener) => catchAll.off(name, listener) && self,
-      [`listenersAny${name}`]: () => catchAll.listeners(name),
-    });
-  return self;
-
-  function connect(): LooseSocket {
-    const { active } = self;
-    io.active_.add(self);
-    if (!io.isReconnecting_) io.open();
-    if (!active && io.engine!.readyState === "open") hear.open();
-    return self;
+  constructor(io: Manager<Listen, Emit>, nsp: string, options: SocketOptions = {}) {
+    super();
+    this.io = io;
+    this.nsp = nsp;
+    this.auth = options.auth;
+    this.#opts = options;
+    if (options.retries)
+      this.#retries = new RetryQueue(options.retries, (args, flags) =>
+        this.#send(args, { ...flags, withError: true }),
+      );
   }
 
-  function disconnect(): LooseSocket {
-    const { id } = self;
-    if (id) deliver(1);
-    io.leave_(self);
-    if (id) hear.close("io client disconnect");
-    return self;
+  get connected(): boolean {
+    return !!this.id;
+  }
+
+  get disconnected(): boolean {
+    return !this.connected;
+  }
+
+  /** Whether it is connected, or will connect by itself. */
+  get active(): boolean {
+    return this.io._active.has(this);
+  }
+
+  /** The next event is dropped, and not kept, when it cannot leave at once. */
+  get volatile(): this {
+    this.#flags.volatile = true;
+    return this;
+  }
+
+  connect(): this {
+    const { active } = this;
+    this.io._active.add(this);
+    if (!this.io._isReconnecting) this.io.open();
+    if (!active && this.io.engine?.readyState === "open") this.#join();
+    return this;
+  }
+
+  /** The same as {@link connect}. */
+  open(): this {
+    return this.connect();
+  }
+
+  /** Leaves the namespace; the connection closes with the last one. */
+  disconnect(): this {
+    const { connected } = this;
+    if (connected) this.#deliver(DISCONNECT);
+    this.io._leave(this);
+    if (connected) this.#onClose("io client disconnect");
+    return this;
+  }
+
+  /** The same as {@link disconnect}. */
+  close(): this {
+    return this.disconnect();
+  }
+
+  /** Sends a `message` event. */
+  send(...args: Untyped[]): this {
+    return this.#emit("message", args);
+  }
+
+  /**
+   * Sends an event. A function as last argument is called with the answer.
+   * @throws Error when the name is reserved
+   * @example
+   * socket.emit("rename", "bob", (result) => console.log(result));
+   */
+  override emit<E extends EventNames<Emit>>(event: E, ...args: EventParams<Emit, E>): this {
+    return this.#emit(event, args);
+  }
+
+  /**
+   * Sends an event and resolves with the answer; rejects at the timeout, or when the connection is lost.
+   * @example
+   * const result = await socket.timeout(5000).emitWithAck("rename", "bob");
+   */
+  emitWithAck<E extends EventNames<Emit>>(
+    event: E,
+    ...args: AllButLast<EventParams<Emit, E>>
+  ): Promise<FirstArg<Last<EventParams<Emit, E>>>> {
+    return new Promise((resolve, reject) => {
+      this.#flags.withError = true;
+      const settle = (error: unknown, value: Untyped) => (error ? reject(error) : resolve(value));
+      this.#emit(event, [...args, settle]);
+    });
+  }
+
+  /** The callback of the next event is called with an error when no answer comes within `ms` milliseconds. */
+  timeout(ms: number): Socket<Listen, DecorateAcknowledgements<Emit>> {
+    this.#flags.timeout = ms;
+    return this as Untyped;
+  }
+
+  /** Accepted for compatibility, without effect. */
+  compress(_compress: boolean): this {
+    return this;
+  }
+
+  /** Adds a listener for every event that arrives; it is called before the event's own listeners. */
+  onAny(listener: Listener): this {
+    this.#incoming = [...this.#incoming, listener];
+    return this;
+  }
+
+  prependAny(listener: Listener): this {
+    this.#incoming = [listener, ...this.#incoming];
+    return this;
+  }
+
+  /** Removes one such listener, or all of them. */
+  offAny(listener?: Listener): this {
+    this.#incoming = this.#incoming.filter((other) => listener && other !== listener);
+    return this;
+  }
+
+  listenersAny(): Listener[] {
+    return this.#incoming;
+  }
+
+  /** Adds a listener for every event that leaves. */
+  onAnyOutgoing(listener: Listener): this {
+    this.#outgoing = [...this.#outgoing, listener];
+    return this;
+  }
+
+  prependAnyOutgoing(listener: Listener): this {
+    this.#outgoing = [listener, ...this.#outgoing];
+    return this;
+  }
+
+  /** Removes one such listener, or all of them. */
+  offAnyOutgoing(listener?: Listener): this {
+    this.#outgoing = this.#outgoing.filter((other) => listener && other !== listener);
+    return this;
+  }
+
+  listenersAnyOutgoing(): Listener[] {
+    return this.#outgoing;
+  }
+
+  /** The Manager emits something. @internal */
+  _hear(event: unknown, args: unknown[]): void {
+    if (event === "open") this.#join();
+    else if (event === "error") this.#onError(args[0]);
+    else if (event === "close") this.#onClose(...(args as [DisconnectReason, DisconnectDescription?]));
+    else if (event === "packet") this.#onPacket(args[0] as SocketPacket);
+  }
+
+  /** Asks the server to be let into the namespace. */
+  #join(): void {
+    const { engine } = this.io;
+    const { auth } = this;
+    const send = (data?: object) => {
+      // An answer that comes after the connection is lost belongs to no connection.
+      if (engine === this.io.engine)
+        this.#deliver(CONNECT, { pid: this.#pid, offset: this.#offset, ...data });
+    };
+    if (typeof auth === "function") auth(send);
+    else send(auth);
+  }
+
+  #onPacket({ type, nsp, data, id }: SocketPacket): void {
+    if (nsp !== this.nsp) return;
+    if (type === CONNECT) this.#onConnect(data as { sid?: string; pid?: string } | undefined);
+    else if (type === EVENT) this.#onEvent((data ?? []) as unknown[], id);
+    else if (type === ACK) this.#acks.get(id)?.(null, data as unknown[] | undefined);
+    else if (type === DISCONNECT) {
+      this.io._leave(this);
+      this.#onClose("io server disconnect");
+    } else {
+      const { message, data: details } = (data ?? {}) as { message?: string; data?: unknown };
+      this.io._leave(this);
+      this._fire("connect_error", Object.assign(new Error(message), { data: details }));
+    }
+  }
+
+  #onConnect({ sid, pid }: { sid?: string; pid?: string } = {}): void {
+    if (!sid) {
+      this.#onError(new Error("the server speaks Socket.IO v2"));
+      return;
+    }
+    this.id = sid;
+    this.recovered = !!pid && this.#pid === pid;
+    this.#pid = pid;
+    for (const args of this.receiveBuffer.splice(0)) this.#dispatch(args);
+    for (const transmit of this.sendBuffer.splice(0)) transmit();
+    this._fire("connect");
+    this.#retries?.connected(true);
+  }
+
+  #onError(error: unknown): void {
+    if (!this.connected) this._fire("connect_error", error);
+  }
+
+  #onClose(reason: DisconnectReason, description?: DisconnectDescription): void {
+    this.id = undefined;
+    this.#retries?.connected(false);
+    this._fire("disconnect", reason, description);
+    for (const settle of [...this.#acks.values()]) settle(new Error("socket has been disconnected"));
+  }
+
+  #onEvent(args: unknown[], id: number | undefined): void {
+    let { engine } = this.io;
+    if (id !== undefined)
+      args.push((...data: unknown[]) => {
+        // An answer counts once, and only on the connection that asked.
+        if (this.connected && engine === this.io.engine) this.#deliver(ACK, data, id);
+        engine = undefined;
+      });
+    if (this.connected) this.#dispatch(args);
+    else this.receiveBuffer.push(args);
+  }
+
+  #dispatch(args: unknown[]): void {
+    const last = args.at(-1);
+    if (this.#pid && typeof last === "string") this.#offset = last;
+    for (const listener of this.#incoming) listener.apply(this, args);
+    this._fire(args[0], ...args.slice(1));
+  }
+
+  #emit(event: unknown, args: unknown[]): this {
+    const flags = this.#flags;
+    this.#flags = {};
+    if (RESERVED_EVENTS.has(event)) throw new Error(`"${event}" is a reserved event name`);
+    if (this.#retries && !flags.volatile) this.#retries.add([event, ...args], flags);
+    else this.#send([event, ...args], flags);
+    return this;
+  }
+
+  /** Sends an event now, keeps it for later, or drops it if it is volatile. */
+  #send(args: unknown[], flags: Flags): void {
+    const { volatile, timeout = this.#opts.ackTimeout, withError = timeout !== undefined } = flags;
+    let id: number | undefined;
+    let settle: Settle | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const transmit = () => {
+      for (const listener of this.#outgoing) listener.apply(this, args);
+      if (settle) this.#acks.set(id, settle);
+      this.#deliver(EVENT, args, id);
+    };
+    const ack = args.at(-1);
+    if (typeof ack === "function") {
+      args.pop();
+      id = this.#ids++;
+      settle = (error, answer = []) => {
+        clearTimeout(timer);
+        this.#acks.delete(id);
+        this.sendBuffer = this.sendBuffer.filter((other) => other !== transmit);
+        if (withError) ack(error, ...answer);
+        else if (!error) ack(...answer);
+        return withError;
+      };
+      if (timeout !== undefined) timer = setTimeout(settle, timeout, new Error("operation has timed out"));
+    }
+    const { engine } = this.io;
+    const isWritable = this.connected && engine?.transport.writable;
+    if (volatile && !isWritable) settle?.(new Error("dropped"));
+    else if (this.connected && !engine?._isExpired()) transmit();
+    else this.sendBuffer.push(transmit);
   }
 
   /** Sends a packet, or says why it cannot be sent: to its callback, or else in public. */
-  function deliver(type: number, data?: unknown, id?: number): void {
-    if (!io.engine!.send_(type, nsp, data, id)) return;
+  #deliver(type: SocketPacket["type"], data?: unknown, id?: number): void {
+    if (this.io.engine?._send({ type, nsp: this.nsp, data, id }) !== false) return;
     const error = new Error("over maxPayload");
-    if (type === 2 && acks.get(id)?.(error)) return;
+    if (type === EVENT && this.#acks.get(id)?.(error)) return;
     console.error(error);
-    io.emit("error", error);
-  }
-
-  function dispatch(args: unknown[]): void {
-    const last = args.at(-1);
-    if (pid && typeof last === "string") offset = last;
-    fireAny("", ...args);
-    fire(...args);
+    this.io._fire("error", error);
   }
 }
-
-/** One namespace of a connection. `io()` and `manager.socket()` make it for you. */
-export const Socket = createSocket as unknown as new <Listen = DefaultEventsMap, Emit = Listen>(
-  io: unknown,
-  nsp: string,
-  options?: SocketOptions,
-) => TypedSocket<Listen, Emit>;
-
-export type Socket<Listen = DefaultEventsMap, Emit = Listen> = TypedSocket<Listen, Emit>;

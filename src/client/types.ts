@@ -97,6 +97,16 @@ export interface EngineOptions {
    * @default false
    */
   withCredentials?: boolean;
+  /**
+   * Tries WebSocket first when the last connection of this page ended up there, so that no upgrade is needed.
+   * @default false
+   */
+  rememberUpgrade?: boolean;
+  /**
+   * Closes the connection when the page goes away, without a `disconnect` event in that page.
+   * @default false
+   */
+  closeOnBeforeunload?: boolean;
 }
 
 export interface ManagerOptions extends EngineOptions {
@@ -132,6 +142,13 @@ export interface SocketOptions {
   auth?: Auth;
   /** Milliseconds that an acknowledgement may take unless `timeout()` says otherwise. */
   ackTimeout?: number;
+  /**
+   * How often an event is sent again when no acknowledgement comes within `ackTimeout`, or when the connection is lost
+   * before. Events keep their order: the next one is sent when the one before it is acknowledged, and the server has to
+   * acknowledge each. A callback gets an error, or null, as its first argument. Volatile events are left out.
+   * @default 0
+   */
+  retries?: number;
 }
 
 export interface ConnectOptions extends ManagerOptions, SocketOptions {

@@ -17,6 +17,7 @@ export interface Peer {
   send(data: string): void;
   close(code?: number): void;
   onMessage?: (data: string) => void;
+  onClose?: () => void;
 }
 
 const interceptor = setupServer();
@@ -85,6 +86,7 @@ export class ScriptedServer {
           close: (code) => client.close(code),
         };
         client.addEventListener("message", ({ data }) => peer.onMessage?.(String(data)));
+        client.addEventListener("close", () => peer.onClose?.());
         onConnection(peer);
       }),
     );

@@ -32,6 +32,7 @@ describe("the published package", () => {
         "dist/codec/index.d.ts",
         "dist/client/index.js",
         "dist/client/index.d.ts",
+        "dist/client/index.js.map",
         "dist/client-files.js",
         "dist/client-files.d.ts",
         "dist/socket.io-edge.min.js",
