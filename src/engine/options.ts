@@ -30,6 +30,18 @@ export interface EngineOptions {
   generateId?(request: EngineRequest): string | Promise<string>;
   /** Bytes that may wait for a client that does not read, before its session is closed. @default 16000000 */
   maxQueuedBytes?: number;
+  /**
+   * Bytes that the clients of one object may make it hold in memory, all together: what waits for them, what they have
+   * sent and is not dealt with yet, headers, `auth`, about 4 kB for each connection. The connection that takes most is
+   * closed with `transport error` when they become more; nine tenths are for newcomers, who get 403 beyond.
+   * @default 56000000
+   */
+  maxHeldBytes?: number;
+  /**
+   * The same for all objects that share the memory of one isolate: one that holds more than its share gives way.
+   * @default 72000000
+   */
+  maxIsolateBytes?: number;
   /** Sessions one object takes; the runtime's own limit is 32,768 sockets, waiting polls included. @default 30000 */
   maxSessions?: number;
   /**
@@ -52,6 +64,8 @@ const DEFAULTS: ResolvedEngineOptions = {
   allowUpgrades: true,
   allowEIO3: false,
   maxQueuedBytes: 16_000_000,
+  maxHeldBytes: 56_000_000,
+  maxIsolateBytes: 72_000_000,
   maxSessions: 30_000,
   hibernation: true,
 };

@@ -1,3 +1,4 @@
+import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Effect } from "./effects.ts";
 import type { Engine } from "./engine.ts";
@@ -31,6 +32,8 @@ export interface SessionConsumer {
   keepRequest?(request: EngineRequest): EngineRequest;
   /** Nobody has joined anything yet: `connectTimeout` counts. */
   isIdle?(): boolean;
+  /** The session ends for holding too much: what of its client waits to be dealt with is dropped. */
+  drop?(): void;
 }
 
 /** What of a session is not written down yet: frames that a poll may take before they have to be, its state, or all of it. */
@@ -40,6 +43,7 @@ export type Change = "queue" | "state" | "record";
 export interface SessionLink {
   readonly rules: SessionRules;
   readonly engine: Engine;
+  readonly budget: ByteBudget;
   now(): number;
   isMuted(): boolean;
   /** A number that changes with every turn of the event loop. */

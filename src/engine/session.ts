@@ -1,7 +1,10 @@
 import { decodeFrame, type EnginePacket, encodeFrame, type Frame } from "../codec/index.ts";
+import type { Account } from "../shared/byte-budget.ts";
+import { estimateMemory } from "../shared/estimate-bytes.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
+import { ActionLine } from "./action-line.ts";
 import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
@@ -14,8 +17,8 @@ type SendCallback = (transport: SessionTransport) => void;
 
 const SETTLED = Promise.resolve();
 
-/** Messages that arrive while the user's code is still being set up wait here, up to this many bytes. */
-const MAX_HELD_BYTES = 8_000_000;
+/** What a message takes that waits, besides its own bytes. */
+const HELD_BYTES = 200;
 
 /** One Engine.IO connection: `socket.conn`, and what `engine.on("connection")` hands out. */
 export class Session extends EventEmitter<SessionEvents> {
@@ -34,6 +37,8 @@ export class Session extends EventEmitter<SessionEvents> {
    */
   readonly handshakeData: Untyped;
   readonly transport: SessionTransport;
+  /** What it makes its object hold. @internal */
+  readonly account: Account;
   consumer: SessionConsumer | null = null;
   /** What `consumer.record()` gave when it was last saved. */
   stored: unknown;
@@ -42,11 +47,9 @@ export class Session extends EventEmitter<SessionEvents> {
 
   readonly #link: SessionLink;
   #request: EngineRequest | null | undefined;
+  readonly #line: ActionLine;
   #wroteInTurn = -1;
   #callbacks: SendCallback[] = [];
-  #isResumed: boolean;
-  #held: (() => void)[] | null = null;
-  #heldBytes = 0;
   /** Closed by a listener: what came behind the message it heard is dropped, what waits for listeners is not. */
   #isLetGo = false;
 
@@ -67,8 +70,9 @@ export class Session extends EventEmitter<SessionEvents> {
     this.state = state;
     this.recovered = stored !== undefined;
     this.stored = stored?.record;
-    this.#isResumed = stored === undefined;
     this.#link = link;
+    this.#line = new ActionLine(this, link);
+    this.account = link.budget.open((why) => this.#overdrawn(why));
     const isWritable = () => this.#isWritable();
     this.transport = {
       get name() {
@@ -115,7 +119,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Ends the session with `forced close`; `discard` drops what is queued. */
   close(discard = false): this {
-    this.#isLetGo = this.#held === null;
+    this.#isLetGo = !this.#line.isHolding;
     this.dispatch({ type: "close", discard, now: this.#link.now() });
     this.#link.touched(this, "queue");
     return this;
@@ -202,7 +206,7 @@ export class Session extends EventEmitter<SessionEvents> {
       case "closed":
         this.#callbacks = [];
         this.#link.carryOut(this, effect);
-        this.#inOrder(() => this.#end(effect.reason, effect.description));
+        this.#line.run(() => this.#end(effect.reason, effect.description));
         return;
       default:
         this.#link.carryOut(this, effect);
@@ -211,20 +215,17 @@ export class Session extends EventEmitter<SessionEvents> {
 
   #deliver(data: string | Uint8Array): void {
     const message = typeof data === "string" ? data : this.#link.toBinary(data);
-    if (this.#isResumed && this.#held === null) {
+    if (this.#line.isFree) {
       this.#hand(message);
       return;
     }
-    this.#heldBytes += message.length;
-    if (this.#heldBytes > MAX_HELD_BYTES) {
-      this.dispatch({
-        type: "transport-gone",
-        reason: "transport error",
-        description: "too many bytes held",
-      });
-      return;
-    }
-    this.#inOrder(() => this.#hand(message));
+    const bytes = HELD_BYTES + estimateMemory(message);
+    this.account.add(bytes);
+    if (this.state.phase === "closed") return;
+    this.#line.run(() => {
+      this.account.add(-bytes);
+      this.#hand(message);
+    });
   }
 
   #hand(message: string | Uint8Array): void {
@@ -237,35 +238,16 @@ export class Session extends EventEmitter<SessionEvents> {
   #end(reason: CloseReason, description: unknown): void | Promise<void> {
     const done = this.consumer?.closed(reason, description);
     this.emit("close", reason, description);
-    return done;
+    if (done === undefined) this.account.close();
+    return done?.finally(() => this.account.close());
   }
 
-  /** Runs `action` after everything that came before it, and after the user's code has been set up. */
-  #inOrder(action: () => void | Promise<void>): void {
-    if (this.#held !== null) {
-      this.#held.push(() => this.#run(action));
-      return;
-    }
-    const resumed = this.#isResumed ? undefined : this.#link.resume(this);
-    this.#isResumed = true;
-    if (resumed === undefined) {
-      this.#run(action);
-      return;
-    }
-    this.#held = [() => this.#run(action)];
-    this.#link.keepAwake(resumed.then(() => this.#release()));
-  }
-
-  #run(action: () => void | Promise<void>): void {
-    const done = action();
-    if (done !== undefined) this.#link.keepAwake(done);
-  }
-
-  #release(): void {
-    const held = this.#held ?? [];
-    this.#held = null;
-    this.#heldBytes = 0;
-    for (const action of held) action();
+  /** It makes its object hold too much. What waits is dropped, but for its end. */
+  #overdrawn(why: string): void {
+    // Once it is closed, the last that waits is its end.
+    this.#line.drop(this.state.phase === "closed" ? 1 : 0);
+    this.consumer?.drop?.();
+    this.dispatch({ type: "transport-gone", reason: "transport error", description: why });
   }
 
   #report(event: "heartbeat" | "upgrading" | "upgrade" | "drain"): void {

@@ -4,6 +4,8 @@ import type { Engine } from "../engine/engine.ts";
 import type { Session } from "../engine/session.ts";
 import type { Change, PlatformEffect, SessionLink } from "../engine/session-ports.ts";
 import { type SessionRules, toStored } from "../engine/state.ts";
+import type { ByteBudget } from "../shared/byte-budget.ts";
+import { estimateMemory } from "../shared/estimate-bytes.ts";
 import { toPayload } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";
 import { answerChannel } from "./channel.ts";
@@ -14,6 +16,7 @@ export interface CarrierHost {
   readonly ctx: DurableObjectState;
   readonly rules: SessionRules;
   readonly engine: Engine;
+  readonly budget: ByteBudget;
   readonly store: SessionStore;
   readonly persists: boolean;
   readonly needsHandshakeData: boolean;
@@ -54,6 +57,8 @@ export class Carrier implements SessionLink {
   /** Frames in the row, so that emptying a queue that was never written costs nothing. */
   #writtenFrames = 0;
   #hasRow: boolean;
+  /** What the layer above keeps takes so much. */
+  #recordBytes = 0;
   #stopHolding: (() => void) | undefined;
   #upgradeTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -72,6 +77,10 @@ export class Carrier implements SessionLink {
 
   get engine(): Engine {
     return this.#host.engine;
+  }
+
+  get budget(): ByteBudget {
+    return this.#host.budget;
   }
 
   now(): number {
@@ -169,6 +178,13 @@ export class Carrier implements SessionLink {
     this.session.dispatch({ type: "candidate-gone" });
   }
 
+  /** Counts what the layer above keeps: the session may end for it. */
+  countRecord(record: unknown): void {
+    const before = this.#recordBytes;
+    this.#recordBytes = estimateMemory(record);
+    this.session.account.add(this.#recordBytes - before);
+  }
+
   /** Writes the session down if that would change anything. @throws StateTooLarge */
   save(): void {
     const { state } = this.session;
@@ -177,17 +193,26 @@ export class Carrier implements SessionLink {
     const unsaved = this.#unsaved;
     if (unsaved === undefined && isQueueWritten) return;
     this.#unsaved = undefined;
-    if (state.transport === "websocket") {
-      const { socket } = this;
-      if (socket !== null) this.#host.store.writeSocket(socket, this.#toStored(), unsaved === "state");
-      return;
-    }
+    const stored = state.transport === "websocket" ? this.#saveSocket(unsaved) : this.#saveRow();
+    if (unsaved === "record") this.countRecord(stored.record);
+  }
+
+  #saveSocket(unsaved: Change | undefined): StoredSession {
+    const stored = this.#toStored();
+    if (this.socket !== null) this.#host.store.writeSocket(this.socket, stored, unsaved === "state");
+    return stored;
+  }
+
+  #saveRow(): StoredSession {
+    const { state } = this.session;
     const isHeavy = state.queuedBytes > LARGEST_WRITTEN_QUEUE;
     if (isHeavy) this.#hold();
     else this.#stopHolding?.();
-    this.#host.store.writePolling(this.#toStored(isHeavy));
+    const stored = this.#toStored(isHeavy);
+    this.#host.store.writePolling(stored);
     this.#hasRow = true;
     this.#writtenFrames = state.queue.length;
+    return stored;
   }
 
   /** What no row can hold keeps the object awake until a poll has taken it. */

@@ -4,6 +4,7 @@ import { longestQuietMs } from "../engine/heartbeat.ts";
 import { answersPongsAsleep, toRules } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
+import { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { decodeMessage, isTooLarge } from "../transports/websocket.ts";
 import { answerClose } from "./answer-close.ts";
@@ -39,6 +40,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly store: SessionStore;
   readonly table: SessionTable;
   readonly engine: Engine;
+  readonly budget: ByteBudget;
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
   /** There once the layer above is, if that recovers anybody. */
@@ -60,6 +62,9 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.persists = definition.engine.hibernation;
     this.needsHandshakeData = definition.needsHandshakeData;
     this.store = new SessionStore(ctx);
+    const { maxHeldBytes: object, maxIsolateBytes: isolate } = definition.engine;
+    const onOver = (why: string) => this.log("warn", `a session is closed: ${why}`);
+    this.budget = new ByteBudget(ctx.id.toString(), { object, isolate }, onOver);
     this.table = new SessionTable(this, () => this.layer);
     this.engine = new Engine(definition.engine, this.table, (error, event) =>
       this.log("error", `a listener of "${String(event)}" failed`, error),

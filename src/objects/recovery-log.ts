@@ -1,7 +1,8 @@
 import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../server/ports.ts";
+import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Rows } from "./memory-rows.ts";
-import { estimateBytes, removeAll } from "./session-store.ts";
+import { removeAll } from "./session-store.ts";
 
 /** Packets of one turn of the event loop: one row. */
 interface LogRow {

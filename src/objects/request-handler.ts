@@ -18,7 +18,7 @@ import { openChannel } from "./channel.ts";
 import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-request.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import type { FixedPart, SocketRole } from "./session-store.ts";
-import { pollTag, socketTag } from "./session-table.ts";
+import { baseBytes, pollTag, socketTag } from "./session-table.ts";
 
 /** No upgrade may keep an object awake for longer, ms. */
 const LONGEST_UPGRADE_MS = 10_000;
@@ -73,8 +73,9 @@ export class RequestHandler<Api> {
 
   async #open(meta: InternalRequest, client: EngineRequest): Promise<Response> {
     const runtime = this.#runtime;
-    const sid = this.#admit(await this.#makeId(meta, client));
-    const carrier = runtime.table.create(sid, this.#toFixed(meta), "polling", null);
+    const fixed = this.#toFixed(meta);
+    const sid = this.#admit(await this.#makeId(meta, client), fixed);
+    const carrier = runtime.table.create(sid, fixed, "polling", null);
     const headers = this.#handshakeHeaders(sid, client);
     // What `connection` listeners send goes out with the second poll, as on Node.
     const frames = toOpenFrames(carrier.session, runtime.definition.engine);
@@ -85,10 +86,11 @@ export class RequestHandler<Api> {
 
   async #openSocket(meta: InternalRequest, client: EngineRequest): Promise<Response> {
     const runtime = this.#runtime;
-    const sid = this.#admit(await this.#makeId(meta, client));
+    const fixed = this.#toFixed(meta);
+    const sid = this.#admit(await this.#makeId(meta, client), fixed);
     const { 0: peer, 1: socket } = new WebSocketPair();
     runtime.ctx.acceptWebSocket(socket, [socketTag(sid)]);
-    const carrier = runtime.table.create(sid, this.#toFixed(meta), "websocket", socket);
+    const carrier = runtime.table.create(sid, fixed, "websocket", socket);
     const headers = this.#handshakeHeaders(sid, client);
     carrier.session.sendHandshake(toOpenFrames(carrier.session, runtime.definition.engine));
     this.#announce(carrier);
@@ -189,10 +191,13 @@ export class RequestHandler<Api> {
   }
 
   /** Whether there is room for a session, and its id free: asked in the very moment in which it is made. */
-  #admit(id: string): SessionId {
-    const { engine, table, definition } = this.#runtime;
+  #admit(id: string, fixed: FixedPart): SessionId {
+    const { budget, engine, table, definition } = this.#runtime;
     if (table.isFull(definition.engine.maxSessions)) {
       throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
+    }
+    if (!budget.admits(baseBytes(fixed))) {
+      throw new EngineError("FORBIDDEN", { message: "maxHeldBytes is reached" }, "Too many bytes are held");
     }
     const sid = this.#runtime.toSessionId(id);
     if (engine.makesOwnIds && table.has(sid)) {

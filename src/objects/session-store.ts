@@ -1,5 +1,6 @@
 import type { RequestRecord } from "../engine/request.ts";
 import type { StoredState } from "../engine/state.ts";
+import { estimateBytes } from "../shared/estimate-bytes.ts";
 
 /** A session as it is written down: in its WebSocket's attachment, or in a row while it polls. */
 export interface StoredSession {
@@ -158,25 +159,4 @@ function trySerialize(socket: WebSocket, session: StoredSession): boolean {
     // Too large, since records are plain data: the row that takes it instead has a bound of its own.
     return false;
   }
-}
-
-/** About as many bytes as structured clone needs, never fewer for what sessions hold. */
-export function estimateBytes(value: unknown): number {
-  if (typeof value === "string") return value.length * (isLatin1(value) ? 1 : 2) + 6;
-  if (typeof value !== "object" || value === null) return 10;
-  if (value instanceof ArrayBuffer) return value.byteLength + 16;
-  if (ArrayBuffer.isView(value)) return value.byteLength + 24;
-  let total = 12;
-  if (value instanceof Map) {
-    for (const [key, item] of value) total += estimateBytes(key) + estimateBytes(item);
-  } else if (Array.isArray(value) || value instanceof Set) {
-    for (const item of value) total += estimateBytes(item) + 2;
-  } else {
-    for (const [key, item] of Object.entries(value)) total += key.length * 2 + 4 + estimateBytes(item);
-  }
-  return total;
-}
-
-function isLatin1(text: string): boolean {
-  return !/[\u0100-\uffff]/.test(text);
 }

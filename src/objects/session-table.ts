@@ -9,6 +9,7 @@ import {
   type TransportName,
   type WaitingPoll,
 } from "../engine/state.ts";
+import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
 import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
@@ -24,6 +25,14 @@ export interface Sleeper {
   state: StoredState;
   /** Its client has joined no namespace. */
   readonly isIdle: boolean;
+}
+
+/** What a session takes in memory besides its request: measured with one namespace, no rooms and no data. */
+const SESSION_BYTES = 3_500;
+
+/** What a session takes in memory from its start. */
+export function baseBytes(fixed: FixedPart): number {
+  return SESSION_BYTES + 2 * estimateMemory(fixed);
 }
 
 /** Where a session was found, and what is written down of it. */
@@ -62,6 +71,7 @@ export class SessionTable implements SessionDirectory {
     if (socket !== null) this.attach(carrier, socket);
     this.#live.set(sid, carrier);
     this.#atMost++;
+    carrier.session.account.add(baseBytes(fixed));
     return carrier;
   }
 
@@ -74,6 +84,7 @@ export class SessionTable implements SessionDirectory {
     const state = createState(fixed.protocol, "websocket", openedAt);
     state.phase = "closed";
     carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier);
+    carrier.session.account.close();
     return carrier.session;
   }
 
@@ -232,6 +243,8 @@ export class SessionTable implements SessionDirectory {
     this.#live.set(sid, carrier);
     this.#atMost++;
     this.#layer().load(carrier.session);
+    carrier.session.account.add(baseBytes(fixed));
+    carrier.countRecord(stored.record);
     const isUnknown = this.#host.needsHandshakeData && fixed.data === undefined;
     if (stored.busy || isUnknown) {
       // What was under way died with the instance that had it, or nobody was asked about its client, since it came

@@ -4,6 +4,7 @@ import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
 import type { Hold } from "./awake.ts";
 import type { Core } from "./core.ts";
+import { HeldPackets } from "./held-packets.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { findNamespace, readNamespace } from "./namespace-lookup.ts";
@@ -16,9 +17,6 @@ import type { DisconnectReason } from "./socket-types.ts";
 
 /** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
 const SETTLED = Promise.resolve();
-
-/** Packets that wait for a socket whose listeners are being registered again; a client that sends more is closed. */
-const MAX_HELD = 10_000;
 
 /**
  * The namespaces of one connection: takes its packets apart, hands them to sockets, and speaks for these to the session.
@@ -36,6 +34,7 @@ export class Client implements SessionConsumer {
   /** Namespaces that are being looked for, or whose middlewares are at work. */
   readonly #connecting = new Map<string, Hold>();
   readonly #queue: SocketPacket[] = [];
+  readonly #held: HeldPackets;
   readonly #drain: () => void;
   #isDraining = false;
   #hasJoined = false;
@@ -49,6 +48,7 @@ export class Client implements SessionConsumer {
   constructor(core: Core, conn: Session, sockets?: readonly SocketRecord[]) {
     this.conn = conn;
     this.#core = core;
+    this.#held = new HeldPackets(conn.account);
     this.#reader = new PacketReader(conn, core.parser, () => void this.close());
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
@@ -111,6 +111,10 @@ export class Client implements SessionConsumer {
     for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
     this.#closing = this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
     return this.#closing;
+  }
+
+  drop(): void {
+    this.#held.drop();
   }
 
   record(): unknown {
@@ -228,23 +232,27 @@ export class Client implements SessionConsumer {
   #dispatch(packet: SocketPacket): void {
     if (this.#isClosed) return;
     const isAnswer = packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK;
-    const holder = isAnswer ? undefined : this.#findHolder();
+    if (isAnswer) this.#route(packet);
+    else this.#routeInOrder(packet);
+  }
+
+  /** While listeners of one of the connection's sockets are being registered again, its packets wait. */
+  #routeInOrder(packet: SocketPacket): void {
+    const holder = this.#findHolder();
     if (holder === undefined) this.#route(packet);
-    else if (holder.length < MAX_HELD) holder.push(() => this.#routeAgain(packet));
-    else this.close();
+    else
+      this.#held.hold(
+        packet,
+        (run) => holder.push(run),
+        // The wait is over; another socket of the connection may have begun one of its own.
+        (it) => this.#routeInOrder(it),
+      );
   }
 
   /** Where packets wait while listeners of one of its sockets are being registered again. */
   #findHolder(): (() => void)[] | undefined {
     for (const { held } of this.#members.values()) if (held !== undefined) return held;
     return undefined;
-  }
-
-  /** The wait is over; another socket of the connection may have begun one of its own. */
-  #routeAgain(packet: SocketPacket): void {
-    const holder = this.#findHolder();
-    if (holder === undefined) this.#route(packet);
-    else holder.push(() => this.#routeAgain(packet));
   }
 
   #route(packet: SocketPacket): void {
@@ -263,7 +271,12 @@ export class Client implements SessionConsumer {
     if (state?.wake === "resumed") state.onPacket(packet);
     else if (packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK) {
       this.#core.stateOf(member)?.onAck(packet);
-    } else this.#core.afterResume(member, (it) => it.onPacket(packet));
+    } else
+      this.#held.hold(
+        packet,
+        (run) => this.#core.afterResume(member, run),
+        (it) => member.state?.onPacket(it),
+      );
   }
 
   /** One after the other, in the order in which they joined. At once, as far as they are all resumed. */

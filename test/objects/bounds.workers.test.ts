@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Server } from "../../src/server/index.ts";
 import { TestObject, until } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
@@ -180,30 +181,37 @@ describe("what waits for the user's code to be set up", () => {
     expect(await client.hear()).toBe("431[]");
   });
 
-  it("is bounded: who sends more than 8 MB meanwhile is closed, and nobody else notices", async () => {
-    const seen: string[] = [];
+  it("is bounded: who makes the object hold more than its budget is closed, and nobody else notices", async () => {
+    const seen: unknown[] = [];
+    const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
     let isSlow = false;
     let release = () => {};
-    const object = new TalkObject("slow setup", async (io) => {
+    const slow = async (io: Server) => {
       if (isSlow) await new Promise<void>((resolve) => (release = resolve));
       io.on("connection", (socket) => {
         socket.on("sync", (ack) => ack());
-        socket.on("disconnect", (reason) => seen.push(reason));
+        socket.on("x", (text) => seen.push(text.length));
+        socket.on("disconnect", (reason, description) => seen.push(reason, description));
       });
-    });
+    };
+    const object = new TalkObject("slow setup", slow, "TIGHT");
     const loud = await object.openSocket();
     loud.socket.send("40");
     await loud.next();
     const quiet = await object.join();
     isSlow = true;
     await object.sleep();
-    for (let i = 0; i < 9; i++) loud.socket.send(`42["x","${text(950_000)}"]`);
+    await quiet.say('427["sync"]');
+    for (let i = 0; i < 3; i++) loud.socket.send(`42["x","${text(950_000)}"]`);
     expect(await loud.closed).toBe(1005);
     expect(seen).toEqual([]);
-    await quiet.say('427["sync"]');
+    const why = "the object holds more than maxHeldBytes for its clients, and most of it for this one";
+    expect(warnings.mock.calls).toEqual([[`socket.io-edge: a session is closed: ${why}`]]);
+    warnings.mockRestore();
     await object.run(() => release());
     expect(await quiet.hear()).toBe("437[]");
     await until(() => seen.length > 0);
-    expect(seen).toEqual(["transport error"]);
+    // What waited of the loud one was dropped with it.
+    expect(seen).toEqual(["transport error", why]);
   });
 });

@@ -17,6 +17,7 @@ import {
   recover,
   small,
   talk,
+  tight,
   told,
   toldQuickly,
 } from "../fixtures/worker.ts";
@@ -37,13 +38,14 @@ const DEFINITIONS = {
   TALK: talk,
   RECOVER: recover,
   CLOSURE: closure,
+  TIGHT: tight,
   TOLD: told,
   TOLD_QUICKLY: toldQuickly,
 };
 export type Kind = keyof typeof DEFINITIONS;
 /** Those that run a Socket.IO server. */
-export type TalkKind = "TALK" | "RECOVER" | "CLOSURE";
-const TALKS: ReadonlySet<Kind> = new Set<TalkKind>(["TALK", "RECOVER", "CLOSURE"]);
+export type TalkKind = "TALK" | "RECOVER" | "CLOSURE" | "TIGHT";
+const TALKS: ReadonlySet<Kind> = new Set<TalkKind>(["TALK", "RECOVER", "CLOSURE", "TIGHT"]);
 
 /** One object, seen from outside and from inside. */
 export class TestObject {

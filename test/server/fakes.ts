@@ -13,6 +13,7 @@ import {
   type ServerHost,
   type ServerOptions,
 } from "../../src/server/index.ts";
+import { type Account, ByteBudget } from "../../src/shared/byte-budget.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { Mute } from "../../src/shared/mute.ts";
 
@@ -42,6 +43,7 @@ class FakeSession {
   readonly transport: { name: "polling" | "websocket"; writable: boolean };
   isDirty = false;
   #request: EngineRequest | undefined;
+  readonly account: Account;
   readonly #client: TestClient;
   readonly #object: FakeObject;
 
@@ -53,6 +55,10 @@ class FakeSession {
     this.stored = stored?.record;
     this.#client = client;
     this.#object = object;
+    this.account = object.budget.open((why) => {
+      this.consumer?.drop?.();
+      this.end("transport error", why);
+    });
     this.firstRequest = {
       method: "GET",
       url: "https://example.com/socket.io/?EIO=4&transport=polling&token=abc",
@@ -209,6 +215,7 @@ export interface FakeOptions {
   options?: ServerOptions;
   hibernation?: boolean;
   hasAsyncContext?: boolean;
+  maxHeldBytes?: number;
 }
 
 /** A Durable Object without the platform: it sleeps when it is told to, and then only what was saved is left. */
@@ -228,6 +235,8 @@ export class FakeObject {
   readonly #clients = new Map<string, TestClient>();
   readonly #stored = new Map<SessionId, unknown>();
   readonly #sessions = new Map<SessionId, FakeSession>();
+  /** Of its first instance only: what sleeps is not counted here. */
+  readonly budget: ByteBudget;
   #isFirstRun = true;
   #isSetUp = false;
   #settingUp: Promise<void> | undefined;
@@ -238,6 +247,10 @@ export class FakeObject {
   constructor(setup: Setup, fake: FakeOptions = {}) {
     this.#setup = setup;
     this.#fake = fake;
+    const object = fake.maxHeldBytes ?? 56_000_000;
+    this.budget = new ByteBudget(crypto.randomUUID(), { object, isolate: 1e12 }, (why) =>
+      this.logs.push(why),
+    );
     this.recovery.hasSession = (sid) => this.#stored.has(sid);
     this.#begin();
   }

@@ -272,12 +272,19 @@ describe("a replay without an async context whose listener goes on after an awai
 });
 
 describe("packets that wait for a replay", () => {
-  it("are bounded: who sends more than 10,000 is closed", async () => {
-    const object = new FakeObject((io) => {
-      io.on("connection", async (socket) => {
-        if (socket.recovered) await new Promise(() => {});
-      });
-    });
+  it("count: who makes the object hold too many is closed, nobody else is, and it is logged", async () => {
+    const ends: unknown[] = [];
+    let release = () => {};
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", async (socket) => {
+          socket.on("x", () => ends.push("x"));
+          socket.on("disconnect", (reason, description) => ends.push(reason, description));
+          if (socket.recovered) await new Promise<void>((resolve) => (release = resolve));
+        });
+      },
+      { maxHeldBytes: 4_000_000 },
+    );
     const client = await object.connect();
     const other = await object.connect();
     await client.join();
@@ -285,9 +292,16 @@ describe("packets that wait for a replay", () => {
     await object.sleep();
     await client.send(...Array.from({ length: 10_000 }, () => '2["x"]'));
     expect(client.isOpen).toBe(true);
-    await client.send('2["x"]', '2["x"]');
+    await client.send(...Array.from({ length: 10_000 }, () => '2["x"]'));
     expect(client.isOpen).toBe(false);
     expect(other.isOpen).toBe(true);
+    const why = "the object holds more than maxHeldBytes for its clients, and most of it for this one";
+    expect(object.logs).toEqual([why]);
+    release();
+    await object.settle();
+    // What waited was dropped: its listeners hear of the end alone.
+    expect(ends).toEqual(["transport error", why]);
+    expect(object.budget.total).toBeLessThan(1_000);
   });
 });
 

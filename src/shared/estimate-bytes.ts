@@ -1,0 +1,52 @@
+/** Levels of nesting that a row can hold. */
+const MAX_DEPTH = 1_000;
+
+/** About as many bytes as plain data takes in memory. */
+export function estimateMemory(value: unknown): number {
+  return estimateBytes(value, Number.POSITIVE_INFINITY, 40);
+}
+
+/**
+ * About as many bytes as structured clone needs for plain data, never fewer. Each object counts once, so that circles
+ * have an end, and nothing recurses: what is nested too deeply is infinitely large.
+ */
+export function estimateBytes(value: unknown, maxDepth = MAX_DEPTH, perObject = 12): number {
+  let total = 0;
+  const seen = new Set<object>();
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) return Number.POSITIVE_INFINITY;
+    const below: unknown[] = [];
+    for (const item of level) {
+      if (typeof item === "string") total += item.length * (isLatin1(item) ? 1 : 2) + 6;
+      else if (typeof item !== "object" || item === null || seen.has(item)) total += 10;
+      else {
+        seen.add(item);
+        total += perObject + addInside(item, below);
+      }
+    }
+    level = below;
+  }
+  return total;
+}
+
+/** Adds what an object holds to `below`, and gives the bytes of all the rest. */
+function addInside(value: object, below: unknown[]): number {
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return value.byteLength + 12;
+  const before = below.length;
+  if (value instanceof Map) for (const entry of value) below.push(...entry);
+  else if (Array.isArray(value) || value instanceof Set) for (const item of value) below.push(item);
+  else {
+    let bytes = 0;
+    for (const [key, item] of Object.entries(value)) {
+      bytes += key.length * 2 + 4;
+      below.push(item);
+    }
+    return bytes;
+  }
+  return (below.length - before) * 2;
+}
+
+function isLatin1(text: string): boolean {
+  return !/[\u0100-\uffff]/.test(text);
+}

@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { type Account, ByteBudget } from "../../src/shared/byte-budget.ts";
+
+const ROOMY = 1e12;
+
+/** Budgets of one process count together: none may be left over. */
+const accounts: Account[] = [];
+afterEach(() => {
+  for (const account of accounts.splice(0)) account.close();
+});
+
+/** A budget, and what it did. Every session that ends lets go of what it holds. */
+function createBudget(object: number, isolate = ROOMY, id: string = crypto.randomUUID()) {
+  const ended: string[] = [];
+  const told: string[] = [];
+  const budget = new ByteBudget(id, { object, isolate }, (why) => told.push(why));
+  const open = (name: string, bytes = 0): Account => {
+    const account = budget.open(() => ended.push(name));
+    accounts.push(account);
+    account.add(bytes);
+    return account;
+  };
+  return { budget, ended, told, open };
+}
+
+describe("the budget of an object", () => {
+  it("ends the session that takes most when it is overdrawn, whoever adds the last drop, and tells of it once", () => {
+    const { budget, ended, told, open } = createBudget(1_000);
+    const small = open("small", 100);
+    open("large", 700);
+    open("middle", 200);
+    expect(ended).toEqual([]);
+    small.add(1);
+    expect(ended).toEqual(["large"]);
+    expect(budget.total).toBe(301);
+    open("newer", 800);
+    expect(ended).toEqual(["large", "newer"]);
+    expect(told).toHaveLength(1);
+  });
+
+  it("ends as many as it takes", () => {
+    const { budget, ended, open } = createBudget(1_000);
+    for (let i = 0; i < 3; i++) open(`${i}`, 300);
+    open("huge", 5_000);
+    expect(ended).toEqual(["huge"]);
+    const last = open("last");
+    last.add(101);
+    expect(ended).toEqual(["huge", "0"]);
+    expect(budget.total).toBe(701);
+  });
+
+  it("forgets what a closed account held, and what is given back to it later", () => {
+    const { budget, open } = createBudget(1_000);
+    const account = open("one", 400);
+    account.close();
+    account.add(-400);
+    account.add(500);
+    account.close();
+    expect([budget.total, account.bytes]).toEqual([0, 0]);
+  });
+
+  it("does not end anybody for what the listeners of an end add, while that fits", () => {
+    const { budget } = createBudget(1_000);
+    const other = budget.open(() => {});
+    accounts.push(other);
+    const large = budget.open(() => other.add(300));
+    large.add(1_001);
+    expect([budget.total, other.bytes]).toEqual([300, 300]);
+  });
+
+  it("refuses newcomers before it is used up, so that those who are there have something left", () => {
+    const { budget, open } = createBudget(1_000);
+    open("one", 800);
+    expect(budget.admits(100)).toBe(true);
+    expect(budget.admits(101)).toBe(false);
+  });
+});
+
+describe("the budgets of one isolate", () => {
+  it("are bounded together: the object that asks gives way if it holds more than its share", () => {
+    const first = createBudget(48_000, 64_000);
+    const second = createBudget(48_000, 64_000);
+    first.open("a", 40_000);
+    second.open("b", 20_000);
+    second.open("c", 4_001);
+    expect([first.ended, second.ended]).toEqual([[], []]);
+    expect(second.budget.admits(1)).toBe(true);
+    first.open("d", 1);
+    expect(first.ended).toEqual(["a"]);
+    first.open("e", 39_000);
+    second.open("f", 15_000);
+    expect(second.ended).toEqual(["b"]);
+  });
+
+  it("leaves small objects alone", () => {
+    const first = createBudget(48_000, 48_100);
+    first.open("a", 48_000);
+    const small = createBudget(48_000, 48_100);
+    small.open("b", 900);
+    expect([first.ended, small.ended]).toEqual([[], []]);
+    expect(small.budget.admits(0)).toBe(true);
+    first.open("c", 0.1);
+    expect(first.ended).toEqual(["a"]);
+  });
+
+  it("counts a new instance of an object in place of the one before", () => {
+    const id = crypto.randomUUID();
+    createBudget(48_000, 50_000, id).open("before", 40_000);
+    const now = createBudget(48_000, 50_000, id);
+    now.open("after", 40_000);
+    expect(now.ended).toEqual([]);
+  });
+});
