@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { getPath } from "hono/utils/url";
 import { EngineError } from "../engine/errors.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
 import { waitForPayload } from "../objects/channel.ts";
@@ -30,15 +31,17 @@ export type App = Hono<{ Bindings: Cloudflare.Env }>;
  * pongs) and takes everything else to the object of the session.
  */
 export function createApp(options: AppOptions & { path: string }, source: ObjectSource): App {
-  const path = normalize(options.path).replace(/\/$/, "");
+  const path = toPath(options.path);
+  const settings = { ...options, path };
   if (options.serveClient && !options.serveClient.files) {
     throw new Error('serveClient takes the clientFiles of "socket.io-edge/client-files"');
   }
   const app: App = new Hono();
   app.all("*", async (c: AppContext, next) => {
-    const pathname = normalize(c.req.path);
-    if (pathname !== path && !pathname.startsWith(`${path}/`)) return next();
-    return handle(c, { ...options, path }, source);
+    // The path as Hono has read it: what a middleware on `/socket.io/*` does not see is not served either.
+    const asked = c.req.path;
+    if (asked !== path && !asked.startsWith(`${path}/`)) return next();
+    return handle(c, settings, source);
   });
   return app;
 }
@@ -60,7 +63,9 @@ async function handle(
     });
     response =
       toPreflight(cors) ??
-      (options.serveClient ? serveClientFile(request, options.serveClient, options.path) : undefined) ??
+      (options.serveClient
+        ? serveClientFile(request, options.serveClient, c.req.path.slice(options.path.length + 1))
+        : undefined) ??
       (await serve(c, client, record, isUpgrade, options, source));
   } catch (error) {
     response = refuse(error, isUpgrade);
@@ -218,7 +223,9 @@ function toOwnHeaders(headers: Headers): Headers | undefined {
   return own;
 }
 
-/** Some clients write two slashes, or none at the end. */
-function normalize(path: string): string {
-  return path.replace(/\/{2,}/g, "/");
+/** The path of the options, read as Hono reads that of a request, without a slash at its end. */
+function toPath(given: string): string {
+  const url = new URL("http://localhost");
+  url.pathname = given;
+  return getPath({ url: url.href } as Request).replace(/\/$/, "");
 }

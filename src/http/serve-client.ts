@@ -9,13 +9,12 @@ export interface ClientFiles {
 }
 
 /**
- * Answers a request for a file of the browser client, or gives `undefined` for any other URL, which is then a matter for the engine.
+ * Answers a request for a file of the browser client, or gives `undefined` for any other name, which is then a matter for the engine.
  * The method does not matter and neither does the query, as on Node. Nothing is compressed here: Cloudflare does that on the way out.
  * @see https://socket.io/docs/v4/server-options/#serveclient
  */
-export function serveClientFile(request: Request, files: ClientFiles, path: string): Response | undefined {
-  const name = fileName(new URL(request.url).pathname, path);
-  if (name === undefined || !Object.hasOwn(files.files, name)) return undefined;
+export function serveClientFile(request: Request, files: ClientFiles, name: string): Response | undefined {
+  if (!Object.hasOwn(files.files, name)) return undefined;
 
   const headers = { "Cache-Control": "public, max-age=0", ETag: `"${files.version}"` };
   if (isFresh(request.headers.get("If-None-Match"), headers.ETag)) {
@@ -26,14 +25,6 @@ export function serveClientFile(request: Request, files: ClientFiles, path: stri
     ...ENCODED,
     headers: { ...headers, "Content-Type": `${type}; charset=utf-8` },
   });
-}
-
-/** What follows `path` in a URL, if that is a single segment. */
-function fileName(pathname: string, path: string): string | undefined {
-  const prefix = path.endsWith("/") ? path : `${path}/`;
-  if (!pathname.startsWith(prefix)) return undefined;
-  const name = pathname.slice(prefix.length);
-  return name.includes("/") ? undefined : name;
 }
 
 /** Weak comparison, which is what a conditional GET asks for (RFC 9110, 13.1.2). */

@@ -23,6 +23,7 @@ export async function verify(
   c: AppContext,
 ): Promise<Verified> {
   const { transport, sid = "", EIO, b64 } = request._query;
+  if (isAmbiguous(request)) throw new EngineError("BAD_REQUEST", { name: "REPEATED_PARAMETER" });
   const transports: readonly string[] = options.transports ?? ["polling", "websocket"];
   if (transport === undefined || !transports.includes(transport)) {
     throw new EngineError("TRANSPORT_UNKNOWN", { transport });
@@ -65,6 +66,13 @@ async function checkAllowed(request: EngineRequest, options: AppOptions, c: AppC
     );
   }
   throw new EngineError("FORBIDDEN", {});
+}
+
+/** Whoever reads the first of several would see another request than this server, which reads the last as Node does. */
+function isAmbiguous({ url, _query }: EngineRequest): boolean {
+  if (url.split("&").length === Object.keys(_query).length) return false;
+  const { searchParams } = new URL(url);
+  return ["sid", "transport", "EIO"].some((name) => new Set(searchParams.getAll(name)).size > 1);
 }
 
 /** Control characters but tab, and DEL. */

@@ -119,6 +119,18 @@ describe("the Worker answers without touching an object:", () => {
     expect(object.journal).toEqual(["setup", "connection again"]);
   });
 
+  it.each([
+    "EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAAAA&sid=",
+    "sid=&EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAAAA",
+    "EIO=4&transport=polling&sid=A&%73id=B",
+    "EIO=4&transport=websocket&transport=polling",
+    "EIO=3&EIO=4&transport=polling",
+  ])("code 3 to two values of one parameter: %s", async (query) => {
+    const response = await appOf()(`https://example.com/engine.io/?${query}`);
+    expect([response.status, await response.text()]).toEqual([400, '{"code":3,"message":"Bad request"}']);
+    expect(get).not.toHaveBeenCalled();
+  });
+
   it.each(["https://a\u0001b", "https://a\u007fb"])("code 3 to the origin %j", async (origin) => {
     const refused: RefusedConnection[] = [];
     const request = appOf({ onConnectionError: (error) => refused.push(error) });
@@ -268,8 +280,19 @@ describe("the path", () => {
     ["/custom/", "/custom/"],
     ["/custom", "/custom"],
     ["/custom", "/custom/whatever/follows"],
-    ["/custom", "//custom//"],
+    ["/custom", "/custom//"],
+    ["/custom", "/%63ustom/"],
     ["/a/b", "/a/b/"],
+    ["custom", "/custom/"],
+    ["/", "/"],
+    ["/café/", "/café/"],
+    ["/café", "/caf%C3%A9/"],
+    ["/caf%C3%A9/", "/caf%c3%a9"],
+    ["/caf%C3%A9", "/café/"],
+    ["/a b", "/a%20b/"],
+    ["/a%20b", "/a%20b/"],
+    ["/a%2Fb", "/a%2Fb/"],
+    ["/100%25", "/100%25/"],
   ])("%s serves %s", async (path, asked) => {
     for (const addTrailingSlash of [true, false]) {
       const request = appOf({ path, addTrailingSlash });
@@ -278,7 +301,27 @@ describe("the path", () => {
     }
   });
 
-  it.each(["/engine.io/", "/customs/", "/", "/x/custom/"])("/custom leaves %s alone", async (asked) => {
+  it("does not mind a parameter that is said twice in the same way, or one that it does not read", async () => {
+    const response = await appOf()(`${HANDSHAKE}&EIO=4&a=1&a=2&&`);
+    expect(response.status).toBe(200);
+  });
+
+  it.each([
+    "/engine.io/",
+    "/customs/",
+    "/",
+    "/x/custom/",
+    "//custom/",
+    "///custom",
+    "/x/..//custom/",
+    "/custom%2F",
+    "/custom%5C",
+    "/Custom/",
+    "/CUSTOM",
+    "/custom;x/",
+    "/%2Fcustom/",
+    "/.//custom/",
+  ])("/custom leaves %s alone", async (asked) => {
     const response = await appOf({ path: "/custom" })(`https://example.com${asked}?EIO=4&transport=polling`);
     expect(response.status).toBe(404);
     expect(get).not.toHaveBeenCalled();
