@@ -41,7 +41,8 @@ export function createApp(options: AppOptions & { path: string }, source: Object
     // The path as Hono has read it: what a middleware on `/socket.io/*` does not see is not served either.
     const asked = c.req.path;
     if (asked !== path && !asked.startsWith(`${path}/`)) return next();
-    return handle(c, settings, source);
+    const response = await handle(c, settings, source);
+    return c.req.routeIndex > 0 ? addPrepared(c, response) : response;
   });
   return app;
 }
@@ -209,6 +210,22 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
   }
   const isExplorer = /;MSIE|Trident\//.test(client.headers.get("user-agent") ?? "");
   if (isExplorer) response.headers.set("x-xss-protection", "0");
+  return response;
+}
+
+/** Headers of our answers that a page's defaults must not replace. */
+const OWN_HEADERS: ReadonlySet<string> = new Set(["content-type", "content-length", "cache-control"]);
+
+/** Adds what middlewares set before `next()`: Hono does so only for answers that its context makes. */
+function addPrepared(c: AppContext, response: Response): Response {
+  const { headers } = response;
+  for (const [name, value] of c.res.headers) {
+    if (name === "set-cookie" || name === "vary") headers.append(name, value);
+    else if (!OWN_HEADERS.has(name)) headers.set(name, value);
+  }
+  // Hono would merge once more, and lose cookies.
+  c.res = undefined;
+  c.res = response;
   return response;
 }
 

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Running } from "../support/app.ts";
 import { ask, clients, connected, type Mode, modeOptions, modes, upgraded } from "../support/clients.ts";
@@ -148,6 +149,81 @@ describe("Hono's compress in front of the app", () => {
     const response = await (waiting ?? poll(path));
     expect(response.headers.get("content-encoding")).toBe("gzip");
     expect(await response.text()).toBe(packet);
+  });
+
+  it.each(Object.keys(modes) as Mode[])("lets a stock client talk by %s", (mode) => talk(server.url, mode));
+});
+
+describe.each([
+  ["c.header", (name: string, value: string) => `c.header("${name}", "${value}", { append: true });`],
+  ["c.res.headers", (name: string, value: string) => `c.res.headers.append("${name}", "${value}");`],
+])("what a middleware sets with %s before next()", (_how, set) => {
+  let server: Running;
+  beforeAll(async () => {
+    const lines = [
+      set("set-cookie", "a=1; Path=/"),
+      set("set-cookie", "b=2; Path=/"),
+      set("x-before", "1"),
+      set("cache-control", "public"),
+      set("vary", "Cookie"),
+    ];
+    const handler = `async (c, next) => { ${lines.join(" ")} await next(); c.header("set-cookie", "c=3", { append: true }); }`;
+    const files = '{ version: "1", files: { "socket.io.js": "/* client */" } }';
+    const options = `{ cookie: true, cors: { origin: ["http://a.example"] }, serveClient: ${files} }`;
+    const hooks = `io.engine.on("headers", (headers) => headers.append("set-cookie", "d=4"));`;
+    const source = worker(handler).replace("{ cookie: true }, (io) => {", `${options}, (io) => { ${hooks}`);
+    server = await startWorker(await bundle(source));
+  });
+  afterAll(() => server?.close());
+
+  const first = ["a=1; Path=/", "b=2; Path=/"];
+  const seen = ({ headers }: { headers: IncomingHttpHeaders }) => ({
+    cookies: [...(headers["set-cookie"] ?? [])].sort(),
+    before: headers["x-before"],
+    vary: headers.vary,
+  });
+  const arrived = (...cookies: string[]) => ({
+    cookies: [...first, "c=3", ...cookies].sort(),
+    before: "1",
+    vary: "Origin, Cookie",
+  });
+
+  it("arrives with every polling answer, beside what is there already", async () => {
+    const session = await RawSession.start(server);
+    expect(seen(session.handshake)).toEqual(
+      arrived("d=4", `io=${session.sid}; Path=/; HttpOnly; SameSite=Lax`),
+    );
+    expect(session.handshake.headers["cache-control"]).toBe("no-store");
+    expect(seen(await session.post("40"))).toEqual(arrived("d=4"));
+    expect(seen(await session.poll())).toEqual(arrived("d=4"));
+    const waiting = session.begin();
+    await session.post('42["echo","a"]');
+    const { headers, body } = await waiting.reply;
+    expect([body, headers["cache-control"]]).toEqual(['42["echo","a"]', "no-store"]);
+    expect(seen({ headers })).toEqual(arrived("d=4"));
+  });
+
+  it("arrives with an answer that opens a WebSocket, and with one that refuses it", async () => {
+    const direct = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }));
+    expect(seen(direct)).toEqual(arrived("d=4"));
+    expect(await direct.next()).toMatch(/^0\{/);
+    direct.cut();
+    const session = await RawSession.join(server);
+    const socket = await session.upgrade();
+    expect(seen(socket)).toEqual(arrived("d=4"));
+    socket.send('421["echo","moved"]');
+    expect(await socket.nextText("43")).toBe('431["moved"]');
+    socket.cut();
+    expect(seen(await refusal(server, pathOf({ EIO: "4", transport: "tobi" })))).toEqual(arrived());
+  });
+
+  it("arrives with a refusal, a preflight and a file of the client", async () => {
+    expect(seen(await http(server, pathOf({ EIO: "4", transport: "tobi" })))).toEqual(arrived());
+    const preflight = await http(server, pathOf({ EIO: "4", transport: "polling" }), { method: "OPTIONS" });
+    expect([preflight.status, preflight.headers["x-before"]]).toEqual([204, "1"]);
+    const file = await http(server, "/socket.io/socket.io.js");
+    expect(seen(file)).toEqual(arrived());
+    expect(file.headers["cache-control"]).toBe("public, max-age=0");
   });
 
   it.each(Object.keys(modes) as Mode[])("lets a stock client talk by %s", (mode) => talk(server.url, mode));
