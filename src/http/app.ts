@@ -18,9 +18,10 @@ import type { SessionId } from "../shared/ids.ts";
 import { toErrorResponse } from "../transports/errors.ts";
 import { okResponse, payloadResponse } from "../transports/polling.ts";
 import { toCookie } from "./cookie.ts";
-import { type CorsResult, resolveCors } from "./cors.ts";
+import { type CorsResult, NO_CORS, resolveCors } from "./cors.ts";
 import { toHandshakeData } from "./handshake-data.ts";
 import type { AppContext, AppOptions } from "./options.ts";
+import { OriginGuard } from "./origin.ts";
 import { serveClientFile } from "./serve-client.ts";
 import { type Verified, verify } from "./verify.ts";
 
@@ -31,43 +32,53 @@ export type App = Hono<{ Bindings: Cloudflare.Env }>;
  * pongs) and takes everything else to the object of the session.
  */
 export function createApp(options: AppOptions & { path: string }, source: ObjectSource): App {
-  const path = toPath(options.path);
-  const settings = { ...options, path };
   if (options.serveClient && !options.serveClient.files) {
     throw new Error('serveClient takes the clientFiles of "socket.io-edge/client-files"');
   }
+  const path = toPath(options.path);
+  const origins = options.checkOrigin === false ? undefined : new OriginGuard();
+  const door: Door = { options, path, source, origins };
   const app: App = new Hono();
   app.all("*", async (c: AppContext, next) => {
     // The path as Hono has read it: what a middleware on `/socket.io/*` does not see is not served either.
     const asked = c.req.path;
     if (asked !== path && !asked.startsWith(`${path}/`)) return next();
-    const response = await handle(c, settings, source);
+    const response = await handle(c, door);
     return c.req.routeIndex > 0 ? addPrepared(c, response) : response;
   });
   return app;
 }
 
-async function handle(
-  c: AppContext,
-  options: AppOptions & { path: string },
-  source: ObjectSource,
-): Promise<Response> {
+/** What does not change from request to request. */
+interface Door {
+  readonly options: AppOptions;
+  readonly path: string;
+  readonly source: ObjectSource;
+  readonly origins: OriginGuard | undefined;
+}
+
+/** A request, and what was found out about it. */
+interface Visit {
+  readonly c: AppContext;
+  readonly client: EngineRequest;
+  readonly record: RequestRecord;
+  readonly isUpgrade: boolean;
+}
+
+async function handle(c: AppContext, door: Door): Promise<Response> {
   const request = c.req.raw;
+  const { options } = door;
   const record = toRecord(request);
   const client = toRequest(record, request.headers);
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-  let cors: CorsResult = { headers: [], preflightStatus: undefined };
+  let cors = NO_CORS;
   let response: Response;
   try {
     cors = await resolveCors(options.cors, client).catch((error: unknown) => {
       throw new EngineError("BAD_REQUEST", { name: "MIDDLEWARE_FAILURE", error });
     });
     response =
-      toPreflight(cors) ??
-      (options.serveClient
-        ? serveClientFile(request, options.serveClient, c.req.path.slice(options.path.length + 1))
-        : undefined) ??
-      (await serve(c, client, record, isUpgrade, options, source));
+      toPreflight(cors) ?? toFile(c, door) ?? (await serve({ c, client, record, isUpgrade }, door, cors));
   } catch (error) {
     response = refuse(error, isUpgrade);
     if (error instanceof EngineError) outlive(c, tell(error, client, c.env, options));
@@ -76,14 +87,12 @@ async function handle(
 }
 
 async function serve(
-  c: AppContext,
-  client: EngineRequest,
-  record: RequestRecord,
-  isUpgrade: boolean,
-  options: AppOptions,
-  source: ObjectSource,
+  { c, client, record, isUpgrade }: Visit,
+  { options, source, origins }: Door,
+  cors: CorsResult,
 ): Promise<Response> {
   const request = c.req.raw;
+  if (isUpgrade && !client._query.sid) origins?.check(client, cors);
   const verified = await verify(client, isUpgrade, options, c);
   const { sid, transport } = verified;
   if (isUpgrade && transport !== "websocket") return openAndClose();
@@ -143,6 +152,11 @@ function toOperation(method: string, { sid, transport }: Verified, isUpgrade: bo
 
 function toRecord(request: Request): RequestRecord {
   return { method: request.method, url: request.url, headers: [...request.headers] };
+}
+
+function toFile(c: AppContext, { options: { serveClient }, path }: Door): Response | undefined {
+  if (!serveClient) return undefined;
+  return serveClientFile(c.req.raw, serveClient, c.req.path.slice(path.length + 1));
 }
 
 function toPreflight({ preflightStatus }: CorsResult): Response | undefined {

@@ -33,9 +33,11 @@ export type CorsDelegate = (
 export interface CorsResult {
   readonly headers: readonly (readonly [string, string])[];
   readonly preflightStatus: number | undefined;
+  /** Whether the request's origin is among those that the options name; undefined where they name none. */
+  readonly isNamed: boolean | undefined;
 }
 
-const NONE: CorsResult = { headers: [], preflightStatus: undefined };
+export const NO_CORS: CorsResult = { headers: [], preflightStatus: undefined, isNamed: undefined };
 const DEFAULT_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE";
 
 /** Works out the CORS headers of a request. @throws what the user's functions call back as an error */
@@ -43,12 +45,13 @@ export async function resolveCors(
   cors: boolean | CorsOptions | CorsDelegate | undefined,
   request: EngineRequest,
 ): Promise<CorsResult> {
-  if (cors === undefined || cors === false) return NONE;
+  if (cors === undefined || cors === false) return NO_CORS;
   const options = typeof cors === "function" ? await toPromise(cors, request) : cors === true ? {} : cors;
   const given = options?.origin ?? "*";
   const requestOrigin = request.headers.get("origin") ?? undefined;
   const origin = typeof given === "function" ? await toPromise(given, requestOrigin) : given;
-  if (!origin) return NONE;
+  const isAsked = typeof cors === "function" || typeof given === "function";
+  if (!origin) return isAsked ? { ...NO_CORS, isNamed: false } : NO_CORS;
   return toResult({ ...options, origin }, request, requestOrigin);
 }
 
@@ -64,7 +67,8 @@ function toResult(
   const exposed = toList(options.exposedHeaders);
   if (exposed) headers.push(["access-control-expose-headers", exposed]);
   const isAnswered = isPreflight && options.preflightContinue !== true;
-  return { headers, preflightStatus: isAnswered ? (options.optionsSuccessStatus ?? 204) : undefined };
+  const preflightStatus = isAnswered ? (options.optionsSuccessStatus ?? 204) : undefined;
+  return { headers, preflightStatus, isNamed: isNamed(options.origin, requestOrigin) };
 }
 
 function originHeaders(origin: Origin, requestOrigin: string | undefined): [string, string][] {
@@ -73,6 +77,12 @@ function originHeaders(origin: Origin, requestOrigin: string | undefined): [stri
   if (typeof origin === "string") return [["access-control-allow-origin", origin], vary];
   const isAllowed = requestOrigin !== undefined && isOriginAllowed(requestOrigin, origin);
   return isAllowed ? [["access-control-allow-origin", requestOrigin], vary] : [vary];
+}
+
+function isNamed(origin: Origin, requestOrigin: string | undefined): boolean | undefined {
+  // In a list the asterisk stands for no page in the eyes of a browser, but whoever wrote it meant all of them.
+  if (origin === true || [origin].flat().includes("*")) return undefined;
+  return requestOrigin !== undefined && isOriginAllowed(requestOrigin, origin);
 }
 
 function isOriginAllowed(requestOrigin: string, allowed: Origin): boolean {

@@ -29,7 +29,7 @@ export interface CookieOptions {
 /** Hono's context of a request, with the variables that middlewares in front of the app have set. */
 export type AppContext = Context<{ Bindings: Cloudflare.Env; Variables: Record<string, Untyped> }>;
 
-/** Options of the HTTP side, with the names and defaults of the official server; the last five are new. */
+/** Options of the HTTP side, with the names and defaults of the official server; those that Node does not have are listed in docs/differences.md. */
 export interface HttpOptions<Handshake = Untyped> {
   /** @default "/socket.io", or "/engine.io" for `defineEngine` */
   path?: string;
@@ -37,6 +37,13 @@ export interface HttpOptions<Handshake = Untyped> {
   addTrailingSlash?: boolean;
   /** @default false */
   cors?: boolean | CorsOptions | CorsDelegate;
+  /**
+   * Where `cors.origin` names origins, a WebSocket that a page of any other origin opens is refused with 403 and code 4,
+   * and the log names the origin once. The server's own host may always, and so may clients that send no `Origin`.
+   * `false` lets in the pages of anybody, as Socket.IO on Node does.
+   * @default true
+   */
+  checkOrigin?: boolean;
   /** `true` sets a cookie `io` with the session id at the polling handshake. @default false */
   cookie?: boolean | CookieOptions;
   /**

@@ -1,0 +1,43 @@
+import { EngineError } from "../engine/errors.ts";
+import type { EngineRequest } from "../engine/request.ts";
+import type { CorsResult } from "./cors.ts";
+
+/** Anybody can make up origins; so many are told of. */
+const MOST_TOLD = 100;
+
+/**
+ * Refuses WebSockets that a page of a foreign origin opens: browsers ask nobody before they open one, and send the
+ * cookies of the server's host along.
+ */
+export class OriginGuard {
+  readonly #told = new Set<string>();
+
+  /** @throws EngineError for an origin that is neither named by `cors.origin` nor the request's own */
+  check({ headers, url }: EngineRequest, { isNamed }: CorsResult): void {
+    const origin = headers.get("origin");
+    if (isNamed !== false || origin === null || isOwn(origin, new URL(url))) return;
+    this.#tell(origin);
+    throw new EngineError("FORBIDDEN", { name: "FOREIGN_ORIGIN", origin });
+  }
+
+  #tell(origin: string): void {
+    const name = JSON.stringify(origin.slice(0, 200));
+    if (this.#told.has(name) || this.#told.size >= MOST_TOLD) return;
+    this.#told.add(name);
+    console.warn(
+      `socket.io-edge: a WebSocket of the origin ${name} was refused. If its pages are yours, add it: ` +
+        `cors: { origin: [..., ${name}] }; "checkOrigin: false" lets in the pages of anybody.`,
+    );
+  }
+}
+
+/** Behind a proxy the server may not know that its pages came by https, so schemes do not count. */
+function isOwn(origin: string, own: URL): boolean {
+  if (!/^https?:/i.test(origin) || !URL.canParse(origin)) return false;
+  const { host, hostname } = new URL(origin);
+  return host === own.host || (isLoopback(hostname) && isLoopback(own.hostname));
+}
+
+function isLoopback(hostname: string): boolean {
+  return /^(.+\.)?localhost$|^127\.[\d.]+$|^\[::1\]$/.test(hostname);
+}
