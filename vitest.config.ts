@@ -1,10 +1,17 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-/** `*.workers.test.ts` runs inside workerd; every other test runs on Node, against real servers. */
+const onNode = { testTimeout: 30_000, hookTimeout: 60_000 };
+
+/**
+ * `*.workers.test.ts` runs inside workerd; every other test runs on Node, against real servers. `*.release.test.ts` is
+ * what only a release needs (`npm run test:release`): packing, the soak, the whole matrix of interruptions.
+ */
 export default defineConfig({
   test: {
     globalSetup: "./scripts/client-files.ts",
+    // Left alone, vitest uses one worker on two cores, and most tests wait for a server.
+    maxWorkers: 2,
     projects: [
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/fixtures/wrangler.toml" } })],
@@ -14,10 +21,12 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.workers.test.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          exclude: ["test/**/*.workers.test.ts", "test/**/*.release.test.ts"],
+          ...onNode,
         },
+      },
+      {
+        test: { name: "release", include: ["test/**/*.release.test.ts"], ...onNode },
       },
     ],
   },

@@ -1,25 +1,18 @@
 import { build } from "esbuild";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { bundleModule, bundleScript, compressedSize } from "../../scripts/build-client.ts";
 import type * as client from "../../src/client/index.ts";
-import type { Running } from "../support/app.ts";
-import { start } from "../support/targets.ts";
-import { interopSuite } from "./interop-suite.ts";
 
 /** Bytes that the whole client may take on its way to a browser. docs/client.md says why not fewer. */
 const BUDGET = 6_400;
 
-const servers: Running[] = [];
 let text: string;
 let bundled: typeof client;
 
 beforeAll(async () => {
   text = await bundleModule();
   bundled = await import(`data:text/javascript,${encodeURIComponent(text)}`);
-  servers.push(await start("official", "interop"), await start("official", "interop", "recovery"));
 });
-
-afterAll(() => Promise.all(servers.map((server) => server.close())));
 
 describe("the client, minified", () => {
   it(`weighs at most ${BUDGET} bytes compressed, less than half of the official client`, async () => {
@@ -66,9 +59,3 @@ describe("the client, minified", () => {
     ]);
   });
 });
-
-interopSuite(
-  "the minified client and Socket.IO on Node",
-  () => ({ server: servers[0]!, recovery: servers[1]! }),
-  { io: () => bundled.io },
-);

@@ -1,0 +1,91 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect } from "vitest";
+import { startEdge } from "../support/edge.ts";
+import { startOfficial } from "../support/official.ts";
+import { Cast, type CastMode, type Trace } from "./cast.ts";
+import { conversation } from "./conversation.ts";
+
+/** How long one conversation may take, ms. */
+export const LIMIT = 400_000;
+const fixture = new URL("../fixtures/conversation.jsonl", import.meta.url);
+
+/** What happens between two steps. */
+type Interruption = "none" | "hibernate" | "close";
+
+/** Has the conversation, with the object interrupted between every two steps: whatever a step sets off has settled by then. */
+export async function converse(
+  target: "official" | "edge",
+  mode: CastMode,
+  interruption: Interruption,
+): Promise<Trace> {
+  const hasRecovery = mode === "websocket";
+  const variant = hasRecovery ? "recovery" : "default";
+  const server =
+    target === "official"
+      ? await startOfficial("conversation", variant)
+      : await startEdge("conversation", variant, interruption === "close");
+  const cast = await Cast.assemble(server, mode, hasRecovery);
+  let instance = "";
+  let step = "the beginning";
+  try {
+    for (const { name, run } of conversation(cast)) {
+      step = name;
+      await run(cast);
+      const now = await cast.settle();
+      if (interruption !== "none" && now !== "") expect(now, `instance at ${name}`).not.toBe(instance);
+      instance = now;
+      if (interruption === "hibernate") await server.evict("hibernate");
+      if (interruption === "close") await cast.reunite(() => server.evict("close"));
+    }
+    return cast.trace;
+  } catch (error) {
+    throw new Error(
+      `${mode}, ${interruption}, at "${step}": ${error}\n${server.complaints.slice(-5).join("\n")}`,
+    );
+  } finally {
+    await cast.dismiss();
+    await server.close();
+  }
+}
+
+/** Where each client's trace first departs from what was recorded, with what came just before. */
+export function departures(trace: Trace, original: Trace | undefined): string[] {
+  const found: string[] = [];
+  for (const who of new Set([...Object.keys(trace), ...Object.keys(original ?? {})])) {
+    const [is, should] = [trace[who] ?? [], original?.[who] ?? []].map((lines) =>
+      lines.map((line) => JSON.stringify(line)),
+    );
+    const at = Array.from({ length: Math.max(is!.length, should!.length) }).findIndex(
+      (_, i) => is![i] !== should![i],
+    );
+    if (at === -1) continue;
+    const before = is!.slice(Math.max(0, at - 3), at).join(" ");
+    found.push(
+      `${who} line ${at}: ${is!.slice(at, at + 3).join(" ")} instead of ${should!.slice(at, at + 3).join(" ")} after ${before}`,
+    );
+  }
+  return found;
+}
+
+type Recorded = Partial<Record<CastMode, Trace>>;
+export const recorded = read();
+
+/** The fixture has one line for each thing seen: ["mixed", "ann", "event", "welcome", ...]. */
+function read(): Recorded {
+  const traces: Recorded = {};
+  for (const text of readFileSync(fixture, "utf8").split("\n")) {
+    if (!text) continue;
+    const [mode, who, ...line] = JSON.parse(text) as [CastMode, string, ...unknown[]];
+    const trace = traces[mode] ?? {};
+    trace[who] = [...(trace[who] ?? []), line];
+    traces[mode] = trace;
+  }
+  return traces;
+}
+
+export function write(traces: Recorded): void {
+  const lines = Object.entries(traces).flatMap(([mode, trace]) =>
+    Object.entries(trace).flatMap(([who, seen]) => seen.map((line) => JSON.stringify([mode, who, ...line]))),
+  );
+  writeFileSync(fixture, `${lines.join("\n")}\n`);
+}
