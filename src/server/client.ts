@@ -105,11 +105,15 @@ export class Client implements SessionConsumer {
   closed(reason: DisconnectReason, description?: unknown): Promise<void> | void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#reader.stop();
+    this.#core.attempt("parser", () => this.#reader.stop());
     this.#request.forget();
     // A middleware that never answers must not keep the object awake for somebody who has left.
     for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
-    this.#closing = this.#closeInOrder([...this.#members.values()], this.#leaving ?? reason, description);
+    const why = this.#leaving ?? reason;
+    const members = [...this.#members.values()];
+    for (const member of members)
+      this.#core.attempt("recovery", () => this.#core.recovery?.onEnding(member, why));
+    this.#closing = this.#closeInOrder(members, why, description);
     return this.#closing;
   }
 
@@ -121,7 +125,8 @@ export class Client implements SessionConsumer {
     if (!this.#hasJoined) return undefined;
     const records = [];
     for (const member of this.#members.values()) {
-      const record = member.toRecord();
+      // Who was told to leave is not there again for an instance that comes after a crash.
+      const record = member.isLeaving ? undefined : member.toRecord();
       if (record !== undefined) records.push(record);
     }
     return toClientRecord(records, this.#reader.snapshot(), this.#request.record());
@@ -153,6 +158,11 @@ export class Client implements SessionConsumer {
     this.conn.sendFrames(this.#core.parser.encode(packet));
   }
 
+  /** Sends what is ours to say, in the middle of work that has to be done to its end. @internal */
+  _tell(packet: SocketPacket): void {
+    this.#core.attempt("parser", () => this._send(packet));
+  }
+
   /** The server lets one socket go. @internal */
   _leave(member: Member): void {
     this.#dismiss(member);
@@ -173,8 +183,15 @@ export class Client implements SessionConsumer {
 
   /** Tells the client, once: what the socket's own listeners hear may have to wait. */
   #dismiss(member: Member): void {
-    if (!member.isLeaving) this._send({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    if (!member.isLeaving) this._tell({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    this.#letGo(member);
+  }
+
+  /** It may not come back, neither by recovery nor after a crash, however long its listeners take to hear of it. */
+  #letGo(member: Member): void {
     member.isLeaving = true;
+    this.conn.changed();
+    this.#core.attempt("recovery", () => this.#core.recovery?.forget(member));
   }
 
   /** The server ends: a socket closes without a packet. @internal */
@@ -199,7 +216,7 @@ export class Client implements SessionConsumer {
     this.#core.warnOnce(
       `namespace "${member.nsp}" has sockets and does not exist; create it in the setup function`,
     );
-    this._send({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    this._tell({ type: PacketType.DISCONNECT, nsp: member.nsp });
     this.#core.book.of(member.nsp).drop(member);
     this._remove(member);
   }
@@ -224,13 +241,21 @@ export class Client implements SessionConsumer {
 
   #dispatchQueue(): void {
     this.#isDraining = true;
-    for (let i = 0; i < this.#queue.length; i++) this.#dispatch(this.#queue[i] as SocketPacket);
+    for (let i = 0; i < this.#queue.length; i++) {
+      try {
+        this.#dispatch(this.#queue[i] as SocketPacket);
+      } catch (error) {
+        this.#core.onError(error, "packet");
+      }
+    }
     this.#queue.length = 0;
     this.#isDraining = false;
   }
 
   #dispatch(packet: SocketPacket): void {
     if (this.#isClosed) return;
+    const leaving = packet.type === PacketType.DISCONNECT ? this.#members.get(packet.nsp) : undefined;
+    if (leaving !== undefined) this.#letGo(leaving);
     const isAnswer = packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK;
     if (isAnswer) this.#route(packet);
     else this.#routeInOrder(packet);

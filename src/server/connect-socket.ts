@@ -47,12 +47,12 @@ function admit(
   nsp._membership.pending.set(member.id, member);
   const { socket } = createState(nsp, client, member, session);
   for (const data of session?.missedPackets ?? [])
-    client._send({ type: PacketType.EVENT, nsp: nsp.name, data });
+    client._tell({ type: PacketType.EVENT, nsp: nsp.name, data });
   const isTrusted = session !== undefined && nsp._core.options.recovery?.skipMiddlewares === true;
   const settle = (error?: ExtendedError) => {
     const state = member.state as SocketState;
     if (client.conn.readyState !== "open") state.cleanUp();
-    else if (error !== undefined) refuse(nsp, client, state, error);
+    else if (error !== undefined) refuse(nsp, client, member, error);
     else enter(nsp, client, member, state);
   };
   if (isTrusted || nsp._middlewares.length === 0) return settle();
@@ -69,15 +69,23 @@ function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketS
   state.announce();
 }
 
-function refuse(nsp: AnyNamespace, client: Client, state: SocketState, error: ExtendedError): void {
+function refuse(nsp: AnyNamespace, client: Client, member: Member, error: ExtendedError): void {
+  nsp._core.attempt("recovery", () => nsp._core.recovery?.forget(member));
+  member.state?.cleanUp();
   const { message, data } = error;
-  state.cleanUp();
-  const isOld = client.conn.protocol === 3;
-  client._send({
-    type: PacketType.CONNECT_ERROR,
-    nsp: nsp.name,
-    data: isOld ? data || message : { message, data },
-  });
+  const answer = (content: unknown) =>
+    client._send({
+      type: PacketType.CONNECT_ERROR,
+      nsp: nsp.name,
+      data: client.conn.protocol === 3 ? content || message : { message, data: content },
+    });
+  try {
+    answer(data);
+  } catch (failure) {
+    // What cannot be written goes without saying: that it is refused, the client has to hear.
+    nsp._core.onError(failure, "connect");
+    answer(undefined);
+  }
 }
 
 function createMember(nsp: AnyNamespace, client: Client, auth: unknown, session?: RecoveredSession): Member {
@@ -114,7 +122,8 @@ function createState(
   session?: RecoveredSession,
 ): SocketState {
   const socket = new Socket(nsp, client, member, session === undefined ? "new" : "recovered");
-  if (session !== undefined) nsp.adapter.addAll(socket.id, new Set(session.rooms));
+  if (session !== undefined)
+    nsp._core.attempt("addAll", () => nsp.adapter.addAll(socket.id, new Set(session.rooms)));
   return member.state as SocketState;
 }
 

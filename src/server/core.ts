@@ -1,4 +1,4 @@
-import { type Admission, EventEmitter } from "../shared/event-emitter.ts";
+import { type Admission, EventEmitter, isThenable } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Awake } from "./awake.ts";
 import type { Client } from "./client.ts";
@@ -69,6 +69,21 @@ export class Core {
   readonly onError = (error: unknown, event: unknown): void => {
     this.host.log("error", `a listener of "${String(event)}" failed`, error);
   };
+
+  /**
+   * Runs what may be user code (an adapter, a parser, values with getters) in the middle of work that has to be done to
+   * its end. What it throws is logged under `name`.
+   */
+  attempt<T>(name: string, run: () => T): T | undefined {
+    try {
+      const result = run();
+      if (isThenable(result)) result.then(undefined, (error: unknown) => this.onError(error, name));
+      return result;
+    } catch (error) {
+      this.onError(error, name);
+      return undefined;
+    }
+  }
 
   /** Messages may hold names that clients chose: nobody reads a thousand of them. */
   warnOnce(message: string): void {
@@ -141,7 +156,7 @@ export class Core {
     const held = member.held ?? [];
     member.held = undefined;
     if (member.state === undefined) member.client?._dropUnknown(member);
-    for (const run of held) run();
+    for (const run of held) this.attempt("connection", run);
   }
 
   /** A namespace was made; the main one tells of it. */
@@ -152,6 +167,10 @@ export class Core {
 
   /** A handler, or a method of the object's class, has settled: what it changed unseen is looked for. */
   onSettled(state?: SocketState): void {
+    this.attempt("socket.data", () => this.#findChanges(state));
+  }
+
+  #findChanges(state: SocketState | undefined): void {
     state?.findChanges();
     for (const tracked of this.givenOut) {
       tracked.compare();
@@ -213,7 +232,7 @@ export class Core {
     let revived: AnyNamespace | undefined;
     // "new_namespace" is told again, for what listens prepares the namespace.
     this.host.mute.run(() => {
-      revived = family?.parent.createChild(nsp);
+      revived = this.attempt("new_namespace", () => family?.parent.createChild(nsp));
     }, 0);
     return revived;
   }

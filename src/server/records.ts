@@ -16,8 +16,8 @@ export interface SocketRecord {
   readonly rooms: string[];
   /** The dynamic namespace that its namespace is a child of. */
   readonly parent?: string;
-  /** The secret by which its client asks for recovery. */
-  readonly pid?: string;
+  /** The secret by which its client asks for recovery; none once it may not come back. */
+  pid?: string;
   /** The offset of the first packet sent to it that is in recovery's log. */
   first?: string;
   kept?: KeptRecord;

@@ -74,13 +74,25 @@ export class Recovery {
 
   /** Whether its client may come back. */
   onDisconnect(member: Member, reason: DisconnectReason): boolean {
-    const pid = member.record?.pid;
-    if (pid === undefined) return false;
+    this.onEnding(member, reason);
+    if (member.record?.pid === undefined) return false;
     this.#changed.delete(member);
-    const mayReturn = RECOVERABLE.has(reason);
-    if (mayReturn) this.#save(member, this.#host.now());
-    else this.#store.remove(member.nsp, pid);
-    return mayReturn;
+    this.#save(member, this.#host.now());
+    return true;
+  }
+
+  /** A socket is about to end, as soon as its listeners are there to hear of it. Some reasons do not wait for that. */
+  onEnding(member: Member, reason: DisconnectReason): void {
+    if (!RECOVERABLE.has(reason)) this.forget(member);
+  }
+
+  /** Its client may not come back, and not after a restart either: what is known of it goes in this very turn. */
+  forget({ nsp, record, client }: Member): void {
+    if (record?.pid === undefined) return;
+    const { pid } = record;
+    record.pid = undefined;
+    client?.conn.changed();
+    this.#store.remove(nsp, pid);
   }
 
   /** Adds its offset to an event, as the last argument. The packet itself is not changed. */

@@ -2,8 +2,8 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Server } from "../../src/server/index.ts";
 import { Clock } from "./clock.ts";
-import type { TalkKind } from "./support.ts";
-import { type Talker, TalkObject, type TransportName } from "./talk.ts";
+import { Club, enter, joinClub } from "./club.ts";
+import { type Talker, TalkObject } from "./talk.ts";
 
 const WINDOW = 120_000;
 let clock: Clock;
@@ -20,89 +20,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** An application that gives everybody a room and data, and notes what it hears. */
-class Club extends TalkObject {
-  readonly notes: unknown[];
-
-  constructor(name: string, kind: TalkKind = "RECOVER") {
-    const notes: unknown[] = [];
-    super(
-      `club ${name}`,
-      (io) => {
-        io.use((_, next) => {
-          notes.push("middleware");
-          next();
-        });
-        io.on("connection", (socket) => {
-          notes.push(`connection ${socket.recovered}`);
-          if (!socket.recovered) {
-            socket.join("room");
-            socket.data.name = "ann";
-          }
-          socket.on("sync", (ack) => ack());
-          socket.on("show", (ack) => ack(socket.data, [...socket.rooms].slice(1), socket.recovered));
-          socket.on("disconnect", (reason) =>
-            notes.push(["disconnect", reason, socket.data.name, socket.handshake.auth.token ?? null]),
-          );
-        });
-      },
-      kind,
-    );
-    this.notes = notes;
-  }
-
-  /** Every alarm that is due by `ms` after the start, one after the other; gives their times. */
-  async tickUntil(ms: number, ...alive: Talker[]): Promise<number[]> {
-    const times: number[] = [];
-    for (;;) {
-      const at = await this.run((_, ctx) => ctx.storage.getAlarm());
-      if (at === null || at - clock.start > ms) return times;
-      times.push(at - clock.start);
-      clock.set(at - clock.start);
-      await runDurableObjectAlarm(this.stub);
-      await this.sleep();
-      for (const client of alive) await client.live();
-    }
-  }
-
-  async recoveryRows(): Promise<string[]> {
-    return [...(await this.rows()).keys()]
-      .map((key) => key.slice(0, 6))
-      .filter((key) => /^sio_[rlp]:/.test(key));
-  }
-}
-
-interface Ticket {
-  id: string;
-  pid: string;
-  offset?: string;
-}
-
-/** Joins, and gives what a stock client remembers, and the events that came before the answer. */
-async function enter(client: Talker, auth: object = {}): Promise<Ticket & { missed: unknown[][] }> {
-  const heard = await client.join("/", auth);
-  const { sid, pid } = JSON.parse(heard.at(-1)!.slice(2)) as { sid: string; pid: string };
-  const events = heard.slice(0, -1).map((packet) => JSON.parse(packet.slice(2)) as unknown[]);
-  return {
-    id: sid,
-    pid,
-    missed: events.map((event) => event.slice(0, -1)),
-    offset: events.at(-1)?.at(-1) as string | undefined,
-  };
-}
-
-/** A member who has had one event. */
-async function joinClub(
-  club: Club,
-  transport: TransportName = "websocket",
-): Promise<Ticket & { client: Talker }> {
-  const client = await club.connect(transport);
-  const { id, pid } = await enter(client, { token: "t" });
-  await club.act((io) => void io.emit("hello"));
-  const packet = await client.hear();
-  expect(packet).toMatch(/^42\["hello","[0-9a-z]{12}"\]$/);
-  return { client, id, pid, offset: (JSON.parse(packet.slice(2)) as string[])[1] };
-}
+/** Every alarm that is due by `ms` after the start, one after the other; gives their times. */
+const tickUntil = (club: Club, ms: number, ...alive: Talker[]) => club.tickUntil(clock, ms, ...alive);
 
 describe.each(["polling", "websocket"] as const)("a client with recovery over %s", (transport) => {
   it.each(["awake", "asleep", "restarted"])(
@@ -229,7 +148,7 @@ describe("a client that cannot have all of it starts anew", () => {
     async (offset) => {
       const club = new Club(`offset ${offset}`);
       const { client, id, pid } = await joinClub(club);
-      await club.tickUntil(WINDOW + 30_000, client);
+      await tickUntil(club, WINDOW + 30_000, client);
       await client.say("1");
       await club.sleep();
       expect((await enter(await club.connect(), { pid, offset })).id).not.toBe(id);
@@ -242,13 +161,13 @@ describe("a client that cannot have all of it starts anew", () => {
     const bob = await joinClub(club);
     await club.act((io) => void io.emit("early"));
     await ann.client.say("1");
-    await club.tickUntil(60_000, bob.client);
+    await tickUntil(club, 60_000, bob.client);
     // Their connection ends later than the packets are kept.
     clock.set(100_000);
     await club.act((io) => void io.emit("late"));
     const late = await bob.client.hearUntil('42["late"');
     const offset = (JSON.parse(late.at(-1)!.slice(2)) as string[])[1];
-    await club.tickUntil(WINDOW + 30_000, bob.client);
+    await tickUntil(club, WINDOW + 30_000, bob.client);
     clock.set(WINDOW + 30_000);
     await bob.client.say("1");
     expect((await enter(await club.connect(), { pid: bob.pid, offset: bob.offset })).id).not.toBe(bob.id);
@@ -264,11 +183,11 @@ describe("a client that cannot have all of it starts anew", () => {
     clock.set(10_000);
     await club.act((io) => void io.emit("giant", "x".repeat(1_950_000)));
     await client.hearUntil('42["giant"');
-    await club.tickUntil(115_000, client);
+    await tickUntil(club, 115_000, client);
     clock.set(115_000);
     await club.act((io) => void io.emit("small"));
     const small = (JSON.parse((await client.hear()).slice(2)) as string[])[1];
-    await club.tickUntil(WINDOW + 5_000, client);
+    await tickUntil(club, WINDOW + 5_000, client);
     clock.set(WINDOW + 5_000);
     await client.say("1");
     await club.sleep();
@@ -299,7 +218,7 @@ describe("disconnect", () => {
     await returned.say("1");
     await club.sleep();
     club.notes.length = 0;
-    const times = await club.tickUntil(1_000_000);
+    const times = await tickUntil(club, 1_000_000);
     await vi.waitFor(() => expect(club.notes).toHaveLength(2));
     expect(club.notes).toEqual(["connection true", ["disconnect", "transport close", "ann", "t"]]);
     // Its time began with the restart, as the first tick after it has found.
@@ -319,7 +238,7 @@ describe("disconnect", () => {
     clock.set(WINDOW + 1);
     const back = await club.connect();
     expect((await enter(back, { pid, offset })).id).not.toBe(id);
-    await club.tickUntil(WINDOW + 30_000, back);
+    await tickUntil(club, WINDOW + 30_000, back);
     await vi.waitFor(() => expect(club.notes.at(-1)).toEqual(["disconnect", "transport close", "ann", "t"]));
     expect(club.notes.filter((note) => Array.isArray(note))).toHaveLength(1);
   });
@@ -355,7 +274,7 @@ describe("disconnect", () => {
     await club.join();
     await club.restart();
     club.notes.length = 0;
-    await club.tickUntil(WINDOW * 2);
+    await tickUntil(club, WINDOW * 2);
     expect(club.notes).toEqual([]);
     expect(await club.run((_, ctx) => ctx.storage.getAlarm())).toBe(null);
   });
@@ -386,7 +305,7 @@ describe("the log", () => {
     expect(await club.recoveryRows()).toEqual(["sio_l:", "sio_l:", "sio_r:"]);
     await client.say("1");
     await club.sleep();
-    expect(await club.tickUntil(1_000_000)).toHaveLength(2);
+    expect(await tickUntil(club, 1_000_000)).toHaveLength(2);
     expect(await club.recoveryRows()).toEqual([]);
   });
 
