@@ -76,9 +76,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** The object serves many: what a listener throws costs none of them a packet. @internal */
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    const isHeard = this.listenerCount(event as keyof EngineEvents) > 0;
-    if (isHeard) EventEmitter.dispatch(this, [event, ...args], this.onListenerError);
-    return isHeard;
+    return this._emitSafely(event, args, this.onListenerError);
   }
 
   /** Ends every session of this object at once; what is queued for them is dropped. */

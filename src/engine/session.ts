@@ -167,9 +167,7 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    const isHeard = this.listenerCount(event as keyof SessionEvents) > 0;
-    if (isHeard) EventEmitter.dispatch(this, [event, ...args], this.#link.engine.onListenerError);
-    return isHeard;
+    return this._emitSafely(event, args, this.#link.engine.onListenerError);
   }
 
   /** Lets something happen to the session and carries out what follows from it. @internal */

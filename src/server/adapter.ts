@@ -186,7 +186,8 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   /** Emits to the other servers. There is none: an acknowledgement gets no answers at once. */
   serverSideEmit(packet: Untyped[]): void {
     const ack: unknown = packet.at(-1);
-    if (typeof ack === "function") Promise.resolve().then(() => ack(null, []));
+    if (typeof ack !== "function") return;
+    Promise.resolve().then(() => this.#core.attempt("serverSideEmit", () => ack(null, [])));
   }
 
   /** Hears of a socket that lost its connection. Recovery keeps what it needs by itself, from the start. */
@@ -198,6 +199,11 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     offset: string | undefined,
   ): RecoveredSession | null | Promise<RecoveredSession | null> {
     return this.#core.recovery?.restore(this.nsp.name, pid, offset) ?? null;
+  }
+
+  /** A socket has to come to the end of its way, in and out, whatever listeners to its rooms do. @internal */
+  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
+    return this._emitSafely(event, args, this.#core.onError);
   }
 
   /** Whether the index has to be kept up to date: it was built, or somebody listens to what changes it. */

@@ -1,4 +1,4 @@
-import type { AnyListener } from "../shared/event-emitter.ts";
+import { type AnyListener, isThenable } from "../shared/event-emitter.ts";
 
 /** The listeners that hear every event of a socket, in one direction. */
 export class CatchAll {
@@ -30,7 +30,8 @@ export class CatchAll {
   notify(socket: unknown, args: unknown[], onError: (error: unknown, event: unknown) => void): void {
     for (const listener of this.#listeners) {
       try {
-        listener.apply(socket, args);
+        const result = listener.apply(socket, args);
+        if (isThenable(result)) result.then(undefined, (error: unknown) => onError(error, args[0]));
       } catch (error) {
         onError(error, args[0]);
       }

@@ -111,8 +111,7 @@ export class Client implements SessionConsumer {
     for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
     const why = this.#leaving ?? reason;
     const members = [...this.#members.values()];
-    for (const member of members)
-      this.#core.attempt("recovery", () => this.#core.recovery?.onEnding(member, why));
+    this.#core.recovery?.onEnding(members, why);
     this.#closing = this.#closeInOrder(members, why, description);
     return this.#closing;
   }
@@ -191,7 +190,7 @@ export class Client implements SessionConsumer {
   #letGo(member: Member): void {
     member.isLeaving = true;
     this.conn.changed();
-    this.#core.attempt("recovery", () => this.#core.recovery?.forget(member));
+    this.#core.recovery?.forget(member);
   }
 
   /** The server ends: a socket closes without a packet. @internal */
@@ -241,13 +240,7 @@ export class Client implements SessionConsumer {
 
   #dispatchQueue(): void {
     this.#isDraining = true;
-    for (let i = 0; i < this.#queue.length; i++) {
-      try {
-        this.#dispatch(this.#queue[i] as SocketPacket);
-      } catch (error) {
-        this.#core.onError(error, "packet");
-      }
-    }
+    for (const packet of this.#queue) this.#core.attempt("packet", () => this.#dispatch(packet));
     this.#queue.length = 0;
     this.#isDraining = false;
   }

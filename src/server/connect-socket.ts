@@ -70,7 +70,7 @@ function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketS
 }
 
 function refuse(nsp: AnyNamespace, client: Client, member: Member, error: ExtendedError): void {
-  nsp._core.attempt("recovery", () => nsp._core.recovery?.forget(member));
+  nsp._core.recovery?.forget(member);
   member.state?.cleanUp();
   const { message, data } = error;
   const answer = (content: unknown) =>

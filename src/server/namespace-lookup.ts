@@ -38,7 +38,8 @@ export function findNamespace(
       if (isAnswered) return;
       isAnswered = true;
       if (error || !isAllowed) ask(index + 1);
-      else found(core.existing(name) ?? family.parent.createChild(name));
+      // Making it runs code of the user's adapter. Who cannot be let in is told so.
+      else found(core.attempt(`of ${name}`, () => core.existing(name) ?? family.parent.createChild(name)));
     };
     const fail = (error: unknown) => {
       core.onError(error, `of ${name}`);

@@ -269,7 +269,7 @@ export class Namespace<
     if (!(adapter instanceof Adapter)) {
       throw new Error("an adapter must extend the Adapter of socket.io-edge");
     }
-    Promise.resolve(adapter.init()).catch((error: unknown) => this._core.onError(error, "init"));
+    this._core.attempt("init", () => adapter.init());
     return adapter;
   }
 

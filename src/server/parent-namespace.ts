@@ -122,7 +122,7 @@ class ChildNamespace<
 
   _forgetIfEmpty(): void {
     if (this.#entering > 0 || this.sockets.size > 0) return;
-    this.adapter.close();
+    this._core.attempt("close", () => this.adapter.close());
     this._core.namespaces.delete(this.name);
     this._core.book.forget(this.name);
     this.#parent._children.delete(this);

@@ -72,18 +72,18 @@ export class Recovery {
     this.#changed.add(member);
   }
 
-  /** Whether its client may come back. */
-  onDisconnect(member: Member, reason: DisconnectReason): boolean {
-    this.onEnding(member, reason);
-    if (member.record?.pid === undefined) return false;
+  /** A socket has ended. The secret by which its client may come back; undefined when it may not. */
+  onDisconnect(member: Member, reason: DisconnectReason): string | undefined {
+    this.onEnding([member], reason);
+    if (member.record?.pid === undefined) return undefined;
     this.#changed.delete(member);
     this.#save(member, this.#host.now());
-    return true;
+    return member.record.pid;
   }
 
-  /** A socket is about to end, as soon as its listeners are there to hear of it. Some reasons do not wait for that. */
-  onEnding(member: Member, reason: DisconnectReason): void {
-    if (!RECOVERABLE.has(reason)) this.forget(member);
+  /** Sockets are about to end, as soon as their listeners are there to hear of it. Some reasons do not wait for that. */
+  onEnding(members: readonly Member[], reason: DisconnectReason): void {
+    if (!RECOVERABLE.has(reason)) for (const member of members) this.forget(member);
   }
 
   /** Its client may not come back, and not after a restart either: what is known of it goes in this very turn. */
@@ -92,7 +92,11 @@ export class Recovery {
     const { pid } = record;
     record.pid = undefined;
     client?.conn.changed();
-    this.#store.remove(nsp, pid);
+    try {
+      this.#store.remove(nsp, pid);
+    } catch (error) {
+      this.#host.log("error", "recovery could not be written", error);
+    }
   }
 
   /** Adds its offset to an event, as the last argument. The packet itself is not changed. */

@@ -103,9 +103,9 @@ export class Server<
       for (const member of [...nsp._membership.members.values()]) {
         pending.push(this._core.wake(member)?._shutDown(member));
       }
-      pending.push(nsp.adapter.close());
+      pending.push(this._core.attempt("close", () => nsp.adapter.close()));
     }
-    await Promise.all(pending);
+    await Promise.allSettled(pending);
     host.engine.close();
     fn?.();
   }

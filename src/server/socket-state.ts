@@ -154,10 +154,10 @@ export class SocketState {
   connect(): void {
     const { id, record } = this.#member;
     this.phase = "connected";
-    this.#nsp.adapter.addAll(id, new Set([id]));
+    this.#core.attempt("addAll", () => this.#nsp.adapter.addAll(id, new Set([id])));
     const data = record?.pid === undefined ? { sid: id } : { sid: id, pid: record.pid };
     const isOld = this.#client.conn.protocol === 3;
-    this.#client._send({ type: PacketType.CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
+    this.#client._tell({ type: PacketType.CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
     this.changed();
   }
 
@@ -199,18 +199,25 @@ export class SocketState {
     if (this.phase !== "connected" || this.#isClosing) return;
     this.#isClosing = true;
     this.#core.tellEnd(() => this.run(["disconnecting", reason, description]));
-    if (this.#core.recovery?.onDisconnect(this.#member, reason)) this.#persist();
+    this.#core.attempt("persistSession", () => {
+      const { id, rooms } = this.#member;
+      const pid = this.#core.recovery?.onDisconnect(this.#member, reason);
+      const { data } = this.keeper;
+      return pid && this.#nsp.adapter.persistSession({ sid: id, pid, rooms: [...rooms], data });
+    });
     this.cleanUp();
     this.#client._remove(this.#member);
-    this.#nsp._onGone(this.#member.id);
+    this.#core.attempt("acknowledgement", () => this.#nsp._onGone(this.#member.id));
     this.#core.tellEnd(() => this.run(["disconnect", reason, description]));
   }
 
   /** Leaves rooms and namespace; waits for nothing any more. */
   cleanUp(): void {
     if (this.phase === "closed") return;
-    this.#nsp.adapter.delAll(this.#member.id);
-    this.#nsp._remove(this.#member);
+    const nsp = this.#nsp;
+    this.#core.attempt("delAll", () => nsp.adapter.delAll(this.#member.id));
+    nsp._membership.drop(this.#member);
+    nsp._remove(this.#member);
     this.#member.rooms = new Set();
     this.phase = "closed";
     this.#acks?.abandon();
@@ -219,7 +226,11 @@ export class SocketState {
   }
 
   toKept(): KeptRecord | undefined {
-    return this.#keeper === undefined ? this.#member.record?.kept : this.#keeper.toRecord();
+    // Where a getter throws, what was stored last has to do.
+    const stored = this.#member.record?.kept;
+    if (this.#keeper === undefined) return stored;
+    const kept = this.#core.attempt("socket.data", () => ({ it: this.#keeper?.toRecord() }));
+    return kept === undefined ? stored : kept.it;
   }
 
   /** Looks for what no proxy saw: its handlers may hold a Map that they were given long ago. */
@@ -271,11 +282,5 @@ export class SocketState {
     const { awake } = this.#core;
     const hold = awake.hold(this.#client, false);
     done.then(() => awake.release(hold));
-  }
-
-  #persist(): void {
-    const { id, record, rooms } = this.#member;
-    if (record?.pid === undefined) return;
-    this.#nsp.adapter.persistSession({ sid: id, pid: record.pid, rooms: [...rooms], data: this.keeper.data });
   }
 }

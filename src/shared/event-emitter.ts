@@ -68,6 +68,13 @@ export class EventEmitter<
     return this.#emit(event, args);
   }
 
+  /** As `emit`, in the middle of work that has to go on: what listeners throw goes to `onError`. @internal */
+  protected _emitSafely(event: string | symbol, args: readonly unknown[], onError: OnError): boolean {
+    const isHeard = this.#of(event).length > 0;
+    if (isHeard) this.#dispatch([event, ...args], onError);
+    return isHeard;
+  }
+
   /** Hears of every listener before it is added, and decides. @internal */
   protected _adding(_event: string | symbol, _isOnce: boolean): Admission {
     return "add";

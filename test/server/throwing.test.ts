@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import { Adapter, type Server, type ServerOptions, type Socket } from "../../src/server/index.ts";
+import { FakeObject } from "./fakes.ts";
+
+const fail = (): never => {
+  throw new Error("thrown by user code");
+};
+const reject = () => Promise.reject(new Error("thrown by user code"));
+
+interface Fault {
+  setup?: (io: Server) => void;
+  listen?: (socket: Socket) => void;
+  adapter?: Partial<Adapter>;
+  /** What the log names. */
+  names: string;
+}
+
+const onRoom = (event: "create-room" | "join-room" | "leave-room" | "delete-room"): Fault => ({
+  setup: (io) => void io.sockets.adapter.on(event, fail),
+  names: event,
+});
+const inAdapter = (method: keyof Adapter, does: () => unknown = fail): Fault => ({
+  adapter: { [method]: does } as Partial<Adapter>,
+  names: method,
+});
+
+const FAULTS: Record<string, Fault> = {
+  "create-room of the adapter": onRoom("create-room"),
+  "join-room of the adapter": onRoom("join-room"),
+  "leave-room of the adapter": onRoom("leave-room"),
+  "delete-room of the adapter": onRoom("delete-room"),
+  "leave-room, rejecting": {
+    setup: (io) => void io.sockets.adapter.on("leave-room", reject),
+    names: "leave-room",
+  },
+  "addAll of an adapter": inAdapter("addAll"),
+  "addAll, rejecting": inAdapter("addAll", reject),
+  "delAll of an adapter": inAdapter("delAll"),
+  "delAll, rejecting": inAdapter("delAll", reject),
+  "init of an adapter": inAdapter("init"),
+  "init, rejecting": inAdapter("init", reject),
+  "persistSession of an adapter": inAdapter("persistSession"),
+  "persistSession, rejecting": inAdapter("persistSession", reject),
+  connection: { setup: (io) => void io.prependListener("connection", fail), names: "connection" },
+  new_namespace: {
+    setup: (io) => {
+      io.on("new_namespace" as never, fail as never);
+      io.of("/third");
+    },
+    names: "new_namespace",
+  },
+  disconnecting: {
+    listen: (socket) => void socket.prependListener("disconnecting", fail),
+    names: "disconnecting",
+  },
+  disconnect: { listen: (socket) => void socket.prependListener("disconnect", fail), names: "disconnect" },
+  "an event": { listen: (socket) => void socket.prependListener("sync", fail), names: "sync" },
+  onAny: { listen: (socket) => void socket.onAny(fail), names: "sync" },
+  "onAny, rejecting": { listen: (socket) => void socket.onAny(reject), names: "sync" },
+  onAnyOutgoing: { listen: (socket) => void socket.onAnyOutgoing(fail), names: "news" },
+  "onAnyOutgoing, rejecting": { listen: (socket) => void socket.onAnyOutgoing(reject), names: "news" },
+  "an error listener": {
+    listen: (socket) => {
+      socket.use((_event, next) => next());
+      socket.use(() => fail());
+      socket.on("error", fail);
+    },
+    names: "error",
+  },
+  "a getter in socket.data": {
+    listen: (socket) => {
+      socket.data.map = new Map();
+      void socket.data.map;
+      socket.data.trap = Object.defineProperty({}, "x", { get: fail, enumerable: true });
+    },
+    names: "socket.data",
+  },
+};
+
+describe("what user code throws stops nothing of ours", () => {
+  it.each(Object.entries(FAULTS))("%s", async (_name, { setup, listen, adapter, names }) => {
+    const notes: unknown[] = [];
+    class Own extends Adapter {}
+    Object.assign(Own.prototype, adapter);
+    const options: ServerOptions = { connectionStateRecovery: {}, ...(adapter && { adapter: Own }) };
+    const object = new FakeObject(
+      (io) => {
+        setup?.(io);
+        io.on("connection", (socket) => {
+          listen?.(socket);
+          socket.on("sync", (ack) => ack("main"));
+          socket.on("disconnect", (reason) => notes.push(`${socket.data.who} left: ${reason}`));
+          socket.data.who = socket.handshake.auth.who;
+        });
+        io.of("/other").on("connection", (socket) => {
+          socket.on("sync", (ack) => ack("other"));
+          socket.on("disconnect", (reason) => notes.push(`other left: ${reason}`));
+        });
+      },
+      { options },
+    );
+    const ann = await object.connect();
+    const bob = await object.connect();
+    for (const [client, who] of [
+      [ann, "ann"],
+      [bob, "bob"],
+    ] as const) {
+      await client.send(`0{"who":"${who}"}`);
+      await client.send("0/other,");
+    }
+    await ann.send('20["sync"]');
+    await object.act((io) => io.emit("news"));
+    const sockets = [...object.io.sockets.sockets.values()];
+    expect(sockets.map((socket) => socket.handshake.auth.who)).toEqual(["ann", "bob"]);
+    await object.act(() => sockets[0]!.disconnect());
+    bob.take();
+    expect(await ann.ask('2/other,1["sync"]')).toEqual(expect.arrayContaining(['43/other,1["other"]']));
+    await ann.leave();
+    await object.act((io) => {
+      expect([...io.sockets.sockets.keys()]).toEqual([sockets[1]!.id]);
+      expect([...io.sockets.adapter.sids.keys()].filter((id) => id === sockets[0]!.id)).toEqual([]);
+      expect(io.sockets.adapter.rooms.has(sockets[0]!.id)).toBe(false);
+      io.emit("later");
+    });
+    expect(String(bob.take())).toContain("later");
+    expect(await bob.ask('2/other,2["sync"]')).toEqual(['43/other,2["other"]']);
+    await bob.leave();
+    const left = [
+      "ann left: server namespace disconnect",
+      "other left: transport close",
+      "bob left: transport close",
+      "other left: transport close",
+    ];
+    expect(notes).toEqual(left);
+    expect(object.logs.join("\n")).toContain(`"${names}" failed: Error: thrown by user code`);
+  });
+});
