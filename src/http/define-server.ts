@@ -128,6 +128,10 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
     this.api.load(session);
   }
 
+  onSettled(): void {
+    this.api._core.onSettled();
+  }
+
   tick(now: number): void {
     for (const record of this.#recovery?.prune(now) ?? []) {
       const done = this.api.expire(record);

@@ -37,6 +37,8 @@ export interface ObjectLayer<Api> extends SessionLayer {
   readonly api: Api;
   /** `connectTimeout`, ms; a session that has joined nothing by then is closed. Undefined: none. */
   readonly connectTimeout: number | undefined;
+  /** A method of the object's class has settled: it may have changed what it was given unseen. */
+  onSettled?(): void;
   /** Something to look after once in a while, at a tick. */
   tick?(now: number): void;
   /** When there is something to look after, ms; infinite when there is nothing. */

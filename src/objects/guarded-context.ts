@@ -1,3 +1,5 @@
+import { withoutProxies } from "../server/plain.ts";
+
 /** What belongs to the library, and what to use instead. */
 const GUARDED_STORAGE: Record<string, string> = {
   setAlarm:
@@ -11,9 +13,19 @@ const GUARDED_CONTEXT: Record<string, string> = {
   setWebSocketAutoResponse: "the auto-response answers the pongs of Engine.IO; there is one for each object",
 };
 
-/** The object's context for user code: everything but what would break the sessions. */
-export function guardContext(ctx: DurableObjectState): DurableObjectState {
-  const storage = guard(ctx.storage, GUARDED_STORAGE, {});
+type Closure = (txn: DurableObjectTransaction) => Promise<unknown>;
+
+/**
+ * The object's context for user code: everything but what would break the sessions. Its methods take what sockets gave
+ * out (`socket.data.user`), which the platform could not clone.
+ */
+export function guardContext<Props>(ctx: DurableObjectState<Props>): DurableObjectState<Props> {
+  const inner = ctx.storage;
+  const storage = guard(inner, GUARDED_STORAGE, {
+    kv: guard(inner.kv, {}, {}),
+    sql: guard(inner.sql, {}, {}),
+    transaction: (closure: Closure) => inner.transaction((txn) => closure(guard(txn, {}, {}))),
+  });
   return guard(ctx, GUARDED_CONTEXT, { storage });
 }
 
@@ -27,7 +39,12 @@ function guard<T extends object>(target: T, guarded: Record<string, string>, rep
       }
       if (Object.hasOwn(replaced, key)) return Reflect.get(replaced, key);
       const value: unknown = Reflect.get(object, key, object);
-      return typeof value === "function" ? value.bind(object) : value;
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) =>
+        value.apply(
+          object,
+          args.map((arg) => withoutProxies(arg)),
+        );
     },
   });
 }

@@ -173,6 +173,11 @@ export class ObjectRuntime<Api> implements CarrierHost {
     return isDue;
   }
 
+  /** A method of the user's class has settled. */
+  onSettled(): void {
+    this.#layer?.onSettled?.();
+  }
+
   /** A session exists: it is written down, whatever its listeners did, and there has to be a tick for it. */
   opened(carrier: Carrier): void {
     this.touch(carrier);

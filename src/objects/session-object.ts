@@ -1,6 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 import type { ObjectDefinition } from "./definition.ts";
+import { guardContext } from "./guarded-context.ts";
 import { ObjectRuntime } from "./object-runtime.ts";
+import { returnPlainValues } from "./own-methods.ts";
 
 /** What the object class has besides what a Durable Object always has. */
 export interface SessionObjectMembers {
@@ -38,11 +40,14 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
   if (typeof definition.setup !== "function") {
     throw new Error("defineServer(options, setup) needs a setup function");
   }
+  const seen = new WeakSet<object>();
   return class SessionObject extends DurableObject<Cloudflare.Env> implements SessionObjectMembers {
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
       requireSqlite(ctx);
       runtimes.set(this, new ObjectRuntime(ctx, env, definition) as ObjectRuntime<unknown>);
+      this.ctx = guardContext(ctx as typeof this.ctx);
+      returnPlainValues(new.target.prototype, SessionObject.prototype, seen, onSettled);
     }
 
     override fetch(request: Request): Promise<Response> {
@@ -81,6 +86,10 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
 
     onSchedule(): void | Promise<void> {}
   };
+}
+
+function onSettled(object: object): void {
+  runtimeOf(object).onSettled();
 }
 
 function requireSqlite({ storage }: DurableObjectState): void {

@@ -1,0 +1,31 @@
+import { LEND, withoutProxies } from "../server/plain.ts";
+import { isThenable } from "../shared/event-emitter.ts";
+
+/**
+ * Lets the methods of a user's class return what sockets gave out (`return socket.data.user`): a caller in another
+ * object or in the Worker can be sent no proxy. Code of the class itself calls the same methods, so what it gets is no
+ * copy: changes in that are looked for when handlers and methods have settled.
+ */
+export function returnPlainValues(
+  prototype: object,
+  base: object,
+  seen: WeakSet<object>,
+  onSettled: (object: object) => void,
+): void {
+  for (let own = prototype; own !== base && !seen.has(own); own = Object.getPrototypeOf(own)) {
+    seen.add(own);
+    for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(own))) {
+      const method: unknown = descriptor.value;
+      if (name === "constructor" || typeof method !== "function" || !descriptor.configurable) continue;
+      const value = function (this: object, ...args: unknown[]): unknown {
+        const settle = (result: unknown) => {
+          onSettled(this);
+          return withoutProxies(result, LEND);
+        };
+        const result: unknown = method.apply(this, args);
+        return isThenable(result) ? result.then(settle) : settle(result);
+      };
+      Object.defineProperty(own, name, { ...descriptor, value });
+    }
+  }
+}

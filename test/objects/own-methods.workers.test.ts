@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { TalkObject } from "./talk.ts";
+
+/** Methods of the class, as another object or the Worker calls them. */
+interface Stub {
+  user(): Promise<unknown>;
+  everything(): Promise<unknown>;
+  rename(name: string): Promise<void>;
+  store(): Promise<[string, unknown][]>;
+}
+
+const create = async (name: string) => {
+  const object = new TalkObject(name, (io) => {
+    io.on("connection", (socket) => {
+      socket.data.user = { name: "ann", tags: ["a"] };
+      socket.on("show", (ack) => ack(socket.data.user));
+      socket.on("use", () => {});
+    });
+  });
+  const client = await object.join("websocket", { token: 1 });
+  return { object, client, stub: object.stub as unknown as Stub };
+};
+
+describe.each(["awake", "asleep"])("methods of one's own, %s", (state) => {
+  it("return what sockets gave out as plain values to who is elsewhere", async () => {
+    const { object, stub } = await create(`own methods ${state}`);
+    if (state === "asleep") await object.sleep();
+    const user = { name: "ann", tags: ["a"] };
+    expect(await stub.user()).toEqual(user);
+    expect(await stub.everything()).toEqual({
+      data: { user },
+      auth: { token: 1 },
+      users: new Map([["ann", [user]]]),
+    });
+  });
+
+  it("may change what another method of the class gave them", async () => {
+    const { object, client, stub } = await create(`own changes ${state}`);
+    if (state === "asleep") await object.sleep();
+    await stub.rename("bob");
+    await object.sleep();
+    expect(await client.ask("show")).toEqual(['43[{"name":"bob","tags":["a"],"renamed":true}]']);
+  });
+
+  it("store what sockets gave out", async () => {
+    const { object, stub } = await create(`own storage ${state}`);
+    if (state === "asleep") await object.sleep();
+    const user = { name: "ann", tags: ["a"] };
+    const entries = new Map(await stub.store());
+    expect(entries.get("user")).toEqual(user);
+    expect(entries.get("users")).toEqual([user]);
+    expect(entries.get("in transaction")).toEqual(user);
+    expect(await object.run((_instance, { storage }) => storage.kv.get("kept"))).toEqual({ user });
+  });
+});
+
+it("the context of a method refuses what would break the sessions, and says what to use", async () => {
+  const { object } = await create("own context");
+  await object.run(async (instance) => {
+    const { ctx } = instance as unknown as { ctx: DurableObjectState };
+    expect(() => ctx.storage.setAlarm(1)).toThrow("use this.schedule(time)");
+  });
+});
