@@ -95,3 +95,32 @@ it("drops what is volatile while it is not connected", async () => {
   await expect.poll(() => server.posts.join("\x1e")).toContain("kept");
   expect(server.posts.join()).not.toContain("early");
 });
+
+it("makes no attempt once it is disconnected while it waits for one", async () => {
+  server.onHandshake = networkError;
+  const socket = connect({ ...POLLING, reconnectionDelay: 30 });
+  await once(socket, "connect_error");
+  socket.disconnect();
+  const attempts: unknown[] = [];
+  socket.io.on("reconnect_attempt", (attempt) => attempts.push(attempt));
+  const before = server.handshakes;
+  // Another client waits for longer than the first one would have.
+  const other = connect({ ...POLLING, reconnectionDelay: 60 });
+  await once(other.io, "reconnect_attempt");
+  expect(attempts).toEqual([]);
+  expect(socket.active).toBe(false);
+  // Its own first handshake, and the one that its attempt begins.
+  expect(server.handshakes - before).toBeLessThanOrEqual(2);
+});
+
+it("does not send what timed out while it was offline", async () => {
+  server.onHandshake = networkError;
+  const socket = connect({ ...POLLING, reconnectionDelay: 60_000, reconnectionDelayMax: 60_000 });
+  await expect(socket.timeout(5).emitWithAck("late")).rejects.toThrow("operation has timed out");
+  socket.emit("kept");
+  server.onHandshake = () => undefined;
+  socket.disconnect().connect();
+  await once(socket, "connect");
+  await expect.poll(() => server.posts.join("\x1e")).toContain('42["kept"]');
+  expect(server.posts.join("\x1e")).not.toContain("late");
+});
