@@ -36,14 +36,21 @@ export class ActionLine {
       this.#held.push(action);
       return;
     }
-    const resumed = this.#isResumed ? undefined : this.#link.resume(this.#session);
-    this.#isResumed = true;
-    if (resumed === undefined) {
+    if (this.#isResumed) {
       this.#perform(action);
       return;
     }
+    this.#isResumed = true;
     this.#held = [action];
-    this.#link.keepAwake(resumed.then(() => this.#release()));
+    const resumed = this.#link.resume(this.#session);
+    if (resumed === undefined) this.#release();
+    else this.#link.keepAwake(resumed.then(() => this.#release()));
+  }
+
+  /** Setup has failed: what waits for it is dropped, and nothing more waits. */
+  giveUp(): void {
+    this.#isResumed = true;
+    this.#held = null;
   }
 
   /** Drops what waits, but for the last `kept` actions. */

@@ -53,7 +53,7 @@ export interface SessionLink {
   carryOut(session: Session, effect: PlatformEffect): void;
   /** Flush, and save what has changed, once, at the end of this turn. */
   touched(session: Session, change: Change): void;
-  /** Runs the user's setup and `connection` listeners for a session that another instance opened. */
+  /** Runs the user's setup and `connection` listeners for a session that another instance opened; abandons it if that fails. */
   resume(session: Session): void | Promise<void>;
   toBinary(bytes: Uint8Array): Uint8Array;
   keepAwake(promise: Promise<unknown>): void;

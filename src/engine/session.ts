@@ -16,7 +16,8 @@ import { PING_EACH_BYTES, transition } from "./transition.ts";
 type SendCallback = (transport: SessionTransport) => void;
 
 const SETTLED = Promise.resolve();
-
+/** "Try again later", for a WebSocket. */
+const TRY_AGAIN_LATER = 1013;
 /** What a message takes that waits, besides its own bytes. */
 const HELD_BYTES = 200;
 
@@ -164,6 +165,24 @@ export class Session extends EventEmitter<SessionEvents> {
   /** A packet that came over the WebSocket that wants to take over. */
   receiveOnCandidate(packet: EnginePacket): void {
     this.dispatch({ type: "candidate-packet", packet });
+  }
+
+  /** Something waits for the user's code. @internal */
+  get isHolding(): boolean {
+    return this.#line.isHolding;
+  }
+
+  /**
+   * The user's code cannot be had. The session ends as one whose transport was lost, so that its client comes back by
+   * itself, and nobody but the client is told: as at a restart. @internal
+   */
+  abandon(): void {
+    this.#line.giveUp();
+    this.consumer = null;
+    this.removeAllListeners();
+    if (this.state.phase === "closed") return;
+    this.#link.carryOut(this, { type: "close-socket", code: TRY_AGAIN_LATER });
+    this.dispatch({ type: "transport-gone", reason: "transport error", description: "the setup failed" });
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {

@@ -34,7 +34,7 @@ export function defineEngine(
     setup,
   });
   class SessionObject extends Base {
-    /** The live Engine.IO server of this object. */
+    /** The live Engine.IO server of this object. Throws until `await this.ready()` has been waited for. */
     get engine(): Engine {
       return runtimeOf(this).liveApi() as Engine;
     }

@@ -29,7 +29,7 @@ export interface SetupContext {
 
 /** What the object's class has besides what every Durable Object has. */
 export interface ServerMembers<Io> {
-  /** The live server of this object, for methods of your own. */
+  /** The live server of this object, for methods of your own. Throws until `await this.ready()` has been waited for. */
   readonly io: Io;
   /** Carries out one operation of an emitter. @internal */
   socketIoCall(call: EmitterCall): Promise<unknown>;
@@ -103,6 +103,9 @@ export function defineServer<
   };
 }
 
+/** How soon a tick comes back to a `disconnect` that is due and that the setup function holds up, ms. */
+const WITHOUT_SETUP_MS = 60_000;
+
 /** A Socket.IO server above the sessions of an object. */
 class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> implements ObjectLayer<Io> {
   readonly api: Io;
@@ -133,6 +136,21 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
   }
 
   tick(now: number): void {
+    if (this.#host.isSetUp || (this.#recovery?.nextPruneAt(now) ?? now + 1) > now) {
+      this.#prune(now);
+      return;
+    }
+    // Somebody's `disconnect` is due, which is the user's code.
+    const done = this.#host.ready().then(
+      () => this.#prune(this.#host.now()),
+      () => {
+        // Logged where it failed. They stay, and this is tried again with a later tick.
+      },
+    );
+    this.#host.keepAwake(done);
+  }
+
+  #prune(now: number): void {
     for (const record of this.#recovery?.prune(now) ?? []) {
       const done = this.api.expire(record);
       if (done !== undefined) this.#host.keepAwake(done);
@@ -140,6 +158,7 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
   }
 
   nextTickAt(now: number): number {
-    return this.#recovery?.nextPruneAt(now) ?? Number.POSITIVE_INFINITY;
+    const next = this.#recovery?.nextPruneAt(now) ?? Number.POSITIVE_INFINITY;
+    return this.#host.isSetUp || next > now ? next : now + WITHOUT_SETUP_MS;
   }
 }

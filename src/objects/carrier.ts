@@ -144,7 +144,7 @@ export class Carrier implements SessionLink {
         this.#takeOver();
         return;
       case "close-socket":
-        this.socket?.close();
+        this.socket?.close(effect.code);
         return;
       case "closed":
         this.#forget();
@@ -238,7 +238,7 @@ export class Carrier implements SessionLink {
       sid: session.id,
       fixed: this.#fixedJson,
       state: isHeavy ? { ...state, queue: undefined } : state,
-      record: session.consumer?.record(),
+      record: session.consumer === null ? session.stored : session.consumer.record(),
     };
     // Should the instance die now, the session ends with it: its client must not wait or miss packets in silence.
     // A WebSocket dies with the instance anyway.

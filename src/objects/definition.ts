@@ -12,13 +12,13 @@ export interface LayerHost {
   readonly mute: Mute;
   readonly hibernation: boolean;
   readonly isFirstRun: boolean;
-  readonly setupDone: Promise<void> | undefined;
   /** The setup function has run in this instance. */
   readonly isSetUp: boolean;
   now(): number;
   log(level: "warn" | "error", message: string, error?: unknown): void;
   keepAwake(promise: Promise<unknown>): void;
-  ready(): void | Promise<void>;
+  /** Rejects when the setup function fails. */
+  ready(): Promise<void>;
   /** Shows what is stored of each session that is not in memory; `visit` must bring none there. */
   visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
   session(sid: SessionId): Session | undefined;

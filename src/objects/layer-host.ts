@@ -1,32 +1,36 @@
+import type { Attempt } from "./attempt.ts";
 import type { LayerHost } from "./definition.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
-import type { UserCode } from "./user-code.ts";
 
 const ACKS_KEY = "sio_a:";
 const ACK_BLOCK = 1_000;
 
-/** What the layer above the sessions sees of the object. */
-export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, userCode: UserCode<Api>): LayerHost {
+/** What the layer above the sessions sees of the object: nobody, once the try that it was made for has failed. */
+export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, attempt: Attempt<Api>): LayerHost {
   return {
     ctx: runtime.ctx,
-    engine: runtime.engine,
-    mute: userCode.mute,
+    engine: attempt.engine,
+    get mute() {
+      return attempt.mute;
+    },
     hibernation: runtime.persists,
     get isFirstRun() {
-      return userCode.isFirstRun;
+      return attempt.isFirstRun;
     },
     get isSetUp() {
-      return userCode.isSetUp;
-    },
-    get setupDone() {
-      return userCode.setupDone;
+      return attempt.phase === "done";
     },
     now: () => runtime.now(),
     log: (level, message, error) => runtime.log(level, message, error),
     keepAwake: (promise) => runtime.keepAwake(promise),
-    ready: () => userCode.ready(),
-    visitSleeping: (visit) => runtime.table.visitRecords(visit),
-    session: (sid) => runtime.table.get(sid)?.session,
+    ready: async () => {
+      if (attempt.phase === "failed") throw new Error("the setup function that made this failed");
+      await runtime.ready();
+    },
+    visitSleeping: (visit) => {
+      if (attempt.phase !== "failed") runtime.table.visitRecords(visit);
+    },
+    session: (sid) => (attempt.phase === "failed" ? undefined : runtime.table.get(sid)?.session),
     ghost: (sid) => runtime.table.ghost(sid),
     toBinary: (bytes) => runtime.toBinary(bytes),
     nextAckBlock: (nsp) => nextAckBlock(runtime.ctx.storage.kv, nsp),

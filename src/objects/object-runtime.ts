@@ -1,5 +1,5 @@
 import type { EnginePacket } from "../codec/index.ts";
-import { Engine } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import { longestQuietMs } from "../engine/heartbeat.ts";
 import { answersPongsAsleep, toRules } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
@@ -13,7 +13,6 @@ import { toCause } from "./channel.ts";
 import type { ObjectDefinition, ObjectLayer } from "./definition.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { fromInternalRequest, VERSION } from "./internal-request.ts";
-import { createLayerHost } from "./layer-host.ts";
 import { MemoryRows } from "./memory-rows.ts";
 import { RecoveryLog } from "./recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
@@ -39,7 +38,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly needsHandshakeData: boolean;
   readonly store: SessionStore;
   readonly table: SessionTable;
-  readonly engine: Engine;
   readonly budget: ByteBudget;
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
@@ -49,7 +47,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly #userCode: UserCode<Api>;
   readonly #requests: RequestHandler<Api>;
   readonly #heartbeat: Heartbeat<Api>;
-  #layer: ObjectLayer<Api> | undefined;
   #touched = new Set<Carrier>();
   #turn = 0;
   #isTurnEnding = false;
@@ -66,9 +63,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
     const onOver = (why: string) => this.log("warn", `a session is closed: ${why}`);
     this.budget = new ByteBudget(ctx.id.toString(), { object, isolate }, onOver);
     this.table = new SessionTable(this, () => this.layer);
-    this.engine = new Engine(definition.engine, this.table, (error, event) =>
-      this.log("error", `a listener of "${String(event)}" failed`, error),
-    );
     const onAlarmError = (error: unknown) => this.log("error", "the alarm could not be set", error);
     this.ticker = new Ticker(ctx.storage, longestQuietMs(this.rules), onAlarmError);
     this.#userCode = new UserCode(this, env);
@@ -79,21 +73,32 @@ export class ObjectRuntime<Api> implements CarrierHost {
     }
   }
 
-  /** The layer above the sessions; made when it is first needed. */
-  get layer(): ObjectLayer<Api> {
-    this.#layer ??= this.definition.createLayer(createLayerHost(this, this.#userCode));
-    return this.#layer;
+  get engine(): Engine {
+    return this.#userCode.attempt.engine;
   }
 
-  /** Runs the user's setup function once an instance; undefined when it has run. */
+  /** The layer above the sessions. */
+  get layer(): ObjectLayer<Api> {
+    return this.#userCode.attempt.layer;
+  }
+
+  /** Runs the user's setup function once an instance; undefined when it has run. @throws SetupFailed, or rejects with it */
   ready(): void | Promise<void> {
+    this.healAlarm();
     return this.#userCode.ready();
   }
 
-  /** `io` or the engine for methods of the object's class; sees to it that the setup function has begun. */
+  /** `io` or the engine for methods of the object's class. @throws Error unless the setup function has completed */
   liveApi(): Api {
-    this.ready();
-    return this.layer.api;
+    let why = "it is at work";
+    try {
+      if (this.ready() === undefined) return this.layer.api;
+    } catch (error) {
+      why = (error as Error).message;
+    }
+    throw new Error(
+      `the setup function has to complete first: write "await this.ready()" before you use this.io or this.engine (${why})`,
+    );
   }
 
   async fetch(request: Request): Promise<Response> {
@@ -102,7 +107,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
     // A Worker of an earlier deploy, which did not ask: its clients come again, and by then meet a new one.
     const isUnasked = this.needsHandshakeData && meta.sid === "" && meta.data === undefined;
     if (meta.v !== VERSION || isUnasked) return new Response(null, { status: 503 });
-    this.healAlarm();
     try {
       return await this.#requests.handle(meta, request);
     } finally {
@@ -129,6 +133,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
       if (socket === carrier.socket) {
         carrier.session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
       } else this.#dropCandidate(carrier, socket);
+      if (this.#turn % 64 === 0) this.healAlarm();
       return;
     }
     if (socket === carrier.socket) carrier.session.receive(packet);
@@ -137,7 +142,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
       // Polls are pinged without a tick: the one that is set may be too late for a WebSocket.
       if (socket === carrier.socket) this.#ensureTick(carrier);
     } else this.#dropCandidate(carrier, socket);
-    if (this.#turn % 64 === 0) this.healAlarm();
   }
 
   onClose(socket: WebSocket, code: number, reason: string): void {
@@ -175,7 +179,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
 
   /** A method of the user's class has settled. */
   onSettled(): void {
-    this.#layer?.onSettled?.();
+    if (this.#userCode.attempt.phase === "done") this.layer.onSettled?.();
   }
 
   /** A session exists: it is written down, whatever its listeners did, and there has to be a tick for it. */
@@ -202,7 +206,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   isMuted(): boolean {
-    return this.#userCode.mute.active;
+    return this.#userCode.attempt.mute.active;
   }
 
   turn(): number {
@@ -216,7 +220,13 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   resume(session: Session): void | Promise<void> {
-    return this.#userCode.resume(session);
+    return this.#userCode.resume(session)?.catch(() => this.abandon(session));
+  }
+
+  abandon(session: Session): void {
+    session.abandon();
+    // Who had a socket on it may come back to it, and if not, `disconnect` runs once it can.
+    this.recovery?.lookAgain();
   }
 
   ended(carrier: Carrier): void {

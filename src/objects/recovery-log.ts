@@ -148,6 +148,11 @@ export class RecoveryLog implements RecoveryStore {
     return this.#pruneAt;
   }
 
+  /** Sessions have ended without a word: when there is something to prune is found anew. */
+  lookAgain(): void {
+    this.#pruneAt = undefined;
+  }
+
   #allRecords(): [string, RecoveryRecord][] {
     return [...this.#kv.list<RecoveryRecord>({ prefix: RECORD })];
   }

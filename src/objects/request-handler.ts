@@ -19,6 +19,7 @@ import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-
 import type { ObjectRuntime } from "./object-runtime.ts";
 import type { FixedPart, SocketRole } from "./session-store.ts";
 import { baseBytes, pollTag, socketTag } from "./session-table.ts";
+import { SetupFailed } from "./user-code.ts";
 
 /** No upgrade may keep an object awake for longer, ms. */
 const LONGEST_UPGRADE_MS = 10_000;
@@ -59,9 +60,19 @@ export class RequestHandler<Api> {
         this.#report(error, client);
         return toErrorResponse(error, isUpgrade);
       }
+      if (error instanceof SetupFailed) return this.#putOff(error, meta);
       this.#runtime.log("error", `a request (${meta.op}) failed`, error);
       return new Response(null, { status: 500 });
     }
+  }
+
+  /** Nobody is served yet. A session that asks is over; an upgrade is not, since its session goes on polling. */
+  #putOff({ retryAt }: SetupFailed, { op, sid }: InternalRequest): Response {
+    const runtime = this.#runtime;
+    const carrier = op === "upgrade" ? undefined : runtime.table.get(sid);
+    if (carrier !== undefined) runtime.abandon(carrier.session);
+    const seconds = Math.max(1, Math.ceil((retryAt - runtime.now()) / 1_000));
+    return new Response(null, { status: 503, headers: { "retry-after": String(seconds) } });
   }
 
   #report({ code, message, context }: EngineError, req: EngineRequest): void {

@@ -12,6 +12,16 @@ export interface SessionObjectMembers {
   webSocketClose(socket: WebSocket, code: number, reason: string, wasClean: boolean): void;
   webSocketError(socket: WebSocket, error: unknown): void;
   /**
+   * Waits until the setup function has completed; rejects when it fails. Await it in methods of your own before you use
+   * `this.io` or `this.engine`.
+   * @example
+   * async announce(text: string) {
+   *   await this.ready();
+   *   this.io.emit("news", text);
+   * }
+   */
+  ready(): Promise<void>;
+  /**
    * Runs `onSchedule()` at `time` (ms since 1970, or a Date), also if the object sleeps until then; a second call
    * replaces the first, undefined cancels. Use it in place of the object's alarm, which the heartbeat needs.
    */
@@ -76,6 +86,10 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
         // Thrown on, it would be taken for a failed heartbeat and run again.
         runtimeOf(this).log("error", "onSchedule failed", error);
       }
+    }
+
+    async ready(): Promise<void> {
+      await runtimeOf(this).ready();
     }
 
     schedule(time: number | Date | undefined): void {

@@ -151,6 +151,25 @@ export class SessionTable implements SessionDirectory {
     return [...this.#live.values()];
   }
 
+  /**
+   * What was made for a setup function that failed may still hold the sessions in memory: those reach nobody from here
+   * on, and others take their place. A session that waits for that setup is about to end, and stays as it is.
+   */
+  renew(): void {
+    for (const carrier of this.#live.values()) {
+      const { session, fixed } = carrier;
+      if (session.isHolding) continue;
+      const { id, state, account } = session;
+      const { bytes } = account;
+      account.close();
+      const kept = { record: session.stored };
+      carrier.session = new Session({ id, ...identity(fixed) }, { ...state }, carrier, kept);
+      carrier.session.account.add(bytes);
+      state.phase = "closed";
+      this.#layer().load(carrier.session);
+    }
+  }
+
   /** Those that are not in memory, without bringing them there. One that is loaded before its turn is left out. */
   *asleep(): Iterable<Sleeper> {
     const sleepers = this.#sleepers();

@@ -1,103 +1,158 @@
 import type { Session } from "../engine/session.ts";
 import { isThenable } from "../shared/event-emitter.ts";
-import { Mute } from "../shared/mute.ts";
-import { findAsyncContext } from "./async-context.ts";
+import { Attempt } from "./attempt.ts";
 import { guardContext } from "./guarded-context.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 
 /** A replayed listener that has not settled by then goes on unmuted, ms. */
 const REPLAY_LIMIT_MS = 10_000;
-/** A setup function that has not settled by then is no longer waited for, ms. */
-const SETUP_LIMIT_MS = 30_000;
+/** A setup function that has not settled by then has failed, ms: stock clients wait 20 s for a handshake. */
+const SETUP_LIMIT_MS = 15_000;
+/** How long a setup function that has failed is left alone, ms: twice as long after each failure. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
 const META_KEY = "sio_meta";
+
+/** The setup function has failed, and nobody is served before it succeeds. */
+export class SetupFailed extends Error {
+  readonly retryAt: number;
+
+  constructor(why: string, retryAt: number) {
+    super(`socket.io-edge: this object serves nobody, since its setup function ${why}`);
+    this.retryAt = retryAt;
+  }
+}
 
 /**
  * The user's code in this instance of the object: its setup function, and the engine's `connection` listeners.
  *
- *   waiting ── something needs it ──► running ──► done
+ *   waiting ── an event needs it ──► running ── settled ──► done, for the life of the instance
+ *      ▲                                └─ threw, rejected, or 15 s are over ──► failed
+ *      └───────────── the next event after a pause of 1, 2, 4 ... 60 s ─────────────┘
  *
- * Whatever ran in an earlier instance already is run again muted.
+ * Nobody is served before it is done:
+ *
+ *   running: requests, emitter calls and `ready()` wait; messages of sessions are held
+ *   failed:  handshakes get 503 and `Retry-After`, emitter calls and `ready()` reject, and a session that needs the
+ *            user's code ends as one whose transport was lost: its client comes back by itself. Others sleep on
+ *
+ * Each try has an `Attempt` of its own. Whatever completed in an earlier instance already is run again muted.
  */
 export class UserCode<Api> {
-  readonly mute = new Mute(findAsyncContext());
   readonly #runtime: ObjectRuntime<Api>;
   readonly #env: Cloudflare.Env;
-  #setup: "waiting" | "running" | "done" = "waiting";
-  #setupDone: Promise<void> | undefined;
-  #isFirstRun = false;
+  #attempt: Attempt<Api>;
+  #running: Promise<void> | undefined;
+  #failure: SetupFailed | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
 
   constructor(runtime: ObjectRuntime<Api>, env: Cloudflare.Env) {
     this.#runtime = runtime;
     this.#env = env;
+    this.#attempt = new Attempt(runtime);
   }
 
-  get isFirstRun(): boolean {
-    return this.#isFirstRun;
+  /** The try at hand, or the one that is to come. */
+  get attempt(): Attempt<Api> {
+    return this.#attempt;
   }
 
-  get isSetUp(): boolean {
-    return this.#setup === "done";
-  }
-
-  get setupDone(): Promise<void> | undefined {
-    return this.#setupDone;
-  }
-
-  /** Runs the user's setup function once an instance; undefined when it has run. */
+  /**
+   * Runs the user's setup function once an instance; undefined when it has run. The promise rejects with `SetupFailed`.
+   * @throws SetupFailed
+   */
   ready(): void | Promise<void> {
-    if (this.#setup === "done") return undefined;
-    if (this.#setup === "running") return this.#setupDone;
-    this.#setup = "running";
-    const runtime = this.#runtime;
-    // Without hibernation nothing of an earlier instance is left that a second run could repeat.
-    this.#isFirstRun = !runtime.persists || this.#isFirst();
-    const { api } = runtime.layer;
-    const context = { env: this.#env, ctx: guardContext(runtime.ctx) };
-    const run = () => runtime.definition.setup(api, context);
-    let done: unknown;
-    try {
-      done = this.#isFirstRun ? run() : this.mute.run(run, REPLAY_LIMIT_MS);
-    } catch (error) {
-      runtime.log("error", "the setup function failed", error);
-    }
-    if (!isThenable(done)) {
-      this.#setup = "done";
-      return undefined;
-    }
-    const settled = Promise.resolve(done).catch((error: unknown) =>
-      runtime.log("error", "the setup function failed", error),
-    );
-    this.#setupDone = this.#atMost(settled).then(() => {
-      this.#setup = "done";
-      this.#setupDone = undefined;
-    });
-    runtime.keepAwake(this.#setupDone);
-    return this.#setupDone;
+    if (this.#attempt.phase === "done") return undefined;
+    if (this.#running !== undefined) return this.#running;
+    if (this.#failure !== undefined && this.#runtime.now() < this.#failure.retryAt) throw this.#failure;
+    return this.#begin(this.#attempt);
   }
 
-  /** Every wait has an end: else a setup function that hangs would hold each request, and the object in memory. */
-  #atMost(settled: Promise<unknown>): Promise<unknown> {
-    let timer: Parameters<typeof clearTimeout>[0];
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#runtime.log("error", "the setup function has not settled in 30 s and is no longer waited for");
-        resolve();
-      }, SETUP_LIMIT_MS);
-    });
-    return Promise.race([settled, late]).finally(() => clearTimeout(timer));
-  }
-
-  /** Runs `connection` listeners of the engine for a session that another instance opened. */
+  /** Runs `connection` listeners of the engine for a session that another instance opened. Rejects with `SetupFailed`. */
   resume(session: Session): void | Promise<void> {
-    const ready = this.ready();
+    let ready: void | Promise<void>;
+    try {
+      ready = this.ready();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (ready !== undefined) return ready.then(() => this.#replayConnection(session));
     return this.#replayConnection(session);
   }
 
+  #begin(attempt: Attempt<Api>): void | Promise<void> {
+    let resolve!: () => void;
+    let reject!: (failure: SetupFailed) => void;
+    const promise = new Promise<void>((...settle) => {
+      [resolve, reject] = settle;
+    });
+    const heard = promise.catch(() => {
+      // Logged, and told to everybody who waits.
+    });
+    this.#running = promise;
+    attempt.phase = "running";
+    let done: unknown;
+    try {
+      done = this.#run(attempt);
+      if (!isThenable(done)) {
+        this.#complete(attempt);
+        resolve();
+        return undefined;
+      }
+    } catch (error) {
+      const failure = this.#fail(attempt, error);
+      reject(failure);
+      throw failure;
+    }
+    atMost(Promise.resolve(done), SETUP_LIMIT_MS)
+      .then(() => this.#complete(attempt))
+      .then(resolve, (error: unknown) => reject(this.#fail(attempt, error)));
+    this.#runtime.keepAwake(heard);
+    return promise;
+  }
+
+  #run(attempt: Attempt<Api>): unknown {
+    const { definition, ctx, persists } = this.#runtime;
+    // Without hibernation nothing of an earlier instance is left that a second run could repeat.
+    attempt.isFirstRun = !persists || ctx.storage.kv.get(META_KEY) === undefined;
+    const { api } = attempt;
+    const run = () => definition.setup(api, { env: this.#env, ctx: guardContext(ctx) });
+    // Muted to the end: whoever is late has failed.
+    return attempt.isFirstRun ? run() : attempt.mute.run(run, SETUP_LIMIT_MS + 1_000);
+  }
+
+  #complete(attempt: Attempt<Api>): void {
+    const { persists, ctx } = this.#runtime;
+    // Only now: an object whose first setup failed has yet to have its first.
+    if (persists && attempt.isFirstRun) ctx.storage.kv.put(META_KEY, { v: 1, name: ctx.id.name });
+    attempt.phase = "done";
+    this.#running = undefined;
+    this.#failure = undefined;
+  }
+
+  #fail(attempt: Attempt<Api>, error: unknown): SetupFailed {
+    attempt.fail();
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    const next = `it is tried again at the next event after ${pauseMs / 1_000} s`;
+    const isHung = error instanceof HasHung;
+    const what = isHung ? `has not settled in ${SETUP_LIMIT_MS / 1_000} s` : "failed";
+    const text = `the setup function ${what}: nobody is served until it succeeds, and ${next}`;
+    this.#runtime.log("error", text, isHung ? undefined : error);
+    const why = isHung ? what : `failed (${error instanceof Error ? error.message : String(error)})`;
+    const failure = new SetupFailed(`${why}; ${next}`, this.#runtime.now() + pauseMs);
+    this.#failure = failure;
+    this.#running = undefined;
+    this.#attempt = new Attempt(this.#runtime);
+    this.#runtime.table.renew();
+    return failure;
+  }
+
   #replayConnection(session: Session): void | Promise<void> {
-    const listeners = this.#runtime.engine.listeners("connection");
+    const { engine, mute } = this.#attempt;
+    const listeners = engine.listeners("connection");
     if (listeners.length === 0) return undefined;
-    const done = this.mute.run(
+    const done = mute.run(
       () => Promise.all(listeners.map(async (listener) => listener(session))),
       REPLAY_LIMIT_MS,
     );
@@ -106,11 +161,15 @@ export class UserCode<Api> {
       (error: unknown) => this.#runtime.log("error", 'a listener of "connection" failed', error),
     );
   }
+}
 
-  #isFirst(): boolean {
-    const { storage, id } = this.#runtime.ctx;
-    if (storage.kv.get(META_KEY) !== undefined) return false;
-    storage.kv.put(META_KEY, { v: 1, name: id.name });
-    return true;
-  }
+class HasHung extends Error {}
+
+/** Every wait has an end: else what hangs would hold each request, and the object in memory. */
+function atMost(settled: Promise<unknown>, limitMs: number): Promise<unknown> {
+  let timer: Parameters<typeof clearTimeout>[0];
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new HasHung()), limitMs);
+  });
+  return Promise.race([settled, late]).finally(() => clearTimeout(timer));
 }

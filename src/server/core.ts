@@ -149,6 +149,11 @@ export class Core {
   async #resume(member: Member): Promise<void> {
     try {
       await this.host.ready();
+    } catch {
+      // Without the user's code nobody is served; the object has said so in the log, and ends the session.
+      return;
+    }
+    try {
       await this.stateOf(member)?.resume();
     } catch (error) {
       this.onError(error, "connection");

@@ -18,7 +18,7 @@ export interface ServerHost {
   now(): number;
   log(level: "warn" | "error", message: string, error?: unknown): void;
   keepAwake(promise: Promise<unknown>): void;
-  /** Runs the setup function unless it has run. */
+  /** Runs the setup function unless it has run. Rejects when it fails: then nobody is to be served. */
   ready(): void | Promise<void>;
   /**
    * Shows the sessions that are stored and not in memory, to build membership from; `visit` must bring none there.

@@ -86,3 +86,10 @@ export class Mute {
     this.#running--;
   }
 }
+
+/** For code whose time is over: whatever it does, nobody hears of it. */
+export class Silence extends Mute {
+  override get active(): boolean {
+    return true;
+  }
+}

@@ -158,29 +158,6 @@ describe("upgradeTimeout", () => {
 });
 
 describe("what waits for the user's code to be set up", () => {
-  it("waits 30 s at most, and says so", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const complaints = vi.spyOn(console, "error").mockImplementation(() => {});
-    const object = new TalkObject("endless setup", (io) => {
-      io.on("connection", (socket) => socket.on("sync", (ack) => ack()));
-      return new Promise(() => {});
-    });
-    const opening = object.join();
-    await until(() => vi.getTimerCount() > 0);
-    // Waiting has moved the clock by some ms.
-    await object.run(() => vi.advanceTimersByTime(29_900));
-    expect(complaints).not.toHaveBeenCalled();
-    await object.run(() => vi.advanceTimersByTime(100));
-    const client = await opening;
-    expect(complaints).toHaveBeenCalledWith(
-      "socket.io-edge: the setup function has not settled in 30 s and is no longer waited for",
-    );
-    vi.useRealTimers();
-    complaints.mockRestore();
-    await client.say('421["sync"]');
-    expect(await client.hear()).toBe("431[]");
-  });
-
   it("is bounded: who makes the object hold more than its budget is closed, and nobody else notices", async () => {
     const seen: unknown[] = [];
     const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});

@@ -9,6 +9,7 @@ import type { SessionObjectMembers } from "../../src/objects/session-object.ts";
 import type { SocketRole } from "../../src/objects/session-store.ts";
 import {
   awake,
+  bare,
   closure,
   echoes,
   greeter,
@@ -35,6 +36,7 @@ const DEFINITIONS = {
   AWAKE: awake,
   SMALL: small,
   GREET: greeter,
+  BARE: bare,
   TALK: talk,
   RECOVER: recover,
   CLOSURE: closure,

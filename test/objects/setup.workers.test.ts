@@ -1,0 +1,366 @@
+import { describe, expect, it, vi } from "vitest";
+import type { Engine } from "../../src/engine/engine.ts";
+import type { Session } from "../../src/engine/session.ts";
+import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
+import type { Untyped } from "../../src/shared/untyped.ts";
+import { engines } from "../fixtures/worker.ts";
+import { watch } from "./clock.ts";
+import { type TalkKind, TestObject, until } from "./support.ts";
+import { TalkObject } from "./talk.ts";
+
+const watched = watch();
+
+const BROKEN = new Error("no database");
+const never = () => new Promise<void>(() => {});
+const say = (io: Server) => void io.on("connection", (socket) => socket.on("sync", (ack) => ack("done")));
+
+interface Failure {
+  /** The setup function; `serve` is what it does when it works. */
+  setup(serve: () => unknown): unknown;
+  /** What the log says, and callers hear, of why. */
+  why?: string;
+}
+
+const failures: Record<string, Failure> = {
+  throws: {
+    setup: (serve) => {
+      serve();
+      throw BROKEN;
+    },
+  },
+  rejects: {
+    setup: async (serve) => {
+      serve();
+      await Promise.resolve();
+      throw BROKEN;
+    },
+  },
+  "finds no storage": { setup: (serve) => serve() },
+  hangs: {
+    setup: async (serve) => {
+      serve();
+      await never();
+    },
+    why: "has not settled in 15 s",
+  },
+};
+
+/** What the class has that `SessionObjectMembers` does not show. */
+type Class = { ready(): Promise<void>; io: Server; socketIoCall(call: unknown): Promise<unknown> };
+
+const EMIT = { nsp: "/", rooms: [], except: [], isVolatile: false };
+const emit = (object: TestObject, operation: unknown = { type: "emit", args: ["news"] }) =>
+  object.run((instance) => (instance as unknown as Class).socketIoCall({ ...EMIT, operation }));
+
+/** The object's storage fails at the question whether this is its first run. */
+function breakStorage(object: TestObject): Promise<() => void> {
+  return object.run((_, { storage }) => {
+    const prototype = Object.getPrototypeOf(storage.kv) as SyncKvStorage;
+    const { get } = prototype;
+    const spy = vi.spyOn(prototype, "get").mockImplementation(function (this: SyncKvStorage, key: string) {
+      if (key === "sio_meta") throw BROKEN;
+      return get.call(this, key);
+    });
+    return () => spy.mockRestore();
+  });
+}
+
+/** Runs `action` while the setup fails so; for one that hangs, until its time is over. */
+async function failing<R>(name: string, object: TestObject, action: () => Promise<R>): Promise<R> {
+  if (name === "finds no storage") {
+    const mend = await breakStorage(object);
+    return action().finally(mend);
+  }
+  if (name !== "hangs") return action();
+  let end: (() => void) | undefined;
+  const { setTimeout } = globalThis;
+  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(((fn: () => void, ms?: number) => {
+    if (ms !== 15_000) return setTimeout(fn, ms);
+    end = fn;
+    return undefined;
+  }) as typeof setTimeout);
+  const done = action();
+  done.catch(() => {});
+  await until(() => end !== undefined);
+  spy.mockRestore();
+  await object.run(() => end?.());
+  return done;
+}
+
+describe.each(Object.entries(failures))("an object whose setup function %s", (name, failure) => {
+  const why = failure.why ?? "failed (no database)";
+  const { setup } = failure;
+
+  /** An object in its first instance, or in a later one, in which setup fails. */
+  function create(test: string): { object: TalkObject; joined: string[] } {
+    const joined: string[] = [];
+    const object = new TalkObject(`${name} ${test}`, (io) => {
+      const serve = () => io.on("connection", () => joined.push("let in"));
+      return setup(serve) as Promise<void>;
+    });
+    return { object, joined };
+  }
+
+  it("answers handshakes on both transports with 503 and Retry-After, and says once what is wrong", async () => {
+    const { object, joined } = create("handshakes");
+    const polling = await failing(name, object, () => object.fetch({ op: "open" }));
+    expect([polling.status, polling.headers.get("retry-after")]).toEqual([503, "1"]);
+    const socket = await object.fetch({ op: "socket", transport: "websocket" });
+    expect([socket.status, socket.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(socket.webSocket).toBe(null);
+    const next = "nobody is served until it succeeds, and it is tried again at the next event after 1 s";
+    const detail = failure.why === undefined ? ": Error: no database" : "";
+    const what = failure.why ?? "failed";
+    expect(watched.logged).toEqual([`socket.io-edge: the setup function ${what}: ${next}${detail}`]);
+    expect(joined).toEqual([]);
+  });
+
+  it("carries out no emitter call, gives no method its io, and says why", async () => {
+    const { object } = create("calls");
+    const message =
+      `socket.io-edge: this object serves nobody, since its setup function ${why}; ` +
+      "it is tried again at the next event after 1 s";
+    await expect(failing(name, object, () => emit(object))).rejects.toThrow(message);
+    await expect(emit(object, { type: "fetch" })).rejects.toThrow(message);
+    await expect(object.run((instance) => instance.ready())).rejects.toThrow(message);
+    await expect(object.act(() => {})).rejects.toThrow(/write "await this\.ready\(\)" before .* this\.io/);
+  });
+
+  it("serves everybody, in a first run of its own, once it works, and keeps nothing of what failed", async () => {
+    const { object, joined } = create("again");
+    expect((await failing(name, object, () => object.fetch({ op: "open" }))).status).toBe(503);
+    object.deploy(say);
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    expect(await object.rows()).toEqual(new Map());
+    watched.clock.set(2_000);
+    const client = await object.join("polling");
+    expect(await client.ask("sync")).toEqual(['43["done"]']);
+    expect(joined).toEqual([]);
+    expect([...(await object.rows()).keys()]).toContain("sio_meta");
+  });
+
+  it.each(["TALK", "RECOVER"] as TalkKind[])(
+    "ends sessions that need it as a lost transport, and lets the others sleep (%s)",
+    async (kind) => {
+      const object = new TalkObject(`${name} sessions`, say, kind);
+      const loud = await object.openSocket();
+      loud.socket.send("40");
+      await loud.next();
+      const posting = await object.openPolling();
+      const polling = await object.openPolling();
+      const quiet = await object.join("websocket");
+      await object.sleep();
+      object.deploy((io) => setup(() => io.on("connection", (socket) => socket.disconnect())) as never);
+      await failing(name, object, async () => {
+        loud.socket.send('421["sync"]');
+        expect(await loud.closed).toBe(1013);
+      });
+      expect(await posting.post("40")).toBe("503");
+      expect(await polling.poll()).toBe("503");
+      await quiet.live();
+      object.deploy(say);
+      watched.clock.set(2_000);
+      expect(await quiet.ask("sync")).toEqual(['43["done"]']);
+      expect(await posting.poll()).toBe('400 {"code":1,"message":"Session ID unknown"}');
+      expect(await object.act((io) => [...io.sockets.sockets.keys()])).toEqual([quiet.id]);
+      // Nothing was said to it: no DISCONNECT, no CONNECT_ERROR.
+      const frames: unknown[] = [];
+      loud.socket.addEventListener("message", ({ data }) => frames.push(data));
+      expect(frames).toEqual([]);
+    },
+  );
+});
+
+describe("a setup function that fails again and again", () => {
+  it("is tried at the next event after 1, 2, 4 ... 60 s, and not before, and by no timer", async () => {
+    let tries = 0;
+    const object = new TalkObject("pauses", () => {
+      tries++;
+      throw BROKEN;
+    });
+    const pauses: string[] = [];
+    let now = 0;
+    for (let i = 1; i <= 9; i++) {
+      const response = await object.fetch({ op: "open" });
+      expect([response.status, tries]).toEqual([503, i]);
+      const seconds = Number(response.headers.get("retry-after"));
+      pauses.push(String(seconds));
+      watched.clock.set(now + seconds * 1_000 - 1);
+      const early = await object.fetch({ op: "open" });
+      expect([early.headers.get("retry-after"), tries]).toEqual(["1", i]);
+      now += seconds * 1_000;
+      watched.clock.set(now);
+    }
+    expect(pauses).toEqual(["1", "2", "4", "8", "16", "32", "60", "60", "60"]);
+    expect(watched.logged).toHaveLength(9);
+    expect(await object.run((_, { storage }) => storage.getAlarm())).toBe(null);
+  });
+});
+
+describe("a try that has failed", () => {
+  it("reaches nobody: neither its io nor sockets that it got hold of", async () => {
+    const object = new TalkObject("inert", say, "RECOVER");
+    const client = await object.join("websocket");
+    const polling = await object.join("polling");
+    await object.sleep();
+    let old: { io: Server; sockets: Socket[] } | undefined;
+    object.deploy(async (io) => {
+      io.of("/").on("connection", (socket) => socket.disconnect(true));
+      old = { io, sockets: [...io.sockets.sockets.values()] };
+      throw BROKEN;
+    });
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    object.deploy(say);
+    watched.clock.set(2_000);
+    await object.run(async (instance) => {
+      await instance.ready();
+      const { io, sockets } = old!;
+      expect(sockets).toHaveLength(2);
+      io.emit("news");
+      io.to(client.id).emit("news");
+      io.socketsJoin("room");
+      io.disconnectSockets(true);
+      io.engine.close();
+      for (const socket of sockets) {
+        socket.emit("news");
+        socket.data.spoilt = true;
+        socket.disconnect(true);
+        socket.conn.close();
+      }
+      void io.close();
+    });
+    expect(await client.ask("sync")).toEqual(['43["done"]']);
+    expect(await polling.ask("sync")).toEqual(['43["done"]']);
+    const seen = await object.act((io) => [...io.sockets.sockets.values()].map((it) => [it.id, it.data]));
+    expect(seen).toEqual([
+      [client.id, {}],
+      [polling.id, {}],
+    ]);
+    expect(await object.act((io) => io.sockets.adapter.rooms.has("room"))).toBe(false);
+  });
+
+  it("is not taken up when it settles after its time", async () => {
+    let settle = () => {};
+    const object = new TalkObject("late", async (io) => {
+      await new Promise<void>((resolve) => (settle = resolve));
+      io.on("connection", (socket) => socket.emit("from the late one"));
+    });
+    expect((await failing("hangs", object, () => object.fetch({ op: "open" }))).status).toBe(503);
+    await object.run(() => settle());
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    object.deploy((io) => void io.on("connection", (socket) => socket.emit("hello")));
+    watched.clock.set(2_000);
+    const client = await object.join();
+    expect(await client.hear()).toBe('42["hello"]');
+    await object.run(() => settle());
+    await client.say("40/none,");
+    expect(await client.hear()).toContain("44/none");
+  });
+
+  it("can be one whose adapter could not be made: stored sessions stay as they are", async () => {
+    const object = new TalkObject("adapter", (io) => {
+      say(io);
+      if (isBroken) io.adapter(Broken);
+    });
+    let isBroken = false;
+    class Broken extends Adapter {
+      constructor(nsp: Untyped) {
+        super(nsp);
+        throw BROKEN;
+      }
+    }
+    const client = await object.join();
+    await object.act((io) => {
+      io.sockets.sockets.get(client.id)!.data.name = "Ann";
+    });
+    await object.sleep();
+    isBroken = true;
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    await client.live();
+    isBroken = false;
+    watched.clock.set(2_000);
+    expect(await client.ask("sync")).toEqual(['43["done"]']);
+    expect(await object.act((io) => io.sockets.sockets.get(client.id)?.data)).toEqual({ name: "Ann" });
+  });
+});
+
+describe("while the setup function is at work", () => {
+  function createSlow(test: string) {
+    const control = { release: () => {}, isSlow: true };
+    const object = new TalkObject(`slow ${test}`, async (io) => {
+      if (control.isSlow) await new Promise<void>((resolve) => (control.release = resolve));
+      say(io);
+      io.on("connection", (socket) => socket.join("room"));
+    });
+    return { object, control };
+  }
+
+  it("requests, emitter calls and ready() wait for it; io is not there yet", async () => {
+    const { object, control } = createSlow("calls");
+    const joining = object.join();
+    const fetching = emit(object, { type: "fetch" });
+    const ready = object.run((instance) => instance.ready());
+    await expect(object.act(() => {})).rejects.toThrow('write "await this.ready()"');
+    let isOver = false;
+    void Promise.race([joining, fetching, ready]).then(() => (isOver = true));
+    await object.run(() => {});
+    expect(isOver).toBe(false);
+    await object.run(() => control.release());
+    await ready;
+    expect(await fetching).toEqual([]);
+    expect(await (await joining).ask("sync")).toEqual(['43["done"]']);
+    expect(await object.act((io) => io.engine.clientsCount)).toBe(1);
+  });
+
+  it("sleeping sockets get no broadcast and no event before it is done, and everything after", async () => {
+    const { object, control } = createSlow("sleepers");
+    control.isSlow = false;
+    const client = await object.join();
+    control.isSlow = true;
+    await object.sleep();
+    await client.say('421["sync"]');
+    const emitted = emit(object);
+    await object.run(() => {});
+    await client.live();
+    await object.run(() => control.release());
+    await emitted;
+    expect((await Promise.all([client.hear(), client.hear()])).sort()).toEqual(['42["news"]', '431["done"]']);
+  });
+});
+
+describe("an object of defineEngine whose setup function fails", () => {
+  it("serves nobody, lets nothing stay of it, and serves everybody once it works", async () => {
+    const object = new TestObject("engine", "BARE");
+    const id = object.stub.id.toString();
+    const echo = (engine: Engine) =>
+      void engine.on("connection", (session) => session.on("message", (data) => session.send(data)));
+    engines.set(id, echo);
+    const loud = await object.openSocket();
+    const quiet = await object.openSocket();
+    expect(await loud.echo("one")).toBe("4one");
+    await object.sleep();
+    let old: { engine: Engine; sessions: Session[] } | undefined;
+    engines.set(id, async (engine) => {
+      old = { engine, sessions: Object.values(engine.clients) };
+      engine.on("connection", (session) => session.send("unguarded"));
+      engine.on("initial_headers", (headers) => headers.set("x-unguarded", "1"));
+      throw BROKEN;
+    });
+    loud.socket.send("4two");
+    expect(await loud.closed).toBe(1013);
+    const refused = await object.fetch({ op: "open" });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+    await expect(object.run((instance) => instance.engine)).rejects.toThrow("await this.ready()");
+    engines.set(id, echo);
+    watched.clock.set(2_000);
+    await object.run(async (instance) => {
+      await instance.ready();
+      for (const session of old!.sessions) session.send("from the failed one").close();
+      old!.engine.close();
+    });
+    expect(await quiet.echo("three")).toBe("4three");
+    const opened = await object.fetch({ op: "open" });
+    expect([opened.status, opened.headers.get("x-unguarded")]).toEqual([200, null]);
+    expect(await object.run((instance) => instance.engine.clientsCount)).toBe(2);
+  });
+});
