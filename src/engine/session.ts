@@ -6,6 +6,7 @@ import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
 import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
+import type { Engine } from "./engine.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type { SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
@@ -96,6 +97,11 @@ export class Session extends EventEmitter<SessionEvents> {
   /** Null: as on Node, a way to have less in memory. */
   set request(request: EngineRequest | null) {
     this.#request = request;
+  }
+
+  /** The Engine.IO server that it is a session of. */
+  get server(): Engine {
+    return this.#link.engine;
   }
 
   get readyState(): "open" | "closing" | "closed" {

@@ -78,46 +78,32 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
-    const own = this.#membership.find(id)?.rooms;
-    if (own !== undefined && !this.#isIndexed()) {
-      for (const room of rooms) own.add(room);
-      return;
-    }
-    const index = this.#membership.complete();
-    let joined = index.sids.get(id);
-    if (joined === undefined) {
-      joined = own ?? new Set();
-      index.sids.set(id, joined);
-    }
-    for (const room of rooms) {
-      joined.add(room);
-      let ids = index.rooms.get(room);
-      if (ids === undefined) {
-        ids = new Set();
-        index.rooms.set(room, ids);
-        this.emit("create-room", room);
-      }
-      if (ids.has(id)) continue;
-      ids.add(id);
-      this.emit("join-room", room, id);
-    }
+    this.#change(id, (own) => {
+      if (own !== undefined && !this.#isIndexed()) {
+        for (const room of rooms) own.add(room);
+      } else this.#join(id, rooms, own);
+    });
   }
 
   del(id: SocketId, room: Room): Promise<void> | void {
-    const own = this.#membership.find(id)?.rooms;
-    if (own !== undefined && !this.#isIndexed()) {
-      own.delete(room);
-      return;
-    }
-    this.#membership.complete().sids.get(id)?.delete(room);
-    this.#leave(id, room);
+    this.#change(id, (own) => {
+      if (own === undefined || this.#isIndexed()) own = this.#membership.complete().sids.get(id);
+      own?.delete(room);
+      this.#leave(id, room);
+    });
   }
 
   delAll(id: SocketId): void {
-    if (!this.#isIndexed()) return;
-    const { sids } = this.#membership.complete();
-    for (const room of sids.get(id) ?? []) this.#leave(id, room);
-    sids.delete(id);
+    const member = this.#membership.find(id);
+    this.#change(id, () => {
+      if (this.#isIndexed()) {
+        const { sids } = this.#membership.complete();
+        for (const room of sids.get(id) ?? []) this.#leave(id, room);
+        sids.delete(id);
+      }
+      // The set itself stays as it is: who heard `disconnecting` may still look at it.
+      if (member !== undefined) member.rooms = new Set();
+    });
   }
 
   broadcast(packet: SocketPacket, opts: BroadcastOptions): void {
@@ -209,6 +195,37 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   /** Whether the index has to be kept up to date: it was built, or somebody listens to what changes it. */
   #isIndexed(): boolean {
     return this.#membership.isComplete || ROOM_EVENTS.some((event) => this.listenerCount(event) > 0);
+  }
+
+  /** Rooms are stored with their socket: also where server code asks the adapter itself, and for one that sleeps. */
+  #change(id: SocketId, change: (own: Set<Room> | undefined) => void): void {
+    const member = this.#membership.find(id);
+    const before = member?.rooms.size;
+    change(member?.rooms);
+    if (member === undefined || member.rooms.size === before) return;
+    if (member.state !== undefined) member.state.changed();
+    else this.#core.wake(member)?.conn.changed();
+  }
+
+  #join(id: SocketId, rooms: Set<Room>, own: Set<Room> | undefined): void {
+    const index = this.#membership.complete();
+    let joined = index.sids.get(id);
+    if (joined === undefined) {
+      joined = own ?? new Set();
+      index.sids.set(id, joined);
+    }
+    for (const room of rooms) {
+      joined.add(room);
+      let ids = index.rooms.get(room);
+      if (ids === undefined) {
+        ids = new Set();
+        index.rooms.set(room, ids);
+        this.emit("create-room", room);
+      }
+      if (ids.has(id)) continue;
+      ids.add(id);
+      this.emit("join-room", room, id);
+    }
   }
 
   #leave(id: SocketId, room: Room): void {

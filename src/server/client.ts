@@ -11,6 +11,7 @@ import { findNamespace, readNamespace } from "./namespace-lookup.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
 import { RequestKeeper } from "./request-keeper.ts";
+import type { AnyServer } from "./server.ts";
 import type { AnySocket } from "./socket.ts";
 import type { SocketState } from "./socket-state.ts";
 import type { DisconnectReason } from "./socket-types.ts";
@@ -63,6 +64,10 @@ export class Client implements SessionConsumer {
   /** The session's id: a secret of this client. */
   get id(): string {
     return this.conn.id;
+  }
+
+  get server(): AnyServer {
+    return this.#core.server;
   }
 
   get request(): EngineRequest {

@@ -112,10 +112,8 @@ export class SocketState {
 
   changeRooms(change: () => Promise<void> | void): Promise<void> | void {
     if (this.phase === "closed" || this.#core.isMuted) return;
-    const { rooms } = this.#member;
-    const before = rooms.size;
     const done = change();
-    if (rooms.size !== before) this.changed();
+    // An adapter that takes its time may have rooms of its own.
     if (isThenable(done)) return Promise.resolve(done).then(() => this.changed());
   }
 
@@ -240,7 +238,8 @@ export class SocketState {
   }
 
   changed(): void {
-    if (this.phase !== "connected") return;
+    // What is left of it is saved when it has closed.
+    if (this.phase !== "connected" || this.#isClosing) return;
     this.#client.conn.changed();
     this.#core.recovery?.onChanged(this.#member);
   }

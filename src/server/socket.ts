@@ -9,6 +9,7 @@ import {
   type EventName,
 } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
+import type { Adapter } from "./adapter.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
 import type { Client } from "./client.ts";
 import type {
@@ -28,6 +29,7 @@ import type { Member } from "./membership.ts";
 import type { Namespace } from "./namespace.ts";
 import type { AckCallback } from "./pending-acks.ts";
 import { assertFree } from "./reserved.ts";
+import type { Server } from "./server.ts";
 import { type SocketOrigin, SocketState } from "./socket-state.ts";
 import type {
   BroadcastFlags,
@@ -96,6 +98,15 @@ export class Socket<
 
   get nsp(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     return this.#nsp;
+  }
+
+  get server(): Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
+    return this.#nsp.server;
+  }
+
+  /** The adapter of its namespace. */
+  get adapter(): Adapter {
+    return this.#nsp.adapter;
   }
 
   /** The connection, which other namespaces may share. */
@@ -246,6 +257,11 @@ export class Socket<
 
   leave(room: Room): Promise<void> | void {
     return this.#state.changeRooms(() => this.#nsp.adapter.del(this.id, room));
+  }
+
+  /** Leaves all rooms, its own too: what is sent to its id does not reach it any more. */
+  leaveAll(): void {
+    this.#state.changeRooms(() => this.#nsp.adapter.delAll(this.id));
   }
 
   /** Leaves the namespace; with `close`, ends the whole connection. */

@@ -14,6 +14,9 @@ describe.each(["polling", "websocket"] as const)("over %s", (transport) => {
           next();
         });
         nsp.on("connection", (socket) => {
+          socket.on("servers", (ack) =>
+            ack(socket.conn.server === io.engine, socket.server === io, socket.client.server === io),
+          );
           socket.on("visit", (ack) => ack(++bag(socket.request).user.visits));
           socket.on("show", (ack) => {
             const { auth, query, address } = socket.handshake;
@@ -27,6 +30,7 @@ describe.each(["polling", "websocket"] as const)("over %s", (transport) => {
       `43[{"name":"ann","visits":${visits}},{"token":7,"user":{"id":7}},"4",true]`;
     await object.sleep();
     expect(await client.ask("show")).toEqual([shown(0)]);
+    expect(await client.ask("servers")).toEqual(["43[true,true,true]"]);
     await client.ask("visit");
     await object.sleep();
     expect(await client.ask("show")).toEqual([shown(1)]);

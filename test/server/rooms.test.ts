@@ -87,6 +87,18 @@ describe("a broadcast", () => {
     expect(io.sockets.adapter.rooms.size).toBe(0);
   });
 
+  it("reaches everybody, also who has left all rooms", async () => {
+    const object = new FakeObject((io) => void io.on("connection", (socket) => socket.leaveAll()));
+    const client = await object.connect();
+    const id = await client.join();
+    client.take();
+    await object.act((io) => void io.to(id).emit("nobody"));
+    await object.act((io) => void io.emit("all", 1));
+    await object.sleep();
+    await object.act((io) => void io.emit("all", 2));
+    expect(client.take()).toEqual(['42["all",1]', '42["all",2]']);
+  });
+
   it("does not reach a socket that is still in middlewares", async () => {
     const object = new FakeObject((io) => {
       io.use((socket, next) => {

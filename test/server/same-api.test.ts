@@ -103,6 +103,20 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     note(socket.connected, socket.disconnected, socket.recovered, socket.data, socket.nsp.name);
     note(socket.client.conn === socket.conn, socket.request === socket.conn.request);
   },
+  "what a socket leads to, and its rooms when it leaves all": async ({ io, note, join }) => {
+    const socket = await join();
+    const nsp = io.of("/");
+    note(socket.server === io, socket.adapter === nsp.adapter, nsp.server === io);
+    note((socket.client as unknown as { server: unknown }).server === io);
+    socket.join(["a", "b"]);
+    const before = socket.rooms;
+    note(socket.leaveAll(), socket.rooms.size, before.size, nsp.adapter.rooms.size, nsp.adapter.sids.size);
+    note((await io.in(socket.id).fetchSockets()).length, io.to(socket.id).emit("x"), socket.connected);
+    socket.join("c");
+    note([...socket.rooms], [...(nsp.adapter.rooms.get("c") ?? [])].length);
+    nsp.adapter.delAll(socket.id);
+    note([...socket.rooms], nsp.adapter.socketRooms(socket.id)?.size ?? 0, nsp.adapter.rooms.size);
+  },
   "what is left of a socket that is gone": async ({ io, note, join, settle }) => {
     const socket = await join();
     socket.on("disconnecting", (reason) =>

@@ -234,6 +234,48 @@ describe("what survives sleep", () => {
     expect(await client.ask('21["show"]')).toEqual(['431["me","object"]']);
   });
 
+  it.each(["awake", "asleep"])(
+    "keeps rooms that server code asks the adapter itself for, %s",
+    async (state) => {
+      const object = new FakeObject((io) => {
+        io.on("connection", (socket) => void socket.join(["a", "b"]));
+      });
+      const [one, two] = [await object.connect(), await object.connect()];
+      const ids = [await one.join(), await two.join()] as [string, string];
+      if (state === "asleep") await object.sleep();
+      await object.act((io) => {
+        const { adapter } = io.of("/");
+        adapter.addAll(ids[0], new Set(["c"]));
+        adapter.del(ids[0], "a");
+        adapter.delAll(ids[1]);
+      });
+      await object.sleep();
+      await object.act((io) => {
+        expect([...io.of("/").sockets.values()].map(({ rooms }) => [...rooms])).toEqual([
+          [ids[0], "b", "c"],
+          [],
+        ]);
+      });
+    },
+  );
+
+  it("saves nothing for a room that a socket is in already", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.join("a");
+        socket.on("again", () => {
+          socket.join("a");
+          socket.leave("nowhere");
+        });
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    object.saves = 0;
+    await client.send('2["again"]');
+    expect(object.saves).toBe(0);
+  });
+
   it("lets handlers of disconnect run for a socket that leaves while the object sleeps", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
