@@ -7,6 +7,10 @@ export type SessionEvent =
   | { readonly type: "candidate-packet"; readonly packet: EnginePacket }
   | { readonly type: "send"; readonly frames: readonly Frame[]; readonly now: number }
   | { readonly type: "flush"; readonly now: number }
+  /** The queue was written down, so that it takes so many bytes more in rows. */
+  | { readonly type: "queue-stored"; readonly bytes: number }
+  /** The oldest frames were taken out of rows, because a transport can take them. `left`: bytes that stay there. */
+  | { readonly type: "queue-loaded"; readonly frames: readonly Frame[]; readonly left: number }
   | { readonly type: "poll"; readonly now: number; readonly limit: number }
   | { readonly type: "poll-gone"; readonly cause: "pinged" | "aborted" | "lost"; readonly now: number }
   | { readonly type: "release-poll" }

@@ -49,6 +49,24 @@ export const onFlush: Transition<"flush"> = (state, { now }) => {
   return [{ type: "answer", frames }, ...drained(state)];
 };
 
+/*
+ *   end of a turn ── nobody asks ──► "queue-stored": it lies in rows
+ *   GET, or a WebSocket takes over ──► "queue-loaded": as much as that can take
+ */
+export const onQueueStored: Transition<"queue-stored"> = (state, { bytes }) => {
+  state.queue = [];
+  state.storedBytes += bytes;
+  state.queuedBytes = state.storedBytes;
+  return NOTHING;
+};
+
+export const onQueueLoaded: Transition<"queue-loaded"> = (state, { frames, left }) => {
+  state.queue.unshift(...frames);
+  state.storedBytes = left;
+  state.queuedBytes = left + byteLength(state.queue);
+  return NOTHING;
+};
+
 /** A client that follows the probe of its upgrade waits for the poll to end (Swift sends "5" only then). */
 export const onReleasePoll: Transition<"release-poll"> = (state) => {
   if (state.poll === null || state.candidate !== "probing") return NOTHING;
@@ -80,7 +98,8 @@ function takeFrames(state: SessionState, poll: WaitingPoll, now: number): Frame[
 
 /** Nothing waits any more. What did not fit into one payload is still there. */
 function drained(state: SessionState): Effect[] {
-  return state.queue.length === 0 ? [{ type: "report", event: "drain" }] : NOTHING;
+  const isDrained = state.queue.length === 0 && state.storedBytes === 0;
+  return isDrained ? [{ type: "report", event: "drain" }] : NOTHING;
 }
 
 /** Puts frames into the queue of a session that polls, or ends it when nobody reads. */

@@ -1,3 +1,4 @@
+import type { Frame } from "../codec/index.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Effect } from "./effects.ts";
@@ -39,8 +40,18 @@ export interface SessionConsumer {
 /** What of a session is not written down yet: frames that a poll may take before they have to be, its state, or all of it. */
 export type Change = "queue" | "state" | "record";
 
+/** Keeps messages of a packet whose rest has not come: over polling that may take any number of requests, and instances. */
+export interface HalfPacket {
+  /** Writes messages down behind those that are kept. */
+  keepHalf(messages: readonly Frame[]): void;
+  /** What is kept, oldest first; empty where nothing is. */
+  readHalf(): readonly Frame[];
+  /** The packet is complete, or given up. */
+  dropHalf(): void;
+}
+
 /** The platform below a session. */
-export interface SessionLink {
+export interface SessionLink extends HalfPacket {
   readonly rules: SessionRules;
   readonly engine: Engine;
   readonly budget: ByteBudget;

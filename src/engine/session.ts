@@ -9,7 +9,7 @@ import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts"
 import type { Engine } from "./engine.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
-import type { SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
+import type { HalfPacket, SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
 import type { SessionEvents, SessionTransport } from "./session-types.ts";
 import type { CloseReason, SessionState } from "./state.ts";
 import { PING_EACH_BYTES, transition } from "./transition.ts";
@@ -42,6 +42,8 @@ export class Session extends EventEmitter<SessionEvents> {
   /** What it makes its object hold. @internal */
   readonly account: Account;
   consumer: SessionConsumer | null = null;
+  /** @internal */
+  readonly half: HalfPacket;
   /** What `consumer.record()` gave when it was last saved. */
   stored: unknown;
   /** @internal */
@@ -75,6 +77,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#link = link;
     this.#line = new ActionLine(this, link);
     this.account = link.budget.open((why) => this.#overdrawn(why));
+    this.half = link;
     const isWritable = () => this.#isWritable();
     this.transport = {
       get name() {

@@ -37,9 +37,11 @@ export interface SessionState {
   candidate: "none" | "attached" | "probing";
   /** The GET that waits, if there is one. Lives with the channel that carries it. */
   poll: WaitingPoll | null;
-  /** Frames that no transport has taken yet, oldest first. */
+  /** Frames that no transport has taken yet, oldest first; those that are written down lie in rows, and come before them. */
   queue: Frame[];
-  /** Bytes in `queue`. */
+  /** Bytes in rows. They lie there while nobody asks for them. */
+  storedBytes: number;
+  /** Bytes in `queue` and in rows. */
   queuedBytes: number;
   readonly openedAt: number;
   /** When the last ping went out, ms; 0 when this instance does not know. */
@@ -73,6 +75,7 @@ export function createState(protocol: 3 | 4, transport: TransportName, now: numb
     candidate: "none",
     poll: null,
     queue: [],
+    storedBytes: 0,
     queuedBytes: 0,
     openedAt: now,
     // The handshake tells the client as much as a ping does: its timer starts with it.
@@ -95,6 +98,7 @@ export interface StoredState {
   /** Open, if left out. */
   readonly phase?: "closing";
   readonly transport: TransportName;
+  /** Only version 1 kept it here. */
   readonly queue?: readonly Frame[];
   readonly openedAt: number;
   readonly pingedAt?: number;
@@ -104,11 +108,10 @@ export interface StoredState {
 }
 
 export function toStored(state: SessionState): StoredState {
-  const { absentSince, closeBy, openedAt, phase, pingedAt, pongedAt, protocol, queue, transport } = state;
+  const { absentSince, closeBy, openedAt, phase, pingedAt, pongedAt, protocol, transport } = state;
   const stored: { -readonly [Key in keyof StoredState]: StoredState[Key] } = { transport, openedAt };
   if (protocol === 3) stored.protocol = protocol;
   if (phase === "closing") stored.phase = phase;
-  if (queue.length > 0) stored.queue = queue;
   if (transport === "websocket") {
     if (pingedAt !== 0) stored.pingedAt = pingedAt;
     if (pongedAt !== 0) stored.pongedAt = pongedAt;
@@ -118,7 +121,8 @@ export function toStored(state: SessionState): StoredState {
   return stored;
 }
 
-export function fromStored(stored: StoredState): SessionState {
+/** `storedBytes`: what of its queue lies in rows. */
+export function fromStored(stored: StoredState, storedBytes = 0): SessionState {
   const queue = [...(stored.queue ?? [])];
   return {
     protocol: 4,
@@ -133,7 +137,8 @@ export function fromStored(stored: StoredState): SessionState {
     unansweredBytes: 0,
     ...stored,
     queue,
-    queuedBytes: byteLength(queue),
+    storedBytes,
+    queuedBytes: storedBytes + byteLength(queue),
   };
 }
 

@@ -2,7 +2,15 @@ import type { EnginePacket, Frame } from "../codec/index.ts";
 import { end, onClose, onTransportGone } from "./closing.ts";
 import { type Effect, NOTHING, PING, SAVE, type SessionEvent } from "./effects.ts";
 import { onTick, seen } from "./heartbeat.ts";
-import { enqueue, onFlush, onPoll, onPollGone, onReleasePoll } from "./polling.ts";
+import {
+  enqueue,
+  onFlush,
+  onPoll,
+  onPollGone,
+  onQueueLoaded,
+  onQueueStored,
+  onReleasePoll,
+} from "./polling.ts";
 import { byteLength, type SessionRules, type SessionState } from "./state.ts";
 import { onCandidate, onCandidateGone, onCandidatePacket } from "./upgrade.ts";
 
@@ -20,6 +28,10 @@ export function transition(state: SessionState, event: SessionEvent, rules: Sess
       return onCandidatePacket(state, event, rules);
     case "flush":
       return onFlush(state, event, rules);
+    case "queue-stored":
+      return onQueueStored(state, event, rules);
+    case "queue-loaded":
+      return onQueueLoaded(state, event, rules);
     case "poll":
       return onPoll(state, event, rules);
     case "poll-gone":

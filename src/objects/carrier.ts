@@ -34,10 +34,8 @@ export interface CarrierHost {
 export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;
 
 const RELEASE_MS = 100;
-/** A queue of more than this (UTF-16 units or bytes) does not fit a row, and waits in memory. */
-const LARGEST_WRITTEN_QUEUE = 900_000;
-/** How long such a queue keeps the object awake, ms. */
-const HOLD_MS = 60_000;
+/** One answer to a poll takes about so much out of rows, UTF-16 units, so that no long queue is in memory as a whole. */
+const LARGEST_PAYLOAD = 1_000_000;
 
 /** Carries one session: its sockets, its waiting poll, its place in storage. */
 export class Carrier implements SessionLink {
@@ -54,21 +52,20 @@ export class Carrier implements SessionLink {
   /** What has changed since it was written down last. */
   #unsaved: Change | undefined;
   #candidateB64 = false;
-  /** Frames in the row, so that emptying a queue that was never written costs nothing. */
-  #writtenFrames = 0;
   #hasRow: boolean;
+  #hasHalf: boolean;
   /** What the layer above keeps takes so much. */
   #recordBytes = 0;
-  #stopHolding: (() => void) | undefined;
   #upgradeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: CarrierHost, fixed: FixedPart, stored?: StoredSession) {
     this.#host = host;
     this.fixed = fixed;
     this.#fixedJson = stored?.fixed ?? JSON.stringify(fixed);
-    this.#unsaved = stored === undefined ? "record" : undefined;
     this.#hasRow = stored?.state.transport === "polling";
-    this.#writtenFrames = stored?.state.queue?.length ?? 0;
+    this.#hasHalf = stored?.half === true;
+    // A row of version 1 is written anew: its queue goes elsewhere.
+    this.#unsaved = stored === undefined || (this.#hasRow && stored.v === 1) ? "record" : undefined;
   }
 
   get rules(): SessionRules {
@@ -185,65 +182,85 @@ export class Carrier implements SessionLink {
     this.session.account.add(this.#recordBytes - before);
   }
 
-  /** Writes the session down if that would change anything. @throws StateTooLarge */
+  /**
+   * Gives the session the oldest frames out of rows: what one poll takes, or all for a WebSocket. Nothing that has come
+   * since may go before those that stay there.
+   */
+  loadQueue(mostFrames: number, maxBytes = LARGEST_PAYLOAD): void {
+    if (this.session.state.storedBytes === 0) return;
+    this.#storeQueue();
+    // One less than it takes, since a ping may be due.
+    const taken = this.#host.store.rows.take(this.session.id, "queue", mostFrames - 1, maxBytes);
+    this.session.dispatch({ type: "queue-loaded", ...taken });
+  }
+
+  #storeQueue(): void {
+    const { queue } = this.session.state;
+    if (queue.length === 0) return;
+    const bytes = this.#host.store.rows.append(this.session.id, "queue", queue);
+    this.session.dispatch({ type: "queue-stored", bytes });
+  }
+
+  keepHalf(messages: readonly Frame[]): void {
+    if (!this.#host.persists) return;
+    this.#host.store.rows.append(this.session.id, "half", messages);
+    if (!this.#hasHalf) this.touched(this.session, "record");
+    this.#hasHalf = true;
+  }
+
+  readHalf(): readonly Frame[] {
+    return this.#hasHalf ? this.#host.store.rows.read(this.session.id, "half") : [];
+  }
+
+  dropHalf(): void {
+    if (!this.#hasHalf) return;
+    this.#hasHalf = false;
+    this.#host.store.rows.drop(this.session.id, "half");
+    this.touched(this.session, "record");
+  }
+
+  /** Writes down what has changed since. @throws StateTooLarge */
   save(): void {
     const { state } = this.session;
     if (!this.#host.persists || state.phase === "closed") return;
-    const isQueueWritten = state.queue.length === 0 && this.#writtenFrames === 0;
+    if (state.transport === "polling") this.#storeQueue();
     const unsaved = this.#unsaved;
-    if (unsaved === undefined && isQueueWritten) return;
+    if (unsaved === undefined) return;
     this.#unsaved = undefined;
-    const stored = state.transport === "websocket" ? this.#saveSocket(unsaved) : this.#saveRow();
+    if (state.transport === "websocket") this.#saveSocket(unsaved);
+    else this.#saveRow(unsaved);
+  }
+
+  #saveSocket(unsaved: Change): void {
+    const stored = this.#toStored();
+    if (this.socket !== null) this.#host.store.writeSocket(this.socket, stored, unsaved === "state");
     if (unsaved === "record") this.countRecord(stored.record);
   }
 
-  #saveSocket(unsaved: Change | undefined): StoredSession {
+  #saveRow(unsaved: Change): void {
     const stored = this.#toStored();
-    if (this.socket !== null) this.#host.store.writeSocket(this.socket, stored, unsaved === "state");
-    return stored;
-  }
-
-  #saveRow(): StoredSession {
-    const { state } = this.session;
-    const isHeavy = state.queuedBytes > LARGEST_WRITTEN_QUEUE;
-    if (isHeavy) this.#hold();
-    else this.#stopHolding?.();
-    const stored = this.#toStored(isHeavy);
     this.#host.store.writePolling(stored);
     this.#hasRow = true;
-    this.#writtenFrames = state.queue.length;
-    return stored;
+    if (unsaved === "record") this.countRecord(stored.record);
   }
 
-  /** What no row can hold keeps the object awake until a poll has taken it. */
-  #hold(): void {
-    if (this.#stopHolding !== undefined) return;
-    const held = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, HOLD_MS);
-      this.#stopHolding = () => {
-        clearTimeout(timer);
-        this.#stopHolding = undefined;
-        resolve();
-      };
-    });
-    this.keepAwake(held);
-  }
-
-  #toStored(isHeavy = false): StoredSession {
+  #toStored(): StoredSession {
     const { session } = this;
-    const state = toStored(session.state);
-    const stored: StoredSession = {
-      v: 1,
+    const { transport } = session.state;
+    const isPolling = transport === "polling";
+    const stored: { -readonly [Key in keyof StoredSession]: StoredSession[Key] } = {
+      v: isPolling ? 2 : 1,
       k: "s",
       sid: session.id,
       fixed: this.#fixedJson,
-      state: isHeavy ? { ...state, queue: undefined } : state,
+      state: toStored(session.state),
       record: session.consumer === null ? session.stored : session.consumer.record(),
     };
     // Should the instance die now, the session ends with it: its client must not wait or miss packets in silence.
     // A WebSocket dies with the instance anyway.
-    const isBusy = isHeavy || (state.transport === "polling" && session.consumer?.isBusy() === true);
-    return isBusy ? { ...stored, busy: true } : stored;
+    if (isPolling && session.consumer?.isBusy() === true) stored.busy = true;
+    if (this.#hasHalf) stored.half = true;
+    return stored;
   }
 
   #takeOver(): void {
@@ -260,15 +277,15 @@ export class Carrier implements SessionLink {
   }
 
   #forget(): void {
+    const { id } = this.session;
     this.#deleteRow();
-    if (this.socket !== null) this.#host.store.forgetSocket(this.socket, this.session.id);
+    if (this.socket !== null) this.#host.store.forgetSocket(this.socket, id);
+    if (this.#hasHalf || this.session.state.storedBytes > 0) this.#host.store.rows.drop(id);
   }
 
   #deleteRow(): void {
-    this.#stopHolding?.();
     if (this.#hasRow) this.#host.store.deletePolling(this.session.id);
     this.#hasRow = false;
-    this.#writtenFrames = 0;
   }
 
   #send(socket: WebSocket | null, frame: Frame): void {

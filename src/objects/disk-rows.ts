@@ -8,7 +8,7 @@ const SEGMENT = 16_384;
 /** Three bytes a unit at most, and a row may hold 2 MB in production. */
 const LARGEST_PIECE = 600_000;
 /** Smaller rows of `storage.kv` are bounded by their number. Sizes are rounded up to multiples of this: few changes are one. */
-const LARGE = 16_384;
+const LARGE = 32_768;
 
 /** The small client is checked with the same library, and older browsers have less. */
 type Es2024String = string & { toWellFormed(): string };

@@ -95,15 +95,21 @@ export class Heartbeat<Api> {
       table.get(sid)?.session.dispatch({ type: "tick", now, pongedAt, lateness });
       return;
     }
-    const session = table.read(sleeper);
-    if (session === undefined) return;
-    const changed = { ...session, state: toStored(state) };
-    if (socket === undefined) store.writePolling(changed);
-    else {
+    const changed = toStored(state);
+    if (socket !== undefined) {
       for (const effect of effects) if (effect.type === "write") sendAll(socket, effect.frames);
-      store.writeSocket(socket, changed, true);
+      store.writeState(socket, changed);
+    } else {
+      const session = table.read(sleeper);
+      if (session === undefined) return;
+      if (session.v === 1) {
+        // Its row holds a queue, which gets rows of its own when it is loaded.
+        table.get(sid)?.session.dispatch({ type: "tick", now, pongedAt, lateness });
+        return;
+      }
+      store.writePolling({ ...session, state: changed });
     }
-    sleeper.state = changed.state;
+    sleeper.state = changed;
   }
 
   #isIdleTooLong(openedAt: number, isIdle: boolean, now: number): boolean {

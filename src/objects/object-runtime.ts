@@ -138,6 +138,8 @@ export class ObjectRuntime<Api> implements CarrierHost {
     }
     if (socket === carrier.socket) carrier.session.receive(packet);
     else if (socket === carrier.candidate) {
+      // All that waits goes out on it, before anything else.
+      if (packet.type === "upgrade") carrier.loadQueue(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
       carrier.session.receiveOnCandidate(packet);
       // Polls are pinged without a tick: the one that is set may be too late for a WebSocket.
       if (socket === carrier.socket) this.#ensureTick(carrier);

@@ -113,6 +113,7 @@ export class RequestHandler<Api> {
     const { session } = carrier;
     carrier.pollAnswer = undefined;
     const limit = toPacketLimit(headerOf(meta.request, "user-agent"));
+    carrier.loadQueue(limit);
     session.dispatch({ type: "poll", now: this.#runtime.now(), limit });
     const answer = this.#takeAnswer(carrier);
     if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });

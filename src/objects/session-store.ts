@@ -1,11 +1,27 @@
 import type { RequestRecord } from "../engine/request.ts";
 import type { StoredState } from "../engine/state.ts";
 import { estimateBytes } from "../shared/estimate-bytes.ts";
+import { DiskRows } from "./disk-rows.ts";
+
+/*
+ * What is stored of a session, and where:
+ *
+ *   WebSocket   its attachment: all but frames        (a ping writes it anew; no row)
+ *               > 16 kB ──► "sio_o:<sid>" all that pings do not change; the attachment says that it is there
+ *   polling     "sio_s:<sid>" all but frames          (a row for each change of record or state)
+ *   both        DiskRows: "queue" what no poll has taken, "half" messages of a packet whose rest has not come, and
+ *               "kv" the sizes of rows above that are large
+ *
+ * A turn writes rows for what it has changed, and no row is read before somebody needs what is in it.
+ */
 
 /** A session as it is written down: in its WebSocket's attachment, or in a row while it polls. */
 export interface StoredSession {
-  /** Old and new code meet during a deploy. */
-  readonly v: 1;
+  /**
+   * Old and new code meet during a deploy. Rows of version 1 held the queue as well, and are read. Code that knows only
+   * these takes a row of version 2 for one that it cannot read: its client is told "unknown session", and starts again.
+   */
+  readonly v: 1 | 2;
   readonly k: "s";
   readonly sid: string;
   /** JSON of a `FixedPart`, made once. */
@@ -15,6 +31,8 @@ export interface StoredSession {
   readonly record: unknown;
   /** Something was under way that could not be stored: an instance that finds this has to end the session. */
   readonly busy?: true;
+  /** Messages of a packet lie in rows. */
+  readonly half?: true;
 }
 
 /** What of a session never changes. */
@@ -32,8 +50,7 @@ export interface FixedPart {
 /** What the attachment of a socket says about it. Null: it concerns nobody any more. */
 export type SocketRole =
   | StoredSession
-  /** A session that is too large for an attachment: all of it but what each ping changes lies in a row. */
-  | { readonly v: 1; readonly k: "o"; readonly sid: string; readonly state: StoredState }
+  | OverflowRole
   /** A WebSocket that may take over a polling session. */
   | { readonly v: 1; readonly k: "c"; readonly sid: string }
   /** The channel of a waiting poll. */
@@ -45,6 +62,16 @@ export type SocketRole =
       readonly limit: number;
     }
   | null;
+
+/** A session that is too large for an attachment: all of it but what each ping changes lies in a row. */
+interface OverflowRole {
+  readonly v: 1;
+  readonly k: "o";
+  readonly sid: string;
+  readonly state: StoredState;
+  /** It has joined nothing, so that a tick need not read the row. */
+  readonly idle?: true;
+}
 
 /** What of a session lies in a row because an attachment could not hold it. */
 type OverflowRow = Omit<StoredSession, "state">;
@@ -58,14 +85,14 @@ const OVERFLOW = "sio_o:";
 
 /** Reads and writes sessions of one object. Everything here is synchronous, as SQLite in an object is. */
 export class SessionStore {
-  readonly #ctx: DurableObjectState;
+  readonly rows: DiskRows;
+  readonly #kv: SyncKvStorage;
   /** Sessions whose state lies in a row because an attachment could not hold it. */
   readonly #overflowing = new Set<string>();
-  /** Rows of another version of this code that were met. */
-  readonly #foreign: string[] = [];
 
   constructor(ctx: DurableObjectState) {
-    this.#ctx = ctx;
+    this.#kv = ctx.storage.kv;
+    this.rows = new DiskRows(ctx.storage.sql);
   }
 
   /** What a socket is for; null as well when another version of this code wrote it. */
@@ -79,7 +106,7 @@ export class SessionStore {
     if (role?.k === "s") return role;
     if (role?.k !== "o") return undefined;
     this.#overflowing.add(role.sid);
-    const row = this.#ctx.storage.kv.get<OverflowRow>(OVERFLOW + role.sid);
+    const row = this.#kv.get<OverflowRow>(OVERFLOW + role.sid);
     return row && { ...row, state: role.state };
   }
 
@@ -87,67 +114,91 @@ export class SessionStore {
   writeSocket(socket: WebSocket, session: StoredSession, isOnlyState: boolean): void {
     const { state, ...row } = session;
     const { sid } = row;
-    const key = OVERFLOW + sid;
     if (!(isOnlyState && this.#overflowing.has(sid))) {
       if (trySerialize(socket, session)) {
-        if (this.#overflowing.delete(sid)) this.#ctx.storage.kv.delete(key);
+        this.#forgetOverflow(sid);
         return;
       }
-      if (estimateBytes(row) > MAX_ROW_BYTES) throw new StateTooLarge();
-      this.#ctx.storage.kv.put(key, row satisfies OverflowRow);
+      this.#put(OVERFLOW, row satisfies OverflowRow);
       this.#overflowing.add(sid);
     }
-    socket.serializeAttachment({ v: 1, k: "o", sid, state } satisfies SocketRole);
+    const role: OverflowRole = { v: 1, k: "o", sid, state };
+    socket.serializeAttachment(row.record === undefined ? { ...role, idle: true } : role);
   }
 
   /** Empties a socket's attachment: it belongs to no session from here on. */
   forgetSocket(socket: WebSocket, sid: string): void {
     socket.serializeAttachment(null);
-    if (this.#overflowing.delete(sid)) this.#ctx.storage.kv.delete(OVERFLOW + sid);
+    this.#forgetOverflow(sid);
+  }
+
+  /** Writes only the state of a session that sleeps; a row it may have is neither read nor written. */
+  writeState(socket: WebSocket, state: StoredState): void {
+    const role = this.roleOf(socket);
+    if (role?.k === "o") socket.serializeAttachment({ ...role, state } satisfies OverflowRole);
+    else if (role?.k === "s") this.writeSocket(socket, { ...role, state }, false);
   }
 
   readPolling(sid: string): StoredSession | undefined {
-    const session = this.#ctx.storage.kv.get<StoredSession>(POLLING + sid);
-    return session?.v === 1 ? session : undefined;
+    const session = this.#kv.get<StoredSession>(POLLING + sid);
+    return session && isReadable(session) ? session : undefined;
   }
 
   /** One row. @throws StateTooLarge */
   writePolling(session: StoredSession): void {
-    if (estimateBytes(session) > MAX_ROW_BYTES) throw new StateTooLarge();
-    this.#ctx.storage.kv.put(POLLING + session.sid, session);
+    this.#put(POLLING, session);
   }
 
+  /** Removes what there is of a session that polls, but for what concerns it over WebSocket too. */
   deletePolling(sid: string): void {
-    this.#ctx.storage.kv.delete(POLLING + sid);
+    this.#kv.delete(POLLING + sid);
+    this.rows.drop(sid, "kv");
   }
 
-  /** The sessions that poll, oldest id first. A snapshot: `list` is a live cursor. */
-  allPolling(): StoredSession[] {
-    const sessions: StoredSession[] = [];
-    for (const [key, session] of [...this.#ctx.storage.kv.list<StoredSession>({ prefix: POLLING })]) {
-      if (session.v === 1) sessions.push(session);
-      else this.#foreign.push(key);
+  /** The sessions that poll, oldest id first, one in memory at a time: nothing else may be listed meanwhile. */
+  *polling(): Iterable<StoredSession> {
+    for (const [, session] of this.#kv.list<StoredSession>({ prefix: POLLING })) {
+      if (isReadable(session)) yield session;
     }
-    return sessions;
+  }
+
+  #put(prefix: string, value: OverflowRow): void {
+    const bytes = estimateBytes(value);
+    if (bytes > MAX_ROW_BYTES) throw new StateTooLarge();
+    this.#kv.put(prefix + value.sid, value);
+    this.rows.note(value.sid, bytes);
+  }
+
+  #forgetOverflow(sid: string): void {
+    if (!this.#overflowing.delete(sid)) return;
+    this.#kv.delete(OVERFLOW + sid);
+    this.rows.drop(sid, "kv");
   }
 
   /** Removes rows that nobody can use: their socket went with an instance, or another version of this code wrote them. */
   sweep(isAlive: (sid: string) => boolean): void {
-    for (const key of this.#foreign.splice(0)) this.#ctx.storage.kv.delete(key);
-    for (const [key] of [...this.#ctx.storage.kv.list({ prefix: OVERFLOW })]) {
-      if (!isAlive(key.slice(OVERFLOW.length))) this.#ctx.storage.kv.delete(key);
+    for (const [key, session] of this.#kv.list<StoredSession>({ prefix: POLLING })) {
+      if (!isReadable(session)) this.#kv.delete(key);
+    }
+    for (const [key] of this.#kv.list({ prefix: OVERFLOW })) {
+      if (!isAlive(key.slice(OVERFLOW.length))) this.#kv.delete(key);
     }
   }
 
   /** Removes all that code which stored sessions has left to code which stores none. */
   clear(): void {
-    removeAll(this.#ctx.storage.kv, POLLING, OVERFLOW);
+    removeAll(this.#kv, POLLING, OVERFLOW);
+    this.rows.clear();
   }
 }
 
-/** Removes every row whose key begins with one of these. */
+function isReadable({ v }: StoredSession): boolean {
+  return v === 1 || v === 2;
+}
+
+/** Removes every row whose key begins with one of these; one is in memory at a time. */
 export function removeAll(kv: SyncKvStorage, ...prefixes: readonly string[]): void {
-  for (const prefix of prefixes) for (const [key] of [...kv.list({ prefix })]) kv.delete(key);
+  for (const prefix of prefixes) for (const [key] of kv.list({ prefix })) kv.delete(key);
 }
 
 /** Attachments hold 16,384 bytes; the runtime refuses more and keeps the old one. */

@@ -215,20 +215,31 @@ export class SessionTable implements SessionDirectory {
     const { ctx, persists, store } = this.#host;
     const found = new Map<string, Sleeper>();
     if (!persists) return found;
-    const add = (session: StoredSession, socket: WebSocket | undefined) => {
-      const { record, state } = session;
+    const add = (session: Pick<StoredSession, "sid" | "state">, hasJoined: boolean, socket?: WebSocket) => {
       const sid = session.sid as SessionId;
       if (this.#live.has(sid)) return;
-      found.set(sid, { sid, socket, state, isIdle: record === undefined && state.phase !== "closing" });
-      visit?.(sid, record);
+      const { queue, ...state } = session.state;
+      const isIdle = !hasJoined && state.phase !== "closing";
+      found.set(sid, { sid, socket, state: queue === undefined ? session.state : state, isIdle });
+    };
+    const show = (session: StoredSession, socket: WebSocket | undefined) => {
+      add(session, session.record !== undefined, socket);
+      if (!this.#live.has(session.sid)) visit?.(session.sid as SessionId, session.record);
     };
     // The runtime lists the newest first. Which of them are open is not asked, since that takes half as long as reading
     // them: one that has closed is a session until its close event, as it would be in memory.
     for (const socket of ctx.getWebSockets().reverse()) {
-      const session = store.sessionOf(store.roleOf(socket));
-      if (session !== undefined) add(session, socket);
+      const role = store.roleOf(socket);
+      if (role?.k === "s") show(role, socket);
+      else if (role?.k !== "o") continue;
+      // A row is read only for what is in it.
+      else if (visit === undefined) add(role, role.idle !== true, socket);
+      else {
+        const session = store.sessionOf(role);
+        if (session !== undefined) show(session, socket);
+      }
     }
-    for (const session of store.allPolling()) add(session, undefined);
+    for (const session of store.polling()) show(session, undefined);
     return found;
   }
 
@@ -253,7 +264,8 @@ export class SessionTable implements SessionDirectory {
     const sid = stored.sid as SessionId;
     const fixed = JSON.parse(stored.fixed) as FixedPart;
     const carrier = new Carrier(this.#host, fixed, stored);
-    const state = fromStored(stored.state);
+    const isPolling = stored.state.transport === "polling";
+    const state = fromStored(stored.state, isPolling ? this.#host.store.rows.bytes(sid, "queue") : 0);
     const kept = { record: stored.record };
     carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier, kept);
     if (socket !== undefined) this.attach(carrier, socket);
@@ -264,6 +276,7 @@ export class SessionTable implements SessionDirectory {
     this.#layer().load(carrier.session);
     carrier.session.account.add(baseBytes(fixed));
     carrier.countRecord(stored.record);
+    if (isPolling && stored.v === 1) this.#host.touch(carrier);
     const isUnknown = this.#host.needsHandshakeData && fixed.data === undefined;
     if (stored.busy || isUnknown) {
       // What was under way died with the instance that had it, or nobody was asked about its client, since it came

@@ -133,7 +133,7 @@ export class Client implements SessionConsumer {
       const record = member.isLeaving ? undefined : member.toRecord();
       if (record !== undefined) records.push(record);
     }
-    return toClientRecord(records, this.#reader.snapshot(), this.#request.record());
+    return toClientRecord(records, this.#request.record());
   }
 
   isBusy(): boolean {

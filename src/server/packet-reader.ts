@@ -1,4 +1,4 @@
-import type { PendingPacket, SocketPacket } from "../codec/index.ts";
+import type { Frame, PendingPacket, SocketPacket } from "../codec/index.ts";
 import type { Session } from "../engine/session.ts";
 import type { Parser } from "./parser.ts";
 
@@ -17,33 +17,35 @@ export class PacketReader {
   readonly #conn: Session;
   readonly #onLate: () => void;
   readonly #decoder: ReturnType<Parser["createDecoder"]>;
-  #isSaved = false;
-  /** What has come takes so much, besides what counts as the session's record. */
+  /** What has come takes so much, in memory. */
   #bytes = 0;
+  /** An earlier instance may have been left with the half of a packet. */
+  #mayGoOn: boolean;
+  /** Messages that are written down. */
+  #saved = 0;
   #timer: Parameters<typeof clearTimeout>[0];
 
   constructor(conn: Session, parser: Parser, onLate: () => void) {
     this.#conn = conn;
     this.#onLate = onLate;
     this.#decoder = parser.createDecoder();
+    this.#mayGoOn = conn.recovered;
   }
 
-  /** Goes on with what an earlier instance was left with. */
+  /** Goes on with what an earlier version of this code kept elsewhere. */
   restore(pending: PendingPacket): void {
-    this.#decoder.restore(pending);
-    this.#isSaved = true;
+    this.#goOn(pending as readonly Frame[]);
+    this.#saved = 0;
+    this.#save();
   }
 
   /** The packet that is complete with this message; undefined when more has to come. @throws for what is no packet */
   read(message: string | Uint8Array): SocketPacket | undefined {
+    if (this.#mayGoOn) this.#goOn(this.#conn.half.readHalf());
     const packet = this.#decoder.add(message);
     if (packet === undefined) this.#awaitRest(message);
-    else if (this.#timer !== undefined || this.#isSaved) this.#endWait();
+    else if (this.#timer !== undefined || this.#saved > 0) this.#endWait();
     return packet;
-  }
-
-  snapshot(): PendingPacket | undefined {
-    return this.#decoder.snapshot();
   }
 
   stop(): void {
@@ -57,27 +59,39 @@ export class PacketReader {
     this.#conn.account.add(bytes);
   }
 
+  #chargeFor(message: string | Uint8Array): void {
+    this.#charge(HELD_BYTES + message.length * (typeof message === "string" ? 2 : 1));
+  }
+
   #awaitRest(message: string | Uint8Array): void {
     if (!this.#decoder.isPending) return;
-    this.#charge(HELD_BYTES + message.length * (typeof message === "string" ? 2 : 1));
+    this.#chargeFor(message);
     if (!this.#decoder.isPending) return;
     if (this.#conn.transport.name === "websocket")
       this.#timer ??= setTimeout(this.#onLate, REST_OF_PACKET_MS);
     else Promise.resolve().then(() => this.#save());
   }
 
-  /** A body may hold all of the packet: what is complete by the end of it needs no row. */
+  #goOn(half: readonly Frame[]): void {
+    this.#mayGoOn = false;
+    if (half.length > 0) this.#decoder.restore(half);
+    for (const message of half) this.#chargeFor(message);
+    this.#saved = half.length;
+  }
+
+  /** A body may hold all of the packet: what is complete by the end of it needs no row. Only what is new is written. */
   #save(): void {
-    if (!this.#decoder.isPending) return;
-    this.#isSaved = true;
-    this.#conn.changed();
+    const half = this.#decoder.snapshot() ?? [];
+    if (half.length <= this.#saved) return;
+    this.#conn.half.keepHalf(half.slice(this.#saved) as Frame[]);
+    this.#saved = half.length;
   }
 
   #endWait(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#charge(-this.#bytes);
-    if (this.#isSaved) this.#conn.changed();
-    this.#isSaved = false;
+    if (this.#saved > 0) this.#conn.half.dropHalf();
+    this.#saved = 0;
   }
 }

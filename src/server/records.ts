@@ -32,10 +32,11 @@ export function toLean(record: SocketRecord): SocketRecord {
   return lean as unknown as SocketRecord;
 }
 
-/** A connection's sockets as they survive, and what is half received. */
+/** A connection's sockets as they survive. */
 export interface ClientRecord {
   readonly v: typeof VERSION;
   readonly sockets: SocketRecord[];
+  /** What is half received. It has rows of its own now; records that an earlier version of this code wrote may have it. */
   readonly pending?: PendingPacket;
   /** What user code changed in `socket.request`, by its keys. */
   readonly request?: Record<string, unknown>;
@@ -44,13 +45,9 @@ export interface ClientRecord {
 /** Without what is not there, as {@link toLean}. */
 export function toClientRecord(
   sockets: SocketRecord[],
-  pending: PendingPacket | undefined,
   request: Record<string, unknown> | undefined,
 ): ClientRecord {
-  const record: { -readonly [Key in keyof ClientRecord]: ClientRecord[Key] } = { v: VERSION, sockets };
-  if (pending !== undefined) record.pending = pending;
-  if (request !== undefined) record.request = request;
-  return record;
+  return request === undefined ? { v: VERSION, sockets } : { v: VERSION, sockets, request };
 }
 
 /** The record in what was stored; undefined where nothing was, or where another version of the code wrote it. */

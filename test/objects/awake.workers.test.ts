@@ -1,5 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { DiskRows } from "../../src/objects/disk-rows.ts";
 import { TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
@@ -105,13 +106,14 @@ describe("hibernation: false", () => {
       io.sockets.sockets.get(socket.id)!.data.text = "x".repeat(20_000);
       io.emit("logged");
     });
-    await vi.waitFor(async () => expect(await before.sessionRows()).toHaveLength(2));
+    await vi.waitFor(async () => expect(await before.sessionRows()).toHaveLength(3));
     const rows = await before.rows();
     const kinds = new Set([...rows.keys()].map((key) => key.split(":")[0]));
-    expect(kinds).toEqual(new Set(["sio_l", "sio_meta", "sio_o", "sio_r", "sio_s"]));
+    expect(kinds).toEqual(new Set(["sio_l", "sio_meta", "sio_o", "sio_r", "sio_rows", "sio_s"]));
     const object = new TalkObject("awake after", () => {}, "CLOSURE");
     await object.run((_, { storage }) => {
-      for (const [key, value] of rows) storage.kv.put(key, value);
+      for (const [key, value] of rows) if (!key.startsWith("sio_rows:")) storage.kv.put(key, value);
+      new DiskRows(storage.sql).append(polling.sid, "queue", ["4unread"]);
       return storage.setAlarm(Date.now() + 22_500);
     });
     expect(await object.fetch({ op: "poll", sid: polling.sid }).then((it) => it.status)).toBe(400);

@@ -91,19 +91,19 @@ it("knows the bytes of each owner and of all, large rows of storage.kv included,
     rows.append("a", "half", ["4".repeat(50_000)]);
     rows.note("b", 100_000);
     rows.note("c", 500);
-    const b = 7 * 16_384;
+    const b = 4 * 32_768;
     expect(rows.total()).toBe(51_011 + b);
     expect(rows.largest(2)).toEqual([
       { owner: "b", bytes: b },
       { owner: "a", bytes: 51_011 },
     ]);
-    rows.note("b", 20_000);
-    expect(rows.total()).toBe(51_011 + 2 * 16_384);
+    rows.note("b", 40_000);
+    expect(rows.total()).toBe(51_011 + 2 * 32_768);
     const later = new DiskRows(sql);
     later.note("b", 200_000);
-    expect(later.total()).toBe(51_011 + 13 * 16_384);
+    expect(later.total()).toBe(51_011 + 7 * 32_768);
     later.drop("a", "half");
-    expect(later.total()).toBe(1_005 + 13 * 16_384);
+    expect(later.total()).toBe(1_005 + 7 * 32_768);
     expect(later.owners()).toEqual(["a", "b"]);
     later.drop("b");
     later.drop("a");

@@ -1,11 +1,16 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Clock } from "./clock.ts";
-import { TestObject } from "./support.ts";
+import { type PollingClient, TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
-/** Every row that the library writes, one entry each: `put sio_s`, `delete sio_s`, `alarm`. Objects of one isolate share prototypes. */
+/**
+ * Every row that the library writes, one entry each: `put sio_s`, `delete sio_s`, `put sio_rows`, `alarm`. Objects of one
+ * isolate share prototypes.
+ */
 const written: string[] = [];
+/** Letters that went into rows of the library's table. */
+let lettersWritten = 0;
 let restore = () => {};
 
 beforeAll(async () => {
@@ -23,6 +28,20 @@ beforeAll(async () => {
       if (existed) written.push(`delete ${key.split(":")[0]}`);
       return existed;
     };
+    const sql = Object.getPrototypeOf(ctx.storage.sql) as SqlStorage;
+    const { exec } = sql;
+    sql.exec = function <T extends Record<string, SqlStorageValue>>(
+      query: string,
+      ...values: SqlStorageValue[]
+    ) {
+      const cursor = exec.call(this, query, ...values);
+      if (/^(INSERT|DELETE)/.test(query)) {
+        const kind = query.startsWith("INSERT") ? "put" : "delete";
+        for (let i = 0; i < cursor.rowsWritten; i++) written.push(`${kind} sio_rows`);
+        for (const value of values) if (typeof value === "string") lettersWritten += value.length;
+      }
+      return cursor as SqlStorageCursor<T>;
+    };
     storage.setAlarm = function (time, options) {
       written.push("alarm");
       return setAlarm.call(this, time, options);
@@ -30,6 +49,7 @@ beforeAll(async () => {
     restore = () => {
       kv.put = put;
       kv.delete = remove;
+      sql.exec = exec;
       storage.setAlarm = setAlarm;
     };
   });
@@ -108,7 +128,26 @@ describe.each(["awake", "asleep"])("rows written, in an object that is %s betwee
     await client.post("4one\x1e4two\x1e4three");
     await between(object);
     await client.poll();
-    expect(await rows(object)).toEqual(["put sio_s", "put sio_s"]);
+    expect(await rows(object)).toEqual(["put sio_rows", "delete sio_rows"]);
+  });
+
+  it("for what a turn sends to clients that do not ask, however much waits for them: one each, of the size of what is new", async () => {
+    const object = await used(`rows unread ${state}`);
+    const clients: PollingClient[] = [];
+    for (let i = 0; i < 20; i++) clients.push(await object.openPolling());
+    const sendAll = (text: string) =>
+      object.run((instance) => {
+        for (const session of Object.values(instance.engine.clients)) session.send(text);
+      });
+    for (let i = 0; i < 5; i++) await sendAll("x".repeat(100_000));
+    for (let i = 0; i < 3; i++) {
+      await rows(object);
+      await between(object);
+      lettersWritten = 0;
+      await sendAll("y".repeat(20_000));
+      expect(await rows(object)).toEqual(clients.map(() => "put sio_rows"));
+      expect(lettersWritten).toBeLessThan(clients.length * 20_100);
+    }
   });
 
   it("one a tick for the alarm, however many sessions sleep or wait", async () => {

@@ -2,7 +2,9 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Session } from "../../src/engine/session.ts";
 import type { SessionConsumer } from "../../src/engine/session-ports.ts";
-import { TestObject, until } from "./support.ts";
+import { runtimeOf } from "../../src/objects/session-object.ts";
+import type { StoredSession } from "../../src/objects/session-store.ts";
+import { RS, TestObject, until } from "./support.ts";
 
 let logged: unknown[][];
 
@@ -112,7 +114,7 @@ describe("what a session keeps", () => {
     const client = await object.openPolling();
     await object.run((_, { storage }) => {
       const key = `sio_s:${client.sid}`;
-      storage.kv.put(key, { ...storage.kv.get<object>(key), v: 2 });
+      storage.kv.put(key, { ...storage.kv.get<object>(key), v: 3 });
     });
     await object.restart();
     expect(await client.post("4hello")).toBe('400 {"code":1,"message":"Session ID unknown"}');
@@ -214,20 +216,122 @@ describe("what is queued for a client that does not poll", () => {
     expect(object.journal.join()).not.toContain("close");
   });
 
-  it("waits in memory when no row can hold it, and ends its session should the instance die", async () => {
-    const object = new TestObject("queue heavy");
+  it.each(["awake", "asleep", "killed"])(
+    "may be larger than a row (object %s between events)",
+    async (state) => {
+      const object = new TestObject(`queue heavy ${state}`);
+      const between = async () => {
+        if (state === "asleep") await object.sleep();
+        if (state === "killed") await object.run((_, ctx) => ctx.abort("killed")).catch(() => {});
+      };
+      const client = await object.openPolling();
+      const texts = ["a", "b", "c", "d"].map((it) => `4${it.repeat(950_000)}`);
+      for (const text of texts) {
+        expect(await client.post(text)).toBe("200 ok");
+        await between();
+      }
+      const heard: string[] = [];
+      while (heard.length < texts.length) {
+        const payload = await client.poll();
+        // Not all that waits at once: it would be in memory as a whole.
+        expect(payload.length).toBeLessThan(2_500_000);
+        heard.push(...payload.split(RS).filter((it) => it !== "2"));
+        await between();
+      }
+      expect(heard.map((it) => it.slice(0, 2))).toEqual(texts.map((it) => it.slice(0, 2)));
+      expect(heard).toEqual(texts);
+      expect(await object.sessionRows()).toEqual([`sio_s:${client.sid}`]);
+    },
+  );
+
+  it.each(["awake", "asleep"])(
+    "goes to the WebSocket that takes over, before anything else (object %s)",
+    async (state) => {
+      const object = new TestObject(`queue upgrade ${state}`);
+      const client = await object.openPolling();
+      const texts = Array.from({ length: 5 }, (_, i) => `4${String(i).repeat(600_000)}`);
+      for (const text of texts) {
+        await client.post(text);
+        if (state === "asleep") await object.sleep();
+      }
+      const socket = await client.upgrade();
+      for (const text of texts) expect((await socket.text()).slice(0, 10)).toBe(text.slice(0, 10));
+      expect(await socket.echo("hello")).toBe("4hello");
+      expect(await object.sessionRows()).toEqual([]);
+    },
+  );
+
+  it.each(["awake", "asleep"])(
+    "goes out in order to a client that takes 16 packets at a time (object %s)",
+    async (state) => {
+      const object = new TestObject(`queue small ${state}`);
+      const client = await object.openPolling();
+      const expected = Array.from({ length: 100 }, (_, i) => `4${i}`.padEnd(300 * (i % 4), "."));
+      await client.post(expected.slice(0, 60).join(RS));
+      if (state === "asleep") await object.sleep();
+      await client.post(expected.slice(60).join(RS));
+      const heard: string[] = [];
+      while (heard.length < 100) {
+        if (state === "asleep") await object.sleep();
+        const packets = (await client.poll()).split(RS);
+        expect(packets.length).toBeLessThanOrEqual(16);
+        heard.push(...packets.filter((it) => it !== "2"));
+        // What comes in between is behind all that waits.
+        const last = `4more ${heard.length}`;
+        if (expected.length < 110) expected.push(last);
+        if (expected.at(-1) === last) await client.post(last);
+      }
+      while (heard.length < expected.length)
+        heard.push(...(await client.poll()).split(RS).filter((it) => it !== "2"));
+      expect(heard).toEqual(expected);
+    },
+  );
+
+  it("is not in memory once it lies in rows", async () => {
+    const object = new TestObject("queue in rows");
     const client = await object.openPolling();
-    const text = "x".repeat(950_000);
-    expect(await client.post(`4${text}`)).toBe("200 ok");
-    const row = (await object.rows()).get(`sio_s:${client.sid}`);
-    expect(row).toMatchObject({ busy: true, state: { queue: undefined } });
-    expect((await client.poll()).length).toBe(950_001);
-    await until(async () => {
-      const written = (await object.rows()).get(`sio_s:${client.sid}`) as { busy: boolean };
-      return !written.busy;
-    });
-    await object.sleep();
-    expect(await client.post("4hello")).toBe("200 ok");
+    await client.post(`4${"x".repeat(500_000)}`);
+    const state = await object.run((instance) => runtimeOf(instance).table.get(client.sid)?.session.state);
+    expect(state).toMatchObject({ queue: [], queuedBytes: 500_008 });
+  });
+
+  it("is removed with its session, whatever ends that", async () => {
+    const object = new TestObject("queue removed");
+    for (const state of ["awake", "asleep"]) {
+      for (const end of ["leaves", "overlaps", "is closed"]) {
+        const client = await object.openPolling();
+        await client.post(`4${"x".repeat(100_000)}`);
+        if (state === "asleep") await object.sleep();
+        if (end === "leaves") await client.post("1");
+        else if (end === "is closed")
+          await object.run((instance) => void instance.engine.clients[client.sid]?.close(true));
+        else await client.request({ method: "POST", body: "2" });
+        await object.run(async () => {});
+        expect(await object.sessionRows()).toEqual([]);
+      }
+    }
+  });
+
+  it("is read where an earlier version of this code kept it, and goes before what comes after", async () => {
+    const object = new TestObject("queue of version 1");
+    for (const act of ["post", "tick"]) {
+      const client = await object.openPolling();
+      await object.run((_, { storage: { kv } }) => {
+        const key = `sio_s:${client.sid}`;
+        const row = kv.get<StoredSession>(key)!;
+        const queue = ["4first", new Uint8Array([1]), `4${"x".repeat(20_000)}`];
+        kv.put(key, { ...row, v: 1, state: { ...row.state, queue } });
+      });
+      await object.restart();
+      if (act === "tick") await runDurableObjectAlarm(object.stub);
+      await object.restart();
+      await client.post("4last");
+      await object.restart();
+      const payload = `4first\x1ebAQ==\x1e4${"x".repeat(20_000)}\x1e4last`;
+      expect(await client.poll()).toBe(`2\x1e${payload}`);
+      expect(await object.sessionRows()).toEqual([`sio_s:${client.sid}`]);
+      await client.post("1");
+    }
   });
 });
 

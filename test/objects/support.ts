@@ -109,14 +109,21 @@ export class TestObject {
     return evictDurableObject(this.stub, { webSockets: "close" });
   }
 
-  /** The library's rows, by key. */
+  /** The library's rows, by key; those of its table as `sio_rows:<owner>:<kind>:<n>`. */
   rows(): Promise<Map<string, unknown>> {
-    return this.run((_, { storage }) => new Map(storage.kv.list({ prefix: "sio_" })));
+    return this.run((_, { storage: { kv, sql } }) => {
+      const rows = new Map<string, unknown>(kv.list({ prefix: "sio_" }));
+      const isThere = [...sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sio_rows'")].length > 0;
+      for (const row of isThere ? sql.exec("SELECT * FROM sio_rows") : []) {
+        rows.set(`sio_rows:${row.owner}:${row.kind}:${row.n}`, row);
+      }
+      return rows;
+    });
   }
 
   /** The keys of rows that belong to sessions. */
   async sessionRows(): Promise<string[]> {
-    return [...(await this.rows()).keys()].filter((key) => /^sio_[so]:/.test(key));
+    return [...(await this.rows()).keys()].filter((key) => /^sio_([so]|rows):/.test(key));
   }
 
   /** What the attachments of its open sockets say. */

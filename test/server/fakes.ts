@@ -3,7 +3,7 @@ import type { Frame } from "../../src/codec/index.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { EngineRequest } from "../../src/engine/request.ts";
 import type { Session } from "../../src/engine/session.ts";
-import type { SessionConsumer } from "../../src/engine/session-ports.ts";
+import type { HalfPacket, SessionConsumer } from "../../src/engine/session-ports.ts";
 import type { CloseReason } from "../../src/engine/state.ts";
 import {
   type RecoveryEntry,
@@ -44,6 +44,7 @@ class FakeSession {
   isDirty = false;
   #request: EngineRequest | undefined;
   readonly account: Account;
+  readonly half: HalfPacket;
   readonly #client: TestClient;
   readonly #object: FakeObject;
 
@@ -55,6 +56,7 @@ class FakeSession {
     this.stored = stored?.record;
     this.#client = client;
     this.#object = object;
+    this.half = object.halfOf(client.sid);
     this.account = object.budget.open((why) => {
       this.consumer?.drop?.();
       this.end("transport error", why);
@@ -237,6 +239,7 @@ export class FakeObject {
   readonly #sessions = new Map<SessionId, FakeSession>();
   /** Of its first instance only: what sleeps is not counted here. */
   readonly budget: ByteBudget;
+  readonly #halves = new Map<SessionId, Frame[]>();
   #isFirstRun = true;
   #isSetUp = false;
   #settingUp: Promise<void> | undefined;
@@ -328,6 +331,18 @@ export class FakeObject {
     if (this.#isSetUp) return undefined;
     this.#settingUp ??= this.#runSetup();
     return this.#settingUp;
+  }
+
+  /** Rows of half a packet, which outlive the instance. */
+  halfOf(sid: SessionId): HalfPacket {
+    return {
+      keepHalf: (messages) => {
+        this.#halves.set(sid, [...(this.#halves.get(sid) ?? []), ...structuredClone(messages)]);
+        this.saves++;
+      },
+      readHalf: () => this.#halves.get(sid) ?? [],
+      dropHalf: () => this.#halves.delete(sid),
+    };
   }
 
   forget(sid: SessionId): void {
