@@ -1,3 +1,11 @@
+/** The secret that signs. There is none to fall back on: it would be known to whoever has read this file. */
+export function requireSecret(secret: string | undefined): string {
+  if (secret) return secret;
+  throw new Error(
+    "SECRET is not set: `wrangler secret put SECRET` sets it, for `wrangler dev` a line SECRET=... in the file .dev.vars, on Node the environment",
+  );
+}
+
 /** Who somebody is, signed: `name.signature`, both base64url. Your login hands it out; Web Crypto is the same on Node and on Workers. */
 export async function signToken(name: string, secret: string): Promise<string> {
   const signature = await crypto.subtle.sign("HMAC", await keyFrom(secret), bytes(name));

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { bundle, startWorker } from "../support/edge.ts";
 import { within } from "../support/within.ts";
 import { root } from "./pack.ts";
 
-const SECRET = "only for your own machine";
+const SECRET = crypto.randomUUID();
 
 interface Place {
   readonly url: string;
@@ -34,11 +34,10 @@ async function onNode(app: (io: Server) => void): Promise<Place> {
 }
 
 /** The same example as its `worker/` folder has it. */
-async function onWorker(name: string): Promise<Place> {
+async function onWorker(name: string, bindings = { SECRET } as Record<string, string>): Promise<Place> {
   const worker = JSON.stringify(join(root, "examples", name, "worker/worker.ts"));
-  const { url, evict, close } = await startWorker(
-    await bundle(`export * from ${worker}; export { default } from ${worker};`),
-  );
+  const source = await bundle(`export * from ${worker}; export { default } from ${worker};`);
+  const { url, evict, close } = await startWorker(source, undefined, bindings);
   return { url, sleep: () => evict("hibernate"), close };
 }
 
@@ -169,7 +168,8 @@ describe("the example gatekeeper", () => {
   let url: URL;
 
   beforeAll(async () => {
-    server = createTestHarness({ root, workers: [{ configPath: "./examples/gatekeeper/wrangler.toml" }] });
+    const configPath = "./examples/gatekeeper/wrangler.toml";
+    server = createTestHarness({ root, workers: [{ configPath, secrets: { SECRET } }] });
     ({ url } = await server.listen());
   });
 
@@ -197,10 +197,47 @@ describe("the example gatekeeper", () => {
     expect(await server.getWorker().listDurableObjectIds("SESSIONS")).toEqual([]);
   });
 
-  it.each(["&sid=", "&sid=x&sid="])("counts what opens a session though it names one: %s", async (sid) => {
-    const address = { "cf-connecting-ip": `192.0.2.${sid.length}` };
-    const crowd = await Promise.all(Array.from({ length: 30 }, () => handshake(sid, address)));
+  it("counts what opens a session though it names one", async () => {
+    const address = { "cf-connecting-ip": "192.0.2.11" };
+    const crowd = await Promise.all(Array.from({ length: 30 }, () => handshake("&sid=", address)));
     expect(new Set(crowd.map(([status]) => status))).toEqual(new Set([403, 429]));
+  });
+
+  it("opens no session for who names two, of which the guard sees one and the server the other", async () => {
+    const address = { "cf-connecting-ip": "192.0.2.12" };
+    const token = await signToken("ann", SECRET);
+    for (let i = 0; i < 30; i++) {
+      expect([400, 429]).toContain((await handshake(`&token=${token}&sid=x&sid=`, address))[0]);
+    }
+  });
+
+  it("stops an address that makes up session ids, before most of them reach an object, and nobody else", async () => {
+    const address = { "cf-connecting-ip": "192.0.2.3" };
+    const statuses: number[] = [];
+    for (let i = 0; i < 203; i++) {
+      const sid = `${"A".repeat(18)}${String(i).padStart(4, "0")}`;
+      statuses.push((await handshake(`&sid=${sid}`, address))[0]);
+    }
+    expect(new Set(statuses)).toEqual(new Set([400, 429]));
+    expect(statuses.filter((status) => status === 400).length).toBeLessThan(25);
+    expect(statuses.slice(25).every((status) => status === 429)).toBe(true);
+    const other = await handshake("&sid=AAAAAAAAAAAAAAAAAAAAAA", { "cf-connecting-ip": "192.0.2.4" });
+    expect(other[0]).toBe(400);
+  });
+
+  it("never counts the polls of a session that is open", async () => {
+    const address = { "cf-connecting-ip": "192.0.2.21", Origin: "https://chat.example" };
+    const [, open] = await handshake(`&token=${await signToken("ann", SECRET)}`, address);
+    const { sid } = JSON.parse(open.slice(1)) as { sid: string };
+    const path = new URL(`/socket.io/?EIO=4&transport=polling&sid=${sid}`, url);
+    for (let i = 0; i < 50; i++) {
+      const answer = await fetch(path, {
+        method: "POST",
+        body: i === 0 ? "40" : '42["message","hello"]',
+        headers: address,
+      });
+      expect(answer.status).toBe(200);
+    }
   });
 
   it("lets in who is signed in", async () => {
@@ -209,5 +246,41 @@ describe("the example gatekeeper", () => {
       Origin: "https://chat.example",
     });
     expect(answer).toEqual([200, expect.stringMatching(/^0\{"sid":/)]);
+  });
+});
+
+describe("an example without its secret", () => {
+  it("private-messaging serves nobody, whatever token they bring", async () => {
+    const place = await onWorker("private-messaging", {});
+    try {
+      for (const secret of ["only for your own machine", "undefined", "null"]) {
+        const person = new Person(place.url, { token: await signToken("ann", secret) });
+        await person.hears(1);
+        expect(person.log[0]).toMatch(/^refused/);
+        person.socket.disconnect();
+      }
+    } finally {
+      await place.close();
+    }
+  });
+
+  it("gatekeeper refuses everybody", async () => {
+    const configPath = "./examples/gatekeeper/wrangler.toml";
+    const server = createTestHarness({ root, workers: [{ configPath }] });
+    try {
+      const { url } = await server.listen();
+      const token = await signToken("ann", "only for your own machine");
+      const answer = await fetch(new URL(`/socket.io/?EIO=4&transport=polling&token=${token}`, url));
+      expect([answer.status, await answer.text()]).toEqual([403, '{"code":4,"message":"Forbidden"}']);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it("is no example that has one written down", async () => {
+    const files = await readdir(join(root, "examples"), { recursive: true });
+    for (const file of files.filter((name) => name.endsWith(".ts"))) {
+      expect(await readFile(join(root, "examples", file), "utf8"), file).not.toMatch(/SECRET\s*(\?\?|\|\|)/);
+    }
   });
 });

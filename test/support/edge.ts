@@ -50,6 +50,7 @@ type Configuration = Record<string, { className: string; useSQLite: boolean }>;
 export async function startWorker(
   contents: string,
   durableObjects: Configuration = { SESSIONS: { className: "SessionObject", useSQLite: true } },
+  bindings: Record<string, string> = {},
 ): Promise<Running> {
   const complaints: string[] = [];
   const miniflare = new Miniflare({
@@ -62,6 +63,7 @@ export async function startWorker(
       compatibilityDate: "2026-10-23",
       compatibilityFlags: ["enable_request_signal"],
       durableObjects,
+      bindings,
     }),
     handleStructuredLogs: ({ level, message }) => {
       if (level === "warn" || level === "error") complaints.push(`${level}: ${message}`);

@@ -1,8 +1,9 @@
 import { defineServer } from "socket.io-edge";
+import { requireSecret } from "../token.ts";
 import { type Messenger, privateMessaging } from "./app.ts";
 
 const server = defineServer({ cors: { origin: "https://messenger.example" } }, (io: Messenger, { env }) => {
-  privateMessaging(io, env.SECRET ?? "only for your own machine");
+  privateMessaging(io, requireSecret(env.SECRET));
 });
 
 export class SessionObject extends server.SessionObject {}
