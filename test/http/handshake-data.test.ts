@@ -110,8 +110,9 @@ describe("handshakeData", () => {
       const { id } = socket;
       socket.io.opts.extraHeaders = { cookie: "user=bob" };
       await server.evict("close");
-      await connected(socket);
-      await expect.poll(() => socket.connected && socket.id === id && socket.recovered).toBe(true);
+      await expect
+        .poll(() => socket.connected && socket.id === id && socket.recovered, { timeout: 10_000 })
+        .toBe(true);
       expect(await ask(socket, "who")).toEqual(plain("bob"));
     } finally {
       socket.disconnect();
@@ -173,7 +174,7 @@ describe("handshakeData", () => {
     expect([reply.status, reply.body]).toEqual([403, '{"code":4,"message":"Forbidden"}']);
     const socket = await refusal(server, pathOf({ EIO: "4", transport: "websocket", kind }));
     expect([socket.status, socket.body]).toEqual([403, "Forbidden"]);
-    await expect.poll(() => server.complaints.length).toBeGreaterThanOrEqual(seen + 2);
+    await expect.poll(() => server.complaints.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(seen + 2);
     const said = server.complaints.slice(seen).join("\n");
     expect(said).toContain("handshakeData failed, so the client was refused");
     expect(said).toContain(why);
