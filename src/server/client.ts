@@ -50,7 +50,8 @@ export class Client implements SessionConsumer {
     this.conn = conn;
     this.#core = core;
     this.#held = new HeldPackets(conn.account);
-    this.#reader = new PacketReader(conn, core.parser, () => void this.close());
+    const enqueue = (packet: SocketPacket) => this.#enqueue(packet);
+    this.#reader = new PacketReader(conn, core.parser, () => void this.close(), enqueue);
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     this.#request = new RequestKeeper(core, this, record?.request);
@@ -102,9 +103,7 @@ export class Client implements SessionConsumer {
       this.#onDecodeError(error);
       return;
     }
-    if (packet === undefined) return;
-    this.#queue.push(packet);
-    if (this.#queue.length === 1 && !this.#isDraining) SETTLED.then(this.#drain);
+    if (packet !== undefined) this.#enqueue(packet);
   }
 
   closed(reason: DisconnectReason, description?: unknown): Promise<void> | void {
@@ -241,6 +240,11 @@ export class Client implements SessionConsumer {
     this.#busy += count;
     // A WebSocket does not outlive a restart anyway.
     if (this.isBusy() !== wasBusy && this.conn.transport.name === "polling") this.conn.busyChanged();
+  }
+
+  #enqueue(packet: SocketPacket): void {
+    this.#queue.push(packet);
+    if (this.#queue.length === 1 && !this.#isDraining) SETTLED.then(this.#drain);
   }
 
   #dispatchQueue(): void {

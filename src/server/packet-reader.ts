@@ -25,10 +25,16 @@ export class PacketReader {
   #saved = 0;
   #timer: Parameters<typeof clearTimeout>[0];
 
-  constructor(conn: Session, parser: Parser, onLate: () => void) {
+  /** `onDecoded` hears of what a foreign decoder makes of messages, in its own time. */
+  constructor(
+    conn: Session,
+    parser: Parser,
+    onLate: () => void,
+    onDecoded: Parameters<Parser["createDecoder"]>[0],
+  ) {
     this.#conn = conn;
     this.#onLate = onLate;
-    this.#decoder = parser.createDecoder();
+    this.#decoder = parser.createDecoder(onDecoded);
     this.#mayGoOn = conn.recovered;
   }
 
@@ -39,7 +45,7 @@ export class PacketReader {
     this.#save();
   }
 
-  /** The packet that is complete with this message; undefined when more has to come. @throws for what is no packet */
+  /** The packet that is complete with this message; undefined when there is none yet. @throws for what is no packet */
   read(message: string | Uint8Array): SocketPacket | undefined {
     if (this.#mayGoOn) this.#goOn(this.#conn.half.readHalf());
     const packet = this.#decoder.add(message);

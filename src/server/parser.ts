@@ -19,15 +19,19 @@ export interface ParserOption {
   Decoder: new () => Untyped;
 }
 
-/** What is asked of a decoder. */
+/** Hears of a packet that a foreign decoder has put together. */
+type OnDecoded = (packet: SocketPacket) => void;
+
+/** What is asked of a foreign decoder. */
 interface EmittingDecoder {
   add(message: string | Uint8Array): unknown;
-  on(event: "decoded", listener: (packet: SocketPacket) => void): unknown;
+  on(event: "decoded", listener: OnDecoded): unknown;
   destroy?(): void;
 }
 
 /** Puts the messages of one connection together to packets. */
 export interface Decoder {
+  /** Our own gives the packet that is complete; a foreign one tells of its packets, now or later, and gives none. */
   add(chunk: string | Uint8Array): SocketPacket | undefined;
   readonly isPending: boolean;
   snapshot(): PendingPacket | undefined;
@@ -41,7 +45,7 @@ export interface Parser {
   encode(packet: SocketPacket): Frame[];
   /** A packet as its receiver will have it: plain data, and no bytes that the sender may still change. */
   decode(frames: readonly Frame[]): SocketPacket | undefined;
-  createDecoder(): Decoder;
+  createDecoder(onDecoded: OnDecoded): Decoder;
   /** Packets of a foreign format may break rules that our own decoder enforces. */
   readonly isForeign: boolean;
 }
@@ -95,22 +99,18 @@ const standard: Parser = {
   isForeign: false,
 };
 
-/** A foreign decoder answers with an event, in the middle of `add`. */
+/** A foreign decoder answers with events: in the middle of `add` or later, and as often as it likes. */
 class ForeignDecoder implements Decoder {
   readonly isPending = false;
-  readonly #create: () => EmittingDecoder;
-  #decoder: EmittingDecoder;
-  #decoded: SocketPacket | undefined;
+  readonly #decoder: EmittingDecoder;
 
-  constructor(create: () => EmittingDecoder) {
-    this.#create = create;
-    this.#decoder = this.#listen();
+  constructor(decoder: EmittingDecoder, onDecoded: OnDecoded) {
+    this.#decoder = decoder;
+    decoder.on("decoded", onDecoded);
   }
 
-  add(chunk: string | Uint8Array): SocketPacket | undefined {
-    this.#decoded = undefined;
+  add(chunk: string | Uint8Array): undefined {
     this.#decoder.add(chunk);
-    return this.#decoded;
   }
 
   snapshot(): undefined {
@@ -121,15 +121,6 @@ class ForeignDecoder implements Decoder {
 
   reset(): void {
     this.#decoder.destroy?.();
-    this.#decoder = this.#listen();
-  }
-
-  #listen(): EmittingDecoder {
-    const decoder = this.#create();
-    decoder.on("decoded", (packet) => {
-      this.#decoded = packet;
-    });
-    return decoder;
   }
 }
 
@@ -137,10 +128,17 @@ class ForeignDecoder implements Decoder {
 export function createParser(option: ParserOption | undefined): Parser {
   if (option === undefined) return standard;
   const encoder: { encode(packet: SocketPacket): unknown[] } = new option.Encoder();
-  const createDecoder = () => new ForeignDecoder(() => new option.Decoder());
+  const createDecoder = (onDecoded: OnDecoded) => new ForeignDecoder(new option.Decoder(), onDecoded);
   return {
     encode: (packet) => toFrames(encoder.encode(packet)),
-    decode: (frames) => decodeFrames(createDecoder(), frames),
+    decode: (frames) => {
+      let decoded: SocketPacket | undefined;
+      const decoder = createDecoder((packet) => {
+        decoded = packet;
+      });
+      decodeFrames(decoder, frames);
+      return decoded;
+    },
     createDecoder,
     isForeign: true,
   };

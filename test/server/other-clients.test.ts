@@ -1,7 +1,9 @@
+import { EventEmitter } from "node:events";
 import msgpack from "socket.io-msgpack-parser";
 import { describe, expect, it } from "vitest";
 import type { Server } from "../../src/server/index.ts";
-import { FakeObject } from "./fakes.ts";
+import { FakeObject, turn } from "./fakes.ts";
+import { OfficialObject } from "./official-object.ts";
 
 const echo = (io: Server) => {
   io.of(/.*/);
@@ -115,4 +117,47 @@ describe("a parser of another make", () => {
     await client.send(encode({ type: 9 }));
     expect([seen, client.isOpen]).toEqual([["forced close"], false]);
   });
+
+  it.each(["one by one", "at once, later"])(
+    "may emit several packets for a message, %s, as on Node",
+    async (how) => {
+      class Encoder {
+        encode = (packet: object) => [JSON.stringify(packet)];
+      }
+      class Decoder extends EventEmitter {
+        add(message: string): void {
+          const emit = () => {
+            for (const line of message.split("\n")) this.emit("decoded", JSON.parse(line));
+          };
+          if (how === "one by one") emit();
+          else setImmediate(emit);
+        }
+      }
+      const lines = (...packets: object[]) =>
+        packets.map((it) => JSON.stringify({ nsp: "/", ...it })).join("\n");
+      const setup = (io: Server) => {
+        io.on("connection", (socket) => {
+          socket.on("echo", (text) => socket.emit("echo", text));
+        });
+      };
+      const heard = async (object: FakeObject | OfficialObject) => {
+        const client = await object.connect();
+        await client.send(lines({ type: 0 }));
+        await turn();
+        await client.send(lines({ type: 2, data: ["echo", 1] }, { type: 2, data: ["echo", 2] }));
+        for (let i = 0; i < 3; i++) await turn();
+        return client.take().map((it) =>
+          JSON.parse(
+            String(it)
+              .slice(1)
+              .replace(/"sid":"[^"]*"/, '"sid":"x"'),
+          ),
+        );
+      };
+      const options = { parser: { Encoder, Decoder } as never };
+      const official = await heard(new OfficialObject(setup as never, options));
+      expect(official.length).toBeGreaterThan(2);
+      expect(await heard(new FakeObject(setup, { options }))).toEqual(official);
+    },
+  );
 });
