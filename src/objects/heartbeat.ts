@@ -9,7 +9,7 @@ import { clearRecovery } from "./recovery-log.ts";
 import type { Sleeper } from "./session-table.ts";
 
 /** How soon a tick is repeated in which something failed, ms. */
-const RETRY_MS = 5_000;
+export const RETRY_MS = 5_000;
 
 /**
  * What the alarm does: pings, finds the dead, closes those who joined nothing. Sessions that sleep are pinged from their

@@ -11,7 +11,7 @@ import { answerClose } from "./answer-close.ts";
 import type { Carrier, CarrierHost } from "./carrier.ts";
 import { toCause } from "./channel.ts";
 import type { ObjectDefinition, ObjectLayer } from "./definition.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import { Heartbeat, RETRY_MS } from "./heartbeat.ts";
 import { fromInternalRequest, VERSION } from "./internal-request.ts";
 import { MemoryRows } from "./memory-rows.ts";
 import { RecoveryLog } from "./recovery-log.ts";
@@ -115,6 +115,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   onMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.healAlarm();
     const carrier = this.table.of(socket);
     if (carrier === undefined) {
       // A candidate or session of which nothing is known any more: its client starts again.
@@ -133,7 +134,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
       if (socket === carrier.socket) {
         carrier.session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
       } else this.#dropCandidate(carrier, socket);
-      if (this.#turn % 64 === 0) this.healAlarm();
       return;
     }
     if (socket === carrier.socket) carrier.session.receive(packet);
@@ -147,6 +147,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   onClose(socket: WebSocket, code: number, reason: string): void {
+    this.healAlarm();
     const carrier = this.table.of(socket);
     answerClose(socket, code, reason);
     if (carrier === undefined) return;
@@ -155,6 +156,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   onError(socket: WebSocket, error: unknown): void {
+    this.healAlarm();
     const carrier = this.table.of(socket);
     if (carrier === undefined) return;
     if (socket === carrier.poll) this.#pollGone(carrier, "lost");
@@ -164,10 +166,11 @@ export class ObjectRuntime<Api> implements CarrierHost {
   /** The heartbeat. Returns whether the user's own schedule is due as well. */
   onAlarm(lateness: number): boolean {
     const now = this.now();
-    this.ticker.ran();
-    const scheduledAt = this.ticker.scheduledAt;
-    const isDue = scheduledAt !== undefined && scheduledAt <= now;
+    let isDue = false;
     try {
+      this.ticker.ran();
+      const { scheduledAt } = this.ticker;
+      isDue = scheduledAt !== undefined && scheduledAt <= now;
       if (isDue) this.ticker.schedule(undefined);
       this.#heartbeat.tick(now, lateness);
     } catch (error) {
@@ -196,9 +199,9 @@ export class ObjectRuntime<Api> implements CarrierHost {
     return (this.ctx.id.name === MAIN ? id : `${id}.${toBase64Url(this.ctx.id.toString())}`) as SessionId;
   }
 
-  /** An alarm may be lost in production; whoever comes along notices. */
+  /** An alarm may be lost in production, or given up after it has thrown; whatever happens next notices. */
   healAlarm(): void {
-    this.ticker.heal(this.now(), () => this.#heartbeat.next(this.now()));
+    this.ticker.heal(this.now(), this.#nextTick);
   }
 
   // What carriers and the layers above ask of the object
@@ -324,9 +327,21 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.ticker.ensureBy(this.#heartbeat.nextFor(session, this.now()));
   }
 
+  readonly #nextTick = (): number => this.#heartbeat.next(this.now());
+
   #rearm(now: number): void {
-    const next = this.#heartbeat.next(now);
+    const next = this.#tryNext(now);
     if (next !== Number.POSITIVE_INFINITY) this.ticker.ensureBy(Math.max(next, now + 1));
+  }
+
+  /** An alarm that throws is tried again by the platform a few times, and then given up. */
+  #tryNext(now: number): number {
+    try {
+      return this.#heartbeat.next(now);
+    } catch (error) {
+      this.log("error", "the next tick could not be found", error);
+      return now + RETRY_MS;
+    }
   }
 
   #stayAwake(): void {

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Clock } from "./clock.ts";
-import { RS, TestObject } from "./support.ts";
+import { RS, type SocketClient, TestObject } from "./support.ts";
 
 let clock: Clock;
 const at = (ms: number) => clock.set(ms);
@@ -179,6 +179,53 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
       Reflect.deleteProperty(ctx.storage, "getAlarm");
     });
     expect(await alarmAt(object)).toBeGreaterThan(60_000);
+  });
+
+  const events: Record<string, (object: TestObject, client: SocketClient) => unknown> = {
+    "a message": (_, client) => client.socket.send("4hello"),
+    "a close": (_, client) => client.socket.close(),
+    "an error": (object, client) =>
+      object.run((instance, ctx) => {
+        const [socket] = ctx.getWebSockets(`s:${client.sid}`);
+        instance.webSocketError(socket!, new Error("gone"));
+      }),
+    "a handshake": (object) => object.openPolling(),
+    "a request of an unknown session": (object) => object.fetch({ op: "poll", sid: "unknown" }),
+    "ready(), as in an emitter call": (object) => object.run((instance) => instance.ready()),
+    "a method that uses this.engine": (object) => object.run((instance) => instance.engine.clientsCount),
+  };
+
+  it.each(Object.entries(events))("that the platform has given up is set anew by %s", async (event, act) => {
+    const object = new TestObject(name(`given up ${event}`));
+    await object.openSocket();
+    const client = await object.openSocket();
+    await expect.poll(() => alarmAt(object)).toBe(22_500);
+    await object.run((_, ctx) => ctx.storage.deleteAlarm());
+    at(30_000);
+    await between(object);
+    await act(object, client);
+    await expect.poll(() => alarmAt(object)).not.toBe(null);
+  });
+
+  it("does not throw when the storage fails, and comes again", async () => {
+    const object = new TestObject(name("storage"));
+    const client = await object.openSocket();
+    await between(object);
+    at(22_500);
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    await object.run(async (instance, { storage }) => {
+      const prototype = Object.getPrototypeOf(storage.kv) as SyncKvStorage;
+      const spy = vi.spyOn(prototype, "get").mockImplementation(() => {
+        throw new Error("no storage");
+      });
+      await instance.alarm();
+      spy.mockRestore();
+    });
+    expect(log).toHaveBeenCalled();
+    await expect.poll(() => alarmAt(object)).toBe(27_500);
+    at(27_500);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
   });
 
   it("is not set when nobody is there", async () => {
