@@ -26,7 +26,7 @@ export interface SessionObjectMembers {
    * replaces the first, undefined cancels. Use it in place of the object's alarm, which the heartbeat needs.
    */
   schedule(time: number | Date | undefined): void;
-  /** Called when the time given to `schedule` has come. */
+  /** Called when the time given to `schedule` has come. However long it takes, the heartbeat goes on meanwhile. */
   onSchedule(): void | Promise<void>;
 }
 
@@ -79,13 +79,11 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     override async alarm(info?: AlarmInvocationInfo): Promise<void> {
       const scheduled = (info as { scheduledTime?: number } | undefined)?.scheduledTime;
       const lateness = scheduled === undefined ? 0 : Math.max(0, Date.now() - scheduled);
-      if (!runtimeOf(this).onAlarm(lateness)) return;
-      try {
-        await this.onSchedule();
-      } catch (error) {
-        // Thrown on, it would be taken for a failed heartbeat and run again.
-        runtimeOf(this).log("error", "onSchedule failed", error);
-      }
+      const runtime = runtimeOf(this);
+      if (!runtime.onAlarm(lateness)) return;
+      const run = async () => this.onSchedule();
+      // Not awaited: no other alarm comes while this one is at work, so nobody would be pinged.
+      runtime.keepAwake(run().catch((error: unknown) => runtime.log("error", "onSchedule failed", error)));
     }
 
     async ready(): Promise<void> {

@@ -341,6 +341,24 @@ describe("schedule() and onSchedule()", () => {
     expect(await alarmAt(object)).toBe(45_000);
   });
 
+  it("leave the heartbeat alone while onSchedule is at work, however long", async () => {
+    const object = new TestObject("schedule long");
+    const client = await object.openSocket();
+    let release = () => {};
+    await object.run(async (instance) => {
+      instance.onSchedule = () => new Promise<void>((resolve) => (release = resolve));
+      instance.schedule(time(10_000));
+      at(10_000);
+      // An alarm that does not settle holds the next one up.
+      await instance.alarm();
+    });
+    await expect.poll(() => alarmAt(object)).toBe(22_500);
+    at(22_500);
+    await alarm(object);
+    expect(await client.next()).toBe("2");
+    await object.run(() => release());
+  });
+
   it("leave the heartbeat alone when onSchedule throws", async () => {
     const object = new TestObject("schedule fails");
     const client = await object.openSocket();
