@@ -21,7 +21,11 @@ export interface EngineOptions {
   allowUpgrades?: boolean;
   /** A message every client gets right after the handshake. */
   initialPacket?: string | Uint8Array;
-  /** Accepts clients of Socket.IO v2 (Engine.IO v3) too. @default false */
+  /**
+   * Accepts clients of Socket.IO v2 (Engine.IO v3) too. As on Node, their `socket.id` is the id of their session, and so
+   * a secret: show it to nobody.
+   * @default false
+   */
   allowEIO3?: boolean;
   /**
    * Makes the session id; it has to be unguessable and may hold letters, digits, `-` and `_`.

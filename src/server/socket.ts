@@ -91,7 +91,7 @@ export class Socket<
     this.#state = new SocketState(this, nsp, client, member, origin);
   }
 
-  /** Public, unlike the session's id. */
+  /** Public, unlike the session's id; but for a client of v2 (`allowEIO3`) it is the session's id, a secret. */
   get id(): string {
     return this.#member.id;
   }
