@@ -15,7 +15,7 @@ const NO_LAYER = { connectTimeout: undefined, open() {}, load() {} };
 export class Attempt<Api> {
   readonly engine: Engine;
   phase: "waiting" | "running" | "done" | "failed" = "waiting";
-  mute = new Mute(findAsyncContext());
+  mute: Mute;
   /** No setup function has completed in this object before. */
   isFirstRun = false;
   readonly #runtime: ObjectRuntime<Api>;
@@ -24,6 +24,8 @@ export class Attempt<Api> {
 
   constructor(runtime: ObjectRuntime<Api>) {
     this.#runtime = runtime;
+    const Context = findAsyncContext();
+    this.mute = new Mute(Context && new Context(), runtime.timers);
     const { table } = runtime;
     const directory = {
       count: () => (this.phase === "failed" ? 0 : table.count()),

@@ -6,6 +6,7 @@ import type { Change, PlatformEffect, SessionLink } from "../engine/session-port
 import { type SessionRules, toStored } from "../engine/state.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
+import type { Timer, Timers } from "../shared/timers.ts";
 import { toPayload } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";
 import { answerChannel } from "./channel.ts";
@@ -17,6 +18,7 @@ export interface CarrierHost {
   readonly rules: SessionRules;
   readonly engine: Engine;
   readonly budget: ByteBudget;
+  readonly timers: Timers;
   readonly store: SessionStore;
   readonly persists: boolean;
   readonly needsHandshakeData: boolean;
@@ -56,7 +58,7 @@ export class Carrier implements SessionLink {
   #hasHalf: boolean;
   /** What the layer above keeps takes so much. */
   #recordBytes = 0;
-  #upgradeTimer: ReturnType<typeof setTimeout> | undefined;
+  #upgradeTimer: Timer | undefined;
 
   constructor(host: CarrierHost, fixed: FixedPart, stored?: StoredSession) {
     this.#host = host;
@@ -129,7 +131,7 @@ export class Carrier implements SessionLink {
         this.pollAnswer = effect;
         return;
       case "release-later":
-        setTimeout(() => this.session.dispatch({ type: "release-poll" }), RELEASE_MS);
+        this.#host.timers.set(() => this.session.dispatch({ type: "release-poll" }), RELEASE_MS);
         return;
       case "write-candidate":
         this.#send(this.candidate, effect.frame);
@@ -154,14 +156,14 @@ export class Carrier implements SessionLink {
   attachCandidate(socket: WebSocket, b64: boolean, timeoutMs: number): void {
     this.candidate = socket;
     this.#candidateB64 = b64;
-    this.#upgradeTimer = setTimeout(() => {
+    this.#upgradeTimer = this.#host.timers.set(() => {
       this.dropCandidate();
       this.session.dispatch({ type: "candidate-gone" });
     }, timeoutMs);
   }
 
   dropCandidate(): void {
-    clearTimeout(this.#upgradeTimer);
+    this.#host.timers.clear(this.#upgradeTimer);
     const socket = this.candidate;
     this.candidate = null;
     if (socket === null) return;
@@ -170,7 +172,7 @@ export class Carrier implements SessionLink {
   }
 
   candidateGone(): void {
-    clearTimeout(this.#upgradeTimer);
+    this.#host.timers.clear(this.#upgradeTimer);
     this.candidate = null;
     this.session.dispatch({ type: "candidate-gone" });
   }
@@ -264,7 +266,7 @@ export class Carrier implements SessionLink {
   }
 
   #takeOver(): void {
-    clearTimeout(this.#upgradeTimer);
+    this.#host.timers.clear(this.#upgradeTimer);
     this.socket = this.candidate;
     this.candidate = null;
     // How binary travels is a matter of the transport, not of the session.

@@ -3,6 +3,7 @@ import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
+import type { Timers } from "../shared/timers.ts";
 import type { RecoveryLog } from "./recovery-log.ts";
 
 /** What the object offers to the layer above the sessions. */
@@ -10,6 +11,7 @@ export interface LayerHost {
   readonly ctx: DurableObjectState;
   readonly engine: Engine;
   readonly mute: Mute;
+  readonly timers: Timers;
   readonly hibernation: boolean;
   readonly isFirstRun: boolean;
   /** The setup function has run in this instance. */

@@ -13,6 +13,7 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, attempt: Attem
     get mute() {
       return attempt.mute;
     },
+    timers: runtime.timers,
     hibernation: runtime.persists,
     get isFirstRun() {
       return attempt.isFirstRun;

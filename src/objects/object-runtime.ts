@@ -6,8 +6,10 @@ import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
+import { type Timer, Timers } from "../shared/timers.ts";
 import { decodeMessage, isTooLarge } from "../transports/websocket.ts";
 import { answerClose } from "./answer-close.ts";
+import { findAsyncContext } from "./async-context.ts";
 import type { Carrier, CarrierHost } from "./carrier.ts";
 import { toCause } from "./channel.ts";
 import type { ObjectDefinition, ObjectLayer } from "./definition.ts";
@@ -39,6 +41,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly store: SessionStore;
   readonly table: SessionTable;
   readonly budget: ByteBudget;
+  readonly timers = new Timers(findAsyncContext()?.bind);
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
   /** There once the layer above is, if that recovers anybody. */
@@ -50,7 +53,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #touched = new Set<Carrier>();
   #turn = 0;
   #isTurnEnding = false;
-  #awakeTimer: ReturnType<typeof setTimeout> | undefined;
+  #awakeTimer: Timer | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
     this.ctx = ctx;
@@ -347,7 +350,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   #stayAwake(): void {
     if (this.persists || this.#awakeTimer !== undefined) return;
     const renew = () => {
-      this.#awakeTimer = this.table.isEmpty() ? undefined : setTimeout(renew, AWAKE_MS);
+      this.#awakeTimer = this.table.isEmpty() ? undefined : this.timers.set(renew, AWAKE_MS);
     };
     renew();
   }

@@ -1,5 +1,6 @@
 import type { Session } from "../engine/session.ts";
 import { isThenable } from "../shared/event-emitter.ts";
+import type { Timer, Timers } from "../shared/timers.ts";
 import { Attempt } from "./attempt.ts";
 import { guardContext } from "./guarded-context.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
@@ -104,7 +105,7 @@ export class UserCode<Api> {
       reject(failure);
       throw failure;
     }
-    atMost(Promise.resolve(done), SETUP_LIMIT_MS)
+    atMost(Promise.resolve(done), SETUP_LIMIT_MS, this.#runtime.timers)
       .then(() => this.#complete(attempt))
       .then(resolve, (error: unknown) => reject(this.#fail(attempt, error)));
     this.#runtime.keepAwake(heard);
@@ -166,10 +167,10 @@ export class UserCode<Api> {
 class HasHung extends Error {}
 
 /** Every wait has an end: else what hangs would hold each request, and the object in memory. */
-function atMost(settled: Promise<unknown>, limitMs: number): Promise<unknown> {
-  let timer: Parameters<typeof clearTimeout>[0];
+function atMost(settled: Promise<unknown>, limitMs: number, timers: Timers): Promise<unknown> {
+  let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new HasHung()), limitMs);
+    timer = timers.set(() => reject(new HasHung()), limitMs);
   });
-  return Promise.race([settled, late]).finally(() => clearTimeout(timer));
+  return Promise.race([settled, late]).finally(() => timers.clear(timer));
 }

@@ -1,3 +1,4 @@
+import type { Timer } from "../shared/timers.ts";
 import type { Client } from "./client.ts";
 import type { ServerHost } from "./ports.ts";
 
@@ -10,6 +11,9 @@ export interface Hold {
   readonly client: Client | undefined;
   readonly since: number;
   isBusy: boolean;
+  /** What is held of its client meanwhile. */
+  readonly bytes: number;
+  onRelease?: () => void;
 }
 
 /**
@@ -23,24 +27,28 @@ export class Awake {
   readonly #limitMs: number;
   readonly #holds = new Set<Hold>();
   #release: (() => void) | undefined;
-  #timer: Parameters<typeof clearTimeout>[0];
+  #timer: Timer | undefined;
 
   constructor(host: ServerHost, limitMs: number) {
     this.#host = host;
     this.#limitMs = limitMs;
   }
 
-  hold(client: Client | undefined, isBusy: boolean): Hold {
-    const hold: Hold = { client, since: this.#host.now(), isBusy };
+  /** `bytes`: what its client makes the object hold as long as that lasts. The session may end for it. */
+  hold(client: Client | undefined, isBusy: boolean, bytes = 0): Hold {
+    const hold: Hold = { client, since: this.#host.now(), isBusy, bytes };
     if (this.#holds.size === 0) this.#begin();
     this.#holds.add(hold);
     if (isBusy) client?._addBusy(1);
+    client?.conn.account.add(bytes);
     return hold;
   }
 
   release(hold: Hold | undefined): void {
     if (hold === undefined || !this.#holds.delete(hold)) return;
     if (hold.isBusy) hold.client?._addBusy(-1);
+    hold.client?.conn.account.add(-hold.bytes);
+    hold.onRelease?.();
     if (this.#holds.size === 0) this.#end();
   }
 
@@ -54,13 +62,13 @@ export class Awake {
   }
 
   #end(): void {
-    clearTimeout(this.#timer);
+    this.#host.timers.clear(this.#timer);
     this.#release?.();
   }
 
   /** One timer for all, and only while something is held. */
   #watch(): void {
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#host.timers.set(() => {
       const now = this.#host.now();
       for (const hold of this.#holds) {
         if (now - hold.since >= this.#limitMs) this.release(hold);

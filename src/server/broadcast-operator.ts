@@ -148,6 +148,7 @@ export class BroadcastOperator<
   /** Complete when every server has said how many clients it reached, and as many answers or departures came. */
   #emitWithResponses(packet: SocketPacket, callback: Responses): void {
     const { nsp } = this.#adapter;
+    const { timers } = nsp._core.host;
     const { timeout, expectSingleResponse } = this.#opts.flags;
     const responses: unknown[] = [];
     let isOver = false;
@@ -158,7 +159,7 @@ export class BroadcastOperator<
     const finish = (error: Error | null) => {
       if (isOver) return;
       isOver = true;
-      clearTimeout(timer);
+      timers.clear(timer);
       nsp._broadcastAcks.delete(packet.id as number);
       done();
       const single = expectSingleResponse ? (error === null ? responses[0] : null) : responses;
@@ -168,7 +169,7 @@ export class BroadcastOperator<
         nsp._core.onError(thrown, "acknowledgement");
       }
     };
-    const timer = setTimeout(() => finish(new Error("operation has timed out")), timeout);
+    const timer = timers.set(() => finish(new Error("operation has timed out")), timeout);
     const check = () => {
       if (servers === expectedServers && responses.length === expectedClients) finish(null);
     };

@@ -51,7 +51,7 @@ export class Client implements SessionConsumer {
     this.#core = core;
     this.#held = new HeldPackets(conn.account);
     const enqueue = (packet: SocketPacket) => this.#enqueue(packet);
-    this.#reader = new PacketReader(conn, core.parser, () => void this.close(), enqueue);
+    this.#reader = new PacketReader(conn, core.parser, core.host.timers, () => void this.close(), enqueue);
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     this.#request = new RequestKeeper(core, this, record?.request);

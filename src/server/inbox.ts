@@ -1,4 +1,5 @@
 import { PacketType, RESERVED_EVENTS, type SocketPacket } from "../codec/index.ts";
+import { estimateMemory } from "../shared/estimate-bytes.ts";
 import { isThenable } from "../shared/event-emitter.ts";
 import type { Hold } from "./awake.ts";
 import { CatchAll } from "./catch-all.ts";
@@ -8,6 +9,9 @@ import type { Event } from "./events.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import type { AckCallback } from "./pending-acks.ts";
 import type { SocketState } from "./socket-state.ts";
+
+/** What an acknowledgement takes that a handler owes, besides the event's arguments. */
+const OWED_BYTES = 500;
 
 export type EventMiddleware = (event: Event, next: (err?: Error) => void) => void;
 
@@ -36,6 +40,8 @@ export class Inbox {
     const args = packet.data as unknown[] | undefined;
     if (!Array.isArray(args) || args.length === 0) return;
     if (this.#core.parser.isForeign && RESERVED_EVENTS.has(args[0])) return;
+    // An answer to what nobody hears comes from nobody: it is not waited for, as on Node.
+    if (!this.#isHeard(args[0] as string)) return;
     const reply = packet.id == null ? undefined : this.#createReply(packet.id);
     if (reply !== undefined) args.push(reply.send);
     if (this.catchAll.size > 0) this.catchAll.notify(this.#state.socket, args, this.#core.onError);
@@ -43,9 +49,27 @@ export class Inbox {
     else this.#runMiddleware(this.middlewares.slice(), 0, args as Event);
     // A handler may have let its socket go: nobody waits then.
     if (reply === undefined || reply.isSent || this.#state.phase !== "connected") return;
-    reply.hold = this.#core.awake.hold(this.#client, true);
+    reply.hold = this.#owe(estimateMemory(args));
+  }
+
+  #isHeard(event: string): boolean {
+    if (this.catchAll.size > 0 || this.middlewares.length > 0) return true;
+    return this.#state.socket.listenerCount(event) > 0;
+  }
+
+  /** Keeps the object awake for an acknowledgement that a handler owes. Who has too many open is closed. */
+  #owe(bytes: number): Hold {
     this.#owed ??= new Set();
-    this.#owed.add(reply.hold);
+    const owed = this.#owed;
+    const hold = this.#core.awake.hold(this.#client, true, OWED_BYTES + bytes);
+    owed.add(hold);
+    hold.onRelease = () => owed.delete(hold);
+    const { maxOwedAcks } = this.#core.options;
+    if (owed.size > maxOwedAcks) {
+      this.#client.conn.account.end(`more than ${maxOwedAcks} acknowledgements are owed (maxOwedAcks)`);
+    }
+    if (this.#state.phase !== "connected") this.close();
+    return hold;
   }
 
   /** The function at the end of an event's arguments. Only its first call counts. */
@@ -56,10 +80,7 @@ export class Inbox {
       send: (...args: unknown[]) => {
         if (reply.isSent) return;
         reply.isSent = true;
-        if (reply.hold !== undefined) {
-          this.#owed?.delete(reply.hold);
-          this.#core.awake.release(reply.hold);
-        }
+        this.#core.awake.release(reply.hold);
         this.#client._send({ type: PacketType.ACK, nsp: this.#nsp.name, id, data: args });
       },
     };

@@ -25,6 +25,11 @@ export interface SocketOptions {
   cleanupEmptyChildNamespaces?: boolean;
   /** Namespaces one connection may be in at a time; a CONNECT beyond is refused. @default 100 */
   maxNamespaces?: number;
+  /**
+   * Acknowledgements that handlers may owe one socket at a time. Who asks for more is closed with `transport error`.
+   * @default 10000
+   */
+  maxOwedAcks?: number;
   /** How long an unanswered acknowledgement, or code that awaits, keeps the object awake, ms. @default 60000 */
   maxAwakeTime?: number;
 }
@@ -34,6 +39,7 @@ export interface ServerOptions extends EngineOptions, SocketOptions {}
 export interface ResolvedOptions extends ServerOptions {
   connectTimeout: number;
   maxNamespaces: number;
+  maxOwedAcks: number;
   maxAwakeTime: number;
   recovery: Required<RecoveryOptions> | undefined;
 }
@@ -44,6 +50,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     ...options,
     connectTimeout: options.connectTimeout || 45_000,
     maxNamespaces: options.maxNamespaces ?? 100,
+    maxOwedAcks: options.maxOwedAcks ?? 10_000,
     maxAwakeTime: options.maxAwakeTime ?? 60_000,
     recovery: recovery && {
       maxDisconnectionDuration: recovery.maxDisconnectionDuration ?? 120_000,

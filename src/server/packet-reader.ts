@@ -1,5 +1,6 @@
 import type { Frame, PendingPacket, SocketPacket } from "../codec/index.ts";
 import type { Session } from "../engine/session.ts";
+import type { Timer, Timers } from "../shared/timers.ts";
 import type { Parser } from "./parser.ts";
 
 /** How long the rest of a packet may take over WebSocket, ms: the object stays awake for it. */
@@ -23,16 +24,19 @@ export class PacketReader {
   #mayGoOn: boolean;
   /** Messages that are written down. */
   #saved = 0;
-  #timer: Parameters<typeof clearTimeout>[0];
+  readonly #timers: Timers;
+  #timer: Timer | undefined;
 
   /** `onDecoded` hears of what a foreign decoder makes of messages, in its own time. */
   constructor(
     conn: Session,
     parser: Parser,
+    timers: Timers,
     onLate: () => void,
     onDecoded: Parameters<Parser["createDecoder"]>[0],
   ) {
     this.#conn = conn;
+    this.#timers = timers;
     this.#onLate = onLate;
     this.#decoder = parser.createDecoder(onDecoded);
     this.#mayGoOn = conn.recovered;
@@ -55,7 +59,7 @@ export class PacketReader {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timers.clear(this.#timer);
     this.#decoder.reset();
     this.#charge(-this.#bytes);
   }
@@ -74,7 +78,7 @@ export class PacketReader {
     this.#chargeFor(message);
     if (!this.#decoder.isPending) return;
     if (this.#conn.transport.name === "websocket")
-      this.#timer ??= setTimeout(this.#onLate, REST_OF_PACKET_MS);
+      this.#timer ??= this.#timers.set(this.#onLate, REST_OF_PACKET_MS);
     else Promise.resolve().then(() => this.#save());
   }
 
@@ -94,7 +98,7 @@ export class PacketReader {
   }
 
   #endWait(): void {
-    clearTimeout(this.#timer);
+    this.#timers.clear(this.#timer);
     this.#timer = undefined;
     this.#charge(-this.#bytes);
     if (this.#saved > 0) this.#conn.half.dropHalf();

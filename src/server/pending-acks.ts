@@ -1,8 +1,14 @@
-import type { Awake, Hold } from "./awake.ts";
+import type { Account } from "../shared/byte-budget.ts";
+import type { Timer } from "../shared/timers.ts";
+import type { Hold } from "./awake.ts";
 import type { Client } from "./client.ts";
+import type { Core } from "./core.ts";
 
 /** A function that gets a client's answer. */
 export type AckCallback = (...args: unknown[]) => void;
+
+/** What an acknowledgement takes that is waited for: its callback, timer and hold, and what the callback knows. */
+const ACK_BYTES = 600;
 
 interface PendingAck {
   readonly callback: AckCallback;
@@ -11,7 +17,7 @@ interface PendingAck {
   /** Ends the wait when the socket is gone, where there is a way to say so. */
   readonly onGone: ((error: Error) => void) | undefined;
   readonly hold: Hold;
-  timer: Parameters<typeof clearTimeout>[0];
+  timer: Timer | undefined;
 }
 
 /**
@@ -20,55 +26,73 @@ interface PendingAck {
  * emit --> pending --> answered | timed out | socket gone (a timeout still runs, as on Node)
  */
 export class PendingAcks {
-  readonly #awake: Awake;
+  readonly #core: Core;
   readonly #client: Client;
-  readonly #onError: (error: unknown, event: unknown) => void;
   readonly #acks = new Map<number, PendingAck>();
+  /** One of their own: they may outlive their session. */
+  #account: Account | undefined;
+  #isAbandoned = false;
 
-  constructor(awake: Awake, client: Client, onError: (error: unknown, event: unknown) => void) {
-    this.#awake = awake;
+  constructor(core: Core, client: Client) {
+    this.#core = core;
     this.#client = client;
-    this.#onError = onError;
   }
 
+  /** The connection may end for it, as for everything that it makes the object hold. */
   add(id: number, callback: AckCallback, timeoutMs?: number, onGone?: (error: Error) => void): void {
-    const hold = this.#awake.hold(this.#client, true);
+    const hold = this.#core.awake.hold(this.#client, true);
     const ack: PendingAck = { callback, hasTimeout: timeoutMs !== undefined, onGone, hold, timer: undefined };
     if (timeoutMs !== undefined) {
-      ack.timer = setTimeout(() => {
-        this.#acks.delete(id);
-        this.#finish(ack, [new Error("operation has timed out")]);
-      }, timeoutMs);
+      ack.timer = this.#core.host.timers.set(() => this.#finish(id, ack, [timedOut()]), timeoutMs);
     }
     this.#acks.set(id, ack);
+    this.#account ??= this.#client.conn.account.budget.open((why) => this.#overdrawn(why));
+    this.#account.add(ACK_BYTES);
   }
 
   /** An answer arrived. False: nobody waits for it, or no longer. */
   answer(id: number, args: unknown[]): boolean {
     const ack = this.#acks.get(id);
     if (ack === undefined) return false;
-    this.#acks.delete(id);
-    clearTimeout(ack.timer);
-    this.#finish(ack, ack.hasTimeout ? [null, ...args] : args);
+    this.#finish(id, ack, ack.hasTimeout ? [null, ...args] : args);
     return true;
   }
 
   /** The socket is gone: no answer will come. */
   abandon(): void {
+    this.#isAbandoned = true;
     for (const [id, ack] of this.#acks) {
       if (ack.hasTimeout) continue;
-      this.#acks.delete(id);
-      this.#awake.release(ack.hold);
+      this.#forget(id, ack);
       ack.onGone?.(new Error("socket has been disconnected"));
     }
+    if (this.#acks.size === 0) this.#account?.close();
   }
 
-  #finish(ack: PendingAck, args: unknown[]): void {
-    this.#awake.release(ack.hold);
+  /** Too many are waited for: the session ends, and those that would go on waiting have timed out now. */
+  #overdrawn(why: string): void {
+    this.#client.conn.account.end(why);
+    for (const [id, ack] of this.#acks) if (ack.hasTimeout) this.#finish(id, ack, [timedOut()]);
+  }
+
+  #finish(id: number, ack: PendingAck, args: unknown[]): void {
+    this.#forget(id, ack);
     try {
       ack.callback(...args);
     } catch (error) {
-      this.#onError(error, "acknowledgement");
+      this.#core.onError(error, "acknowledgement");
     }
   }
+
+  #forget(id: number, ack: PendingAck): void {
+    this.#acks.delete(id);
+    this.#core.host.timers.clear(ack.timer);
+    this.#core.awake.release(ack.hold);
+    this.#account?.add(-ACK_BYTES);
+    if (this.#isAbandoned && this.#acks.size === 0) this.#account?.close();
+  }
+}
+
+function timedOut(): Error {
+  return new Error("operation has timed out");
 }

@@ -2,11 +2,13 @@ import type { Engine } from "../engine/engine.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
+import type { Timers } from "../shared/timers.ts";
 
 /** What the server needs of the object that it lives in. */
 export interface ServerHost {
   readonly engine: Engine;
   readonly mute: Mute;
+  readonly timers: Timers;
   /** `false`: nothing is stored or replayed. */
   readonly hibernation: boolean;
   /** No instance of this object has run before. Asked for when something depends on it, not before setup. */

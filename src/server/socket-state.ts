@@ -1,4 +1,5 @@
 import { PacketType, type SocketPacket } from "../codec/index.ts";
+import { estimateMemory } from "../shared/estimate-bytes.ts";
 import { type Admission, type AnyListener, EventEmitter, isThenable } from "../shared/event-emitter.ts";
 import { CatchAll } from "./catch-all.ts";
 import type { Client } from "./client.ts";
@@ -14,6 +15,9 @@ import type { BroadcastFlags, DisconnectReason } from "./socket-types.ts";
 
 /** "recovered": its client came back in time. "loaded": another instance of the object knew it. */
 export type SocketOrigin = "new" | "recovered" | "loaded";
+
+/** What a handler takes that has not settled, besides its arguments. */
+const HANDLER_BYTES = 500;
 
 /** A replay is muted for this long at most. */
 const REPLAY_LIMIT_MS = 10_000;
@@ -86,7 +90,7 @@ export class SocketState {
     if (ack !== undefined) {
       packet.id = this.#nsp._nextAckId();
       const frames = parser.encode(packet);
-      this.#acks ??= new PendingAcks(this.#core.awake, this.#client, this.#core.onError);
+      this.#acks ??= new PendingAcks(this.#core, this.#client);
       this.#acks.add(packet.id, ack, flags?.timeout, onGone);
       this.notifyOutgoing(data);
       if (this.phase !== "closed") this.#client.conn.sendFrames(frames, flags?.volatile);
@@ -162,7 +166,7 @@ export class SocketState {
   /** Runs the `connection` listeners. */
   announce(): void {
     const done = this.#runConnectionListeners();
-    if (done !== undefined) this.#lookAfter(done);
+    if (done !== undefined) this.#lookAfter(done, 0);
   }
 
   /** Runs the `connection` listeners again, muted: what they do to the outside was done the first time. */
@@ -266,7 +270,7 @@ export class SocketState {
       if (this.#keeper !== undefined || this.#core.givenOut.size > 0) this.#core.onSettled(this);
       return;
     }
-    this.#lookAfter(this.#whenSettled(promises));
+    this.#lookAfter(this.#whenSettled(promises), estimateMemory(args));
   }
 
   async #whenSettled(promises: readonly unknown[]): Promise<void> {
@@ -277,9 +281,9 @@ export class SocketState {
   }
 
   /** Keeps the object awake for listeners that have not settled, within the limit. */
-  #lookAfter(done: Promise<void>): void {
+  #lookAfter(done: Promise<void>, bytes: number): void {
     const { awake } = this.#core;
-    const hold = awake.hold(this.#client, false);
+    const hold = awake.hold(this.#client, false, HANDLER_BYTES + bytes);
     done.then(() => awake.release(hold));
   }
 }

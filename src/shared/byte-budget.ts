@@ -31,7 +31,6 @@ export class ByteBudget {
   readonly #limits: BudgetLimits;
   readonly #onOver: (why: string) => void;
   readonly #accounts = new Set<Account>();
-  readonly #count = (bytes: number) => this.#add(bytes);
   #usedAt = 0;
   #isShedding = false;
   #hasTold = false;
@@ -45,7 +44,7 @@ export class ByteBudget {
 
   /** An account for a session. `end` ends it, and says why. */
   open(end: (why: string) => void): Account {
-    const account = new Account(end, this.#accounts, this.#count);
+    const account = new Account(this, end);
     this.#accounts.add(account);
     return account;
   }
@@ -55,9 +54,12 @@ export class ByteBudget {
     return this.total + bytes <= DOOR_SHARE * this.#limits.object && !this.#isIsolateOver();
   }
 
-  #add(bytes: number): void {
+  /** @internal */
+  _count(account: Account, bytes: number): void {
+    if (!this.#accounts.has(account)) return;
+    account.bytes += bytes;
     this.total += bytes;
-    if (bytes <= 0 || this.#isShedding) return;
+    if (bytes < 0 || this.#isShedding) return;
     this.#usedAt = Date.now();
     this.#isShedding = true;
     try {
@@ -65,6 +67,12 @@ export class ByteBudget {
     } finally {
       this.#isShedding = false;
     }
+  }
+
+  /** @internal */
+  _close(account: Account): void {
+    if (this.#accounts.delete(account)) this.total -= account.bytes;
+    account.bytes = 0;
   }
 
   #isOver(): boolean {
@@ -104,26 +112,21 @@ export class ByteBudget {
 /** What one session makes its object hold. */
 export class Account {
   bytes = 0;
+  readonly budget: ByteBudget;
   readonly end: (why: string) => void;
-  readonly #open: Set<Account>;
-  readonly #add: (bytes: number) => void;
 
-  constructor(end: (why: string) => void, open: Set<Account>, add: (bytes: number) => void) {
+  constructor(budget: ByteBudget, end: (why: string) => void) {
+    this.budget = budget;
     this.end = end;
-    this.#open = open;
-    this.#add = add;
   }
 
   /** So many more bytes are held, or fewer. A session may end for it: look whether it was this one. */
   add(bytes: number): void {
-    if (bytes === 0 || !this.#open.has(this)) return;
-    this.bytes += bytes;
-    this.#add(bytes);
+    if (bytes !== 0) this.budget._count(this, bytes);
   }
 
   /** Nothing is held any more, whatever is added or taken away from here on. */
   close(): void {
-    if (this.#open.delete(this)) this.#add(-this.bytes);
-    this.bytes = 0;
+    this.budget._close(this);
   }
 }

@@ -1,4 +1,5 @@
 import { isThenable } from "./event-emitter.ts";
+import { type Timer, Timers } from "./timers.ts";
 
 /** What `AsyncLocalStorage` offers, where the runtime has it. */
 export interface AsyncContext {
@@ -20,11 +21,13 @@ interface MutedRun {
  */
 export class Mute {
   readonly #context: AsyncContext | undefined;
+  readonly #timers: Timers;
   #current: MutedRun | undefined;
   #running = 0;
 
-  constructor(context?: AsyncContext) {
+  constructor(context?: AsyncContext, timers = new Timers()) {
     this.#context = context;
+    this.#timers = timers;
   }
 
   get active(): boolean {
@@ -69,14 +72,14 @@ export class Mute {
   }
 
   async #settle<T>(run: MutedRun, result: Promise<T>, limitMs: number): Promise<T | undefined> {
-    let timer: Parameters<typeof clearTimeout>[0];
+    let timer: Timer | undefined;
     const limit = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
+      timer = this.#timers.set(() => resolve(undefined), limitMs);
     });
     try {
       return await Promise.race([result, limit]);
     } finally {
-      clearTimeout(timer);
+      this.#timers.clear(timer);
       this.#end(run);
     }
   }

@@ -161,6 +161,23 @@ describe("an object is kept awake", () => {
     }
   });
 
+  it("by more acknowledgements with a timeout than the runtime has timers, which one POST may bring about", async () => {
+    let timeouts = 0;
+    const object = new TalkObject("10,050 timers", (io) => {
+      io.on("connection", (socket) => {
+        socket.on("ask", () => {
+          socket.timeout(300).emit("question", (error: unknown) => {
+            if (error) timeouts++;
+          });
+        });
+      });
+    });
+    const client = await object.join("polling");
+    await client.say(...Array.from({ length: 10_050 }, () => '42["ask"]'));
+    await vi.waitFor(() => expect(timeouts).toBe(10_050), { timeout: 20_000 });
+    expect(await object.run(() => "still there")).toBe("still there");
+  }, 30_000);
+
   it("by an upgrade that is half done", async () => {
     const { object } = create("upgrade");
     const client = await object.openPolling();

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Server } from "../../src/server/index.ts";
 import { FakeObject } from "./fakes.ts";
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
 afterEach(() => void vi.useRealTimers());
 
 /** Moves the clock of the object and the timers of the runtime. */
@@ -30,6 +30,82 @@ describe("an acknowledgement that a client asks for", () => {
     });
     expect(await client.ask('20["bye"]')).toEqual(["41"]);
     expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
+  });
+
+  it("is not waited for when nobody hears the event: neither the object nor memory is kept for it", async () => {
+    const { object, client } = await withSocket((io) => {
+      io.on("connection", (socket) => void socket.once("once", (ack) => ack()));
+    });
+    const before = object.budget.total;
+    expect(await client.ask('20["unheard"]', '21["once"]', '22["once"]')).toEqual(["431[]"]);
+    expect([object.isAwake, object.isBusy(client), object.budget.total]).toEqual([false, false, before]);
+  });
+
+  it("may be given by a catch-all listener or a middleware, who hear every event", async () => {
+    const { client } = await withSocket((io) => {
+      io.on("connection", (socket) => {
+        socket.onAny((event, ack) => void (event === "any" && ack("by onAny")));
+        socket.use(([event, ack], next) => {
+          if (event === "use") ack("by use");
+          next();
+        });
+      });
+    });
+    expect(await client.ask('20["any"]', '21["use"]')).toEqual(['430["by onAny"]', '431["by use"]']);
+  });
+
+  it("is owed to one socket up to a bound: who asks for more is closed, nobody else is", async () => {
+    const ends: unknown[] = [];
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.on("never", () => {});
+          socket.on("soon", (ack) => void setTimeout(ack, 10));
+          socket.on("disconnect", (reason, description) => ends.push(reason, description));
+        });
+      },
+      { options: { maxOwedAcks: 3 } },
+    );
+    const [client, other] = [await object.connect(), await object.connect()];
+    await client.join();
+    await other.join();
+    for (let i = 0; i < 4; i++) {
+      await other.send('21["soon"]', '22["soon"]', '23["soon"]');
+      await pass(object, 10);
+    }
+    await client.send('20["never"]', '21["never"]', '22["never"]');
+    expect(ends).toEqual([]);
+    await client.send('23["never"]');
+    expect(ends).toEqual(["transport error", "more than 3 acknowledgements are owed (maxOwedAcks)"]);
+    expect([client.isOpen, other.isOpen, object.isAwake]).toEqual([false, true, false]);
+  });
+
+  it("counts as long as it is owed, with what its event holds: who makes the object hold too much is closed", async () => {
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.on("never", () => {});
+          socket.on("await", () => new Promise(() => {}));
+        });
+      },
+      { maxHeldBytes: 1_000_000 },
+    );
+    for (const event of [
+      '20["never","x"]',
+      `20["never","${"x".repeat(100_000)}"]`,
+      `2["await","${"x".repeat(100_000)}"]`,
+    ]) {
+      const [client, other] = [await object.connect(), await object.connect()];
+      await client.join();
+      await other.join();
+      await other.send('20["never"]');
+      await client.send(...Array.from({ length: 4 }, () => event));
+      expect([client.isOpen, other.isOpen]).toEqual([true, true]);
+      await client.send(...Array.from({ length: 2_000 }, () => event));
+      expect([client.isOpen, other.isOpen]).toEqual([false, true]);
+      await other.leave();
+      expect(object.budget.total).toBeLessThan(1_000);
+    }
   });
 
   it("is sent with any number of arguments, once, with binary too", async () => {
@@ -294,5 +370,52 @@ describe("a handler that awaits", () => {
     finish();
     await object.settle();
     expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
+  });
+});
+
+describe("acknowledgements that the server waits for", () => {
+  it("take one timer of the runtime, however many there are", async () => {
+    const answers: unknown[] = [];
+    const { client } = await withSocket((io) => {
+      io.on("connection", (socket) => {
+        socket.on("ask", () =>
+          socket.timeout(5_000).emit("question", (error: unknown) => answers.push(error)),
+        );
+      });
+    });
+    await client.send(...Array.from({ length: 10_050 }, () => '2["ask"]'));
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(answers).toHaveLength(10_050);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("count, also those that outlive their session: beyond the budget they have timed out at once", async () => {
+    const errors: unknown[] = [];
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.on("ask", () =>
+            socket.timeout(60_000).emit("question", (error: unknown) => errors.push(error)),
+          );
+        });
+      },
+      { maxHeldBytes: 1_000_000 },
+    );
+    const bystander = await object.connect();
+    await bystander.join();
+    for (let i = 0; i < 5; i++) {
+      const client = await object.connect();
+      await client.join();
+      await client.send(...Array.from({ length: 1_000 }, () => '2["ask"]'));
+      await client.leave();
+      expect(object.budget.total).toBeLessThan(1_000_000);
+    }
+    expect(errors).toHaveLength(4_000);
+    expect(String(errors[0])).toBe("Error: operation has timed out");
+    expect(bystander.isOpen).toBe(true);
+    await pass(object, 60_000);
+    expect(errors).toHaveLength(5_000);
+    expect([object.budget.total, object.isAwake]).toEqual([0, false]);
   });
 });

@@ -16,6 +16,7 @@ import {
 import { type Account, ByteBudget } from "../../src/shared/byte-budget.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { Mute } from "../../src/shared/mute.ts";
+import { Timers } from "../../src/shared/timers.ts";
 
 export type Setup = (io: Server) => void | Promise<void>;
 
@@ -226,6 +227,7 @@ export class FakeObject {
   readonly clock = new Clock();
   readonly logs: string[] = [];
   readonly recovery = new FakeRecoveryStore();
+  readonly timers = new Timers((fn) => AsyncLocalStorage.bind(fn));
   /** For which namespaces blocks of acknowledgement ids were taken. */
   readonly ackBlocks: string[] = [];
   /** How often `changed` was called. */
@@ -408,6 +410,7 @@ export class FakeObject {
     return {
       engine: { close: () => {} } as unknown as Engine,
       mute,
+      timers: this.timers,
       hibernation: this.#fake.hibernation ?? true,
       get isFirstRun() {
         return object.#isFirstRun;

@@ -376,7 +376,7 @@ describe("a replay whose listener goes on after an await", () => {
   });
 
   it("is heard again after 10 seconds, and the packet that woke it is dispatched", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
     try {
       const object = new FakeObject((io) => {
         io.on("connection", async (socket) => {
