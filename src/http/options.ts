@@ -29,6 +29,8 @@ export interface CookieOptions {
 /** Hono's context of a request, with the variables that middlewares in front of the app have set. */
 export type AppContext = Context<{ Bindings: Cloudflare.Env; Variables: Record<string, Untyped> }>;
 
+type Awaitable<T> = T | Promise<T>;
+
 /** Options of the HTTP side, with the names and defaults of the official server; those that Node does not have are listed in docs/differences.md. */
 export interface HttpOptions<Handshake = Untyped> {
   /** @default "/socket.io", or "/engine.io" for `defineEngine` */
@@ -51,11 +53,7 @@ export interface HttpOptions<Handshake = Untyped> {
    * refuses with that message, everything else refuses.
    * @example allowRequest: (request, env) => request.headers.get("origin") === env.ORIGIN || "Wrong origin"
    */
-  allowRequest?(
-    request: EngineRequest,
-    env: Cloudflare.Env,
-    c: AppContext,
-  ): boolean | string | Promise<boolean | string>;
+  allowRequest?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<boolean | string>;
   /** Accepted, without effect: the runtime decides how WebSockets are compressed. */
   perMessageDeflate?: unknown;
   /** Accepted, without effect: Cloudflare compresses answers by itself. */
@@ -68,7 +66,7 @@ export interface HttpOptions<Handshake = Untyped> {
    * throws or returns anything else the client is refused with 403, and the log says why.
    * @example handshakeData: async (request, env, c) => ({ user: c.var.session.userId })
    */
-  handshakeData?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Handshake | Promise<Handshake>;
+  handshakeData?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<Handshake>;
   /**
    * Names of the Durable Object bindings. Without a binding of that name, the exported class is used.
    * @default { sessions: "SESSIONS", rooms: "ROOMS" }
