@@ -12,6 +12,8 @@ export interface ServerProcess {
   cpuUs(): number;
   /** Memory the process holds, bytes. */
   rssBytes(): number;
+  /** Settles when the process is gone, stopped or not. */
+  readonly exited: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -21,11 +23,13 @@ export async function startProcess(
   port: number,
   command: string,
   args: readonly string[],
+  onOutput?: (text: string) => void,
 ): Promise<ServerProcess> {
   // Each connection of workerd is two open files; as many as this machine allows.
   const child = spawn("/bin/sh", ["-c", 'ulimit -n $(ulimit -Hn); exec "$0" "$@"', command, ...args], {
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: onOutput === undefined ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (data) => onOutput?.(String(data)));
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   try {
     await untilListening(name, child, port);
@@ -39,6 +43,7 @@ export async function startProcess(
     port,
     cpuUs: () => cpuUs(pid),
     rssBytes: () => rssBytes(pid),
+    exited,
     stop: () => {
       child.kill("SIGKILL");
       return exited;

@@ -51,7 +51,7 @@ export async function startNode(name = "node"): Promise<ServerProcess> {
 }
 
 /** The workerd that wrangler and miniflare run, too. */
-function workerdBinary(): string {
+export function workerdBinary(): string {
   const fromMiniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
   return (fromMiniflare("workerd") as { default: string }).default;
 }

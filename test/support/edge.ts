@@ -26,7 +26,7 @@ export async function bundle(contents: string): Promise<string> {
     format: "esm",
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
+    external: ["cloudflare:*", "node:*", "workerd:*"],
     write: false,
     logLevel: "silent",
   });

@@ -95,6 +95,21 @@ export class RawSession {
     }
   }
 
+  /** Starts a POST of which only `body` is sent, and less than it announces. */
+  upload(body: string, length: number): Exchange {
+    const headers = { "content-type": "text/plain;charset=UTF-8", "content-length": length };
+    return begin(this.at, this.path(), { method: "POST", open: true, body, headers, ms: 120_000 });
+  }
+
+  /** The packets that the next poll is answered with. */
+  async nextPayload(ms = 5_000): Promise<string[]> {
+    const waiting = this.#queue.splice(0);
+    if (waiting.length > 0) return waiting;
+    const reply = await this.poll({ ms });
+    if (reply.status !== 200) throw new Error(`poll: ${reply.status} ${reply.body}`);
+    return reply.body.split(RS);
+  }
+
   /** Proves that the session lives: an acknowledged event goes there and back. */
   async isAlive(id = 99): Promise<boolean> {
     const posted = await this.post(`42${id}["echo","still here"]`);

@@ -1,0 +1,60 @@
+import type { Server, ServerOptions, Socket } from "../../../src/index.ts";
+
+export const variants: Record<string, ServerOptions> = {
+  default: {},
+  recovery: { connectionStateRecovery: {} },
+  eager: { pingInterval: 5_000 },
+  awake: { hibernation: false },
+  old: { allowEIO3: true },
+};
+
+type Answer = (...args: unknown[]) => void;
+
+/** An application without a check of its own: whatever its clients say, it does. */
+export function setup(io: Server): void {
+  io.on("connection", serve);
+  io.of(/^\/open-/).on("connection", serve);
+  io.of(/^\/refused-/).use((_socket, next) => next(new Error("refused")));
+  io.of("/slow").on("connection", async (socket) => {
+    socket.on("echo", (value: unknown, answer?: Answer) => answer?.(value));
+    // Each time, also when it is replayed after a nap.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+  });
+
+  function serve(socket: Socket): void {
+    socket.on("echo", (value: unknown, answer?: Answer) => {
+      if (answer === undefined) socket.emit("echo", value);
+      else answer(value);
+    });
+    socket.on("all", (text: string) => void io.emit("all", text));
+    socket.on("all of", (bytes: number, times = 1) => {
+      for (let i = 0; i < times; i++) io.except("silence").emit("all", "x".repeat(bytes));
+    });
+    socket.on("in", (room: string, text: string) => void io.to(room).emit("in", text));
+    socket.on("join", (rooms: string[], answer?: Answer) => {
+      socket.join(rooms);
+      answer?.(socket.rooms.size);
+    });
+    socket.on("flood me", (times: number, bytes: number) => {
+      for (let i = 0; i < times; i++) socket.emit("flood", "x".repeat(bytes));
+    });
+    socket.on("ask me", (times = 1, ms = 5_000) => {
+      for (let i = 0; i < times; i++) socket.timeout(ms).emit("question", i, () => {});
+    });
+    socket.on("ask for ever", () => void socket.emit("question", () => {}));
+    // It asks for an acknowledgement that its handler never gives.
+    socket.on("n", (_answer: Answer) => {});
+    socket.on("set", (key: string, value: unknown, answer?: Answer) => {
+      socket.data[key] = value;
+      answer?.();
+    });
+    socket.on("sparse", (index: number, answer?: Answer) => {
+      socket.data.cells ??= [];
+      socket.data.cells[index] = 1;
+      answer?.();
+    });
+    socket.on("get", (key: string, answer: Answer) => answer(socket.data[key]));
+    socket.on("kick", (id: string) => void io.in(id).disconnectSockets(true));
+    socket.on("await", (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)));
+  }
+}

@@ -1,0 +1,90 @@
+import { WebSocket } from "ws";
+import { pathOf } from "../../support/raw-session.ts";
+import { within } from "../../support/within.ts";
+import type { Victim } from "./victim.ts";
+
+/** How many connect at the same time. */
+const AT_ONCE = 40;
+
+export interface RaidOptions {
+  /** Frames are compressed: a megabyte of one letter is a kilobyte on the wire. */
+  isCompressed?: boolean;
+  headers?: Record<string, string>;
+  query?: Record<string, string>;
+  /** What each says once it is open. */
+  says?: string | ((i: number) => string);
+}
+
+/** Attackers on WebSockets that answer no ping, and do not care whether they are let in. */
+export class Raid {
+  readonly sockets: WebSocket[] = [];
+  readonly #victim: Victim;
+  /** Handshakes that were refused, by status; 0 where there was no answer. */
+  readonly refused = new Map<number, number>();
+  closed = 0;
+
+  constructor(victim: Victim) {
+    this.#victim = victim;
+  }
+
+  async open(count: number, options: RaidOptions = {}): Promise<WebSocket[]> {
+    const opened: WebSocket[] = [];
+    for (let i = 0; i < count && !this.#victim.isDown; ) {
+      const some: Promise<WebSocket | undefined>[] = [];
+      for (; i < count && some.length < AT_ONCE; i++) some.push(this.#connect(i, options));
+      for (const socket of await Promise.all(some)) if (socket !== undefined) opened.push(socket);
+    }
+    return opened;
+  }
+
+  /** All of them hang up at once. */
+  leave(): void {
+    for (const socket of this.sockets.splice(0)) socket.terminate();
+  }
+
+  #connect(i: number, options: RaidOptions): Promise<WebSocket | undefined> {
+    const { headers = {}, isCompressed = false, query = {}, says } = options;
+    const { host, port } = this.#victim;
+    const path = pathOf({ EIO: "4", transport: "websocket", ...query });
+    const socket = new WebSocket(`ws://${host}:${port}${path}`, {
+      headers,
+      perMessageDeflate: isCompressed,
+      maxPayload: 0,
+    });
+    this.sockets.push(socket);
+    const opened = new Promise<WebSocket | undefined>((resolve) => {
+      const refuse = (status: number) => {
+        this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
+        resolve(undefined);
+      };
+      socket.on("unexpected-response", (request, response) => {
+        refuse(response.statusCode ?? 0);
+        request.destroy();
+      });
+      socket.on("error", () => refuse(0));
+      socket.on("close", () => {
+        this.closed++;
+        resolve(undefined);
+      });
+      socket.once("message", () => {
+        const text = typeof says === "function" ? says(i) : says;
+        if (text === undefined) resolve(socket);
+        else socket.send(text, { compress: isCompressed }, () => resolve(socket));
+      });
+    });
+    return within(opened, "end of a handshake", 20_000).catch(() => undefined);
+  }
+}
+
+/** Waits for a condition of the outside world. */
+export async function until(
+  what: string,
+  isTrue: () => boolean | Promise<boolean>,
+  ms = 15_000,
+): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await isTrue())) {
+    if (Date.now() > end) throw new Error(`${what} has not come about within ${ms} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

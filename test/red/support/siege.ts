@@ -1,0 +1,121 @@
+import { afterEach, expect } from "vitest";
+import { Raid, until } from "./raid.ts";
+import { MOST_GROWTH, MOST_HEAP, Victim } from "./victim.ts";
+import { Witnesses } from "./witnesses.ts";
+
+/** Longer than anything is kept for a client that has gone: recovery's window, timeouts, the wait for a last poll. */
+const LONG_AFTER_MS = 400_000;
+/** Rows that belong to the object and to no client. */
+const OWN_ROW = /sio_meta|sio_a\b|_meta$|^sqlite_/;
+
+/** A server under attack, and those who must not notice. */
+export class Siege {
+  readonly victim: Victim;
+  readonly raid: Raid;
+  witnesses: Witnesses;
+
+  private constructor(victim: Victim, witnesses: Witnesses) {
+    this.victim = victim;
+    this.witnesses = witnesses;
+    this.raid = new Raid(victim);
+  }
+
+  static async lay(variant = "default", app?: string): Promise<Siege> {
+    const victim = await Victim.start(variant, app);
+    const siege = new Siege(victim, await Witnesses.gather(victim));
+    sieges.push(siege);
+    victim.beginAttack();
+    return siege;
+  }
+
+  /** The witnesses talk meanwhile, and notice nothing but what `mayHear` allows. */
+  async during<T>(attack: () => Promise<T>, mayHear?: RegExp): Promise<T> {
+    try {
+      return await this.witnesses.during(attack, mayHear);
+    } catch (error) {
+      throw await this.#explain(error);
+    }
+  }
+
+  /** The isolate has room to work, and the process takes no more than it may. */
+  async expectRoom(): Promise<void> {
+    const { victim } = this;
+    try {
+      const heap = await victim.heap();
+      if (process.env.RED) console.log(`heap ${heap / 1e6} MB, process +${victim.growth / 1e6} MB`);
+      expect(heap).toBeLessThan(MOST_HEAP);
+      expect(victim.growth).toBeLessThan(MOST_GROWTH);
+    } catch (error) {
+      throw await this.#explain(error);
+    }
+  }
+
+  /** There is room, and those who come now are served. */
+  async expectService(): Promise<void> {
+    await this.expectRoom();
+    try {
+      const later = await Witnesses.gather(this.victim, 2);
+      await later.expectUndisturbed();
+      later.leave();
+    } catch (error) {
+      throw await this.#explain(error);
+    }
+  }
+
+  /** The object wakes and ticks, then the process starts anew and ticks: none of these instances dies of what it finds. */
+  async expectLaterInstances(): Promise<void> {
+    await this.expectRoom();
+    await this.victim.evict("hibernate");
+    await this.during(() => this.victim.tick());
+    await this.restart();
+    await this.during(() => this.victim.tick());
+  }
+
+  /** The process ends and starts: only who polls is still there, and has lost nothing. */
+  async restart(): Promise<void> {
+    await this.victim.restart();
+    this.witnesses = this.witnesses.onlyPolling();
+  }
+
+  /** Everybody has gone: after a while no row is left, no alarm, and next to no memory. */
+  async expectNothingLeft(): Promise<void> {
+    const { victim } = this;
+    try {
+      this.raid.leave();
+      this.witnesses.leave();
+      await until("the end of all sockets", async () => (await victim.facts()).sockets === 0, 20_000);
+      for (let i = 0; i < 8; i++) {
+        await victim.advance(LONG_AFTER_MS);
+        await victim.tick();
+      }
+      const { rows, alarm, now } = await victim.facts();
+      expect(Object.keys(rows).filter((kind) => rows[kind] !== 0 && !OWN_ROW.test(kind))).toEqual([]);
+      expect(alarm === null ? null : new Date(alarm - now)).toBeNull();
+      expect(await victim.heap()).toBeLessThan(20_000_000);
+    } catch (error) {
+      throw await this.#explain(error);
+    }
+  }
+
+  async lift(): Promise<void> {
+    this.raid.leave();
+    this.witnesses.leave();
+    await this.victim.stop();
+  }
+
+  /** Why a request failed is nearly always that its server has died. */
+  async #explain(error: unknown): Promise<unknown> {
+    const { victim } = this;
+    // Connections break a moment before the process is gone.
+    await until("the end", () => victim.isDown, 1_500).catch(() => {});
+    if (!victim.isDown) return error;
+    const words =
+      /FATAL ERROR.*|.*(out of memory|heap limit).*/i.exec(victim.output)?.[0] ?? victim.output.slice(-500);
+    return new Error(`the attack ended the process (+${Math.round(victim.growth / 1e6)} MB): ${words}`);
+  }
+}
+
+const sieges: Siege[] = [];
+afterEach(async () => {
+  for (const siege of sieges.splice(0)) await siege.lift();
+});

@@ -1,0 +1,208 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { WebSocket } from "ws";
+import { freePort, type ServerProcess, startProcess } from "../../../bench/support/process.ts";
+import { workerdBinary } from "../../../bench/support/servers.ts";
+import { bundle } from "../../support/edge.ts";
+import { type Address, http } from "../../support/http.ts";
+import type { Counts, Facts } from "./control.ts";
+
+/** What an isolate may hold in production, MB. */
+const HEAP_MB = 128;
+/**
+ * What the process may take beside what it took before the attack. An isolate's 128 MB, and as much again for what the
+ * kernel and the runtime hold of connections: what is seen from outside is more than what production would count.
+ */
+export const MOST_GROWTH = 256_000_000;
+
+/** What the isolate may hold after a collection, buffers included: less than its 128 MB, for it needs room to work. */
+export const MOST_HEAP = 90_000_000;
+
+const app = (name: string) => fileURLToPath(new URL(`../apps/${name}.ts`, import.meta.url));
+const source = (path: string) => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)));
+
+/** The Worker: an application of `test/red/apps` with one of its variants of options, and the back door. */
+function entry(name: string, variant: string): string {
+  return `
+import { defineServer } from ${source("../../../src/index.ts")};
+import { controlled, withControl } from ${source("./control.ts")};
+import * as app from ${JSON.stringify(app(name))};
+const server = defineServer(app.variants[${JSON.stringify(variant)}], app.setup);
+export class SessionObject extends controlled(server.SessionObject) {}
+export default withControl(app.around?.(server) ?? server.app);
+`;
+}
+
+/** A server in raw workerd whose heap is as small as in production: what would end the isolate there ends the process. */
+export class Victim implements Address {
+  readonly host = "127.0.0.1";
+  readonly port: number;
+  /** What the runtime and the Worker printed. */
+  output = "";
+  readonly #folder: string;
+  readonly #inspectorPort: number;
+  #process: ServerProcess | undefined;
+  #isDown = false;
+  #before = 0;
+  #highest = 0;
+  #watch: ReturnType<typeof setInterval> | undefined;
+
+  private constructor(port: number, inspectorPort: number, folder: string) {
+    this.port = port;
+    this.#inspectorPort = inspectorPort;
+    this.#folder = folder;
+  }
+
+  static async start(variant = "default", name = "believer", heapMb = HEAP_MB): Promise<Victim> {
+    const folder = mkdtempSync(join(tmpdir(), "socket.io-edge-red-"));
+    mkdirSync(join(folder, "data"));
+    const victim = new Victim(await freePort(), await freePort(), folder);
+    writeFileSync(join(folder, "worker.js"), await bundle(entry(name, variant)));
+    writeFileSync(join(folder, "config.capnp"), toConfig(victim.port, heapMb));
+    await victim.#run();
+    return victim;
+  }
+
+  get url(): string {
+    return `http://${this.host}:${this.port}`;
+  }
+
+  /** The process has ended by itself. */
+  get isDown(): boolean {
+    return this.#isDown;
+  }
+
+  /** Ends the process, as a crash does, and starts it again on the same disk. */
+  async restart(): Promise<void> {
+    await this.#end();
+    await this.#run();
+  }
+
+  /** Takes the object out of memory: with its WebSockets open, or, as a deploy does, with all of them closed. */
+  async evict(sockets: "hibernate" | "close"): Promise<void> {
+    const reply = await http(this, `/red/evict?sockets=${sockets}`, { ms: 35_000 });
+    if (reply.status !== 200 && !/not currently running/.test(reply.body + this.output)) {
+      throw new Error(`evict: ${reply.status} ${reply.body}`);
+    }
+  }
+
+  /** Runs the alarm, once. */
+  async tick(): Promise<void> {
+    await this.ask("tick");
+  }
+
+  /** Puts the clock of the isolate forward. */
+  async advance(ms: number): Promise<void> {
+    await this.ask(`advance?ms=${ms}`);
+  }
+
+  async facts(): Promise<Facts> {
+    return (await this.ask("facts")) as Facts;
+  }
+
+  async counts(): Promise<Counts> {
+    return (await this.ask("counts")) as Counts;
+  }
+
+  async ask(path: string, ms = 30_000): Promise<unknown> {
+    const { status, body } = await http(this, `/red/${path}`, { ms });
+    if (status !== 200) throw new Error(`/red/${path}: ${status} ${body}`);
+    return JSON.parse(body);
+  }
+
+  /** From here on the highest memory counts. */
+  beginAttack(): void {
+    this.#before = this.rss();
+    this.#highest = this.#before;
+  }
+
+  /** What the process took at most, bytes above what it had when the attack began. */
+  get growth(): number {
+    this.#look();
+    return this.#highest - this.#before;
+  }
+
+  rss(): number {
+    return this.#isDown ? 0 : (this.#process?.rssBytes() ?? 0);
+  }
+
+  /** Bytes that the isolate holds after a collection: objects, and the buffers that no heap limit sees. */
+  async heap(): Promise<number> {
+    await this.ask("gc");
+    const targets = (await (await fetch(`http://127.0.0.1:${this.#inspectorPort}/json`)).json()) as {
+      webSocketDebuggerUrl: string;
+    }[];
+    const socket = new WebSocket(targets.at(-1)!.webSocketDebuggerUrl);
+    const answer = await new Promise<string>((resolve, reject) => {
+      socket.on("error", reject);
+      socket.on("message", (data) => resolve(String(data)));
+      socket.on("open", () => socket.send(JSON.stringify({ id: 1, method: "Runtime.getHeapUsage" })));
+    });
+    socket.terminate();
+    const { result } = JSON.parse(answer) as { result: Record<string, number> };
+    const { usedSize = 0, embedderHeapUsedSize = 0, backingStorageSize = 0 } = result;
+    return usedSize + embedderHeapUsedSize + backingStorageSize;
+  }
+
+  async stop(): Promise<void> {
+    await this.#end();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #run(): Promise<void> {
+    this.#isDown = false;
+    const process = await startProcess(
+      "the victim",
+      this.port,
+      workerdBinary(),
+      [
+        "serve",
+        join(this.#folder, "config.capnp"),
+        "--experimental",
+        `--inspector-addr=127.0.0.1:${this.#inspectorPort}`,
+        `--directory-path=disk=${join(this.#folder, "data")}`,
+      ],
+      (text) => (this.output += text),
+    );
+    this.#process = process;
+    void process.exited.then(() => {
+      if (this.#process === process) this.#isDown = true;
+    });
+    this.#watch = setInterval(() => this.#look(), 50);
+    this.#watch.unref();
+    this.beginAttack();
+  }
+
+  async #end(): Promise<void> {
+    clearInterval(this.#watch);
+    const process = this.#process;
+    this.#process = undefined;
+    await process?.stop();
+  }
+
+  #look(): void {
+    try {
+      this.#highest = Math.max(this.#highest, this.rss());
+    } catch {
+      // It has ended between the two looks at it.
+    }
+  }
+}
+
+function toConfig(port: number, heapMb: number): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  v8Flags = ["--max-heap-size=${heapMb}", "--expose-gc"],
+  services = [ (name = "main", worker = .worker), (name = "disk", disk = (writable = true)) ],
+  sockets = [ (name = "http", address = "127.0.0.1:${port}", http = (), service = "main") ] );
+const worker :Workerd.Worker = (
+  modules = [ (name = "worker", esModule = embed "worker.js") ],
+  compatibilityDate = "2026-10-23",
+  compatibilityFlags = ["enable_request_signal", "unsafe_module"],
+  bindings = [ (name = "SESSIONS", durableObjectNamespace = "SessionObject") ],
+  durableObjectNamespaces = [ (className = "SessionObject", uniqueKey = "red", enableSql = true) ],
+  durableObjectStorage = (localDisk = "disk") );
+`;
+}
