@@ -15,6 +15,7 @@ import type { SocketState } from "./socket-state.ts";
 import type { Tracked } from "./tracked.ts";
 
 const MAX_WARNINGS = 1_000;
+const LONGEST_PATH = 200;
 
 /** How a namespace of a parent is found. */
 export interface NamespaceFamily {
@@ -92,8 +93,11 @@ export class Core {
     this.host.log("warn", message);
   }
 
+  /** A path quotes keys, and a client may have chosen them: a thousand of a megabyte each would stay in memory. */
   warnLeftOut(path: string): void {
-    this.warnOnce(`${path} cannot be stored and is gone once the object has slept; keep plain data there`);
+    this.warnOnce(
+      `${path.slice(0, LONGEST_PATH)} cannot be stored and is gone once the object has slept; keep plain data there`,
+    );
   }
 
   /** Code that runs after setup registers something that the next instance will not know. */
