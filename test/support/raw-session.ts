@@ -133,14 +133,16 @@ export class RawSession {
   }
 }
 
-/** Opens a session on a WebSocket and joins the main namespace. */
+/** Opens a session on a WebSocket and joins a namespace; `nsp` is written as on the wire. */
 export async function joinByWebSocket(
   at: Address,
   query: Record<string, string> = {},
+  nsp = "",
 ): Promise<{ socket: RawSocket; open: OpenPacket; id: string }> {
   const socket = await RawSocket.open(at, pathOf({ EIO: "4", transport: "websocket", ...query }));
   const open = JSON.parse((await socket.nextText("0")).slice(1)) as OpenPacket;
-  socket.send("40");
-  const id = JSON.parse((await socket.nextText("40")).slice(2)).sid as string;
+  socket.send(`40${nsp}`);
+  const connected = await socket.nextText(`40${nsp}{`);
+  const id = JSON.parse(connected.slice(2 + nsp.length)).sid as string;
   return { socket, open, id };
 }

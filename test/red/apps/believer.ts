@@ -2,6 +2,9 @@ import type { Server, ServerOptions, Socket } from "../../../src/index.ts";
 
 export const variants: Record<string, ServerOptions> = {
   default: {},
+  // A quarter of the memory: an attack needs a quarter of the time to fill it.
+  small: { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000 },
+  "small, recovery": { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000, connectionStateRecovery: {} },
   recovery: { connectionStateRecovery: {} },
   eager: { pingInterval: 5_000 },
   awake: { hibernation: false },
@@ -16,9 +19,11 @@ export function setup(io: Server): void {
   io.of(/^\/open-/).on("connection", serve);
   io.of(/^\/refused-/).use((_socket, next) => next(new Error("refused")));
   io.of("/slow").on("connection", async (socket) => {
+    const wait = new Promise((resolve) => setTimeout(resolve, 3_000));
     socket.on("echo", (value: unknown, answer?: Answer) => answer?.(value));
+    socket.on("settled", (answer: Answer) => void wait.then(() => answer()));
     // Each time, also when it is replayed after a nap.
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await wait;
   });
 
   function serve(socket: Socket): void {
@@ -47,6 +52,9 @@ export function setup(io: Server): void {
     socket.on("set", (key: string, value: unknown, answer?: Answer) => {
       socket.data[key] = value;
       answer?.();
+    });
+    socket.on("unset", (key: string) => {
+      delete socket.data[key];
     });
     socket.on("sparse", (index: number, answer?: Answer) => {
       socket.data.cells ??= [];

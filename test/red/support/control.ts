@@ -61,9 +61,13 @@ function bytesOf(value: unknown): number {
 /** The class with a back door for tests: what it does is nothing that the runtime could not do at any time. */
 export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClass<unknown> {
   return class extends Base {
+    /** As the runtime gives it: `this.ctx` keeps user code from what belongs to the library. */
+    readonly #raw: DurableObjectState;
+
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       countRows(ctx.storage);
       super(ctx, env);
+      this.#raw = ctx;
       counts.instances++;
     }
 
@@ -77,7 +81,7 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
       switch (pathname) {
         case "/red/tick":
           // As the runtime does it: an alarm that goes off is set no more.
-          await this.ctx.storage.deleteAlarm();
+          await this.#raw.storage.deleteAlarm();
           await this.alarm();
           return Response.json(null);
         case "/red/facts":
@@ -90,7 +94,7 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
     }
 
     async #facts(): Promise<Facts> {
-      const { storage } = this.ctx;
+      const { storage } = this.#raw;
       const rows: Record<string, number> = {};
       // The runtime's own tables are not shown; `kv` is counted through the door that it has.
       const tables = storage.sql.exec<{ name: string }>(
@@ -105,7 +109,7 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
         rows[kind] = (rows[kind] ?? 0) + 1;
       }
       const alarm = await storage.getAlarm();
-      const sockets = this.ctx.getWebSockets().length;
+      const sockets = this.#raw.getWebSockets().length;
       return { rows, bytes: storage.sql.databaseSize, alarm, sockets, now: Date.now() };
     }
 
@@ -116,7 +120,7 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
       const padding = "x".repeat(Number(params.get("bytes")));
       for (let i = 0; i < Number(params.get("count")); i++) {
         const sid = `${params.get("from") ?? "0"}${String(i).padStart(21, "0")}`;
-        this.ctx.storage.kv.put(prefix + sid, { ...value, sid, record: { padding } });
+        this.#raw.storage.kv.put(prefix + sid, { ...value, sid, record: { padding } });
       }
       return null;
     }

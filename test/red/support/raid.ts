@@ -1,5 +1,5 @@
 import { WebSocket } from "ws";
-import { pathOf } from "../../support/raw-session.ts";
+import { pathOf, type RawSession } from "../../support/raw-session.ts";
 import { within } from "../../support/within.ts";
 import type { Victim } from "./victim.ts";
 
@@ -87,4 +87,18 @@ export async function until(
     if (Date.now() > end) throw new Error(`${what} has not come about within ${ms} ms`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Posts the same body again and again, as long as it is taken. */
+export async function postAll(session: RawSession, body: string, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    const reply = await session.post(body, { ms: 20_000 }).catch(() => undefined);
+    if (reply?.status !== 200) return;
+  }
+}
+
+/** What they had to say has left this process, or they have been closed. */
+export function untilSent(sockets: readonly WebSocket[]): Promise<void> {
+  const isDone = (socket: WebSocket) => socket.readyState !== socket.OPEN || socket.bufferedAmount === 0;
+  return until("the end of the flood", () => sockets.every(isDone), 20_000);
 }
