@@ -133,7 +133,7 @@ export class SocketState {
 
   /** A listener is about to be added. A replay leaves out `once` listeners that had fired. */
   admit(event: string | symbol, isOnce: boolean): Admission {
-    if (this.#settingUp === 0) return this.#admitLate(`a listener that is added to a socket late`);
+    if (this.#settingUp === 0) return this.#admitLate(`a "${String(event)}" listener that is added to a socket late`);
     if (!isOnce) return "add";
     const key = String(event);
     const left = this.#fired?.get(key) ?? 0;
