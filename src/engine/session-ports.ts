@@ -57,6 +57,8 @@ export interface SessionLink extends HalfPacket {
   readonly budget: ByteBudget;
   now(): number;
   isMuted(): boolean;
+  /** @throws Error when the code that asks runs outside the instance to which `what` belongs */
+  checkHere(what: string, nsp?: string): void;
   /** A number that changes with every turn of the event loop. */
   turn(): number;
   /** The last pong the runtime answered for this session by itself, ms. */

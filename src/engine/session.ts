@@ -116,6 +116,7 @@ export class Session extends EventEmitter<SessionEvents> {
    * A message to a session that is over is dropped, as on Node.
    */
   send(data: Sendable, options?: unknown, callback?: SendCallback): this {
+    this.#link.checkHere("a session");
     if (this.#link.isMuted() || this.state.phase !== "open") return this;
     const then = typeof options === "function" ? (options as SendCallback) : callback;
     if (then !== undefined) this.#callbacks.push(then);
@@ -129,6 +130,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Ends the session with `forced close`; `discard` drops what is queued. */
   close(discard = false): this {
+    this.#link.checkHere("a session");
     this.#isLetGo = !this.#line.isHolding;
     this.dispatch({ type: "close", discard, now: this.#link.now() });
     this.#link.touched(this, "queue");

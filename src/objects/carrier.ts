@@ -11,6 +11,7 @@ import { toPayload } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";
 import { answerChannel } from "./channel.ts";
 import type { FixedPart, SessionStore, StoredSession } from "./session-store.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 
 /** What carriers share: the object they live in. */
 export interface CarrierHost {
@@ -23,6 +24,7 @@ export interface CarrierHost {
   readonly persists: boolean;
   readonly needsHandshakeData: boolean;
   now(): number;
+  readonly here: Whereabouts;
   isMuted(): boolean;
   turn(): number;
   touch(carrier: Carrier): void;
@@ -88,6 +90,10 @@ export class Carrier implements SessionLink {
 
   isMuted(): boolean {
     return this.#host.isMuted();
+  }
+
+  checkHere(what: string, nsp?: string): void {
+    this.#host.here.check(what, nsp);
   }
 
   turn(): number {

@@ -19,6 +19,8 @@ export interface LayerHost {
   now(): number;
   log(level: "warn" | "error", message: string, error?: unknown): void;
   keepAwake(promise: Promise<unknown>): void;
+  /** @throws Error when the code that asks runs outside the instance to which `what` belongs */
+  checkHere(what: string, nsp?: string): void;
   /** Rejects when the setup function fails. */
   ready(): Promise<void>;
   /** Shows what is stored of each session that is not in memory; `visit` must bring none there. */

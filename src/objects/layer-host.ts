@@ -24,6 +24,7 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, attempt: Attem
     now: () => runtime.now(),
     log: (level, message, error) => runtime.log(level, message, error),
     keepAwake: (promise) => runtime.keepAwake(promise),
+    checkHere: (what, nsp) => runtime.here.check(what, nsp),
     ready: async () => {
       if (attempt.phase === "failed") throw new Error("the setup function that made this failed");
       await runtime.ready();

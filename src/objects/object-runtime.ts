@@ -23,6 +23,7 @@ import { SessionStore, StateTooLarge } from "./session-store.ts";
 import { SessionTable } from "./session-table.ts";
 import { Ticker } from "./ticker.ts";
 import { UserCode } from "./user-code.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 /** `hibernation: false` renews a timer of this length, ms: an object with a pending timer stays in memory. */
 const AWAKE_MS = 5_000;
@@ -44,6 +45,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly timers = new Timers(findAsyncContext()?.bind);
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
+  readonly here: Whereabouts;
   /** There once the layer above is, if that recovers anybody. */
   recovery: RecoveryLog | undefined;
 
@@ -58,6 +60,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
     this.ctx = ctx;
     this.definition = definition;
+    this.here = new Whereabouts(ctx.id);
     this.rules = toRules(definition.engine);
     this.persists = definition.engine.hibernation;
     this.needsHandshakeData = definition.needsHandshakeData;
@@ -297,6 +300,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
 
   /** One microtask a turn, whatever happens in it: flushes what polls can take, then writes what has changed. */
   #endTurn(): void {
+    this.here.check("io, a socket or a session");
     this.#isTurnEnding = true;
     Promise.resolve().then(() => this.#settle());
   }

@@ -78,10 +78,11 @@ export class BroadcastOperator<
 
   emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): boolean {
     assertFree(ev);
+    const adapter = this.#checked;
     const data: unknown[] = [ev, ...args];
-    const packet: SocketPacket = { type: PacketType.EVENT, nsp: this.#adapter.nsp.name, data };
+    const packet: SocketPacket = { type: PacketType.EVENT, nsp: adapter.nsp.name, data };
     if (typeof data.at(-1) === "function") this.#emitWithResponses(packet, data.pop() as Responses);
-    else if (!this.#isMuted) this.#adapter.broadcast(packet, this.#opts);
+    else if (!this.#isMuted) adapter.broadcast(packet, this.#opts);
     return true;
   }
 
@@ -107,12 +108,12 @@ export class BroadcastOperator<
 
   /** Ids of the sockets that would be reached. @deprecated use {@link fetchSockets} */
   allSockets(): Promise<Set<SocketId>> {
-    return this.#adapter.sockets(this.#opts.rooms);
+    return this.#checked.sockets(this.#opts.rooms);
   }
 
   /** The sockets that would be reached: those of this object themselves, asleep or not. */
   async fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData, Types>[]> {
-    const sockets: (AnySocket | SocketDetails)[] = await this.#adapter.fetchSockets(this.#opts);
+    const sockets: (AnySocket | SocketDetails)[] = await this.#checked.fetchSockets(this.#opts);
     return sockets.map(
       (socket): RemoteSocket<EmitEvents, SocketData, Types> =>
         "client" in socket ? (socket as Untyped) : new RemoteSocket(this.#adapter, socket),
@@ -120,16 +121,23 @@ export class BroadcastOperator<
   }
 
   socketsJoin(room: Room | Room[]): void {
-    if (!this.#isMuted) this.#adapter.addSockets(this.#opts, [room].flat());
+    if (!this.#isMuted) this.#checked.addSockets(this.#opts, [room].flat());
   }
 
   socketsLeave(room: Room | Room[]): void {
-    if (!this.#isMuted) this.#adapter.delSockets(this.#opts, [room].flat());
+    if (!this.#isMuted) this.#checked.delSockets(this.#opts, [room].flat());
   }
 
   /** Disconnects them from the namespace; with `close`, ends their connections. */
   disconnectSockets(close = false): void {
-    this.#adapter.disconnectSockets(this.#opts, close);
+    this.#checked.disconnectSockets(this.#opts, close);
+  }
+
+  /** The adapter, for code that runs in its instance. @throws Error elsewhere */
+  get #checked(): Adapter {
+    const { nsp } = this.#adapter;
+    nsp._core.host.checkHere("io", nsp.name);
+    return this.#adapter;
   }
 
   get #isMuted(): boolean {

@@ -20,6 +20,8 @@ export interface ServerHost {
   now(): number;
   log(level: "warn" | "error", message: string, error?: unknown): void;
   keepAwake(promise: Promise<unknown>): void;
+  /** @throws Error when the code that asks runs outside the instance to which `what` belongs */
+  checkHere(what: string, nsp?: string): void;
   /** Runs the setup function unless it has run. Rejects when it fails: then nobody is to be served. */
   ready(): void | Promise<void>;
   /**

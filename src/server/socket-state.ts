@@ -81,6 +81,7 @@ export class SocketState {
   /** Sends an event. `onGone`: how to say that the client left before it answered. */
   emit(data: unknown[], ack?: AckCallback, flags?: BroadcastFlags, onGone?: (error: Error) => void): void {
     const { recovery, parser } = this.#core;
+    this.checkHere();
     if (ack === undefined && this.#core.isMuted) return;
     if (this.phase === "closed" && flags?.timeout === undefined) {
       onGone?.(new Error("socket has been disconnected"));
@@ -114,7 +115,13 @@ export class SocketState {
     if (this.outgoing.size > 0) this.outgoing.notify(this.socket, data, this.#core.onError);
   }
 
+  /** @throws Error when the socket is used outside its instance */
+  checkHere(): void {
+    this.#core.host.checkHere("a socket", this.#nsp.name);
+  }
+
   changeRooms(change: () => Promise<void> | void): Promise<void> | void {
+    this.checkHere();
     if (this.phase === "closed" || this.#core.isMuted) return;
     const done = change();
     // An adapter that takes its time may have rooms of its own.
@@ -133,7 +140,8 @@ export class SocketState {
 
   /** A listener is about to be added. A replay leaves out `once` listeners that had fired. */
   admit(event: string | symbol, isOnce: boolean): Admission {
-    if (this.#settingUp === 0) return this.#admitLate(`a "${String(event)}" listener that is added to a socket late`);
+    if (this.#settingUp === 0)
+      return this.#admitLate(`a "${String(event)}" listener that is added to a socket late`);
     if (!isOnce) return "add";
     const key = String(event);
     const left = this.#fired?.get(key) ?? 0;

@@ -424,6 +424,7 @@ export class FakeObject {
         this.logs.push(`${level}: ${message}${error ? `: ${String(error)}` : ""}`),
       keepAwake: (promise) => this.keepAwake(promise),
       ready: () => this.ready(),
+      checkHere: () => {},
       visitSleeping(visit) {
         for (const [sid, stored] of object.#stored) {
           if (!object.#sessions.has(sid)) visit(sid, structuredClone(stored));
