@@ -202,9 +202,10 @@ export class Client implements SessionConsumer {
     return this.#whenResumed(member, (state) => state.close("server shutting down"));
   }
 
-  /** A namespace took one of its sockets. @internal */
+  /** A namespace took one of its sockets, in place of another that its client has let go of. @internal */
   _join(member: Member): void {
     this.#hasJoined = true;
+    this.#members.get(member.nsp)?.state?.close("client namespace disconnect");
     this.#members.set(member.nsp, member);
   }
 
@@ -289,11 +290,17 @@ export class Client implements SessionConsumer {
       if (!this.#isClosed) this.#connect(nsp, auth);
       return;
     }
-    const isWrong = packet.type === PacketType.CONNECT || packet.type === PacketType.CONNECT_ERROR;
-    if (member === undefined || isWrong) {
+    const isConnect = packet.type === PacketType.CONNECT;
+    if (isConnect && member?.hasSpoken === false) {
+      // It let go of its first attempt before it heard the answer, of which it says nothing, and starts again.
+      this.#connect(nsp, auth);
+      return;
+    }
+    if (member === undefined || isConnect || packet.type === PacketType.CONNECT_ERROR) {
       this.close();
       return;
     }
+    member.hasSpoken = true;
     const { state } = member;
     if (state?.wake === "resumed") state.onPacket(packet);
     else if (packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK) {

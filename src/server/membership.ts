@@ -25,6 +25,8 @@ export class Member {
   record: SocketRecord | undefined;
   /** The server let it go, and its listeners have to run again before they hear of it: nothing reaches it any more. */
   isLeaving = false;
+  /** Its client has said something there: it has heard that it is connected. */
+  hasSpoken = false;
   /** What waits for its listeners to run again; undefined when nothing does. */
   held: (() => void)[] | undefined;
 
@@ -179,6 +181,7 @@ export class MembershipBook {
       members.set(record.id, member);
       member.client = client;
       member.record = record;
+      member.hasSpoken = true;
       this.#lastStamp = Math.max(this.#lastStamp, record.at);
       return member;
     });

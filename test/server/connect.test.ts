@@ -115,6 +115,39 @@ describe("CONNECT", () => {
     expect(client.take()).toHaveLength(1);
   });
 
+  it("is answered anew when it comes again before the client has said anything: it has let go of its first attempt", async () => {
+    const object = new FakeObject((io) => {
+      io.of("/other");
+      io.on("connection", (socket) => {
+        socket.join("room");
+        socket.emit("welcome");
+        socket.on("disconnect", (reason) => void io.of("/other").emit("left", socket.id, reason));
+      });
+    });
+    const client = await object.connect();
+    await client.join("/other");
+    const first = await client.join();
+    client.take();
+    const [left, connected, welcome, ...more] = await client.ask("0");
+    expect(left).toBe(`42/other,["left","${first}","client namespace disconnect"]`);
+    const second = JSON.parse(String(connected).slice(2)).sid;
+    expect([second === first, welcome, more, client.isOpen]).toEqual([false, '42["welcome"]', [], true]);
+    expect([...object.io.sockets.sockets.keys()]).toEqual([second]);
+    expect([...(object.io.sockets.adapter.rooms.get("room") ?? [])]).toEqual([second]);
+    await client.send('2["x"]');
+    await client.send("0");
+    expect(client.isOpen).toBe(false);
+  });
+
+  it("closes the connection when it comes for a socket that slept", async () => {
+    const object = new FakeObject(echo);
+    const client = await object.connect();
+    await client.join();
+    await object.sleep();
+    await client.send("0");
+    expect(client.isOpen).toBe(false);
+  });
+
   it("keeps the object awake and the session busy while middlewares are at work", async () => {
     let go = () => {};
     const object = new FakeObject((io) => {
@@ -209,7 +242,7 @@ describe("a packet that is not allowed closes the connection", () => {
   it.each([
     ["an event before CONNECT", [], '2["x"]'],
     ["an event for a namespace not joined", ["0"], '2/other,["x"]'],
-    ["a second CONNECT", ["0"], "0"],
+    ["a second CONNECT", ["0", '2["x"]'], "0"],
     ["a CONNECT_ERROR from a client", ["0"], '4{"message":"x"}'],
     ["DISCONNECT of a namespace not joined", ["0"], "1/other,"],
     ["an acknowledgement for a namespace not joined", ["0"], "3/other,1[]"],

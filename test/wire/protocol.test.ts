@@ -52,7 +52,7 @@ const decodeErrors: Fault[] = [
 
 /** What is well-formed and out of place. */
 const violations: Fault[] = [
-  ["CONNECT to a namespace that is joined", "40"],
+  ["CONNECT to a namespace that is joined", '42["nothing",1]', "40"],
   ["an event for a namespace that is not joined", '42/custom,["echo",1]'],
   ["an ack for a namespace that is not joined", '43/custom,1["a"]'],
   ["leaving a namespace that is not joined", "41/custom,"],
@@ -101,7 +101,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     const session = await RawSession.join(server);
     const poll = session.begin();
     await monitor.parked(session);
-    await session.post("40");
+    await session.post(`42["nothing",1]${RS}40`);
     expect((await poll.reply).body).toBe("1");
     expect(await monitor.next("disconnect", session.id)).toMatchObject({ reason: "forced close" });
   });
