@@ -4,6 +4,7 @@ import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
 import type { Hold } from "./awake.ts";
 import type { Core } from "./core.ts";
+import { toDecodeError } from "./decode-error.ts";
 import { HeldPackets } from "./held-packets.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
@@ -100,7 +101,7 @@ export class Client implements SessionConsumer {
     try {
       packet = this.#reader.read(data);
     } catch (error) {
-      this.#onDecodeError(error);
+      this.#onDecodeError(toDecodeError(error, data));
       return;
     }
     if (packet !== undefined) this.#enqueue(packet);
@@ -359,7 +360,8 @@ export class Client implements SessionConsumer {
   }
 
   #onDecodeError(error: unknown): void {
-    for (const member of this.#members.values()) member.state?.onError(error);
+    // Of a socket that sleeps the listeners are registered again first; its end waits for that, too.
+    for (const member of this.#members.values()) this.#whenResumed(member, (state) => state.onError(error));
     this.conn.close();
   }
 }
