@@ -27,7 +27,7 @@ export interface LayerHost {
   visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
   session(sid: SessionId): Session | undefined;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */
-  ghost(sid: SessionId): Session;
+  ghost(sid: SessionId, handshakeData: unknown): Session;
   toBinary(bytes: Uint8Array): Uint8Array;
   /** First of 1,000 ids for acknowledgements of a namespace that nobody has used: one row. */
   nextAckBlock(nsp: string): number;

@@ -33,7 +33,7 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, attempt: Attem
       if (attempt.phase !== "failed") runtime.table.visitRecords(visit);
     },
     session: (sid) => (attempt.phase === "failed" ? undefined : runtime.table.get(sid)?.session),
-    ghost: (sid) => runtime.table.ghost(sid),
+    ghost: (sid, handshakeData) => runtime.table.ghost(sid, handshakeData),
     toBinary: (bytes) => runtime.toBinary(bytes),
     nextAckBlock: (nsp) => nextAckBlock(runtime.ctx.storage.kv, nsp),
     recovery: (windowMs) => runtime.openRecovery(windowMs),

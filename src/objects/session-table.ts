@@ -76,10 +76,11 @@ export class SessionTable implements SessionDirectory {
   }
 
   /** A session that is over and in no list: what is said to it goes nowhere. */
-  ghost(sid: SessionId): Session {
+  ghost(sid: SessionId, handshakeData: unknown): Session {
     const openedAt = this.#host.now();
     const request = { method: "GET", url: "https://ghost.invalid/", headers: [] };
-    const fixed: FixedPart = { protocol: 4, b64: false, address: "", secure: true, openedAt, request };
+    const data = JSON.stringify(handshakeData);
+    const fixed: FixedPart = { protocol: 4, b64: false, address: "", secure: true, openedAt, request, data };
     const carrier = new Carrier(this.#host, fixed);
     const state = createState(fixed.protocol, "websocket", openedAt);
     state.phase = "closed";

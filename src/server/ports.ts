@@ -32,7 +32,7 @@ export interface ServerHost {
   /** A session of this object, brought into memory if need be; undefined when it is gone. */
   session(sid: SessionId): Session | undefined;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */
-  ghost?(sid: SessionId): Session;
+  ghost?(sid: SessionId, handshakeData: unknown): Session;
   /**
    * First of 1,000 acknowledgement ids of a namespace that nobody has used. The ids 0 to 999 belong to the object's
    * first instance, which asks for a block only when it has used them up.

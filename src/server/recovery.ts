@@ -26,6 +26,8 @@ interface RecoveredData {
   /** The offset of the first packet that was sent to the socket. */
   first?: string;
   auth?: unknown;
+  /** What `handshakeData` gave: a `disconnect` that a restart swallowed runs with it. */
+  handshake?: unknown;
   issued: number;
 }
 
@@ -206,6 +208,7 @@ export class Recovery {
       data: kept?.data,
       first: record.first,
       auth: record.auth,
+      handshake: member.client ? member.client.conn.handshakeData : this.#storedHandshake(nsp, record.pid),
       issued: record.issued,
     };
     this.#store.save({
@@ -218,6 +221,11 @@ export class Recovery {
       session: sid,
       isOver: at !== null,
     });
+  }
+
+  /** Of a socket whose session sleeps. */
+  #storedHandshake(nsp: string, pid: string): unknown {
+    return handshakeOf(this.#store.find(nsp, pid));
   }
 
   /** Whatever the clock says: later offsets come after those of earlier instances. */
@@ -243,6 +251,11 @@ export class Recovery {
     }
     return toOffset(this.#lastMs, this.#count);
   }
+}
+
+/** What `handshakeData` gave for the client of a record. */
+export function handshakeOf(record: RecoveryRecord | undefined): unknown {
+  return (record?.data as RecoveredData | undefined)?.handshake;
 }
 
 function toOffset(ms: number, count: number): string {

@@ -22,6 +22,7 @@ import { type AnyNamespace, Namespace } from "./namespace.ts";
 import { resolveOptions, type ServerOptions } from "./options.ts";
 import { ParentNamespace } from "./parent-namespace.ts";
 import type { RecoveryRecord, ServerHost } from "./ports.ts";
+import { handshakeOf } from "./recovery.ts";
 import type { NamespaceMatcher, ServerReservedEvents } from "./server-types.ts";
 import type { Socket } from "./socket.ts";
 import type { Room, ServerTypes, SocketId } from "./socket-types.ts";
@@ -251,7 +252,9 @@ export class Server<
   expire(record: RecoveryRecord): Promise<void> | void {
     const { host, recovery } = this._core;
     if (record.isOver || recovery === undefined || host.ghost === undefined) return;
-    const client = new Client(this._core, host.ghost(record.session), [recovery.toSocketRecord(record)]);
+    const client = new Client(this._core, host.ghost(record.session, handshakeOf(record)), [
+      recovery.toSocketRecord(record),
+    ]);
     return client.closed("transport close");
   }
 

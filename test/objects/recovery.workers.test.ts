@@ -269,6 +269,22 @@ describe("disconnect", () => {
     expect(await witness.hear()).toMatch(new RegExp(`^42\\["leaving","${lost.id}",2,`));
   });
 
+  it("knows from the Worker who it was, also when rooms have changed while it slept", async () => {
+    const club = new Club("ghost is known");
+    club.deploy((io) => {
+      io.on("connection", (socket) => {
+        const { user } = socket.handshake.data;
+        socket.on("disconnect", () => club.notes.push(user));
+      });
+    });
+    await enter(await club.connect("websocket", '{"user":"ann"}'));
+    await club.sleep();
+    await club.act((io) => void io.socketsJoin("late"));
+    await club.restart();
+    await tickUntil(club, WINDOW + 30_000);
+    await vi.waitFor(() => expect(club.notes).toEqual(["ann"]));
+  });
+
   it("does not run after a restart without recovery, as when Node dies", async () => {
     const club = new Club("no ghosts", "TALK");
     await club.join();

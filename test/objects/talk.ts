@@ -21,9 +21,10 @@ export class TalkObject extends TestObject {
     return this.run((instance) => action((instance as unknown as { io: Server }).io));
   }
 
-  async connect(transport: TransportName = "websocket"): Promise<Talker> {
+  /** `data`: JSON of what `handshakeData` gave in the Worker. */
+  async connect(transport: TransportName = "websocket", data?: string): Promise<Talker> {
     if (transport === "polling") return new PollingTalker(await this.openPolling());
-    return new SocketTalker(await this.openSocket());
+    return new SocketTalker(await this.openSocket({ data }));
   }
 
   /** A client that has joined the main namespace. */
