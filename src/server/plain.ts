@@ -43,6 +43,9 @@ const NOTHING: unique symbol = Symbol();
 /** Deeper than this nobody means it, and structured clone itself gives up somewhere. */
 const MAX_DEPTH = 500;
 
+/** Holes that an array may have in any case. */
+const MOST_HOLES = 1_000;
+
 /**
  * Copies a value as plain data that structured clone can hold: no proxies, functions, symbols or class instances.
  * Each value that is left out is reported with its path. Cycles and shared objects are kept.
@@ -56,7 +59,8 @@ export function toPlain(value: unknown, path: string, onLeftOut: (path: string) 
     const isData = typeof given !== "function" && typeof given !== "symbol";
     if (isData && (typeof given !== "object" || given === null)) return given;
     const source = unwrap(given) as object;
-    const target = copies.get(source) ?? (isData && depth < MAX_DEPTH ? createLike(source) : undefined);
+    const isKept = isData && depth < MAX_DEPTH && !isSparse(source);
+    const target = copies.get(source) ?? (isKept ? createLike(source) : undefined);
     if (target === undefined) {
       onLeftOut(at);
       return NOTHING;
@@ -76,11 +80,20 @@ export function toPlain(value: unknown, path: string, onLeftOut: (path: string) 
 
 /** An empty container of the same kind, or a copy of what has no inside that we could look into. */
 function createLike(source: object): object | undefined {
-  if (Array.isArray(source)) return new Array(source.length);
+  if (Array.isArray(source)) return isSparse(source) ? [] : new Array(source.length);
   if (isPlain(source)) return {};
   if (source instanceof Map) return new Map();
   if (source instanceof Set) return new Set();
   return isOpaque(source) ? tryClone(source) : undefined;
+}
+
+/**
+ * An array that is mostly holes takes no room, until something visits them, or reads it from storage: one index that a
+ * client chose would do.
+ */
+function isSparse(source: object): boolean {
+  if (!Array.isArray(source) || source.length <= MOST_HOLES) return false;
+  return source.length > 2 * Object.keys(source).length;
 }
 
 function tryClone(source: object): object | undefined {
@@ -131,11 +144,13 @@ export function isSame(a: unknown, b: unknown): boolean {
   }
   if (a instanceof Date || a instanceof RegExp || a instanceof Error)
     return String(+a) + a === String(+b) + b;
-  return areSame([...toBytes(a as ArrayBuffer)], [...toBytes(b as ArrayBuffer)]);
+  return areSame(toBytes(a as ArrayBuffer), toBytes(b as ArrayBuffer));
 }
 
-function areSame(a: unknown[], b: unknown[]): boolean {
-  return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
+function areSame(a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!isSame(a[i], b[i])) return false;
+  return true;
 }
 
 function toBytes(value: ArrayBuffer | ArrayBufferView): Uint8Array {

@@ -191,6 +191,36 @@ describe("what survives sleep", () => {
     expect(await client.ask('21["use"]')).toEqual(['431[null,"kept","called"]']);
   });
 
+  it("looks at what is there of an array, not at its holes: one that is mostly holes is not stored", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data.cells ??= [];
+        socket.data.bytes ??= new Uint8Array(1_000_000);
+        socket.on("set", (index, value, ack) => {
+          socket.data.cells[index] = value;
+          // What was given out is compared when the handler has settled.
+          socket.data.bytes[index % 1_000_000] = value;
+          ack(Object.keys(socket.data.cells), socket.data.bytes[index % 1_000_000]);
+        });
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    client.take();
+    // To visit each of the holes takes a minute; to make room for those of the second, 240 MB.
+    expect(await client.ask('21["set",4294967294,7]')).toEqual(['431[["4294967294"],7]']);
+    expect(object.logs.join()).toContain("socket.data.cells cannot be stored");
+    await object.sleep();
+    expect(await client.ask('21["set",30000000,8]')).toEqual(['431[["30000000"],8]']);
+    await object.sleep();
+    expect(await client.ask('21["set",1,9]', '22["set",900,9]')).toEqual([
+      '431[["1"],9]',
+      '432[["1","900"],9]',
+    ]);
+    await object.sleep();
+    expect(await client.ask('21["set",2,5]')).toEqual(['431[["1","2","900"],5]']);
+  });
+
   it("leaves out errors and bytes that cannot be cloned, and the session goes on", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
