@@ -5,6 +5,7 @@ const TABLE = {
   BAD_HANDSHAKE_METHOD: { code: 2, message: "Bad handshake method", status: 400 },
   BAD_REQUEST: { code: 3, message: "Bad request", status: 400 },
   FORBIDDEN: { code: 4, message: "Forbidden", status: 403 },
+  HEADERS_TOO_LARGE: { code: 3, message: "Request header fields too large", status: 431 },
   UNSUPPORTED_PROTOCOL_VERSION: { code: 5, message: "Unsupported protocol version", status: 400 },
 } as const;
 

@@ -35,6 +35,12 @@ export interface EngineOptions {
   /** Bytes that may wait for a client that does not read, before its session is closed. @default 16000000 */
   maxQueuedBytes?: number;
   /**
+   * The largest headers of a handshake, its URL included, in bytes: they are kept as long as the session is there. Who
+   * brings larger ones gets 431. As on Node.
+   * @default 16384
+   */
+  maxHeaderBytes?: number;
+  /**
    * Bytes that the clients of one object may make it hold in memory, all together: what waits for them, what they have
    * sent and is not dealt with yet, headers, `auth`, about 4 kB for each connection. The connection that takes most is
    * closed with `transport error` when they become more; nine tenths are for newcomers, who get 403 beyond.
@@ -68,6 +74,7 @@ const DEFAULTS: ResolvedEngineOptions = {
   allowUpgrades: true,
   allowEIO3: false,
   maxQueuedBytes: 16_000_000,
+  maxHeaderBytes: 16_384,
   maxHeldBytes: 56_000_000,
   maxIsolateBytes: 72_000_000,
   maxSessions: 30_000,

@@ -92,6 +92,7 @@ async function serve(
   cors: CorsResult,
 ): Promise<Response> {
   const request = c.req.raw;
+  if (!client._query.sid) checkSize(record, options.maxHeaderBytes);
   if (isUpgrade && !client._query.sid) origins?.check(client, cors);
   const verified = await verify(client, isUpgrade, options, c);
   const { sid, transport } = verified;
@@ -130,6 +131,12 @@ async function serve(
     return addCookie(await toClientResponse(response), op, response, options);
   }
   return post(request, meta, object);
+}
+
+/** What a handshake brings is kept. @throws EngineError */
+function checkSize({ url, headers }: RequestRecord, most = 16_384): void {
+  const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, url.length);
+  if (bytes > most) throw new EngineError("HEADERS_TOO_LARGE", { bytes });
 }
 
 /** A POST that says only "3" proves nothing that the next poll does not prove better; it is answered here. */

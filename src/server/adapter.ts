@@ -158,7 +158,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   addSockets(opts: BroadcastOptions, rooms: Room[]): void {
-    for (const socket of this.#list(opts)) socket.join(rooms);
+    for (const socket of this.#list(opts)) this.#core.attempt("socketsJoin", () => socket.join(rooms));
   }
 
   delSockets(opts: BroadcastOptions, rooms: Room[]): void {

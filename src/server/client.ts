@@ -2,6 +2,7 @@ import { PacketType, type SocketPacket } from "../codec/index.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
+import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { Hold } from "./awake.ts";
 import type { Core } from "./core.ts";
 import { toDecodeError } from "./decode-error.ts";
@@ -19,6 +20,11 @@ import type { DisconnectReason } from "./socket-types.ts";
 
 /** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
 const SETTLED = Promise.resolve();
+
+/** Levels of `auth` that are kept: as many as of `socket.data`. */
+const DEEPEST_AUTH = 500;
+/** Each is an answer that may have to wait; nobody means to ask so often. */
+const MOST_REFUSALS = 10_000;
 
 /**
  * The namespaces of one connection: takes its packets apart, hands them to sockets, and speaks for these to the session.
@@ -39,6 +45,7 @@ export class Client implements SessionConsumer {
   readonly #held: HeldPackets;
   readonly #drain: () => void;
   #isDraining = false;
+  #refusals = 0;
   #hasJoined = false;
   /** Why its sockets end, where the end of the connection only follows from it. */
   #leaving: DisconnectReason | undefined;
@@ -331,8 +338,9 @@ export class Client implements SessionConsumer {
   #connect(name: string, auth: unknown): void {
     // A second CONNECT while the first is answered: one answer is enough.
     if (this.#connecting.has(name)) return;
-    if (this.#members.size + this.#connecting.size >= this.#core.options.maxNamespaces) {
-      this.#refuse(name, "Too many namespaces");
+    const refusal = this.#toRefusal(name, auth);
+    if (refusal !== undefined) {
+      this.#refuse(name, refusal);
       return;
     }
     const enter = async (nsp: AnyNamespace | undefined) => {
@@ -355,7 +363,19 @@ export class Client implements SessionConsumer {
     this.#connecting.delete(name);
   }
 
+  /** Why a client may not even ask for a namespace. */
+  #toRefusal(name: string, auth: unknown): string | undefined {
+    const { maxNamespaces, maxNamespaceLength, maxAuthBytes } = this.#core.options;
+    if (name.length > maxNamespaceLength) return "Namespace too long";
+    if (this.#members.size + this.#connecting.size >= maxNamespaces) return "Too many namespaces";
+    return estimateBytes(auth, DEEPEST_AUTH) > maxAuthBytes ? "Auth too large" : undefined;
+  }
+
   #refuse(nsp: string, message: string): void {
+    if (++this.#refusals > MOST_REFUSALS) {
+      this.conn.account.end(`more than ${MOST_REFUSALS} CONNECTs were refused`);
+      return;
+    }
     this._send({ type: PacketType.CONNECT_ERROR, nsp, data: { message } });
   }
 

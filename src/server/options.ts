@@ -23,8 +23,22 @@ export interface SocketOptions {
   connectionStateRecovery?: RecoveryOptions;
   /** Forgets a child of a dynamic namespace when its last socket has left. @default false */
   cleanupEmptyChildNamespaces?: boolean;
-  /** Namespaces one connection may be in at a time; a CONNECT beyond is refused. @default 100 */
+  /**
+   * Namespaces one connection may be in at a time; a CONNECT beyond is refused, and after 10,000 refusals of any kind the
+   * connection is closed.
+   * @default 100
+   */
   maxNamespaces?: number;
+  /** The longest name of a namespace that clients may ask for, in characters; a longer one is refused. @default 256 */
+  maxNamespaceLength?: number;
+  /**
+   * The largest `auth` that clients may give, in bytes, about as its JSON; a larger one is refused, as is one of more than
+   * 500 levels. It is kept as long as its socket is there.
+   * @default 16384
+   */
+  maxAuthBytes?: number;
+  /** Rooms one socket may be in; `join` throws beyond. @default 10000 */
+  maxRooms?: number;
   /**
    * Acknowledgements that handlers may owe one socket at a time. Who asks for more is closed with `transport error`.
    * @default 10000
@@ -39,6 +53,9 @@ export interface ServerOptions extends EngineOptions, SocketOptions {}
 export interface ResolvedOptions extends ServerOptions {
   connectTimeout: number;
   maxNamespaces: number;
+  maxNamespaceLength: number;
+  maxAuthBytes: number;
+  maxRooms: number;
   maxOwedAcks: number;
   maxAwakeTime: number;
   recovery: Required<RecoveryOptions> | undefined;
@@ -50,6 +67,9 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     ...options,
     connectTimeout: options.connectTimeout || 45_000,
     maxNamespaces: options.maxNamespaces ?? 100,
+    maxNamespaceLength: options.maxNamespaceLength ?? 256,
+    maxAuthBytes: options.maxAuthBytes ?? 16_384,
+    maxRooms: options.maxRooms ?? 10_000,
     maxOwedAcks: options.maxOwedAcks ?? 10_000,
     maxAwakeTime: options.maxAwakeTime ?? 60_000,
     recovery: recovery && {

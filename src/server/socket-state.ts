@@ -11,11 +11,13 @@ import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { type AckCallback, PendingAcks } from "./pending-acks.ts";
 import type { AnySocket } from "./socket.ts";
-import type { BroadcastFlags, DisconnectReason } from "./socket-types.ts";
+import type { BroadcastFlags, DisconnectReason, Room } from "./socket-types.ts";
 
 /** "recovered": its client came back in time. "loaded": another instance of the object knew it. */
 export type SocketOrigin = "new" | "recovered" | "loaded";
 
+/** What a room takes besides its name: its place in the index, which it may have to itself. */
+const ROOM_BYTES = 250;
 /** What a handler takes that has not settled, besides its arguments. */
 const HANDLER_BYTES = 500;
 
@@ -45,6 +47,8 @@ export class SocketState {
   #acks: PendingAcks | undefined;
   /** Its listeners of `disconnecting` are at work: they may disconnect all of a room, and so itself. */
   #isClosing = false;
+  /** What its rooms take, as far as it is counted. */
+  #roomBytes = 0;
   /** `connection` listeners that have not settled. */
   #settingUp = 0;
   /** `once` listeners that a replay leaves out, by event. */
@@ -120,10 +124,23 @@ export class SocketState {
     this.#core.host.checkHere("a socket", this.#nsp.name);
   }
 
+  join(rooms: Set<Room>): Promise<void> | void {
+    return this.changeRooms(() => {
+      const { maxRooms } = this.#core.options;
+      const own = this.#member.rooms;
+      const added = own.size + rooms.size > maxRooms ? [...rooms].filter((room) => !own.has(room)).length : 0;
+      if (added > 0 && own.size + added > maxRooms) {
+        throw new Error(`a socket may be in ${maxRooms} rooms; let it leave some, or raise maxRooms`);
+      }
+      return this.#nsp.adapter.addAll(this.#member.id, rooms);
+    });
+  }
+
   changeRooms(change: () => Promise<void> | void): Promise<void> | void {
     this.checkHere();
     if (this.phase === "closed" || this.#core.isMuted) return;
     const done = change();
+    this.#countRooms();
     // An adapter that takes its time may have rooms of its own.
     if (isThenable(done)) return Promise.resolve(done).then(() => this.changed());
   }
@@ -229,10 +246,17 @@ export class SocketState {
     nsp._membership.drop(this.#member);
     nsp._remove(this.#member);
     this.#member.rooms = new Set();
+    this.#countRooms();
     this.phase = "closed";
     this.#acks?.abandon();
     this.inbox.close();
     this.#keeper?.forget();
+  }
+
+  #countRooms(): void {
+    const before = this.#roomBytes;
+    this.#roomBytes = ROOM_BYTES * this.#member.rooms.size;
+    this.#client.conn.account.add(this.#roomBytes - before);
   }
 
   toKept(): KeptRecord | undefined {

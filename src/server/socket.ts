@@ -251,8 +251,9 @@ export class Socket<
     return this.#flag({ timeout }) as Untyped;
   }
 
+  /** @throws when it would be in more than `maxRooms` rooms */
   join(rooms: Room | Room[]): Promise<void> | void {
-    return this.#state.changeRooms(() => this.#nsp.adapter.addAll(this.id, new Set([rooms].flat())));
+    return this.#state.join(new Set([rooms].flat()));
   }
 
   leave(room: Room): Promise<void> | void {

@@ -225,6 +225,38 @@ describe("CONNECT", () => {
     expect(await client.ask("0/c,")).toEqual([expect.stringMatching(/^40\/c,\{"sid"/)]);
   });
 
+  it("is refused for a name that is too long, or an auth that is too large or too deep to be kept", async () => {
+    const object = new FakeObject((io) => void io.of(/.*/), {
+      options: { maxNamespaceLength: 10, maxAuthBytes: 100 },
+    });
+    const client = await object.connect();
+    expect(await client.ask(`0/${"n".repeat(10)},`)).toEqual([
+      `44/${"n".repeat(10)},{"message":"Namespace too long"}`,
+    ]);
+    await client.join(`/${"n".repeat(9)}`);
+    expect(await client.ask(`0{"token":"${"t".repeat(100)}"}`)).toContain('44{"message":"Auth too large"}');
+    await client.join("/", { token: "t".repeat(50) });
+    const deep = await new FakeObject((io) => void io.of(/.*/)).connect();
+    for (const levels of [501, 100_000]) {
+      const auth = `{"deep":${"[".repeat(levels)}${"]".repeat(levels)}}`;
+      expect(await deep.ask(`0${auth}`)).toEqual(['44{"message":"Auth too large"}']);
+    }
+    await deep.join("/", JSON.parse(`{"deep":${"[".repeat(500)}${"]".repeat(500)}}`));
+    expect([client.isOpen, deep.isOpen]).toEqual([true, true]);
+  });
+
+  it("is not refused without end: a connection that goes on asking is closed", async () => {
+    const object = new FakeObject((io) => void io.of(/.*/), { options: { maxNamespaces: 1 } });
+    const [client, other] = [await object.connect(), await object.connect()];
+    await client.join("/a");
+    client.take();
+    const ask = (count: number) => client.ask(...Array.from({ length: count }, (_, i) => `0/b${i},`));
+    expect(await ask(10_000)).toHaveLength(10_000);
+    expect(client.isOpen).toBe(true);
+    expect(await ask(10)).toEqual([]);
+    expect([client.isOpen, other.isOpen]).toEqual([false, true]);
+  });
+
   it("tells whether a connection is idle: nothing was joined yet", async () => {
     const object = new FakeObject(echo);
     const client = await object.connect();

@@ -20,6 +20,34 @@ async function withThree(setup: (io: Server) => void = () => {}, options = {}) {
   return { object, io: object.io, clients, ann, bob, cat, received };
 }
 
+describe("the rooms of a socket", () => {
+  it("have a bound: join() throws beyond it, socketsJoin() logs it and goes on with the others", async () => {
+    const { object, io, ann, bob, cat } = await withThree(() => {}, { maxRooms: 3 });
+    expect(() => bob.join("c")).toThrow("a socket may be in 3 rooms; let it leave some, or raise maxRooms");
+    expect(() => ann.join(["b", "c"])).toThrow("maxRooms");
+    expect([...bob.rooms]).toEqual([bob.id, "a", "b"]);
+    bob.join(["a", "b"]);
+    io.socketsJoin("c");
+    expect(object.logs).toEqual([expect.stringContaining('a listener of "socketsJoin" failed')]);
+    expect([ann, bob, cat].map(({ rooms }) => rooms.has("c"))).toEqual([true, false, true]);
+    bob.leave("b");
+    bob.join("c");
+    expect(bob.rooms.has("c")).toBe(true);
+  });
+
+  it("count in the budget of the object, for their place in the index too", async () => {
+    const { object, ann } = await withThree();
+    const before = object.budget.total;
+    ann.join(Array.from({ length: 1_000 }, (_, i) => `${i}`));
+    expect(object.budget.total - before).toBeGreaterThan(200_000);
+    for (let i = 0; i < 1_000; i++) ann.leave(`${i}`);
+    expect(object.budget.total).toBe(before);
+    ann.join(Array.from({ length: 1_000 }, (_, i) => `${i}`));
+    ann.disconnect();
+    expect(object.budget.total).toBeLessThan(before);
+  });
+});
+
 describe("a broadcast", () => {
   it("reaches the union of its rooms once, without those excepted", async () => {
     const { io, ann, bob, received } = await withThree();

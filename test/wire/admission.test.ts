@@ -39,6 +39,19 @@ describe.each(targets)("allowRequest on %s", (target) => {
     expect(body).toContain("Thou shall not pass");
   });
 
+  it("is not asked about headers that are too large to be kept: 431, on both transports", async () => {
+    const query = { token: "good" };
+    const headers = { cookie: `a=${"x".repeat(20_000)}` };
+    expect((await http(server, path(query), { headers })).status).toBe(431);
+    const fits = { cookie: `a=${"x".repeat(10_000)}` };
+    expect((await http(server, path(query), { headers: fits })).status).toBe(200);
+    const url = path({ ...query, padding: "x".repeat(20_000) });
+    expect((await http(server, url)).status).toBe(431);
+    expect(
+      (await refusal(server, path({ transport: "websocket", padding: "x".repeat(20_000) }))).status,
+    ).toBe(431);
+  });
+
   it("is asked before the protocol version, and not about bad requests or sessions", async () => {
     expect((await http(server, path({ EIO: "3", token: "bad" }))).status).toBe(403);
     expect((await http(server, path({ EIO: "3", token: "good" }))).body).toContain('"code":5');

@@ -85,12 +85,10 @@ describe.each(targets)("a hostile client on %s", (target) => {
     expect(await answerTo(socket, '["echo","and on"]', 2)).toEqual(["and on"]);
     const other = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }));
     other.send(`40{"deep":${deep(10_000)}}`);
-    await other.nextText("40{");
+    await other.nextText(target === "edge" ? '44{"message":"Auth too large"}' : "40{");
     await sleep();
     expect(await answerTo(socket, '["echo","undisturbed"]', 3)).toEqual(["undisturbed"]);
-    // What cannot be stored ends its own session.
-    if (target === "edge") expect((await other.end()).code).toBe(1005);
-    else other.close();
+    other.close();
     socket.close();
   });
 
@@ -226,15 +224,15 @@ describe("a flood, while others in the same object go on", () => {
     "of rooms ends the session that cannot be stored any more, over %s",
     async (transport) => {
       const rooms = (from: number) =>
-        JSON.stringify(Array.from({ length: 20_000 }, (_, i) => `${"r".repeat(30)}${from + i}`));
+        JSON.stringify(Array.from({ length: 3_000 }, (_, i) => `${"r".repeat(240)}${from + i}`));
       if (transport === "websocket") {
         const { socket, id } = await joinByWebSocket(server);
-        for (let from = 0; from < 100_000; from += 20_000) socket.send(`421["join",${rooms(from)}]`);
+        for (let from = 0; from < 9_000; from += 3_000) socket.send(`421["join",${rooms(from)}]`);
         expect(await monitor.next("disconnect", id)).toMatchObject({ reason: "transport error" });
         await socket.end();
       } else {
         const session = await RawSession.join(server);
-        for (let from = 0; from < 100_000; from += 20_000) {
+        for (let from = 0; from < 9_000; from += 3_000) {
           const reply = await session.post(`421["join",${rooms(from)}]`).catch(() => undefined);
           if (reply?.status !== 200) break;
         }
