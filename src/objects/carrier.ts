@@ -32,6 +32,7 @@ export interface CarrierHost {
   ended(carrier: Carrier): void;
   toBinary(bytes: Uint8Array): Uint8Array;
   keepAwake(promise: Promise<unknown>): void;
+  log(level: "warn" | "error", message: string, error?: unknown): void;
 }
 
 /** What became of a GET that was just asked. */
@@ -51,6 +52,8 @@ export class Carrier implements SessionLink {
   /** A POST is being read. */
   isPosting = false;
   pollAnswer: PollAnswer | undefined;
+  /** How many promises keep the object awake for it. */
+  pending = 0;
   readonly #host: CarrierHost;
   #fixedJson: string;
   /** What has changed since it was written down last. */
@@ -119,7 +122,8 @@ export class Carrier implements SessionLink {
   }
 
   keepAwake(promise: Promise<unknown>): void {
-    this.#host.keepAwake(promise);
+    this.pending++;
+    this.#host.keepAwake(promise.finally(() => this.pending--));
   }
 
   carryOut(_session: Session, effect: PlatformEffect): void {

@@ -1,8 +1,10 @@
 import type { Frame } from "../codec/index.ts";
+import type { SessionEvent } from "../engine/effects.ts";
 import { nextTickAt } from "../engine/heartbeat.ts";
 import type { Session } from "../engine/session.ts";
 import { fromStored, toStored } from "../engine/state.ts";
 import { transition } from "../engine/transition.ts";
+import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { Carrier } from "./carrier.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import { clearRecovery } from "./recovery-log.ts";
@@ -10,6 +12,12 @@ import type { Sleeper } from "./session-table.ts";
 
 /** How soon a tick is repeated in which something failed, ms. */
 export const RETRY_MS = 5_000;
+/** How soon a tick goes on that has left something to do, ms. */
+const SOON_MS = 100;
+/** So many sleeping sessions one tick ends at most: each is brought into memory, and the user's code told of it. */
+const MOST_ENDED = 200;
+/** What a tick may bring into memory for that, bytes, and about as much may it write anew. */
+const MOST_BYTES = 8_000_000;
 
 /**
  * What the alarm does: pings, finds the dead, closes those who joined nothing. Sessions that sleep are pinged from their
@@ -19,6 +27,12 @@ export class Heartbeat<Api> {
   readonly #runtime: ObjectRuntime<Api>;
   #hasSwept = false;
   #hasFailed = false;
+  /** Something had to be left to the next tick, which comes soon. */
+  #isUnfinished = false;
+  /** Sleepers that ticks have ended, until the user's code has been told: as long they are in memory. */
+  #ending: { carrier: Carrier; bytes: number }[] = [];
+  /** What this tick and those that end have brought into memory, bytes. */
+  #bytes = 0;
 
   constructor(runtime: ObjectRuntime<Api>) {
     this.#runtime = runtime;
@@ -27,6 +41,9 @@ export class Heartbeat<Api> {
   tick(now: number, lateness: number): void {
     const { table, layer } = this.#runtime;
     this.#hasFailed = false;
+    this.#isUnfinished = false;
+    this.#ending = this.#ending.filter(({ carrier }) => carrier.pending > 0);
+    this.#bytes = this.#ending.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const sleeper of table.asleep()) this.#try(() => this.#tickAsleep(sleeper, now, lateness));
     for (const carrier of table.live()) this.#try(() => this.#tickAwake(carrier, now, lateness));
     this.#try(() => layer.tick?.(now));
@@ -53,6 +70,7 @@ export class Heartbeat<Api> {
     for (const { session } of table.live()) next = Math.min(next, this.nextFor(session, now));
     // What has failed is due still: at once again, it would fail without end.
     if (this.#hasFailed) next = Math.max(next, now + RETRY_MS);
+    if (this.#isUnfinished) next = Math.min(next, now + SOON_MS);
     return Math.min(next, ticker.scheduledAt ?? Number.POSITIVE_INFINITY);
   }
 
@@ -76,23 +94,20 @@ export class Heartbeat<Api> {
     const { table, store, rules, ctx } = this.#runtime;
     const { sid, socket } = sleeper;
     const state = fromStored(sleeper.state);
-    if (this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now)) {
-      table.get(sid)?.session.close();
-      return;
-    }
-    if (
+    const isOver = this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now);
+    const isPolled =
       socket === undefined &&
-      ctx.getWebSockets(`p:${sid}`).some((poll) => poll.readyState === WebSocket.OPEN)
-    ) {
-      return;
-    }
+      ctx.getWebSockets(`p:${sid}`).some((poll) => poll.readyState === WebSocket.OPEN);
+    if (isPolled && !isOver) return;
     const pongedAt =
       socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
-    const effects = transition(state, { type: "tick", now, pongedAt, lateness }, rules);
+    const event: SessionEvent = isOver
+      ? { type: "close", discard: false, now }
+      : { type: "tick", now, pongedAt, lateness };
+    const effects = transition(state, event, rules);
     if (effects.length === 0) return;
-    if (effects.some((effect) => effect.type !== "write" && effect.type !== "save")) {
-      // It ends: that concerns the user's code, so it is brought into memory and told there.
-      table.get(sid)?.session.dispatch({ type: "tick", now, pongedAt, lateness });
+    if (isPolled || effects.some((effect) => effect.type !== "write" && effect.type !== "save")) {
+      this.#end(sleeper, event);
       return;
     }
     const changed = toStored(state);
@@ -100,16 +115,37 @@ export class Heartbeat<Api> {
       for (const effect of effects) if (effect.type === "write") sendAll(socket, effect.frames);
       store.writeState(socket, changed);
     } else {
+      if (!this.#hasRoom()) return;
       const session = table.read(sleeper);
       if (session === undefined) return;
+      this.#bytes += estimateBytes(session);
       if (session.v === 1) {
         // Its row holds a queue, which gets rows of its own when it is loaded.
-        table.get(sid)?.session.dispatch({ type: "tick", now, pongedAt, lateness });
+        table.get(sid)?.session.dispatch(event);
         return;
       }
       store.writePolling({ ...session, state: changed });
     }
     sleeper.state = changed;
+    sleeper.isIdle &&= !isOver;
+  }
+
+  /** A sleeper ends: that concerns the user's code, so it is brought into memory and told there. */
+  #end({ sid }: Sleeper, event: SessionEvent): void {
+    if (!this.#hasRoom()) return;
+    const carrier = this.#runtime.table.get(sid);
+    if (carrier === undefined) return;
+    const bytes = estimateBytes(carrier.session.stored);
+    carrier.session.dispatch(event);
+    this.#bytes += bytes;
+    this.#ending.push({ carrier, bytes });
+  }
+
+  /** Whether this tick may go on with what takes memory. */
+  #hasRoom(): boolean {
+    const hasRoom = this.#ending.length < MOST_ENDED && this.#bytes < MOST_BYTES;
+    if (!hasRoom) this.#isUnfinished = true;
+    return hasRoom;
   }
 
   #isIdleTooLong(openedAt: number, isIdle: boolean, now: number): boolean {
@@ -120,11 +156,11 @@ export class Heartbeat<Api> {
   /** Once an instance: rows that earlier ones left behind. */
   #sweep(): void {
     if (this.#hasSwept) return;
-    this.#hasSwept = true;
-    const { store, ctx, persists, recovery } = this.#runtime;
-    if (persists) store.sweep((sid) => ctx.getWebSockets(`s:${sid}`).length > 0);
-    else store.clear();
-    if (!persists || recovery === undefined) clearRecovery(ctx.storage.kv);
+    const { store, table, ctx, persists, recovery } = this.#runtime;
+    const isSwept = persists ? store.sweep((sid) => table.has(sid)) : store.clear();
+    const isCleared = (persists && recovery !== undefined) || clearRecovery(ctx.storage.kv);
+    this.#hasSwept = isSwept && isCleared;
+    if (!this.#hasSwept) this.#isUnfinished = true;
   }
 }
 

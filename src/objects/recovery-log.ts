@@ -25,9 +25,9 @@ const PRUNED = "sio_p:";
 /** A row may hold 2 MB in production. */
 const MAX_ROW_BYTES = 1_900_000;
 
-/** Removes all that code with recovery has left to code without. */
-export function clearRecovery(kv: SyncKvStorage): void {
-  removeAll(kv, RECORD, LOG, PRUNED);
+/** Removes all that code with recovery has left to code without, or a part of it. `true`: nothing is left. */
+export function clearRecovery(kv: SyncKvStorage): boolean {
+  return removeAll(kv, RECORD, LOG, PRUNED);
 }
 
 /** Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. */

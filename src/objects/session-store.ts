@@ -2,6 +2,9 @@ import type { RequestRecord } from "../engine/request.ts";
 import type { StoredState } from "../engine/state.ts";
 import { estimateBytes } from "../shared/estimate-bytes.ts";
 import { DiskRows } from "./disk-rows.ts";
+import { eachRow, removeAll, removeRows } from "./rows.ts";
+
+export { removeAll };
 
 /*
  * What is stored of a session, and where:
@@ -89,6 +92,8 @@ export class SessionStore {
   readonly #kv: SyncKvStorage;
   /** Sessions whose state lies in a row because an attachment could not hold it. */
   readonly #overflowing = new Set<string>();
+  /** There are rows of another version of this code. */
+  #hasMetForeign = false;
 
   constructor(ctx: DurableObjectState) {
     this.#kv = ctx.storage.kv;
@@ -106,7 +111,7 @@ export class SessionStore {
     if (role?.k === "s") return role;
     if (role?.k !== "o") return undefined;
     this.#overflowing.add(role.sid);
-    const row = this.#kv.get<OverflowRow>(OVERFLOW + role.sid);
+    const row = this.#get<OverflowRow>(OVERFLOW + role.sid);
     return row && { ...row, state: role.state };
   }
 
@@ -140,8 +145,8 @@ export class SessionStore {
   }
 
   readPolling(sid: string): StoredSession | undefined {
-    const session = this.#kv.get<StoredSession>(POLLING + sid);
-    return session && isReadable(session) ? session : undefined;
+    const session = this.#get<StoredSession>(POLLING + sid);
+    return session && isKnown(session) ? session : undefined;
   }
 
   /** One row. @throws StateTooLarge */
@@ -155,10 +160,21 @@ export class SessionStore {
     this.rows.drop(sid, "kv");
   }
 
-  /** The sessions that poll, oldest id first, one in memory at a time: nothing else may be listed meanwhile. */
+  /** The sessions that poll, oldest id first, one in memory at a time. */
   *polling(): Iterable<StoredSession> {
-    for (const [, session] of this.#kv.list<StoredSession>({ prefix: POLLING })) {
-      if (isReadable(session)) yield session;
+    for (const [, session] of eachRow<StoredSession>(this.#kv, POLLING)) {
+      if (isKnown(session)) yield session;
+      else this.#hasMetForeign = true;
+    }
+  }
+
+  /** A row that cannot be read is of no use to anybody: its session is unknown, and its client starts again. */
+  #get<T>(key: string): T | undefined {
+    try {
+      return this.#kv.get<T>(key);
+    } catch {
+      this.#kv.delete(key);
+      return undefined;
     }
   }
 
@@ -175,30 +191,29 @@ export class SessionStore {
     this.rows.drop(sid, "kv");
   }
 
-  /** Removes rows that nobody can use: their socket went with an instance, or another version of this code wrote them. */
-  sweep(isAlive: (sid: string) => boolean): void {
-    for (const [key, session] of this.#kv.list<StoredSession>({ prefix: POLLING })) {
-      if (!isReadable(session)) this.#kv.delete(key);
-    }
-    for (const [key] of this.#kv.list({ prefix: OVERFLOW })) {
-      if (!isAlive(key.slice(OVERFLOW.length))) this.#kv.delete(key);
-    }
+  /**
+   * Removes rows that nobody can use: their socket went with an instance, or another version of this code wrote them. At
+   * most a part of them at once. `true`: none is left.
+   */
+  sweep(isThere: (sid: string) => boolean): boolean {
+    let left: number | undefined;
+    if (this.#hasMetForeign)
+      left = removeRows<StoredSession>(this.#kv, POLLING, left, (row) => !isKnown(row));
+    left = removeRows(this.#kv, OVERFLOW, left, (_, key) => !isThere(key.slice(OVERFLOW.length)));
+    if (left < 0) return false;
+    for (const owner of this.rows.owners()) if (!isThere(owner)) this.rows.drop(owner);
+    return true;
   }
 
-  /** Removes all that code which stored sessions has left to code which stores none. */
-  clear(): void {
-    removeAll(this.#kv, POLLING, OVERFLOW);
+  /** Removes all that code which stored sessions has left to code which stores none. `true`: nothing is left. */
+  clear(): boolean {
     this.rows.clear();
+    return removeAll(this.#kv, POLLING, OVERFLOW);
   }
 }
 
-function isReadable({ v }: StoredSession): boolean {
-  return v === 1 || v === 2;
-}
-
-/** Removes every row whose key begins with one of these; one is in memory at a time. */
-export function removeAll(kv: SyncKvStorage, ...prefixes: readonly string[]): void {
-  for (const prefix of prefixes) for (const [key] of kv.list({ prefix })) kv.delete(key);
+function isKnown(row: StoredSession | null): row is StoredSession {
+  return (row?.v === 1 || row?.v === 2) && typeof row.fixed === "string" && typeof row.state === "object";
 }
 
 /** Attachments hold 16,384 bytes; the runtime refuses more and keeps the old one. */

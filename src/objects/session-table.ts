@@ -24,7 +24,7 @@ export interface Sleeper {
   readonly socket: WebSocket | undefined;
   state: StoredState;
   /** Its client has joined no namespace. */
-  readonly isIdle: boolean;
+  isIdle: boolean;
 }
 
 /** What a session takes in memory besides its request: measured with one namespace, no rooms and no data. */
@@ -225,7 +225,13 @@ export class SessionTable implements SessionDirectory {
     };
     const show = (session: StoredSession, socket: WebSocket | undefined) => {
       add(session, session.record !== undefined, socket);
-      if (!this.#live.has(session.sid)) visit?.(session.sid as SessionId, session.record);
+      if (visit === undefined || this.#live.has(session.sid)) return;
+      try {
+        visit(session.sid as SessionId, session.record);
+      } catch (error) {
+        found.delete(session.sid);
+        this.#discard({ session, socket }, error);
+      }
     };
     // The runtime lists the newest first. Which of them are open is not asked, since that takes half as long as reading
     // them: one that has closed is a session until its close event, as it would be in memory.
@@ -261,7 +267,28 @@ export class SessionTable implements SessionDirectory {
     return session && this.#load({ session, socket: sleeper.socket });
   }
 
-  #load({ session: stored, socket }: Found): Carrier {
+  #load(found: Found): Carrier | undefined {
+    const layer = this.#layer();
+    try {
+      return this.#bring(found, layer);
+    } catch (error) {
+      this.#discard(found, error);
+      return undefined;
+    }
+  }
+
+  /** What is written down of a session cannot be used, and later instances could not either: its client starts again. */
+  #discard({ session: { sid }, socket }: Found, error: unknown): void {
+    this.#host.log("error", "a session could not be loaded and is removed", error);
+    this.forget(sid);
+    this.#host.store.deletePolling(sid);
+    this.#host.store.rows.drop(sid);
+    if (socket === undefined) return;
+    this.#host.store.forgetSocket(socket, sid);
+    socket.close();
+  }
+
+  #bring({ session: stored, socket }: Found, layer: SessionLayer): Carrier {
     const sid = stored.sid as SessionId;
     const fixed = JSON.parse(stored.fixed) as FixedPart;
     const carrier = new Carrier(this.#host, fixed, stored);
@@ -274,7 +301,7 @@ export class SessionTable implements SessionDirectory {
     this.#asleep?.delete(sid);
     this.#live.set(sid, carrier);
     this.#atMost++;
-    this.#layer().load(carrier.session);
+    layer.load(carrier.session);
     carrier.session.account.add(baseBytes(fixed));
     carrier.countRecord(stored.record);
     if (isPolling && stored.v === 1) this.#host.touch(carrier);
