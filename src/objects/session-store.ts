@@ -168,6 +168,13 @@ export class SessionStore {
     }
   }
 
+  /** How many rows of sessions that poll there are. */
+  countPolling(): number {
+    let count = 0;
+    for (const _ of eachRow(this.#kv, POLLING)) count++;
+    return count;
+  }
+
   /** A row that cannot be read is of no use to anybody: its session is unknown, and its client starts again. */
   #get<T>(key: string): T | undefined {
     try {

@@ -200,9 +200,12 @@ export class SessionTable implements SessionDirectory {
 
   /** Whether the object holds about `most`, waiting polls included. To list sockets takes long, so that is not done each time. */
   isFull(most: number): boolean {
-    if (this.#atMost >= most) {
-      this.#atMost = Math.max(this.#host.ctx.getWebSockets().length, this.#live.size);
-    }
+    if (this.#atMost < most) return false;
+    const { ctx, persists, store } = this.#host;
+    const sockets = ctx.getWebSockets().length;
+    // Who polls may have a waiting poll among the sockets or none. To tell takes longer, and is needed only near the bound.
+    this.#atMost = sockets + this.#live.size + (persists ? store.countPolling() : 0);
+    if (this.#atMost >= most) this.#atMost = Math.max(sockets, this.count());
     return this.#atMost >= most;
   }
 

@@ -104,6 +104,26 @@ describe("maxSessions", () => {
     expect(list.mock.calls.filter((tags) => tags.length === 0)).toHaveLength(1);
   });
 
+  it("counts those who poll and do not ask at the moment", async () => {
+    const object = new TestObject("full of pollers", "SMALL");
+    const open = async () => (await object.fetch({ op: "open" })).text();
+    const refusal = '{"code":4,"message":"Too many sessions"}';
+    await object.openPolling();
+    const client = await object.openPolling();
+    await object.sleep();
+    expect(await open()).toBe(refusal);
+    await object.sleep();
+    // One that has a waiting poll counts once.
+    await client.post("1");
+    const { payload, abort } = await (await object.openPolling()).park();
+    await object.sleep();
+    expect(await open()).toBe(refusal);
+    abort();
+    await payload;
+    await until(() => object.journal.includes("close transport error"));
+    expect(await open()).toMatch(/^0{/);
+  });
+
   it("counts those who sleep", async () => {
     const object = new TestObject("full asleep", "SMALL");
     await object.openSocket();
