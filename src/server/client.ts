@@ -37,7 +37,10 @@ export class Client implements SessionConsumer {
   readonly conn: Session;
   readonly #core: Core;
   readonly #reader: PacketReader;
-  readonly #request: RequestKeeper;
+  /** Once somebody has looked at the request. */
+  #request: RequestKeeper | undefined;
+  /** What an earlier instance kept of it. */
+  readonly #storedRequest: Record<string, unknown> | undefined;
   readonly #members = new Map<string, Member>();
   /** Namespaces that are being looked for, or whose middlewares are at work. */
   readonly #connecting = new Map<string, Hold>();
@@ -62,7 +65,7 @@ export class Client implements SessionConsumer {
     this.#reader = new PacketReader(conn, core.parser, core.host.timers, () => void this.close(), enqueue);
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
-    this.#request = new RequestKeeper(core, this, record?.request);
+    this.#storedRequest = record?.request;
     const known = sockets ?? record?.sockets;
     if (known === undefined) return;
     this.#hasJoined = true;
@@ -84,6 +87,7 @@ export class Client implements SessionConsumer {
   }
 
   keepRequest(request: EngineRequest): EngineRequest {
+    this.#request = new RequestKeeper(this.#core, this, this.#storedRequest);
     return this.#request.keep(request);
   }
 
@@ -118,7 +122,7 @@ export class Client implements SessionConsumer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#core.attempt("parser", () => this.#reader.stop());
-    this.#request.forget();
+    this.#request?.forget();
     // A middleware that never answers must not keep the object awake for somebody who has left.
     for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
     const why = this.#leaving ?? reason;
@@ -140,7 +144,8 @@ export class Client implements SessionConsumer {
       const record = member.isLeaving ? undefined : member.toRecord();
       if (record !== undefined) records.push(record);
     }
-    return toClientRecord(records, this.#request.record());
+    const request = this.#request === undefined ? this.#storedRequest : this.#request.record();
+    return toClientRecord(records, request);
   }
 
   isBusy(): boolean {
@@ -240,7 +245,7 @@ export class Client implements SessionConsumer {
 
   /** @internal */
   _findChanges(): void {
-    this.#request.findChanges();
+    this.#request?.findChanges();
   }
 
   /** @internal */

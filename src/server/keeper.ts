@@ -71,11 +71,13 @@ export class Keeper implements TrackedOwner {
   /** Looks for what no proxy saw: handlers may hold a Map that they were given long ago. */
   findChanges(): void {
     this.#values?.forgetMissing(this.#state.socket);
-    for (const tracked of this.#tracked()) tracked.compare();
+    this.#values?.compare();
+    if (this.#handshake instanceof Overlay) this.#handshake.compare();
   }
 
   forget(): void {
-    for (const tracked of this.#tracked()) this.#core.forget(tracked);
+    this.#core.forget(this.#values);
+    if (this.#handshake instanceof Overlay) this.#core.forget(this.#handshake);
   }
 
   isMuted(): boolean {
@@ -124,11 +126,6 @@ export class Keeper implements TrackedOwner {
     const { auth, ...others } = changes;
     record.auth = auth;
     return Object.keys(others).length === 0 ? undefined : others;
-  }
-
-  *#tracked(): Iterable<Tracked> {
-    if (this.#values !== undefined) yield this.#values;
-    if (this.#handshake instanceof Overlay) yield this.#handshake;
   }
 
   #defineOwn(name: string): void {

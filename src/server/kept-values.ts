@@ -62,7 +62,8 @@ export class KeptValues extends Tracked {
 
   /** User code deleted a property, which nothing reports: called when a handler has settled. */
   forgetMissing(holder: object): void {
-    for (const name of this.ownNames) if (!Object.hasOwn(holder, name)) this.deleteProperty(this.#own, name);
+    // The object has no prototype, and costs nothing to look through where it is empty.
+    for (const name in this.#own) if (!Object.hasOwn(holder, name)) this.deleteProperty(this.#own, name);
   }
 
   /** Nothing in it where nothing is kept. */
