@@ -204,6 +204,9 @@ export class Session extends EventEmitter<SessionEvents> {
   dispatch(event: SessionEvent): void {
     const effects = transition(this.state, event, this.#link.rules);
     for (const effect of effects) this.#carryOut(effect);
+    const { queue } = this.state;
+    if (queue.length === 0 && !this.account.hasQueue) return;
+    this.account.setQueue(queue, event.type === "send" ? event.frames : undefined);
   }
 
   #carryOut(effect: Effect): void {

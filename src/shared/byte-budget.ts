@@ -7,6 +7,9 @@ const SMALL_SHARE = 1 / 48;
 /** An object that was quiet for so long, ms, may have been evicted: what it held is garbage then. */
 const QUIET_MS = 30_000;
 
+/** What an item takes that waits, besides its own bytes. */
+const ITEM_BYTES = 60;
+
 export interface BudgetLimits {
   /** Bytes for one object. */
   readonly object: number;
@@ -31,6 +34,8 @@ export class ByteBudget {
   readonly #limits: BudgetLimits;
   readonly #onOver: (why: string) => void;
   readonly #accounts = new Set<Account>();
+  /** For how many accounts a batch of queued items waits. */
+  readonly #holders = new Map<readonly Item[], number>();
   #usedAt = 0;
   #isShedding = false;
   #hasTold = false;
@@ -59,7 +64,32 @@ export class ByteBudget {
     if (!this.#accounts.has(account)) return;
     account.bytes += bytes;
     this.total += bytes;
-    if (bytes < 0 || this.#isShedding) return;
+    if (bytes > 0) this._check();
+  }
+
+  /** @internal */
+  _share(batch: Batch): Batch {
+    const holders = this.#holders.get(batch.items) ?? 0;
+    this.#holders.set(batch.items, holders + 1);
+    if (holders === 0) this.total += bytesOf(batch);
+    return batch;
+  }
+
+  /** @internal */
+  _unshare(batch: Batch): void {
+    const holders = (this.#holders.get(batch.items) as number) - 1;
+    if (holders > 0) this.#holders.set(batch.items, holders);
+    else if (this.#holders.delete(batch.items)) this.total -= bytesOf(batch);
+  }
+
+  /** @internal */
+  _shareOf(batch: Batch): number {
+    return bytesOf(batch) / (this.#holders.get(batch.items) as number);
+  }
+
+  /** Ends sessions until what is held fits. @internal */
+  _check(): void {
+    if (this.#isShedding) return;
     this.#usedAt = Date.now();
     this.#isShedding = true;
     try {
@@ -99,7 +129,11 @@ export class ByteBudget {
 
   #endLargest(): boolean {
     let largest: Account | undefined;
-    for (const account of this.#accounts) if (account.bytes > (largest?.bytes ?? 0)) largest = account;
+    let most = 0;
+    for (const account of this.#accounts) {
+      const weight = account.weigh();
+      if (weight > most) [most, largest] = [weight, account];
+    }
     if (largest === undefined) return false;
     if (!this.#hasTold) this.#onOver(WHY);
     this.#hasTold = true;
@@ -109,11 +143,23 @@ export class ByteBudget {
   }
 }
 
+type Item = string | Uint8Array;
+
+/** Items that wait together, and may wait for others too. */
+interface Batch {
+  readonly items: readonly Item[];
+  left: number;
+}
+
 /** What one session makes its object hold. */
 export class Account {
+  /** Without what waits in a queue. */
   bytes = 0;
   readonly budget: ByteBudget;
   readonly end: (why: string) => void;
+  #batches: Batch[] = [];
+  /** Items in the queue, as far as they are counted. */
+  #queued = 0;
 
   constructor(budget: ByteBudget, end: (why: string) => void) {
     this.budget = budget;
@@ -125,8 +171,46 @@ export class Account {
     if (bytes !== 0) this.budget._count(this, bytes);
   }
 
+  get hasQueue(): boolean {
+    return this.#queued > 0;
+  }
+
+  /**
+   * A queue has changed: `added` came to its end, and some may have left from its front. What is added to the queues of
+   * many is the same in memory: it counts once, as long as it waits for anybody.
+   */
+  setQueue(queue: readonly Item[], added: readonly Item[] = []): void {
+    let gone = this.#queued + added.length - queue.length;
+    // What was brought back to the front is nobody else's.
+    if (gone < 0) this.#batches.unshift(this.budget._share({ items: queue.slice(0, -gone), left: -gone }));
+    if (added.length > 0) this.#batches.push(this.budget._share({ items: added, left: added.length }));
+    this.#queued = queue.length;
+    let over = 0;
+    for (const batch of this.#batches) {
+      if (gone < batch.left) break;
+      gone -= batch.left;
+      over++;
+      this.budget._unshare(batch);
+    }
+    this.#batches.splice(0, over);
+    const first = this.#batches[0];
+    if (first !== undefined && gone > 0) first.left -= gone;
+    if (added.length > 0) this.budget._check();
+  }
+
+  /** Its own, and its share of what waits for others too. */
+  weigh(): number {
+    return this.#batches.reduce((sum, batch) => sum + this.budget._shareOf(batch), this.bytes);
+  }
+
   /** Nothing is held any more, whatever is added or taken away from here on. */
   close(): void {
+    for (const batch of this.#batches.splice(0)) this.budget._unshare(batch);
+    this.#queued = 0;
     this.budget._close(this);
   }
+}
+
+function bytesOf({ items }: Batch): number {
+  return items.reduce((sum, item) => sum + item.length + ITEM_BYTES, 0);
 }

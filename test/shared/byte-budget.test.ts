@@ -76,6 +76,63 @@ describe("the budget of an object", () => {
   });
 });
 
+describe("what waits in queues", () => {
+  const frames = (bytes: number) => ["x".repeat(bytes - 60)];
+
+  it("counts once, however many it waits for, and as long as it waits for anybody", () => {
+    const { budget, ended, open } = createBudget(10_000);
+    const readers = Array.from({ length: 100 }, (_, i) => open(`${i}`));
+    const shared = frames(1_000);
+    for (const reader of readers) reader.setQueue(shared, shared);
+    expect(budget.total).toBe(1_000);
+    expect(readers[0]?.weigh()).toBe(10);
+    for (const reader of readers.slice(1)) reader.setQueue([]);
+    expect([budget.total, readers[0]?.weigh()]).toEqual([1_000, 1_000]);
+    readers[0]?.setQueue([]);
+    expect([budget.total, readers[0]?.hasQueue]).toEqual([0, false]);
+    expect(ended).toEqual([]);
+  });
+
+  it("is weighed by the share of each: who holds much alone ends, not those who hold the same", () => {
+    const { budget, ended, open } = createBudget(10_000);
+    const shared = frames(5_000);
+    for (let i = 0; i < 50; i++) open(`slow ${i}`).setQueue(shared, shared);
+    const greedy = open("greedy");
+    const own = Array.from({ length: 6 }, () => frames(1_000)).flat();
+    for (let i = 0; i < 6; i++) greedy.setQueue(own.slice(0, i + 1), own.slice(i, i + 1));
+    expect(ended).toEqual(["greedy"]);
+    expect(budget.total).toBe(5_000);
+  });
+
+  it("leaves from the front in any portions, and may come back there", () => {
+    const { budget, open } = createBudget(1e9);
+    const account = open("one");
+    const batches = [3, 1, 4].map((length) => Array.from({ length }, () => "x".repeat(40)));
+    const queue: string[] = [];
+    for (const batch of batches) {
+      queue.push(...batch);
+      account.setQueue(queue, batch);
+    }
+    expect(budget.total).toBe(800);
+    for (const [left, total] of [
+      [7, 800],
+      [5, 500],
+      [4, 400],
+      [1, 400],
+    ] as const) {
+      account.setQueue(queue.slice(-left));
+      expect(budget.total).toBe(total);
+    }
+    account.setQueue([...queue.slice(0, 2), ...queue.slice(-1)]);
+    expect(budget.total).toBe(600);
+    account.setQueue(queue.slice(0, 1), queue.slice(0, 1));
+    expect(budget.total).toBe(100);
+    account.close();
+    account.setQueue([]);
+    expect(budget.total).toBe(0);
+  });
+});
+
 describe("the budgets of one isolate", () => {
   it("are bounded together: the object that asks gives way if it holds more than its share", () => {
     const first = createBudget(48_000, 64_000);
