@@ -1,11 +1,14 @@
 import { CLOSE, type Effect, NOOP, NOTHING, SAVE, type Transition } from "./effects.ts";
 import type { CloseReason, SessionState } from "./state.ts";
 
-/** How long a session that was closed waits for the GET that tells its client (engine.io's closeTimeout). */
+/** How long a session that was closed waits for its client to take what is left, at most (engine.io's closeTimeout). */
 export const CLOSE_TIMEOUT_MS = 30_000;
 
+export const TOO_MANY_BYTES = "too many bytes queued";
+
 /**
- * The one way a session ends. A waiting poll is answered with `1`, or with `6` when the client itself closed.
+ * The one way a session ends. A waiting poll is answered with `1`, or with `6` when the client itself closed. What is
+ * queued is dropped. Where the reason does not say it all, the description is an Error with a message, as from engine.io.
  */
 export function end(state: SessionState, reason: CloseReason, description?: unknown): Effect[] {
   if (state.phase === "closed") return NOTHING;
@@ -18,26 +21,30 @@ export function end(state: SessionState, reason: CloseReason, description?: unkn
   state.phase = "closed";
   state.candidate = "none";
   state.poll = null;
-  effects.push({ type: "closed", reason, description });
+  state.queue = [];
+  state.queuedBytes = 0;
+  effects.push({ type: "closed", reason, description: toError(description) });
   return effects;
 }
 
+function toError(description: unknown): unknown {
+  if (description === undefined || description instanceof Error) return description;
+  return Object.assign(new Error(String(description)), { type: "TransportError" });
+}
+
 /**
- * The server closes: at once where a transport can tell the client, else (polling, nobody asking) with the next GET.
+ * The server closes: at once where nothing waits and a transport can tell the client, else when the client has taken
+ * what waits, over polling with the GET after that.
  */
-export const onClose: Transition<"close"> = (state, { discard, now }) => {
+export const onClose: Transition<"close"> = (state, { discard, now, description }, { pingTimeout }) => {
   if (state.phase === "closed") return NOTHING;
-  if (discard) {
-    state.queue = [];
-    state.queuedBytes = 0;
-    return end(state, "forced close");
+  const canTell = state.transport === "websocket" || state.poll !== null;
+  if (discard || (state.phase === "open" && canTell && state.queue.length === 0)) {
+    return end(state, "forced close", description);
   }
   if (state.phase === "closing") return NOTHING;
-  if (state.transport === "websocket" || (state.poll !== null && state.queue.length === 0)) {
-    return end(state, "forced close");
-  }
   state.phase = "closing";
-  state.closeBy = now + CLOSE_TIMEOUT_MS;
+  state.closeBy = now + Math.min(CLOSE_TIMEOUT_MS, pingTimeout);
   return [SAVE];
 };
 

@@ -5,7 +5,14 @@ import type { CloseReason, SessionRules, SessionState } from "./state.ts";
 export type SessionEvent =
   | { readonly type: "packet"; readonly packet: EnginePacket; readonly now: number }
   | { readonly type: "candidate-packet"; readonly packet: EnginePacket }
-  | { readonly type: "send"; readonly frames: readonly Frame[]; readonly now: number }
+  /** `pongedAt`: the last pong the runtime answered by itself; 0 where nobody has asked for it. */
+  | {
+      readonly type: "send";
+      readonly frames: readonly Frame[];
+      readonly now: number;
+      readonly pongedAt: number;
+    }
+  | { readonly type: "drain"; readonly now: number; readonly pongedAt: number }
   | { readonly type: "flush"; readonly now: number }
   /** The queue was written down, so that it takes so many bytes more in rows. */
   | { readonly type: "queue-stored"; readonly bytes: number }
@@ -17,8 +24,13 @@ export type SessionEvent =
   | { readonly type: "candidate" }
   | { readonly type: "candidate-gone" }
   | { readonly type: "transport-gone"; readonly reason: CloseReason; readonly description?: unknown }
-  | { readonly type: "close"; readonly discard: boolean; readonly now: number }
-  /** `pongedAt`: the last pong the runtime answered by itself. `lateness`: how long the tick was overdue, ms. */
+  | {
+      readonly type: "close";
+      readonly discard: boolean;
+      readonly now: number;
+      readonly description?: unknown;
+    }
+  /** `lateness`: how long the tick was overdue, ms. */
   | { readonly type: "tick"; readonly now: number; readonly pongedAt: number; readonly lateness: number };
 
 /** What the host has to carry out, in order. */
@@ -37,6 +49,8 @@ export type Effect =
   | { readonly type: "refuse" }
   /** Send a "release-poll" event in 100 ms. */
   | { readonly type: "release-later" }
+  /** Send a "drain" event in 25 ms. */
+  | { readonly type: "drain-later" }
   | { readonly type: "write-candidate"; readonly frame: Frame }
   | { readonly type: "drop-candidate" }
   /** The candidate is the session's transport from now on. */
@@ -60,6 +74,7 @@ export type Transition<E extends SessionEvent["type"]> = (
 export const NOTHING: Effect[] = [];
 export const SAVE: Effect = { type: "save" };
 export const QUEUED: Effect = { type: "queued" };
+export const DRAIN_LATER: Effect = { type: "drain-later" };
 
 export const PING: Frame = "2";
 export const CLOSE: Frame = "1";

@@ -9,7 +9,8 @@ import type { SessionRules, SessionState } from "./state.ts";
  *   websocket   tick ─ "2" ─► client ─ "3" ─► answered by the runtime, which keeps the time of it
  *   polling     the waiting GET is answered "2" when a ping is due; asking again proves that somebody is there
  *
- * In Engine.IO v3 the client pings and the server answers: there it is the pings that must not stay away.
+ * In Engine.IO v3 the client pings and the server answers: there it is the pings that must not stay away, over polling
+ * too.
  */
 
 const PING_SHARE = 0.9;
@@ -43,7 +44,7 @@ export function isPingOutstanding(state: SessionState, pongedAt: number): boolea
 
 /** No answer, or no poll, for so long that the peer has to be taken for dead. */
 export function isExpired(state: SessionState, now: number, pongedAt: number, rules: SessionRules): boolean {
-  if (state.protocol === 3 && state.transport === "websocket") {
+  if (state.protocol === 3 && (state.transport === "websocket" || state.pongedAt !== 0)) {
     return now - Math.max(state.openedAt, state.pongedAt) >= rules.pingInterval + rules.pingTimeout;
   }
   if (state.transport === "websocket") {
@@ -66,7 +67,7 @@ export function longestQuietMs(rules: SessionRules): number {
 
 function toNextTick(state: SessionState, now: number, rules: SessionRules): number {
   if (state.phase === "closing") return state.closeBy;
-  if (state.transport === "polling") {
+  if (state.transport === "polling" && (state.protocol === 4 || state.pongedAt === 0)) {
     if (rules.sharesRhythm) return now + PING_SHARE * rules.pingInterval;
     return (state.seenAt || state.absentSince || now) + rules.pingInterval + rules.pingTimeout;
   }
@@ -78,7 +79,8 @@ function toNextTick(state: SessionState, now: number, rules: SessionRules): numb
   if (!isPingOutstanding(state, 0)) return dueAt;
   // A ping that was due and did not go out waits behind one that is still unanswered.
   if (dueAt <= now) return expiresAt;
-  return rules.sharesRhythm ? dueAt : Math.min(dueAt, expiresAt);
+  // One that is over was answered: only the runtime knows when.
+  return rules.sharesRhythm || expiresAt <= now ? dueAt : Math.min(dueAt, expiresAt);
 }
 
 export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, lateness }, rules) => {
@@ -99,7 +101,8 @@ export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, la
 
 /** A session that polls is pinged by the answers to its polls; a tick only notices that nobody asks. */
 function onPollingTick(state: SessionState, now: number): Effect[] {
-  if (state.poll !== null || state.seenAt !== 0 || state.absentSince !== 0) return NOTHING;
+  const isKnown = state.poll !== null || state.seenAt !== 0 || (state.protocol === 3 && state.pongedAt !== 0);
+  if (isKnown || state.absentSince !== 0) return NOTHING;
   state.absentSince = now;
   return [SAVE];
 }
@@ -124,11 +127,15 @@ export function forgetFuture(state: SessionState, now: number): void {
   state.pongedAt = Math.min(state.pongedAt, now);
   state.seenAt = Math.min(state.seenAt, now);
   state.absentSince = Math.min(state.absentSince, now);
+  state.overfullSince = Math.min(state.overfullSince, now);
   state.closeBy = Math.min(state.closeBy, now + CLOSE_TIMEOUT_MS);
 }
 
+/** The ping before was answered. */
 export function ping(state: SessionState, now: number): Effect[] {
   state.pingedAt = now;
+  state.unreadBytes = state.bytesAfterPing;
+  state.bytesAfterPing = 0;
   return [{ type: "write", frames: [PING] }, SAVE];
 }
 

@@ -5,7 +5,7 @@ import type { SessionRules, TransportName } from "./state.ts";
 export interface EngineOptions {
   /**
    * How often the server asks a client for a sign of life, ms. Pings go out at 0.9 of it.
-   * From 10,001 on the runtime answers pongs and the object may sleep in between.
+   * From 10,001 on the object may sleep in between.
    * @default 25000
    */
   pingInterval?: number;
@@ -32,7 +32,11 @@ export interface EngineOptions {
    * @default 16 random bytes
    */
   generateId?(request: EngineRequest): string | Promise<string>;
-  /** Bytes that may wait for a client that does not read, before its session is closed. @default 16000000 */
+  /**
+   * Bytes that may wait for a client that does not read. When more have waited for 5 s, its session is closed with
+   * `transport error`.
+   * @default 16000000
+   */
   maxQueuedBytes?: number;
   /**
    * The largest headers of a handshake, its URL included, in bytes: they are kept as long as the session is there. Who
@@ -89,16 +93,11 @@ export function resolveEngineOptions(options: EngineOptions): ResolvedEngineOpti
   return { ...DEFAULTS, ...given };
 }
 
-/** Whether pongs are answered by the runtime, so that they wake nobody. */
-export function answersPongsAsleep(options: ResolvedEngineOptions): boolean {
-  return options.hibernation && options.pingInterval > SHORTEST_SLEEP_MS;
-}
-
 export function toRules(options: ResolvedEngineOptions): SessionRules {
   return {
     pingInterval: options.pingInterval,
     pingTimeout: options.pingTimeout,
-    sharesRhythm: answersPongsAsleep(options),
+    sharesRhythm: options.hibernation && options.pingInterval > SHORTEST_SLEEP_MS,
     maxQueuedBytes: options.maxQueuedBytes,
   };
 }

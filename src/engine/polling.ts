@@ -1,8 +1,14 @@
 import type { Frame } from "../codec/index.ts";
-import { end } from "./closing.ts";
-import { CLOSE, type Effect, NOOP, NOTHING, PING, QUEUED, type Transition } from "./effects.ts";
+import { end, TOO_MANY_BYTES } from "./closing.ts";
+import { CLOSE, type Effect, NOOP, NOTHING, PING, QUEUED, SAVE, type Transition } from "./effects.ts";
 import { forgetFuture, pingDueAt, seen } from "./heartbeat.ts";
-import { byteLength, type SessionRules, type SessionState, type WaitingPoll } from "./state.ts";
+import {
+  byteLength,
+  READ_WITHIN_MS,
+  type SessionRules,
+  type SessionState,
+  type WaitingPoll,
+} from "./state.ts";
 
 /*
  *   GET ──► packets wait, or a ping is due ──► "reply" with them
@@ -24,7 +30,11 @@ export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
     effects.push({ type: "reply", frames: [NOOP, CLOSE] }, ...end(state, "forced close"));
     return effects;
   }
-  const poll: WaitingPoll = { pingDueAt: pingDueAt(state, rules), limit };
+  let poll: WaitingPoll = { pingDueAt: pingDueAt(state, rules), limit };
+  if (state.protocol === 3) {
+    state.pongedAt ||= now;
+    poll = { ...poll, pongedAt: state.pongedAt };
+  }
   const isDue = now >= poll.pingDueAt;
   if (state.queue.length > 0 || isDue) {
     if (state.queue.length > 0) effects.push(QUEUED);
@@ -102,15 +112,18 @@ function drained(state: SessionState): Effect[] {
   return isDrained ? [{ type: "report", event: "drain" }] : NOTHING;
 }
 
-/** Puts frames into the queue of a session that polls, or ends it when nobody reads. */
-export function enqueue(state: SessionState, frames: readonly Frame[], rules: SessionRules): Effect[] {
-  const bytes = byteLength(frames);
-  if (state.queuedBytes + bytes > rules.maxQueuedBytes) {
-    state.queue = [];
-    state.queuedBytes = 0;
-    return end(state, "transport error", "too many bytes queued");
-  }
-  state.queue.push(...frames);
-  state.queuedBytes += bytes;
-  return [QUEUED];
+/** Puts frames into the queue of a session that polls, or ends it when too much has waited there for too long. */
+export function enqueue(
+  state: SessionState,
+  frames: readonly Frame[],
+  now: number,
+  { maxQueuedBytes }: SessionRules,
+): Effect[] {
+  if (state.queuedBytes <= maxQueuedBytes) state.overfullSince = 0;
+  else if (now - state.overfullSince >= READ_WITHIN_MS) return end(state, "transport error", TOO_MANY_BYTES);
+  for (const frame of frames) state.queue.push(frame);
+  state.queuedBytes += byteLength(frames);
+  if (state.queuedBytes <= maxQueuedBytes || state.overfullSince !== 0) return [QUEUED];
+  state.overfullSince = now;
+  return [QUEUED, SAVE];
 }

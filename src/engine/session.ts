@@ -7,12 +7,13 @@ import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
 import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
 import type { Engine } from "./engine.ts";
+import { PING_EACH_BYTES } from "./flow.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type { HalfPacket, SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
 import type { SessionEvents, SessionTransport } from "./session-types.ts";
-import type { CloseReason, SessionState } from "./state.ts";
-import { PING_EACH_BYTES, transition } from "./transition.ts";
+import { byteLength, type CloseReason, type SessionState } from "./state.ts";
+import { transition } from "./transition.ts";
 
 type SendCallback = (transport: SessionTransport) => void;
 
@@ -53,6 +54,7 @@ export class Session extends EventEmitter<SessionEvents> {
   #request: EngineRequest | null | undefined;
   readonly #line: ActionLine;
   #wroteInTurn = -1;
+  #heardAt = 0;
   #callbacks: SendCallback[] = [];
   /** Closed by a listener: what came behind the message it heard is dropped, what waits for listeners is not. */
   #isLetGo = false;
@@ -157,8 +159,9 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.listenerCount("packetCreate") > 0) {
       for (const frame of frames) this.emit("packetCreate", decodeFrame(frame));
     }
-    if (state.unansweredBytes >= PING_EACH_BYTES) this.#countAnswered();
-    this.dispatch({ type: "send", frames, now: this.#link.now() });
+    const isMuch = state.queue.length > 0 || state.unreadBytes + byteLength(frames) >= PING_EACH_BYTES;
+    const pongedAt = isMuch ? this.#link.pongedAt(this) : 0;
+    this.dispatch({ type: "send", frames, now: this.#link.now(), pongedAt });
     return true;
   }
 
@@ -196,6 +199,13 @@ export class Session extends EventEmitter<SessionEvents> {
     this.dispatch({ type: "transport-gone", reason: "transport error", description: "the setup failed" });
   }
 
+  /** Tells of the last pong, which the runtime answered: a tick has found it. @internal */
+  heard(pongedAt: number): void {
+    if (pongedAt <= this.#heardAt) return;
+    this.#heardAt = pongedAt;
+    this.emit("heartbeat");
+  }
+
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
     return this._emitSafely(event, args, this.#link.engine.onListenerError);
   }
@@ -218,7 +228,7 @@ export class Session extends EventEmitter<SessionEvents> {
         this.#wroteInTurn = this.#link.turn();
         this.#flushes(effect.frames);
         this.#link.carryOut(this, effect);
-        this.#drained();
+        if (this.state.queue.length === 0) this.#drained();
         return;
       case "answer":
       case "reply":
@@ -313,13 +323,6 @@ export class Session extends EventEmitter<SessionEvents> {
     const { state } = this;
     if (state.phase !== "open") return false;
     if (state.transport === "polling") return state.poll !== null && state.queue.length === 0;
-    return this.#wroteInTurn !== this.#link.turn();
-  }
-
-  /** The runtime answers pongs without telling: whatever it has answered since the last ping was read. */
-  #countAnswered(): void {
-    const { state } = this;
-    const pongedAt = Math.max(state.pongedAt, this.#link.pongedAt(this));
-    if (pongedAt >= state.pingedAt) state.unansweredBytes = 0;
+    return state.queue.length === 0 && this.#wroteInTurn !== this.#link.turn();
   }
 }

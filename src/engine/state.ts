@@ -16,6 +16,8 @@ export interface WaitingPoll {
   readonly pingDueAt: number;
   /** How many packets its client takes in one payload. */
   readonly limit: number;
+  /** When a client that pings by itself did so last, ms. */
+  readonly pongedAt?: number;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface WaitingPoll {
  *  polling ── GET waits / is answered ──┐
  *    │ candidate: none → attached → probing ("2probe"/"3probe")
  *    │                      └── "5" ──► websocket
- *  open ──► closing (polling only: the client still has to fetch its "1") ──► closed
+ *  open ──► closing (the client has to take what waits for it, over polling its "1" too) ──► closed
  * ```
  */
 export interface SessionState {
@@ -46,23 +48,33 @@ export interface SessionState {
   readonly openedAt: number;
   /** When the last ping went out, ms; 0 when this instance does not know. */
   pingedAt: number;
-  /** When the last pong came in, ms. The runtime knows of later ones that it answered itself. */
+  /**
+   * When the last sign of life came in, ms: a pong (the runtime knows of later ones, which it answered itself), or a ping
+   * of a v3 client. 0 when this instance does not know.
+   */
   pongedAt: number;
   /** Polling: when a request was last seen, ms; 0 when this instance does not know. */
   seenAt: number;
   /** Polling: the tick that first found nobody asking, ms; 0 when somebody is. */
   absentSince: number;
-  /** Closing: when to stop waiting for the last GET, ms. */
+  /** Polling: since when more than `maxQueuedBytes` have waited, ms; 0 when they do not. */
+  overfullSince: number;
+  /** Closing: when to stop waiting for the client to take what is left, ms. */
   closeBy: number;
-  /** WebSocket: bytes written since the last answered ping. */
-  unansweredBytes: number;
+  /** WebSocket: bytes written of which nothing proves that they were read. */
+  unreadBytes: number;
+  /** WebSocket: those of them that were written after the last ping (of a v3 client: its last ping that proved anything). */
+  bytesAfterPing: number;
 }
+
+/** For so long more than `maxQueuedBytes` may wait for a client that reads, ms. */
+export const READ_WITHIN_MS = 5_000;
 
 /** What of the options the state depends on. Times in ms, sizes in bytes. */
 export interface SessionRules {
   readonly pingInterval: number;
   readonly pingTimeout: number;
-  /** The runtime answers pongs itself, and sessions share one rhythm of pings. */
+  /** The object sleeps between its ticks, and sessions share one rhythm of pings. */
   readonly sharesRhythm: boolean;
   readonly maxQueuedBytes: number;
 }
@@ -83,8 +95,10 @@ export function createState(protocol: 3 | 4, transport: TransportName, now: numb
     pongedAt: transport === "polling" ? now : 0,
     seenAt: now,
     absentSince: 0,
+    overfullSince: 0,
     closeBy: 0,
-    unansweredBytes: 0,
+    unreadBytes: 0,
+    bytesAfterPing: 0,
   };
 }
 
@@ -104,11 +118,13 @@ export interface StoredState {
   readonly pingedAt?: number;
   readonly pongedAt?: number;
   readonly absentSince?: number;
+  readonly overfullSince?: number;
   readonly closeBy?: number;
 }
 
 export function toStored(state: SessionState): StoredState {
-  const { absentSince, closeBy, openedAt, phase, pingedAt, pongedAt, protocol, transport } = state;
+  const { absentSince, closeBy, openedAt, overfullSince, phase, pingedAt, pongedAt, protocol, transport } =
+    state;
   const stored: { -readonly [Key in keyof StoredState]: StoredState[Key] } = { transport, openedAt };
   if (protocol === 3) stored.protocol = protocol;
   if (phase === "closing") stored.phase = phase;
@@ -117,6 +133,7 @@ export function toStored(state: SessionState): StoredState {
     if (pongedAt !== 0) stored.pongedAt = pongedAt;
   }
   if (absentSince !== 0) stored.absentSince = absentSince;
+  if (overfullSince !== 0) stored.overfullSince = overfullSince;
   if (closeBy !== 0) stored.closeBy = closeBy;
   return stored;
 }
@@ -133,8 +150,10 @@ export function fromStored(stored: StoredState, storedBytes = 0): SessionState {
     pongedAt: 0,
     seenAt: 0,
     absentSince: 0,
+    overfullSince: 0,
     closeBy: 0,
-    unansweredBytes: 0,
+    unreadBytes: 0,
+    bytesAfterPing: 0,
     ...stored,
     queue,
     storedBytes,

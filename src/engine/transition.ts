@@ -1,6 +1,7 @@
 import type { EnginePacket, Frame } from "../codec/index.ts";
 import { end, onClose, onTransportGone } from "./closing.ts";
-import { type Effect, NOTHING, PING, SAVE, type SessionEvent } from "./effects.ts";
+import { type Effect, NOTHING, SAVE, type SessionEvent } from "./effects.ts";
+import { asked, onDrain, onSend } from "./flow.ts";
 import { onTick, seen } from "./heartbeat.ts";
 import {
   enqueue,
@@ -11,11 +12,8 @@ import {
   onQueueStored,
   onReleasePoll,
 } from "./polling.ts";
-import { byteLength, type SessionRules, type SessionState } from "./state.ts";
+import type { SessionRules, SessionState } from "./state.ts";
 import { onCandidate, onCandidateGone, onCandidatePacket } from "./upgrade.ts";
-
-/** A WebSocket that is written to without end gets a ping each time this many bytes have gone out. */
-export const PING_EACH_BYTES = 1_000_000;
 
 /** The one place where a session changes. */
 export function transition(state: SessionState, event: SessionEvent, rules: SessionRules): Effect[] {
@@ -23,7 +21,9 @@ export function transition(state: SessionState, event: SessionEvent, rules: Sess
     case "packet":
       return onPacket(state, event.packet, event.now, rules);
     case "send":
-      return onSend(state, event.frames, event.now, rules);
+      return onSend(state, event, rules);
+    case "drain":
+      return onDrain(state, event, rules);
     case "candidate-packet":
       return onCandidatePacket(state, event, rules);
     case "flush":
@@ -71,13 +71,12 @@ function onPacket(state: SessionState, packet: EnginePacket, now: number, rules:
   }
 }
 
+/**
+ * The runtime answers a plain pong, and nobody else hears of it. Over polling the Worker answers most of them by itself,
+ * so that none of them is seen is one rule.
+ */
 function onPong(state: SessionState, now: number): Effect[] {
-  const report: Effect = { type: "report", event: "heartbeat" };
-  // Over polling the Worker answers most of them by itself, so that none of them is seen is one rule.
-  if (state.transport === "polling") return seen(state, now);
-  state.pongedAt = now;
-  state.unansweredBytes = 0;
-  return [report, SAVE];
+  return state.transport === "polling" ? seen(state, now) : NOTHING;
 }
 
 function onClientPing(
@@ -87,26 +86,12 @@ function onClientPing(
   rules: SessionRules,
 ): Effect[] {
   const pong: Frame = `3${typeof data === "string" ? data : ""}`;
-  const effects: Effect[] = [{ type: "report", event: "heartbeat" }];
-  if (state.transport === "polling")
-    return [...effects, ...seen(state, now), ...enqueue(state, [pong], rules)];
   state.pongedAt = now;
+  const effects: Effect[] = [{ type: "report", event: "heartbeat" }];
+  // Where it waits for packets, its channel keeps the time: no row is written for a ping.
+  if (state.transport === "polling") {
+    return [...effects, ...seen(state, now), ...enqueue(state, [pong], now, rules)];
+  }
+  asked(state, now, rules);
   return [...effects, { type: "write", frames: [pong] }, SAVE];
-}
-
-function onSend(state: SessionState, frames: readonly Frame[], now: number, rules: SessionRules): Effect[] {
-  if (state.phase !== "open") return NOTHING;
-  if (state.transport === "polling") return enqueue(state, frames, rules);
-  if (state.protocol === 3) return [{ type: "write", frames }];
-  const before = state.unansweredBytes;
-  state.unansweredBytes += byteLength(frames);
-  if (state.unansweredBytes > rules.maxQueuedBytes) {
-    return end(state, "transport error", "too many bytes queued");
-  }
-  const write: Effect = { type: "write", frames };
-  if (Math.floor(state.unansweredBytes / PING_EACH_BYTES) === Math.floor(before / PING_EACH_BYTES)) {
-    return [write];
-  }
-  state.pingedAt = now;
-  return [write, { type: "write", frames: [PING] }, SAVE];
 }

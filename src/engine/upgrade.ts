@@ -1,5 +1,15 @@
 import { end } from "./closing.ts";
-import { CLOSE, type Effect, NOOP, NOTHING, PROBE_ANSWER, SAVE, type Transition } from "./effects.ts";
+import {
+  CLOSE,
+  DRAIN_LATER,
+  type Effect,
+  NOOP,
+  NOTHING,
+  PROBE_ANSWER,
+  SAVE,
+  type Transition,
+} from "./effects.ts";
+import { PING_EACH_BYTES } from "./flow.ts";
 import type { SessionState } from "./state.ts";
 
 /*
@@ -48,13 +58,19 @@ function takeOver(state: SessionState): Effect[] {
   state.poll = null;
   state.candidate = "none";
   state.transport = "websocket";
+  state.overfullSince = 0;
   // Polls were pinged and the Worker answered for them: nothing is outstanding on the new transport.
-  state.pongedAt = state.pingedAt;
-  state.queue = [];
-  state.queuedBytes = 0;
+  if (state.protocol === 4) state.pongedAt = state.pingedAt;
   effects.push({ type: "take-over" });
-  if (frames.length > 0) effects.push({ type: "write", frames });
+  if (state.protocol === 4 && state.queuedBytes >= PING_EACH_BYTES) effects.push(DRAIN_LATER);
+  else if (frames.length > 0) {
+    state.unreadBytes = state.queuedBytes;
+    state.bytesAfterPing = state.queuedBytes;
+    state.queue = [];
+    state.queuedBytes = 0;
+    effects.push({ type: "write", frames });
+  }
   effects.push({ type: "report", event: "upgrade" }, SAVE);
-  if (state.phase === "closing") effects.push(...end(state, "forced close"));
+  if (state.phase === "closing" && state.queue.length === 0) effects.push(...end(state, "forced close"));
   return effects;
 }

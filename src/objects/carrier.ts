@@ -39,6 +39,8 @@ export interface CarrierHost {
 export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;
 
 const RELEASE_MS = 100;
+/** How often it is looked whether a WebSocket for which something waits may be written to, ms. A client may be near. */
+const DRAIN_MS = 25;
 /** One answer to a poll takes about so much out of rows, UTF-16 units, so that no long queue is in memory as a whole. */
 const LARGEST_PAYLOAD = 1_000_000;
 
@@ -64,6 +66,7 @@ export class Carrier implements SessionLink {
   /** What the layer above keeps takes so much. */
   #recordBytes = 0;
   #upgradeTimer: Timer | undefined;
+  #drainTimer: Timer | undefined;
 
   constructor(host: CarrierHost, fixed: FixedPart, stored?: StoredSession) {
     this.#host = host;
@@ -104,7 +107,7 @@ export class Carrier implements SessionLink {
   }
 
   pongedAt(): number {
-    if (this.socket === null || !this.#host.rules.sharesRhythm) return 0;
+    if (this.socket === null) return 0;
     return this.#host.ctx.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
   }
 
@@ -142,6 +145,9 @@ export class Carrier implements SessionLink {
         return;
       case "release-later":
         this.#host.timers.set(() => this.session.dispatch({ type: "release-poll" }), RELEASE_MS);
+        return;
+      case "drain-later":
+        this.#drainTimer ??= this.#host.timers.set(() => this.#drain(), DRAIN_MS);
         return;
       case "write-candidate":
         this.#send(this.candidate, effect.frame);
@@ -298,6 +304,11 @@ export class Carrier implements SessionLink {
   #deleteRow(): void {
     if (this.#hasRow) this.#host.store.deletePolling(this.session.id);
     this.#hasRow = false;
+  }
+
+  #drain(): void {
+    this.#drainTimer = undefined;
+    this.session.dispatch({ type: "drain", now: this.now(), pongedAt: this.pongedAt() });
   }
 
   #send(socket: WebSocket | null, frame: Frame): void {

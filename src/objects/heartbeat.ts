@@ -87,7 +87,11 @@ export class Heartbeat<Api> {
     const { session } = carrier;
     const isIdle = session.readyState === "open" && (session.consumer?.isIdle?.() ?? false);
     if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.close();
-    else session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness });
+    else {
+      const pongedAt = carrier.pongedAt();
+      session.heard(pongedAt);
+      session.dispatch({ type: "tick", now, pongedAt, lateness });
+    }
   }
 
   #tickAsleep(sleeper: Sleeper, now: number, lateness: number): void {
@@ -95,10 +99,15 @@ export class Heartbeat<Api> {
     const { sid, socket } = sleeper;
     const state = fromStored(sleeper.state);
     const isOver = this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now);
-    const isPolled =
-      socket === undefined &&
-      ctx.getWebSockets(`p:${sid}`).some((poll) => poll.readyState === WebSocket.OPEN);
-    if (isPolled && !isOver) return;
+    const poll =
+      socket === undefined
+        ? ctx.getWebSockets(`p:${sid}`).find(({ readyState }) => readyState === WebSocket.OPEN)
+        : undefined;
+    const isPolled = poll !== undefined;
+    // Who pings by itself is judged by that, also while its poll waits.
+    const role = isPolled && state.protocol === 3 ? store.roleOf(poll) : null;
+    if (role?.k === "p") state.pongedAt = role.pongedAt ?? 0;
+    if (isPolled && !isOver && state.pongedAt === 0) return;
     const pongedAt =
       socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
     const event: SessionEvent = isOver

@@ -1,7 +1,7 @@
 import type { EnginePacket } from "../codec/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { longestQuietMs } from "../engine/heartbeat.ts";
-import { answersPongsAsleep, toRules } from "../engine/options.ts";
+import { toRules } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
@@ -74,9 +74,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.#userCode = new UserCode(this, env);
     this.#requests = new RequestHandler(this);
     this.#heartbeat = new Heartbeat(this);
-    if (answersPongsAsleep(definition.engine)) {
-      ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("3", "6"));
-    }
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("3", "6"));
   }
 
   get engine(): Engine {

@@ -119,8 +119,7 @@ export class RequestHandler<Api> {
     if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
     const headers = this.#headers(client);
     if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, carrier.fixed), headers);
-    const { pingDueAt, limit: packets } = answer.poll;
-    const role: SocketRole = { v: 1, k: "p", sid: session.id, pingDueAt, limit: packets };
+    const role: SocketRole = { v: 1, k: "p", sid: session.id, ...answer.poll };
     const tag = pollTag(session.id);
     const { socket, response } = openChannel(this.#runtime.ctx, tag, role, answer.pingInMs, headers);
     carrier.poll = socket;

@@ -63,6 +63,7 @@ export type SocketRole =
       readonly sid: string;
       readonly pingDueAt: number;
       readonly limit: number;
+      readonly pongedAt?: number;
     }
   | null;
 

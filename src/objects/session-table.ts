@@ -330,10 +330,11 @@ export class SessionTable implements SessionDirectory {
     }
   }
 
-  #takePoll(carrier: Carrier, socket: WebSocket, { pingDueAt, limit }: WaitingPoll): void {
+  #takePoll(carrier: Carrier, socket: WebSocket, { pingDueAt, limit, pongedAt }: WaitingPoll): void {
     const { state } = carrier.session;
     carrier.poll = socket;
     state.poll = { pingDueAt, limit };
+    state.pongedAt = Math.max(state.pongedAt, pongedAt ?? 0);
     state.pingedAt = pingedBefore(pingDueAt, this.#host.rules);
     this.link(carrier, socket);
   }

@@ -1,54 +1,58 @@
 import { describe, expect, it } from "vitest";
-import { byteLength } from "../../src/engine/state.ts";
-import { after, flush, poll, polling, RULES, START, send, websocket } from "./driver.ts";
+import { byteLength, fromStored, toStored } from "../../src/engine/state.ts";
+import { after, flush, poll, polling, RULES, START, send } from "./driver.ts";
 
 const RULES_100 = { ...RULES, maxQueuedBytes: 100 };
 const long = `4${"x".repeat(59)}`;
 
 describe("bytes that nobody fetches", () => {
-  it("end the session when they are more than maxQueuedBytes", () => {
+  it("end the session when more than maxQueuedBytes have waited for 5 s", () => {
     const session = polling();
     expect(send(session, [long], START, RULES_100)).toEqual(["queued"]);
-    expect(send(session, [long], START, RULES_100)).toEqual([
+    expect(send(session, [long], START + 1, RULES_100)).toEqual(["queued", "save"]);
+    expect(send(session, [long], START + 4_999, RULES_100)).toEqual(["queued"]);
+    // The bound was passed by the second.
+    expect(send(session, [long], START + 5_000, RULES_100)).toEqual(["queued"]);
+    expect(send(session, [long], START + 5_001, RULES_100)).toEqual([
       "closed: transport error (too many bytes queued)",
     ]);
-    expect(session.queue).toEqual([]);
+    expect([session.queue, session.queuedBytes]).toEqual([[], 0]);
+  });
+
+  it("end it in an instance that has just woken, too", () => {
+    const session = polling();
+    send(session, [long, long], START, RULES_100);
+    const woken = fromStored(toStored(session), 120);
+    expect(send(woken, ["4x"], START + 5_000, RULES_100)).toEqual([
+      "closed: transport error (too many bytes queued)",
+    ]);
   });
 
   it("count from zero when a poll has taken them", () => {
     const session = polling();
-    send(session, [long], START, RULES_100);
-    poll(session);
+    send(session, [long, long], START, RULES_100);
+    poll(session, START + 4_000);
     expect(session.queuedBytes).toBe(0);
-    expect(send(session, [long], START, RULES_100)).toEqual(["queued"]);
+    expect(send(session, [long, long], START + 6_000, RULES_100)).toEqual(["queued", "save"]);
+    expect(send(session, ["4x"], START + 10_999, RULES_100)).toEqual(["queued"]);
   });
 
-  it("may be exactly maxQueuedBytes", () => {
+  it("may be exactly maxQueuedBytes for any time", () => {
     const session = polling();
-    expect(send(session, [`4${"x".repeat(99)}`], START, RULES_100)).toEqual(["queued"]);
+    send(session, [`4${"x".repeat(99)}`], START, RULES_100);
+    expect(send(session, ["4"], START + 60_000, RULES_100)).toEqual(["queued", "save"]);
   });
 
   it("of binary messages count like text", () => {
     expect(byteLength(["4ab", new Uint8Array(5)])).toBe(8);
   });
 
-  it("end a session whose poll waits as well: one message alone can be too much", () => {
+  it("are delivered to a poll that waits, however many they are", () => {
     const session = polling();
     poll(session);
-    expect(send(session, [`4${"x".repeat(100)}`], START, RULES_100)).toEqual([
-      "answer 1",
-      "closed: transport error (too many bytes queued)",
-    ]);
-    expect(flush(session)).toEqual([]);
-  });
-
-  it("end a WebSocket session with the same reason", () => {
-    const session = websocket();
-    expect(send(session, [long], START, RULES_100)).toEqual([`write ${long}`]);
-    expect(send(session, [long], START, RULES_100)).toEqual([
-      "close-socket",
-      "closed: transport error (too many bytes queued)",
-    ]);
+    const large = `4${"x".repeat(1_000)}`;
+    expect(send(session, [large], START, RULES_100)).toEqual(["queued", "save"]);
+    expect(flush(session)).toEqual([`answer ${large}`, "drain"]);
   });
 });
 

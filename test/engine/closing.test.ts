@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { after, flush, poll, polling, START, send, tick, websocket } from "./driver.ts";
+import { after, flush, poll, polling, RULES, START, send, tick, websocket } from "./driver.ts";
 
 const close = (discard = false, now = START) => ({ type: "close", discard, now }) as const;
 
@@ -58,11 +58,15 @@ describe("a session that the server closes", () => {
     );
   });
 
-  it("ends after 30 s when its client never asks again", () => {
+  it("ends after pingTimeout when its client never asks again, and after 30 s at most", () => {
     const session = polling();
     after(session, close());
-    expect(tick(session, START + 29_999)).toEqual([]);
-    expect(tick(session, START + 30_000)).toEqual(["closed: forced close"]);
+    expect(tick(session, START + 19_999)).toEqual([]);
+    expect(tick(session, START + 20_000)).toEqual(["closed: forced close"]);
+    const patient = polling();
+    after(patient, close(), { ...RULES, pingTimeout: 60_000 });
+    expect(tick(patient, START + 29_999)).toEqual([]);
+    expect(tick(patient, START + 30_000)).toEqual(["closed: forced close"]);
   });
 
   it("drops what is queued when it is closed with discard", () => {

@@ -1,6 +1,11 @@
 import type { Frame } from "../../src/codec/index.ts";
 import type { Effect, SessionEvent } from "../../src/engine/effects.ts";
-import { createState, type SessionRules, type SessionState } from "../../src/engine/state.ts";
+import {
+  createState,
+  type SessionRules,
+  type SessionState,
+  type TransportName,
+} from "../../src/engine/state.ts";
 import { transition } from "../../src/engine/transition.ts";
 
 /** The defaults: pings 22.5 s after the last one, in an object that sleeps in between. */
@@ -26,6 +31,11 @@ export function websocket(now = START): SessionState {
   return createState(4, "websocket", now);
 }
 
+/** A session of a client that pings by itself. */
+export function version3(transport: TransportName, now = START): SessionState {
+  return createState(3, transport, now);
+}
+
 /** Lets something happen and tells in one line each what the host has to do, with the bytes that go out. */
 export function after(state: SessionState, event: SessionEvent, rules = RULES): string[] {
   return transition(state, event, rules).map(toLine);
@@ -48,7 +58,7 @@ function toLine(effect: Effect): string {
     case "closed":
       return effect.description === undefined
         ? `closed: ${effect.reason}`
-        : `closed: ${effect.reason} (${effect.description})`;
+        : `closed: ${effect.reason} (${(effect.description as Error).message})`;
     default:
       return effect.type;
   }
@@ -58,8 +68,18 @@ function toWire(frames: readonly Frame[]): string {
   return frames.map((frame) => (typeof frame === "string" ? frame : `<${frame.join(" ")}>`)).join("|");
 }
 
-export function send(state: SessionState, frames: readonly Frame[], now = START, rules = RULES): string[] {
-  return after(state, { type: "send", frames, now }, rules);
+export function send(
+  state: SessionState,
+  frames: readonly Frame[],
+  now = START,
+  rules = RULES,
+  pongedAt = 0,
+): string[] {
+  return after(state, { type: "send", frames, now, pongedAt }, rules);
+}
+
+export function drain(state: SessionState, now: number, pongedAt = 0, rules = RULES): string[] {
+  return after(state, { type: "drain", now, pongedAt }, rules);
 }
 
 export function poll(state: SessionState, now = START, limit = LIMIT, rules = RULES): string[] {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isExpired, nextTickAt, pingDueAt } from "../../src/engine/heartbeat.ts";
 import { createState, fromStored, type SessionState, toStored } from "../../src/engine/state.ts";
-import { after, poll, polling, QUICK, RULES, START, send, tick, websocket } from "./driver.ts";
+import { after, poll, polling, QUICK, RULES, START, tick, version3, websocket } from "./driver.ts";
 
 const pong = (session: SessionState, now: number, rules = RULES) =>
   after(session, { type: "packet", packet: { type: "pong" }, now }, rules);
@@ -91,10 +91,13 @@ describe("a tick over WebSocket, in an object that never sleeps", () => {
     const session = websocket();
     expect(tick(session, START + 4_499, {}, QUICK)).toEqual([]);
     expect(tick(session, START + 4_500, {}, QUICK)).toEqual(["write 2", "save"]);
-    expect(pong(session, START + 4_600, QUICK)).toEqual(["heartbeat", "save"]);
-    expect(tick(session, START + 8_999, {}, QUICK)).toEqual([]);
-    expect(tick(session, START + 9_000, {}, QUICK)).toEqual(["write 2", "save"]);
-    expect(tick(session, START + 13_000, {}, QUICK)).toEqual(["close-socket", "closed: ping timeout"]);
+    const pongedAt = START + 4_600;
+    expect(tick(session, START + 8_999, { pongedAt }, QUICK)).toEqual([]);
+    expect(tick(session, START + 9_000, { pongedAt }, QUICK)).toEqual(["write 2", "save"]);
+    expect(tick(session, START + 13_000, { pongedAt }, QUICK)).toEqual([
+      "close-socket",
+      "closed: ping timeout",
+    ]);
   });
 
   it("waits for a third of an interval where that is shorter than a second", () => {
@@ -150,31 +153,50 @@ describe("who polls and is not heard of", () => {
   });
 });
 
-describe("a WebSocket that is written to without end", () => {
-  const mega = `4${"x".repeat(999_999)}`;
+describe("a client that pings by itself", () => {
+  const ping = (session: SessionState, now: number) =>
+    after(session, { type: "packet", packet: { type: "ping" }, now });
 
-  it("gets a ping each 1 MB, whose pong proves that somebody reads", () => {
-    const session = websocket();
-    expect(send(session, ["4small"])).toEqual(["write 4small"]);
-    expect(send(session, [mega], START + 5)).toEqual([`write ${mega}`, "write 2", "save"]);
-    expect(session.pingedAt).toBe(START + 5);
-    expect(send(session, ["4small"])).toEqual(["write 4small"]);
-  });
-
-  it("starts to count anew at a pong", () => {
-    const session = websocket();
-    send(session, [mega]);
-    pong(session, START + 10);
-    expect(session.unansweredBytes).toBe(0);
-  });
-
-  it("is closed when it has not answered for 16 MB", () => {
-    const session = websocket();
-    for (let i = 0; i < 16; i++) expect(send(session, [mega])[0]).toBe(`write ${mega}`);
-    expect(send(session, ["4x"])).toEqual([
-      "close-socket",
-      "closed: transport error (too many bytes queued)",
+  it.each(["polling", "websocket"] as const)("is over when it has not for 45 s (%s)", (transport) => {
+    const session = version3(transport);
+    ping(session, START + 10_000);
+    if (transport === "polling") {
+      expect(poll(session, START + 10_001)).toEqual(["queued", "reply 3", "drain"]);
+      expect(poll(session, START + 54_999)[0]).toMatch("park");
+    }
+    expect(nextTickAt(session, START + 54_999, RULES)).toBe(START + 55_000);
+    expect(tick(session, START + 54_999)).toEqual([]);
+    expect(tick(session, START + 55_000)).toEqual([
+      transport === "polling" ? "answer 1" : "close-socket",
+      "closed: ping timeout",
     ]);
+  });
+
+  it("is over as soon for an instance that knows the time from the poll that waits", () => {
+    const session = version3("polling");
+    ping(session, START + 10_000);
+    poll(session, START + 10_001);
+    poll(session, START + 10_002);
+    expect(session.poll?.pongedAt).toBe(START + 10_000);
+    const woken = { ...fromStored(toStored(session)), poll: session.poll, pongedAt: START + 10_000 };
+    expect(tick(woken, START + 54_999)).toEqual([]);
+    expect(tick(woken, START + 55_000)).toEqual(["answer 1", "closed: ping timeout"]);
+  });
+
+  it("is given the time again by an instance that knows nothing of it", () => {
+    const woken = fromStored(toStored(version3("polling")));
+    expect(tick(woken, START + 60_000)).toEqual(["save"]);
+    expect(poll(woken, START + 70_000)).toEqual(["save", "park, ping in 86400000"]);
+    expect(tick(woken, START + 114_999)).toEqual([]);
+    expect(tick(woken, START + 115_000)).toEqual(["answer 1", "closed: ping timeout"]);
+  });
+
+  it("keeps its time when it upgrades", () => {
+    const session = version3("polling");
+    ping(session, START + 30_000);
+    upgrade(session);
+    expect(tick(session, START + 74_999)).toEqual([]);
+    expect(tick(session, START + 75_000)).toEqual(["close-socket", "closed: ping timeout"]);
   });
 });
 
@@ -272,13 +294,19 @@ describe("when something is due", () => {
     expect(nextTickAt(session, START + 4_500, QUICK)).toBe(START + 8_500);
   });
 
+  it("is the next ping once that deadline is over, since it was answered", () => {
+    const session = websocket();
+    tick(session, START + 4_500, {}, QUICK);
+    expect(tick(session, START + 8_500, { pongedAt: START + 4_600 }, QUICK)).toEqual([]);
+    expect(nextTickAt(session, START + 8_500, QUICK)).toBe(START + 9_000);
+  });
+
   it("is the next ping when pingTimeout is longer than that, for an object that never sleeps", () => {
     const patient = { ...QUICK, pingTimeout: 20_000 };
     const session = websocket();
     tick(session, START + 4_500, {}, patient);
-    pong(session, START + 4_600, patient);
     expect(nextTickAt(session, START + 4_500, patient)).toBe(START + 9_000);
-    tick(session, START + 9_000, {}, patient);
+    tick(session, START + 9_000, { pongedAt: START + 4_600 }, patient);
     expect(nextTickAt(session, START + 9_000, patient)).toBe(START + 13_500);
   });
 
@@ -290,6 +318,6 @@ describe("when something is due", () => {
   it("is the end of waiting for a session that closes", () => {
     const session = polling();
     after(session, { type: "close", discard: false, now: START });
-    expect(nextTickAt(session, START, RULES)).toBe(START + 30_000);
+    expect(nextTickAt(session, START, RULES)).toBe(START + 20_000);
   });
 });

@@ -12,11 +12,12 @@ describe.each(targets)("heartbeats every 300 ms on %s", (target) => {
   });
   afterAll(() => server?.close());
 
-  it("pings a WebSocket again and again, and sees nothing but pings", async () => {
+  it("pings a WebSocket again and again, and sees nothing but pings, and answers to its pongs", async () => {
     const { socket } = await joinByWebSocket(server);
     for (let i = 0; i < 4; i++) {
       expect(await socket.next(1_000)).toBe("2");
       socket.send("3");
+      if (target === "edge") expect(await socket.next(1_000)).toBe("6");
     }
     socket.cut();
   });

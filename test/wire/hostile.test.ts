@@ -250,13 +250,15 @@ describe("a flood, while others in the same object go on", () => {
         const joined = await joinByWebSocket(server);
         ({ id } = joined);
         joined.socket.socket.pause();
-        for (let i = 0; i < 10; i++) joined.socket.send('42["flood me",5,100000]');
+        for (let i = 0; i < 10; i++) joined.socket.send('42["flood me",8,100000]');
       } else {
         const session = await RawSession.join(server);
         ({ id } = session);
         await session.post('42["flood me",50,100000]');
+        const post = async () => (await session.post('42["flood me",1,10]')).status;
+        await expect.poll(post, { timeout: 15_000, interval: 500 }).toBe(400);
       }
-      expect(await monitor.next("disconnect", id)).toMatchObject({ reason: "transport error" });
+      expect(await monitor.next("disconnect", id, 10_000)).toMatchObject({ reason: "transport error" });
       await undisturbed();
     },
   );

@@ -1,0 +1,201 @@
+import { describe, expect, it } from "vitest";
+import { after, drain, polling, QUICK, START, send, tick, version3, websocket } from "./driver.ts";
+
+const MB = 1_000_000;
+const mega = (n = 1) => Array.from({ length: n }, () => `4${"x".repeat(MB - 1)}`);
+/** What the host has to do, with megabytes counted in place of being shown. */
+const short = (effects: string[]) =>
+  effects.map((line) => line.replace(/^write 4x.*/, () => `write ${Math.round((line.length - 6) / MB)} MB`));
+const close = (discard = false) => ({ type: "close", discard, now: START }) as const;
+
+describe("a WebSocket that is written to without end", () => {
+  it("gets a ping behind 1 MB, and 2 MB at most that it may not have read", () => {
+    const session = websocket();
+    expect(send(session, ["4small"])).toEqual(["write 4small"]);
+    expect(short(send(session, mega(5), START + 5))).toEqual([
+      "write 1 MB",
+      "write 2",
+      "save",
+      "write 1 MB",
+      "drain-later",
+    ]);
+    expect([session.pingedAt, session.queue.length, session.queuedBytes]).toEqual([START + 5, 3, 3 * MB]);
+    expect(send(session, ["4behind"], START + 6)).toEqual(["drain-later"]);
+  });
+
+  it("gets the rest as it proves that it has read, in order", () => {
+    const session = websocket();
+    send(session, [...mega(4), "4last"]);
+    expect(drain(session, START + 25)).toEqual(["drain-later"]);
+    // The pong answers what came before the ping: 1 MB of 2.
+    expect(short(drain(session, START + 50, START + 40))).toEqual([
+      "write 2",
+      "save",
+      "write 1 MB",
+      "drain-later",
+    ]);
+    expect(short(drain(session, START + 75, START + 60))).toEqual([
+      "write 2",
+      "save",
+      "write 1 MB",
+      "drain-later",
+    ]);
+    expect(drain(session, START + 100, START + 80)).toEqual(["write 2", "save", "write 4last"]);
+    expect([session.queue, session.queuedBytes]).toEqual([[], 0]);
+    expect(drain(session, START + 125, START + 80)).toEqual([]);
+  });
+
+  it("is not closed for what it is sent in one turn, if it reads", () => {
+    const session = websocket();
+    const effects = send(session, mega(24));
+    expect(effects).not.toContain("close-socket");
+    let written = 2;
+    for (let at = START + 1_000; session.queue.length > 0; at += 1_000) {
+      written += drain(session, at, at - 1).filter((line) => line.startsWith("write 4")).length;
+    }
+    expect([session.phase, written]).toEqual(["open", 24]);
+  });
+
+  it("is closed when more than maxQueuedBytes wait and its ping has no answer for 5 s", () => {
+    const session = websocket();
+    send(session, mega(24));
+    expect(drain(session, START + 4_999)).toEqual(["drain-later"]);
+    expect(drain(session, START + 5_000)).toEqual([
+      "close-socket",
+      "closed: transport error (too many bytes queued)",
+    ]);
+    expect([session.queue, session.queuedBytes]).toEqual([[], 0]);
+  });
+
+  it("is closed by the next send as well", () => {
+    const session = websocket();
+    send(session, mega(24));
+    expect(send(session, ["4x"], START + 5_000)[0]).toBe("close-socket");
+  });
+
+  it("is left alone with less, until the ping is over", () => {
+    const session = websocket();
+    send(session, mega(18));
+    expect(drain(session, START + 19_999)).toEqual(["drain-later"]);
+    expect(drain(session, START + 20_000)).toEqual(["close-socket", "closed: ping timeout"]);
+  });
+
+  it("takes a pong for no answer that came before the ping", () => {
+    const session = websocket();
+    send(session, mega(24));
+    expect(drain(session, START + 5_000, START - 1)[0]).toBe("close-socket");
+  });
+
+  it("is asked by the ping of a tick as well", () => {
+    const session = websocket();
+    tick(session, START + 22_500);
+    // Nobody has looked for the pong yet.
+    expect(short(send(session, mega(3), START + 30_000))).toEqual(["write 2 MB", "drain-later"]);
+    expect(short(drain(session, START + 30_025, START + 22_600))).toEqual(["write 2", "save", "drain-later"]);
+  });
+
+  it("is bound in an object that never sleeps", () => {
+    const session = websocket();
+    send(session, mega(24), START, QUICK);
+    expect(drain(session, START + 3_999, 0, QUICK)).toEqual(["drain-later"]);
+    expect(drain(session, START + 4_000, 0, QUICK)).toEqual(["close-socket", "closed: ping timeout"]);
+  });
+});
+
+describe("what waits for a WebSocket that the server closes", () => {
+  it("is written first", () => {
+    const session = websocket();
+    send(session, [...mega(2), "4last words"]);
+    expect(after(session, close())).toEqual(["save"]);
+    expect(send(session, ["4too late"])).toEqual([]);
+    expect(drain(session, START + 25, START + 10)).toEqual([
+      "write 2",
+      "save",
+      "write 4last words",
+      "close-socket",
+      "closed: forced close",
+    ]);
+  });
+
+  it("is waited for no longer than pingTimeout", () => {
+    const session = websocket();
+    send(session, mega(4));
+    after(session, close());
+    expect(tick(session, START + 19_999)).toEqual([]);
+    expect(tick(session, START + 20_000)).toEqual(["close-socket", "closed: forced close"]);
+    expect(session.queue).toEqual([]);
+  });
+
+  it("is dropped with discard", () => {
+    const session = websocket();
+    send(session, mega(4));
+    expect(after(session, close(true))).toEqual(["close-socket", "closed: forced close"]);
+    expect(session.queue).toEqual([]);
+  });
+});
+
+describe("what waits when a WebSocket takes over", () => {
+  const upgrade = (session: ReturnType<typeof polling>) => {
+    after(session, { type: "candidate" });
+    return after(session, { type: "candidate-packet", packet: { type: "upgrade" } });
+  };
+
+  it("is written at once, if it is little", () => {
+    const session = polling();
+    send(session, ["4one", "4two"]);
+    expect(upgrade(session)).toEqual(["take-over", "write 4one|4two", "upgrade", "save"]);
+    expect(session.unreadBytes).toBe(8);
+  });
+
+  it("is written as it is read, if it is much, also when the session is closing", () => {
+    const session = polling();
+    send(session, mega(3));
+    after(session, close());
+    expect(upgrade(session)).toEqual(["take-over", "drain-later", "upgrade", "save"]);
+    expect(short(drain(session, START + 25))).toEqual([
+      "write 1 MB",
+      "write 2",
+      "save",
+      "write 1 MB",
+      "drain-later",
+    ]);
+    expect(short(drain(session, START + 50, START + 40))).toEqual([
+      "write 2",
+      "save",
+      "write 1 MB",
+      "close-socket",
+      "closed: forced close",
+    ]);
+  });
+});
+
+describe("a WebSocket of a client that pings by itself", () => {
+  const ping = (session: ReturnType<typeof version3>, now: number) =>
+    after(session, { type: "packet", packet: { type: "ping" }, now });
+
+  it("is never asked, and closed beyond twice maxQueuedBytes between its pings", () => {
+    const session = version3("websocket");
+    expect(short(send(session, mega(32)))).toHaveLength(1);
+    expect(send(session, ["4x"])).toEqual([
+      "close-socket",
+      "closed: transport error (too many bytes queued)",
+    ]);
+  });
+
+  it("proves by a ping that it has read what came before the last pong", () => {
+    const session = version3("websocket");
+    send(session, mega(20));
+    ping(session, START + 25_000);
+    expect(session.unreadBytes).toBe(20 * MB);
+    send(session, mega(10));
+    ping(session, START + 50_000);
+    expect(session.unreadBytes).toBe(10 * MB);
+  });
+
+  it("proves nothing by a ping that comes too early", () => {
+    const session = version3("websocket");
+    send(session, mega(32));
+    for (let at = 0; at < 12_500; at += 500) ping(session, START + 25_000 + at);
+    expect(send(session, ["4x"], START + 37_500)[0]).toBe("close-socket");
+  });
+});
