@@ -56,6 +56,13 @@ export interface EngineOptions {
    * @default 72000000
    */
   maxIsolateBytes?: number;
+  /**
+   * Bytes that the clients of one object may make it keep on disk, all together: what waits for those that poll, halves of
+   * packets, rows of more than 32 kB. The connection that takes most is closed with `transport error` when they become
+   * more. What is kept for recovery has a bound of its own.
+   * @default 500000000
+   */
+  maxStoredBytes?: number;
   /** Sessions one object takes; the runtime's own limit is 32,768 sockets, waiting polls included. @default 30000 */
   maxSessions?: number;
   /**
@@ -81,6 +88,7 @@ const DEFAULTS: ResolvedEngineOptions = {
   maxHeaderBytes: 16_384,
   maxHeldBytes: 56_000_000,
   maxIsolateBytes: 72_000_000,
+  maxStoredBytes: 500_000_000,
   maxSessions: 30_000,
   hibernation: true,
 };

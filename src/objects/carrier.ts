@@ -222,7 +222,7 @@ export class Carrier implements SessionLink {
   keepHalf(messages: readonly Frame[]): void {
     if (!this.#host.persists) return;
     this.#host.store.rows.append(this.session.id, "half", messages);
-    if (!this.#hasHalf) this.touched(this.session, "record");
+    this.touched(this.session, this.#hasHalf ? "queue" : "record");
     this.#hasHalf = true;
   }
 

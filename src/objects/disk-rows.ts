@@ -37,6 +37,7 @@ export class DiskRows {
   readonly #noted = new Map<string, number>();
   #isThere = false;
   #total: number | undefined;
+  #hasGrown = false;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -57,6 +58,7 @@ export class DiskRows {
     }
     if (text !== "") write();
     this.#add(written);
+    this.#hasGrown = true;
     return written;
   }
 
@@ -105,6 +107,7 @@ export class DiskRows {
     if (size === (before ?? 0)) return;
     this.#noted.set(owner, size);
     this.#run(NOTE, owner, size);
+    this.#hasGrown = true;
     // What an earlier instance had noted is not known, and need not be.
     if (before === undefined) this.#total = undefined;
     else this.#add(size - before);
@@ -122,6 +125,13 @@ export class DiskRows {
   total(): number {
     this.#total ??= this.#run("SELECT total(bytes) AS bytes FROM sio_rows").one().bytes as number;
     return this.#total;
+  }
+
+  /** Whether all rows together take more than this; looked at only if any were written since it was asked last. */
+  isOver(most: number): boolean {
+    const hasGrown = this.#hasGrown;
+    this.#hasGrown = false;
+    return hasGrown && this.total() > most;
   }
 
   /** Who has most, and how much: the first ones. */

@@ -28,6 +28,11 @@ import { Whereabouts } from "./whereabouts.ts";
 /** `hibernation: false` renews a timer of this length, ms: an object with a pending timer stays in memory. */
 const AWAKE_MS = 5_000;
 
+/** Of what may lie on disk, so much is left when there was too much. */
+const ROOM_SHARE = 0.98;
+/** So many sessions end for it in one turn at most. */
+const MOST_SHED = 20;
+
 /**
  * One object at work. Every event comes in here, and every turn that changed something ends in `#settle`:
  *
@@ -314,6 +319,22 @@ export class ObjectRuntime<Api> implements CarrierHost {
     for (const carrier of touched) {
       if (carrier.session.state.poll !== null) carrier.session.dispatch({ type: "flush", now });
       this.#save(carrier);
+    }
+    if (this.store.rows.isOver(this.definition.engine.maxStoredBytes)) this.#shed();
+  }
+
+  /** Ends those that take most on disk, until there is some room again: not each row that follows shall bring this about. */
+  #shed(): void {
+    const { rows } = this.store;
+    const goal = ROOM_SHARE * this.definition.engine.maxStoredBytes;
+    const description =
+      "the object stores more than maxStoredBytes for its clients, and most of it for this one";
+    this.log("warn", `sessions are closed: ${description}`);
+    for (const { owner } of rows.largest(MOST_SHED)) {
+      if (rows.total() <= goal) return;
+      const session = this.table.get(owner)?.session;
+      if (session === undefined) rows.drop(owner);
+      else session.dispatch({ type: "transport-gone", reason: "transport error", description });
     }
   }
 

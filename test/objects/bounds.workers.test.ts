@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Server } from "../../src/server/index.ts";
 import { TestObject, until } from "./support.ts";
-import { TalkObject } from "./talk.ts";
+import { type Talker, TalkObject } from "./talk.ts";
 
 const STATES = ["awake", "asleep"];
 
@@ -221,4 +221,61 @@ describe("what waits for the user's code to be set up", () => {
     // What waited of the loud one was dropped with it.
     expect(seen).toEqual(["transport error", why]);
   });
+});
+
+describe("maxStoredBytes", () => {
+  const why = "the object stores more than maxStoredBytes for its clients, and most of it for this one";
+
+  /** Ways to make an object store 300 kB. */
+  const ways: Record<string, (client: Talker, turn: number) => Promise<void>> = {
+    "what it does not fetch": async (client) => client.say(`42["more","${text(300_000)}"]`),
+    "half a packet": async (client, turn) => {
+      const placeholder = '{"_placeholder":true,"num":0}';
+      if (turn === 0) await client.say(`459-["x"${`,${placeholder}`.repeat(9)}]`);
+      await client.say(`b${text(300_000)}`);
+    },
+    "what is kept of it": async (client) => client.say(`42["keep","${text(300_000)}"]`),
+  };
+
+  it.each(Object.keys(ways).flatMap((way) => STATES.map((state) => [way, state] as const)))(
+    "ends who takes most on disk (%s), and nobody else notices (object %s)",
+    async (way, state) => {
+      const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
+      const left: unknown[] = [];
+      const object = new TalkObject(
+        `stored ${way} ${state}`,
+        (io) => {
+          io.on("connection", (socket) => {
+            socket.on("more", (it) => socket.emit("more", it));
+            socket.on("keep", (it) => {
+              socket.data.kept = [...(socket.data.kept ?? []), it];
+            });
+            socket.on("echo", (it, done) => done(it));
+            socket.on("disconnect", (...args) => left.push([socket.data.kept?.length ?? 0, ...args]));
+          });
+        },
+        "SCANT",
+      );
+      const between = () => (state === "asleep" ? object.sleep() : Promise.resolve());
+      const others = [];
+      for (let i = 0; i < 4; i++) others.push(await object.join("polling"));
+      for (const other of others) await other.say(`42["more","${text(100_000)}"]`);
+      const loud = await object.join("polling");
+      const act = ways[way] as (typeof ways)[string];
+      for (let i = 0; i < 3; i++) {
+        await between();
+        await act(loud, i).catch(() => {});
+      }
+      await until(() => left.length > 0);
+      const kept = way === "what is kept of it" ? 2 : 0;
+      expect(left).toEqual([[kept, "transport error", why]]);
+      expect(warnings).toHaveBeenCalledWith(`socket.io-edge: sessions are closed: ${why}`);
+      await between();
+      expect((await object.sessionRows()).filter((key) => key.includes(loud.sid))).toEqual([]);
+      for (const other of others) {
+        expect((await other.ask("echo", "hello")).map((it) => it.length)).toEqual([100_013, 11]);
+      }
+      warnings.mockRestore();
+    },
+  );
 });

@@ -16,6 +16,7 @@ import {
   journals,
   quick,
   recover,
+  scant,
   small,
   talk,
   tight,
@@ -41,13 +42,14 @@ const DEFINITIONS = {
   RECOVER: recover,
   CLOSURE: closure,
   TIGHT: tight,
+  SCANT: scant,
   TOLD: told,
   TOLD_QUICKLY: toldQuickly,
 };
 export type Kind = keyof typeof DEFINITIONS;
 /** Those that run a Socket.IO server. */
-export type TalkKind = "TALK" | "RECOVER" | "CLOSURE" | "TIGHT";
-const TALKS: ReadonlySet<Kind> = new Set<TalkKind>(["TALK", "RECOVER", "CLOSURE", "TIGHT"]);
+export type TalkKind = "TALK" | "RECOVER" | "CLOSURE" | "TIGHT" | "SCANT";
+const TALKS: ReadonlySet<Kind> = new Set<TalkKind>(["TALK", "RECOVER", "CLOSURE", "TIGHT", "SCANT"]);
 
 /** One object, seen from outside and from inside. */
 export class TestObject {
