@@ -1,0 +1,162 @@
+import { fileURLToPath } from "node:url";
+import type { Socket } from "socket.io-client";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Running } from "../support/app.ts";
+import {
+  ask,
+  type ClientVersion,
+  clients,
+  connected,
+  type Mode,
+  modeOptions,
+  transportOf,
+} from "../support/clients.ts";
+import { bundle, startWorker } from "../support/edge.ts";
+import { within } from "../support/within.ts";
+
+const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
+
+/** A server whose setup function fails while its database is down, and whose guard comes after the failing line. */
+const WORKER = `
+import { Hono } from "hono";
+import { Adapter, defineServer } from ${JSON.stringify(index)};
+
+let isDown = false;
+let tries = 0;
+class Fragile extends Adapter {
+  constructor(nsp) {
+    super(nsp);
+    if (isDown === "adapter") throw new Error("no adapter");
+  }
+}
+const options = {
+  cors: { origin: "https://page.example", credentials: true },
+  checkOrigin: false,
+  connectionStateRecovery: {},
+  adapter: Fragile,
+};
+const chat = defineServer(options, async (io) => {
+  io.on("connection", (socket) => socket.on("who", (ack) => ack(socket.data.name)));
+  if (isDown) tries++;
+  if (isDown === "setup") throw new Error("no database");
+  await Promise.resolve();
+  io.use((socket, next) => {
+    socket.data.name = socket.handshake.auth.name;
+    next(socket.data.name ? undefined : new Error("who?"));
+  });
+});
+export class SessionObject extends chat.SessionObject {}
+const app = new Hono();
+app.post("/down/:what", (c) => {
+  isDown = c.req.param("what");
+  return c.body(null);
+});
+app.post("/up", (c) => {
+  isDown = false;
+  return c.body(null);
+});
+app.post("/emit", async (c) => {
+  try {
+    await chat.emitter(c.env).emit("news");
+    return c.text("done");
+  } catch (error) {
+    return c.text(error.message + JSON.stringify(Object.keys(error)) + Boolean(error.stack?.includes("setup")));
+  }
+});
+app.route("/", chat.app);
+export default app;
+`;
+
+describe.each(["setup", "adapter"])("stock clients of an object whose %s fails", (what) => {
+  let server: Running;
+  let sockets: Socket[] = [];
+  const post = async (path: string) => (await fetch(server.url + path, { method: "POST" })).text();
+
+  beforeAll(async () => {
+    server = await startWorker(await bundle(WORKER));
+  });
+  beforeEach(async () => {
+    await post("/up");
+    await server.evict("hibernate");
+  });
+  afterEach(async () => {
+    for (const socket of sockets) socket.disconnect();
+    sockets = [];
+  });
+  afterAll(() => server?.close());
+
+  function join(version: ClientVersion, mode: Mode): { socket: Socket; heard: string[] } {
+    const options = { ...modeOptions(mode), auth: { name: "ann" }, forceNew: true, reconnectionDelay: 200 };
+    const socket = clients[version](server.url, options);
+    sockets.push(socket);
+    const heard: string[] = [];
+    socket.on("disconnect", (reason) => heard.push(reason));
+    return { socket, heard };
+  }
+
+  /** An upgrade that is under way keeps the object in memory. */
+  async function upgraded(socket: Socket, mode: Mode): Promise<void> {
+    if (mode === "default") await expect.poll(() => transportOf(socket)).toBe("websocket");
+  }
+
+  it.each([
+    ["4.8", "default"],
+    ["4.8", "polling"],
+    ["4.8", "websocket"],
+    ["3.1", "default"],
+    ["3.1", "websocket"],
+    ["small", "polling"],
+    ["small", "websocket"],
+  ] as [ClientVersion, Mode][])(
+    "%s (%s) come back by themselves once it works, through the guard",
+    async (version, mode) => {
+      const { socket, heard } = join(version, mode);
+      await connected(socket);
+      await upgraded(socket, mode);
+      await post(`/down/${what}`);
+      await server.evict("hibernate");
+      const left = new Promise((resolve) => socket.once("disconnect", resolve));
+      const refused = new Promise((resolve) => socket.io.once("reconnect_attempt", resolve));
+      socket.emit("who", () => {});
+      await within(left, "end of the connection");
+      await within(refused, "attempt to come back");
+      const failed = new Promise((resolve) => socket.io.once("reconnect_error", resolve));
+      await within(failed, "refusal");
+      expect(socket.connected).toBe(false);
+      await post("/up");
+      // A pause that the failure has begun ends first.
+      await within(
+        new Promise<void>((resolve) => socket.once("connect", () => resolve())),
+        "connection",
+        15_000,
+      );
+      expect(await ask(socket, "who")).toBe("ann");
+      await upgraded(socket, mode);
+      expect(heard).toHaveLength(1);
+      expect(heard[0]).toMatch(/^transport (close|error)$/);
+    },
+  );
+
+  it("get a 503 that a page may read, and no WebSocket that is closed again", async () => {
+    await post(`/down/${what}`);
+    await server.evict("hibernate");
+    const headers = { origin: "https://page.example" };
+    const url = `${server.url}/socket.io/?EIO=4&transport=`;
+    const polling = await fetch(`${url}polling`, { headers });
+    expect([polling.status, await polling.text()]).toEqual([503, ""]);
+    expect(polling.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+    expect(polling.headers.get("access-control-allow-origin")).toBe("https://page.example");
+    const { socket } = join("4.8", "websocket");
+    const opened: string[] = [];
+    socket.io.on("open", () => opened.push("open"));
+    const error = await within(
+      new Promise<Error>((resolve) => socket.once("connect_error", resolve)),
+      "error",
+    );
+    expect(error.message).toBe("websocket error");
+    expect(opened).toEqual([]);
+    expect(await post("/emit")).toMatch(
+      /^socket\.io-edge: this object serves nobody, since its setup function failed \(no (database|adapter)\); it is tried again/,
+    );
+  });
+});
