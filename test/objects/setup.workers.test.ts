@@ -3,8 +3,9 @@ import type { Engine } from "../../src/engine/engine.ts";
 import type { Session } from "../../src/engine/session.ts";
 import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
-import { engines } from "../fixtures/worker.ts";
+import { applications, engines } from "../fixtures/worker.ts";
 import { watch } from "./clock.ts";
+import { Club, enter, joinClub } from "./club.ts";
 import { type TalkKind, TestObject, until } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
@@ -281,6 +282,57 @@ describe("a try that has failed", () => {
     watched.clock.set(2_000);
     expect(await client.ask("sync")).toEqual(['43["done"]']);
     expect(await object.act((io) => io.sockets.sockets.get(client.id)?.data)).toEqual({ name: "Ann" });
+  });
+});
+
+describe("with connection state recovery", () => {
+  /** A club whose code cannot be had while `isBroken`. */
+  async function open(name: string) {
+    const club = new Club(name);
+    const member = await joinClub(club);
+    const application = applications.get(club.stub.id.toString())!;
+    const control = { isBroken: false };
+    club.deploy((io) => {
+      if (control.isBroken) throw BROKEN;
+      return application(io);
+    });
+    return { club, member, control };
+  }
+
+  it("brings back whom a failed setup cut off, with all that is theirs", async () => {
+    const { club, member, control } = await open("recover after setup");
+    await club.sleep();
+    control.isBroken = true;
+    await member.client.say('421["sync"]');
+    await until(() =>
+      club.run((_, ctx) => ctx.getWebSockets(`s:${member.client.sid}`).every((it) => it.readyState > 1)),
+    );
+    control.isBroken = false;
+    watched.clock.set(2_000);
+    const back = await club.connect("polling");
+    expect((await enter(back, { pid: member.pid, offset: member.offset })).id).toBe(member.id);
+    expect(await back.ask("show")).toEqual(['43[{"name":"ann"},["room"],true]']);
+  });
+
+  it("tells of those who do not come back once it can, also where a restart had cut them off", async () => {
+    const { club, member, control } = await open("expire after setup");
+    const other = await joinClub(club);
+    await club.restart();
+    control.isBroken = true;
+    club.notes.length = 0;
+    const returned = await club.fetch({ op: "poll", sid: member.client.sid });
+    expect(returned.status).toBe(503);
+    await club.tickUntil(watched.clock, 300_000);
+    expect(club.notes).toEqual([]);
+    expect(await club.recoveryRecords()).toHaveLength(2);
+    control.isBroken = false;
+    await club.tickUntil(watched.clock, 900_000);
+    expect(club.notes.filter((note) => Array.isArray(note))).toEqual([
+      ["disconnect", "transport close", "ann", "t"],
+      ["disconnect", "transport close", "ann", "t"],
+    ]);
+    expect(await club.recoveryRecords()).toEqual([]);
+    expect(other.id).not.toBe(member.id);
   });
 });
 
