@@ -133,7 +133,7 @@ export class RawSession {
   }
 }
 
-/** Opens a session on a WebSocket and joins a namespace; `nsp` is written as on the wire. */
+/** Opens a session on a WebSocket and joins a namespace; `nsp` is written as on the wire, and may be followed by `auth`. */
 export async function joinByWebSocket(
   at: Address,
   query: Record<string, string> = {},
@@ -142,7 +142,7 @@ export async function joinByWebSocket(
   const socket = await RawSocket.open(at, pathOf({ EIO: "4", transport: "websocket", ...query }));
   const open = JSON.parse((await socket.nextText("0")).slice(1)) as OpenPacket;
   socket.send(`40${nsp}`);
-  const connected = await socket.nextText(`40${nsp}{`);
-  const id = JSON.parse(connected.slice(2 + nsp.length)).sid as string;
+  const connected = await socket.nextText("40");
+  const id = JSON.parse(connected.slice(connected.indexOf("{"))).sid as string;
   return { socket, open, id };
 }

@@ -9,6 +9,7 @@ export const variants: Record<string, ServerOptions> = {
   eager: { pingInterval: 5_000 },
   awake: { hibernation: false },
   old: { allowEIO3: true },
+  few: { maxSessions: 30 },
 };
 
 type Answer = (...args: unknown[]) => void;
@@ -35,7 +36,11 @@ export function setup(io: Server): void {
     socket.on("all of", (bytes: number, times = 1) => {
       for (let i = 0; i < times; i++) io.except("silence").emit("all", "x".repeat(bytes));
     });
-    socket.on("in", (room: string, text: string) => void io.to(room).emit("in", text));
+    socket.on("all here", (text: string) => void socket.nsp.emit("all here", text));
+    socket.on("all here of", (bytes: number) => void socket.nsp.emit("all here", "x".repeat(bytes)));
+    socket.on("count", (answer: Answer) => answer(io.engine.clientsCount));
+    socket.on("later", (ms: number, answer: Answer) => void setTimeout(answer, ms));
+    socket.on("in", (room: string, text: string) => void socket.nsp.to(room).emit("in", text));
     socket.on("join", (rooms: string[], answer?: Answer) => {
       socket.join(rooms);
       answer?.(socket.rooms.size);

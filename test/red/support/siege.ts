@@ -1,4 +1,5 @@
 import { afterEach, expect } from "vitest";
+import { within } from "../../support/within.ts";
 import { Raid, until } from "./raid.ts";
 import { MOST_GROWTH, MOST_HEAP, MOST_HEAP_OF_SMALL, Victim } from "./victim.ts";
 import { Witnesses } from "./witnesses.ts";
@@ -43,6 +44,11 @@ export class Siege {
     }
   }
 
+  /** How many the witnesses are. */
+  get count(): number {
+    return this.witnesses.count;
+  }
+
   /** The isolate has room to work, and the process takes no more than it may. */
   async expectMemory(): Promise<void> {
     const { victim } = this;
@@ -83,6 +89,8 @@ export class Siege {
     try {
       this.raid.leave();
       this.witnesses.leave();
+      // What is under way for nobody would keep it awake, and make this wait.
+      await within(victim.evict("hibernate"), "sleep", 12_000);
       await until("the end of all sockets", async () => (await victim.facts()).sockets === 0, 20_000);
       for (let i = 0; i < 8; i++) {
         await victim.advance(LONG_AFTER_MS);

@@ -26,6 +26,10 @@ export class Witnesses {
     this.#witnesses = witnesses;
   }
 
+  get count(): number {
+    return this.#witnesses.length;
+  }
+
   static async gather(at: Address, count = 6): Promise<Witnesses> {
     const witnesses: Witness[] = [];
     for (let i = 0; i < count; i++) {
