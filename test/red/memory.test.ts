@@ -1,8 +1,8 @@
 import { connect, type Socket as TcpSocket } from "node:net";
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
 import { joinByWebSocket, RawSession, RS } from "../support/raw-session.ts";
-import { postAll, untilSent } from "./support/raid.ts";
+import { postAll, until, untilSent } from "./support/raid.ts";
 import { Siege } from "./support/siege.ts";
 
 /** An array of empty arrays: each byte that is sent takes ten in memory once it is parsed. */
@@ -107,6 +107,32 @@ describe("memory that attackers ask for", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
+  it("rooms of a socket are bounded", async () => {
+    const siege = await Siege.lay("small");
+    await siege.during(async () => {
+      const sockets = await siege.raid.open(20, { says: "40", isCompressed: true });
+      for (const [i, socket] of sockets.entries()) {
+        const rooms = Array.from({ length: 15_000 }, (_, j) => `${i}-${j}`);
+        tell(socket, `42["join",${JSON.stringify(rooms)}]`);
+      }
+      await untilSent(sockets);
+    });
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("what clients have put into `socket.data` is bounded, awake and asleep", async () => {
+    const siege = await Siege.lay("small");
+    await siege.during(async () => {
+      const sockets = await siege.raid.open(40, { says: "40", isCompressed: true });
+      for (const socket of sockets) tell(socket, `42["set","key","${"x".repeat(900_000)}"]`);
+      await untilSent(sockets);
+    });
+    await siege.expectLaterInstances();
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
   it("warnings that quote what clients have made up are bounded", async () => {
     const siege = await Siege.lay("small");
     const deep = `${"[".repeat(600)}${"]".repeat(600)}`;
@@ -127,6 +153,25 @@ describe("memory that attackers ask for", () => {
     const auth = `40{"a":${puffed(30_000)}}`;
     await siege.during(() => siege.raid.open(300, { isCompressed: true, says: auth }));
     await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("one broadcast to 1,000 sleepers, which all have to be looked at, is received by all and fits", async () => {
+    const siege = await Siege.lay("small");
+    const { victim, raid } = siege;
+    const sockets = await raid.open(1_000, { says: "40", headers: { "x-padding": "p".repeat(1_500) } });
+    expect(sockets.length).toBe(1_000);
+    let received = 0;
+    for (const socket of sockets) {
+      socket.on("message", (data) => {
+        if (String(data).startsWith('42["all"')) received++;
+      });
+    }
+    await victim.evict("hibernate");
+    sockets[0]!.send('42["all","good morning"]');
+    await until("the broadcast", () => received === 1_000);
+    await siege.expectRoom();
+    expect(raid.closed).toBe(0);
     await siege.expectNothingLeft();
   }, 60_000);
 

@@ -1,0 +1,180 @@
+import { describe, expect, it } from "vitest";
+import { joinByWebSocket, RawSession, RS } from "../support/raw-session.ts";
+import { within } from "../support/within.ts";
+import { until } from "./support/raid.ts";
+import { Siege } from "./support/siege.ts";
+
+/** Who does not read, does not send, or asks for more than there is, is the only one to suffer from it. */
+describe("the flow of an object under attack", () => {
+  it.each([
+    ["default", {}],
+    ["eager", {}],
+    ["awake", {}],
+  ] as const)(
+    "ends a WebSocket that does not read what it asks for, with %s options",
+    async (variant, query) => {
+      const siege = await Siege.lay(variant);
+      const { victim, raid } = siege;
+      await siege.during(async () => {
+        const [socket] = await raid.open(1, { says: "EIO" in query ? undefined : "40", query });
+        socket!.pause();
+        // Ten times what may wait, in turns of their own.
+        for (let i = 0; i < 20; i++) {
+          socket!.send('42["flood me",8,1000000]');
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        await until("the end of the session", async () => (await clientsOf(siege)) === siege.count + 1);
+      });
+      expect(victim.growth).toBeLessThan(120_000_000);
+      await siege.expectRoom();
+      await siege.expectNothingLeft();
+    },
+    60_000,
+  );
+
+  it("writes what is new of a queue, and not what lies there already", async () => {
+    const siege = await Siege.lay();
+    const { victim } = siege;
+    const [sessions, broadcasts, bytes] = [40, 30, 20_000];
+    await siege.during(async () => {
+      for (let i = 0; i < sessions; i++) await RawSession.join(victim);
+      const { socket } = await joinByWebSocket(victim);
+      const before = await victim.counts();
+      for (let i = 0; i < broadcasts; i++) {
+        socket.send(`42["all of",${bytes}]`, '421["echo",0]');
+        await socket.nextText("431");
+      }
+      const after = await victim.counts();
+      expect(after.bytesWritten - before.bytesWritten).toBeLessThan(1.5 * sessions * broadcasts * bytes);
+      expect(after.rowsWritten - before.rowsWritten).toBeLessThan(2.5 * sessions * broadcasts);
+      socket.cut();
+    }, /^([26]$|42\["all")/);
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("has timers left when one POST starts 10,050 emits that wait for an answer", async () => {
+    const siege = await Siege.lay();
+    await siege.during(async () => {
+      const session = await RawSession.join(siege.victim);
+      const ask = '42["ask me",1,4000]';
+      await session.post(ask + (RS + ask).repeat(10_049), { ms: 10_000 });
+      const { socket } = await joinByWebSocket(siege.victim);
+      socket.send('421["later",10]');
+      await socket.nextText("431");
+      const other = await RawSession.join(siege.victim);
+      const upgraded = await other.upgrade();
+      upgraded.send('421["echo","upgraded"]');
+      await upgraded.nextText("431");
+      for (const it of [socket, upgraded]) it.cut();
+    });
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("spends no time on the holes of sparse arrays", async () => {
+    const siege = await Siege.lay();
+    await siege.during(async () => {
+      for (let i = 0; i < 8; i++) {
+        const { socket } = await joinByWebSocket(siege.victim);
+        socket.send('421["sparse",300000000]');
+        await socket.nextText("431", 20_000);
+        socket.cut();
+      }
+    });
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("holds little for sessions that it has closed and that never fetch their end", async () => {
+    const siege = await Siege.lay("small");
+    await siege.during(async () => {
+      for (let i = 0; i < 16; i++) {
+        const session = await RawSession.join(siege.victim);
+        await session.post('42["flood me",7,500000]', { ms: 10_000 });
+        await session.post(`42["kick","${session.id}"]`, { ms: 10_000 });
+      }
+    });
+    await siege.expectLaterInstances();
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("ends an upload of a client that has gone when its session's time is over", async () => {
+    const siege = await Siege.lay();
+    const { victim } = siege;
+    const session = await RawSession.join(victim);
+    const upload = session.upload("4", 1_000);
+    await upload.flushed;
+    // Nobody may see the clock jump but the one who is gone.
+    siege.witnesses.leave();
+    for (let i = 0; i < 3; i++) {
+      await victim.advance(50_000);
+      await victim.tick();
+    }
+    await within(
+      upload.reply.catch(() => "cut"),
+      "end of the upload",
+      8_000,
+    );
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("takes no more sessions than `maxSessions` says, also after it has slept", async () => {
+    const siege = await Siege.lay("few");
+    const { victim } = siege;
+    for (let i = 0; i < 40; i++) {
+      if (i === 20) await victim.evict("hibernate");
+      await RawSession.start(victim).catch(() => {});
+    }
+    await victim.evict("hibernate");
+    await expect(RawSession.start(victim)).rejects.toThrow("403");
+    const { socket } = await joinOnceThereIsRoom(siege);
+    expect(await count(socket)).toBeLessThanOrEqual(30);
+    socket.cut();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("writes a bounded number of rows for clients that come and go", async () => {
+    const siege = await Siege.lay();
+    const { victim } = siege;
+    const before = await victim.counts();
+    await siege.during(async () => {
+      for (let i = 0; i < 100; i++) {
+        const session = await RawSession.start(victim);
+        await session.post(`40/open-${i},`);
+        await session.post("1");
+      }
+    });
+    // Each: its session written, changed and removed; and what the witnesses say meanwhile is none of theirs.
+    const after = await victim.counts();
+    expect(after.alarms - before.alarms).toBeLessThan(3);
+    await siege.expectNothingLeft();
+  }, 60_000);
+});
+
+async function joinOnceThereIsRoom(siege: Siege) {
+  siege.witnesses.leave();
+  const { victim } = siege;
+  for (let i = 0; ; i++) {
+    try {
+      return await joinByWebSocket(victim);
+    } catch (error) {
+      if (i === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+async function count(socket: Awaited<ReturnType<typeof joinByWebSocket>>["socket"]): Promise<number> {
+  socket.send('429["count"]');
+  return JSON.parse((await socket.nextText("439")).slice(3))[0];
+}
+
+/** Sessions of the object, the one that asks left out. */
+async function clientsOf(siege: Siege): Promise<number> {
+  const { socket } = await joinByWebSocket(siege.victim);
+  const all = await count(socket);
+  socket.close();
+  return all;
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { joinByWebSocket, RawSession, RS } from "../support/raw-session.ts";
+import type { RawSocket } from "../support/raw-socket.ts";
+import { Siege } from "./support/siege.ts";
+import type { Victim } from "./support/victim.ts";
+
+interface Identity {
+  sid: string;
+  pid: string;
+}
+
+/** What is kept for those who come back is no weapon against them, nor a window into what others said. */
+describe("connection state recovery under attack", () => {
+  async function enter(victim: Victim, auth: object = {}): Promise<{ socket: RawSocket } & Identity> {
+    const socket = (await joinByWebSocket(victim, {}, `/open-lobby,${JSON.stringify(auth)}`)).socket;
+    const connected = socket.frames.seen.find((frame) => String(frame).startsWith("40/open-lobby,"));
+    return { socket, ...(JSON.parse(String(connected).slice("40/open-lobby,".length)) as Identity) };
+  }
+
+  /** Somebody who was heard, went away and comes back has its id again, and what was said meanwhile. */
+  async function expectRecovery(siege: Siege, attack: () => Promise<void>): Promise<void> {
+    const { victim } = siege;
+    const { socket, sid, pid } = await enter(victim);
+    socket.send('42/open-lobby,["echo","before"]');
+    const offset = JSON.parse((await socket.nextText("42/open-lobby,")).slice("42/open-lobby,".length))[2];
+    await siege.during(attack);
+    socket.cut();
+    await victim.evict("close");
+    siege.witnesses = siege.witnesses.onlyPolling();
+    await siege.during(() => victim.tick());
+    const other = await enter(victim);
+    other.socket.send('42/open-lobby,["all here","while it was away"]');
+    await other.socket.nextText('42/open-lobby,["all here"');
+    const back = await enter(victim, { pid, offset });
+    expect(back.sid).toBe(sid);
+    expect(back.socket.frames.seen.map(String).join()).toContain("while it was away");
+    for (const it of [other, back]) it.socket.cut();
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }
+
+  it("survives an `auth` of 200,000 levels of arrays", async () => {
+    const siege = await Siege.lay("recovery");
+    await expectRecovery(siege, async () => {
+      const auth = `40/open-lobby,{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`;
+      await siege.raid.open(3, { says: auth });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    });
+  }, 60_000);
+
+  it("survives namespaces whose names no key can hold", async () => {
+    const siege = await Siege.lay("recovery");
+    await expectRecovery(siege, async () => {
+      for (const length of [1_000, 3_000, 30_000, 300_000]) {
+        const name = `/open-${"n".repeat(length)}`;
+        await siege.raid.open(1, { says: `40${name},` });
+        const session = await RawSession.start(siege.victim);
+        await session.post(`40${name},${RS}42${name},["echo",1]`);
+      }
+    });
+  }, 60_000);
+
+  it("survives secrets that no key can hold", async () => {
+    const siege = await Siege.lay("recovery");
+    await expectRecovery(siege, async () => {
+      for (const pid of ["p".repeat(400_000), "\u0000", "\ud800", "%", "__proto__", ""]) {
+        await siege.raid.open(1, {
+          says: `40/open-lobby,${JSON.stringify({ pid, offset: "000000000000" })}`,
+        });
+      }
+    });
+  }, 60_000);
+
+  it("lets nobody back with the secret of somebody else's other namespace", async () => {
+    const siege = await Siege.lay("recovery");
+    const { victim } = siege;
+    const { socket, sid, pid } = await enter(victim);
+    for (const nsp of ["", "/open-lobb,", "/open-lobby:x,"]) {
+      const thief = await joinByWebSocket(victim, {}, `${nsp}${JSON.stringify({ pid })}`);
+      expect(thief.id).not.toBe(sid);
+      thief.socket.cut();
+    }
+    socket.cut();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("bounds what lies on disk of clients that connect, leave and do not come back", async () => {
+    const siege = await Siege.lay("small, recovery");
+    const auth = `40${JSON.stringify({ text: "x".repeat(40_000) })}`;
+    await siege.during(async () => {
+      for (let i = 0; i < 25; i++) {
+        await siege.raid.open(40, { says: auth, isCompressed: true });
+        siege.raid.leave();
+      }
+    });
+    await siege.expectLaterInstances();
+    expect((await siege.victim.facts()).bytes).toBeLessThan(80_000_000);
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+});

@@ -1,0 +1,36 @@
+import { describe, it } from "vitest";
+import { RawSession } from "../support/raw-session.ts";
+import { Siege } from "./support/siege.ts";
+
+/** What clients leave behind is read again by every later instance: whatever it is, none may die of it. */
+describe("rows that attackers leave behind", () => {
+  it("160 compressed `auth`s of 900 kB end no instance, neither this one nor one that wakes or starts", async () => {
+    const siege = await Siege.lay();
+    const auth = `40${JSON.stringify({ text: "x".repeat(900_000) })}`;
+    await siege.during(() => siege.raid.open(160, { isCompressed: true, says: auth }));
+    await siege.expectLaterInstances();
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("262 WebSockets with a namespace of a long name end no instance", async () => {
+    const siege = await Siege.lay();
+    await siege.during(() => siege.raid.open(262, { says: (i) => `40/open-${i}${"n".repeat(480_000)},` }));
+    await siege.expectLaterInstances();
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("handshakes with one CONNECT of a long name each, which every middleware refuses, end no instance", async () => {
+    const siege = await Siege.lay("small");
+    await siege.during(async () => {
+      for (let i = 0; i < 70; i++) {
+        const session = await RawSession.start(siege.victim);
+        await session.post(`40/refused-${i}${"n".repeat(900_000)},`, { ms: 10_000 });
+      }
+    });
+    await siege.expectLaterInstances();
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+});
