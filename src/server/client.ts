@@ -1,5 +1,5 @@
 import { PacketType, type SocketPacket } from "../codec/index.ts";
-import type { EngineRequest } from "../engine/request.ts";
+import { type EngineRequest, toQuery } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
 import { estimateBytes } from "../shared/estimate-bytes.ts";
@@ -10,13 +10,13 @@ import { HeldPackets } from "./held-packets.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { findNamespace, readNamespace } from "./namespace-lookup.ts";
+import { Overlay } from "./overlay.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
-import { RequestKeeper } from "./request-keeper.ts";
 import type { AnyServer } from "./server.ts";
 import type { AnySocket } from "./socket.ts";
-import type { SocketState } from "./socket-state.ts";
 import type { DisconnectReason } from "./socket-types.ts";
+import type { TrackedOwner } from "./tracked.ts";
 
 /** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
 const SETTLED = Promise.resolve();
@@ -38,7 +38,7 @@ export class Client implements SessionConsumer {
   readonly #core: Core;
   readonly #reader: PacketReader;
   /** Once somebody has looked at the request. */
-  #request: RequestKeeper | undefined;
+  #request: Overlay<EngineRequest> | undefined;
   /** What an earlier instance kept of it. */
   readonly #storedRequest: Record<string, unknown> | undefined;
   readonly #members = new Map<string, Member>();
@@ -87,8 +87,20 @@ export class Client implements SessionConsumer {
   }
 
   keepRequest(request: EngineRequest): EngineRequest {
-    this.#request = new RequestKeeper(this.#core, this, this.#storedRequest);
-    return this.#request.keep(request);
+    const states = () => Array.from(this.#members.values(), ({ state }) => state);
+    const owner: TrackedOwner = {
+      core: this.#core,
+      get isSettingUp() {
+        return states().some((state) => state?.isSettingUp);
+      },
+      get isResumed() {
+        return states().every((state) => state?.isResumed);
+      },
+      changed: () => this.conn.changed(),
+    };
+    const create = () => ({ ...request, _query: toQuery(request.url) });
+    this.#request = new Overlay(owner, "socket.request", create, this.#storedRequest);
+    return this.#request.value;
   }
 
   /** Its sockets by id. */
@@ -122,7 +134,7 @@ export class Client implements SessionConsumer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#core.attempt("parser", () => this.#reader.stop());
-    this.#request?.forget();
+    this.#core.forget(this.#request);
     // A middleware that never answers must not keep the object awake for somebody who has left.
     for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
     const why = this.#leaving ?? reason;
@@ -238,14 +250,9 @@ export class Client implements SessionConsumer {
     this._remove(member);
   }
 
-  /** What its sockets do; undefined for one that nobody has looked at. @internal */
-  _states(): (SocketState | undefined)[] {
-    return Array.from(this.#members.values(), ({ state }) => state);
-  }
-
   /** @internal */
   _findChanges(): void {
-    this.#request?.findChanges();
+    this.#request?.compare();
   }
 
   /** @internal */

@@ -1,24 +1,18 @@
-import { CodecError, type CodecErrorCode } from "../codec/index.ts";
+import { CodecError } from "../codec/index.ts";
 
-/** The words of socket.io-parser. The codec has codes only: the small client would have to carry them as well. */
-const MESSAGES: Partial<Record<CodecErrorCode, string>> = {
-  UNKNOWN_PACKET_TYPE: "unknown packet type ",
-  ILLEGAL_ATTACHMENTS: "llegal attachments",
-  TOO_MANY_ATTACHMENTS: "too many attachments",
-  UNEXPECTED_TEXT: "got plaintext data when reconstructing a packet",
-  UNEXPECTED_BINARY: "got binary data when not reconstructing a packet",
-  INVALID_PAYLOAD: "invalid payload",
-};
-
-/** What listeners of `error` hear of a message that is no packet. */
+/**
+ * What listeners of `error` hear of a message that is no packet, in the words of socket.io-parser. The codec has codes
+ * only, since the small client would have to carry the words as well; most of them say the same.
+ */
 export function toDecodeError(error: unknown, message: string | Uint8Array): unknown {
-  const text = error instanceof CodecError ? MESSAGES[error.code] : undefined;
-  if (text === undefined) return error;
-  const { code } = error as CodecError;
-  const isHeader = typeof message === "string";
-  if (code === "UNKNOWN_PACKET_TYPE") (error as Error).message = text + Number(message[0]);
-  // A header that counts wrongly, or a placeholder that points nowhere.
-  else if (code === "ILLEGAL_ATTACHMENTS") (error as Error).message = (isHeader ? "I" : "i") + text;
-  else (error as Error).message = text;
+  if (!(error instanceof CodecError)) return error;
+  const { code } = error;
+  let text = code.toLowerCase().replaceAll("_", " ");
+  if (code === "UNKNOWN_PACKET_TYPE") text += ` ${Number(message[0])}`;
+  else if (code === "UNEXPECTED_TEXT") text = "got plaintext data when reconstructing a packet";
+  else if (code === "UNEXPECTED_BINARY") text = "got binary data when not reconstructing a packet";
+  // In a header, other than in a placeholder, they have a capital letter.
+  else if (typeof message === "string") text = text.replace("illegal", "Illegal");
+  error.message = text;
   return error;
 }

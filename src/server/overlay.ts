@@ -1,4 +1,4 @@
-import { isPlain, isSame, toPlain } from "./plain.ts";
+import { isPlain, isSame } from "./plain.ts";
 import { Tracked, type TrackedOwner } from "./tracked.ts";
 
 type Keys = Record<string, unknown>;
@@ -39,7 +39,7 @@ export class Overlay<T extends object> extends Tracked {
     for (const key of Object.keys({ ...original, ...this.#target })) {
       if (this.#target[key] !== original[key]) differing[key] = this.#target[key];
     }
-    const changes = toPlain(differing, this.#path, (at) => this.owner.warnLeftOut(at)) as Keys;
+    const changes = this.toPlain(differing, this.#path) as Keys;
     for (const key of Object.keys(changes)) if (isSame(changes[key], original[key])) delete changes[key];
     return Object.keys(changes).length === 0 ? undefined : changes;
   }

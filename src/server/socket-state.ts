@@ -5,13 +5,13 @@ import { CatchAll } from "./catch-all.ts";
 import type { Client } from "./client.ts";
 import type { Core } from "./core.ts";
 import { type EventMiddleware, Inbox } from "./inbox.ts";
-import { Keeper } from "./keeper.ts";
-import type { KeptRecord } from "./kept-values.ts";
+import { type KeptRecord, KeptValues } from "./kept-values.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { type AckCallback, PendingAcks } from "./pending-acks.ts";
 import type { AnySocket } from "./socket.ts";
 import type { BroadcastFlags, DisconnectReason, Room } from "./socket-types.ts";
+import type { TrackedOwner } from "./tracked.ts";
 
 /** "recovered": its client came back in time. "loaded": another instance of the object knew it. */
 export type SocketOrigin = "new" | "recovered" | "loaded";
@@ -32,18 +32,18 @@ const REPLAY_LIMIT_MS = 10_000;
  * connected: resumed                      listeners are there
  *            loaded --> resuming --> resumed   its state is there; the `connection` listeners run again, muted
  */
-export class SocketState {
+export class SocketState implements TrackedOwner {
   readonly socket: AnySocket;
   readonly isRecovered: boolean;
   readonly inbox: Inbox;
   readonly outgoing = new CatchAll();
   phase: "connecting" | "connected" | "closed" = "connecting";
   wake: "resumed" | "loaded" | "resuming" = "resumed";
-  readonly #core: Core;
+  readonly core: Core;
   readonly #nsp: AnyNamespace;
   readonly #client: Client;
   readonly #member: Member;
-  #keeper: Keeper | undefined;
+  #kept: KeptValues | undefined;
   #acks: PendingAcks | undefined;
   /** Its listeners of `disconnecting` are at work: they may disconnect all of a room, and so itself. */
   #isClosing = false;
@@ -57,7 +57,7 @@ export class SocketState {
   constructor(socket: AnySocket, nsp: AnyNamespace, client: Client, member: Member, origin: SocketOrigin) {
     this.socket = socket;
     this.isRecovered = origin !== "new";
-    this.#core = nsp._core;
+    this.core = nsp._core;
     this.#nsp = nsp;
     this.#client = client;
     this.#member = member;
@@ -68,13 +68,13 @@ export class SocketState {
       this.wake = "loaded";
     }
     // Its own properties have to be there before anybody looks.
-    if (member.record?.kept?.own) void this.keeper;
+    if (member.record?.kept?.own) void this.kept;
   }
 
   /** What user code puts on the socket. */
-  get keeper(): Keeper {
-    this.#keeper ??= new Keeper(this.#core, this, this.#client, this.#member);
-    return this.#keeper;
+  get kept(): KeptValues {
+    this.#kept ??= new KeptValues(this, this.socket, this.#client.conn, this.#member);
+    return this.#kept;
   }
 
   /** `connection` listeners are at work. */
@@ -82,11 +82,16 @@ export class SocketState {
     return this.#settingUp > 0;
   }
 
+  /** They have run in this instance. */
+  get isResumed(): boolean {
+    return this.wake === "resumed";
+  }
+
   /** Sends an event. `onGone`: how to say that the client left before it answered. */
   emit(data: unknown[], ack?: AckCallback, flags?: BroadcastFlags, onGone?: (error: Error) => void): void {
-    const { recovery, parser } = this.#core;
+    const { recovery, parser } = this.core;
     this.checkHere();
-    if (ack === undefined && this.#core.isMuted) return;
+    if (ack === undefined && this.core.isMuted) return;
     if (this.phase === "closed" && flags?.timeout === undefined) {
       onGone?.(new Error("socket has been disconnected"));
       return;
@@ -95,7 +100,7 @@ export class SocketState {
     if (ack !== undefined) {
       packet.id = this.#nsp._nextAckId();
       const frames = parser.encode(packet);
-      this.#acks ??= new PendingAcks(this.#core, this.#client);
+      this.#acks ??= new PendingAcks(this.core, this.#client);
       this.#acks.add(packet.id, ack, flags?.timeout, onGone);
       this.notifyOutgoing(data);
       if (this.phase !== "closed") this.#client.conn.sendFrames(frames, flags?.volatile);
@@ -116,17 +121,17 @@ export class SocketState {
   }
 
   notifyOutgoing(data: unknown[]): void {
-    if (this.outgoing.size > 0) this.outgoing.notify(this.socket, data, this.#core.onError);
+    if (this.outgoing.size > 0) this.outgoing.notify(this.socket, data, this.core.onError);
   }
 
   /** @throws Error when the socket is used outside its instance */
   checkHere(): void {
-    this.#core.host.checkHere("a socket", this.#nsp.name);
+    this.core.host.checkHere("a socket", this.#nsp.name);
   }
 
   join(rooms: Set<Room>): Promise<void> | void {
     return this.changeRooms(() => {
-      const { maxRooms } = this.#core.options;
+      const { maxRooms } = this.core.options;
       const own = this.#member.rooms;
       const added = own.size + rooms.size > maxRooms ? [...rooms].filter((room) => !own.has(room)).length : 0;
       if (added > 0 && own.size + added > maxRooms) {
@@ -138,7 +143,7 @@ export class SocketState {
 
   changeRooms(change: () => Promise<void> | void): Promise<void> | void {
     this.checkHere();
-    if (this.phase === "closed" || this.#core.isMuted) return;
+    if (this.phase === "closed" || this.core.isMuted) return;
     const done = change();
     this.#countRooms();
     // An adapter that takes its time may have rooms of its own.
@@ -169,7 +174,7 @@ export class SocketState {
 
   onceFired(event: string | symbol): void {
     const { record } = this.#member;
-    if (record === undefined || this.phase !== "connected" || !this.#core.host.hibernation) return;
+    if (record === undefined || this.phase !== "connected" || !this.core.host.hibernation) return;
     const key = String(event);
     // An event may be called like a member of every object, "constructor" for one.
     const fired = new Map(Object.entries(record.fired ?? {}));
@@ -181,7 +186,7 @@ export class SocketState {
   connect(): void {
     const { id, record } = this.#member;
     this.phase = "connected";
-    this.#core.attempt("addAll", () => this.#nsp.adapter.addAll(id, new Set([id])));
+    this.core.attempt("addAll", () => this.#nsp.adapter.addAll(id, new Set([id])));
     const data = record?.pid === undefined ? { sid: id } : { sid: id, pid: record.pid };
     const isOld = this.#client.conn.protocol === 3;
     this.#client._tell({ type: PacketType.CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
@@ -199,7 +204,7 @@ export class SocketState {
     if (this.wake !== "loaded") return;
     this.wake = "resuming";
     this.#fired = new Map(Object.entries(this.#member.record?.fired ?? {}));
-    await this.#core.host.mute.run(() => this.#runConnectionListeners(), REPLAY_LIMIT_MS);
+    await this.core.host.mute.run(() => this.#runConnectionListeners(), REPLAY_LIMIT_MS);
     this.wake = "resumed";
   }
 
@@ -219,30 +224,30 @@ export class SocketState {
   }
 
   onError(error: unknown): void {
-    EventEmitter.dispatch(this.socket, ["error", error], this.#core.onError);
+    EventEmitter.dispatch(this.socket, ["error", error], this.core.onError);
   }
 
   close(reason: DisconnectReason, description?: unknown): void {
     if (this.phase !== "connected" || this.#isClosing) return;
     this.#isClosing = true;
-    this.#core.tellEnd(() => this.run(["disconnecting", reason, description]));
-    this.#core.attempt("persistSession", () => {
+    this.core.tellEnd(() => this.run(["disconnecting", reason, description]));
+    this.core.attempt("persistSession", () => {
       const { id, rooms } = this.#member;
-      const pid = this.#core.recovery?.onDisconnect(this.#member, reason);
-      const { data } = this.keeper;
+      const pid = this.core.recovery?.onDisconnect(this.#member, reason);
+      const { data } = this.kept;
       return pid && this.#nsp.adapter.persistSession({ sid: id, pid, rooms: [...rooms], data });
     });
     this.cleanUp();
     this.#client._remove(this.#member);
-    this.#core.attempt("acknowledgement", () => this.#nsp._onGone(this.#member.id));
-    this.#core.tellEnd(() => this.run(["disconnect", reason, description]));
+    this.core.attempt("acknowledgement", () => this.#nsp._onGone(this.#member.id));
+    this.core.tellEnd(() => this.run(["disconnect", reason, description]));
   }
 
   /** Leaves rooms and namespace; waits for nothing any more. */
   cleanUp(): void {
     if (this.phase === "closed") return;
     const nsp = this.#nsp;
-    this.#core.attempt("delAll", () => nsp.adapter.delAll(this.#member.id));
+    this.core.attempt("delAll", () => nsp.adapter.delAll(this.#member.id));
     nsp._membership.drop(this.#member);
     nsp._remove(this.#member);
     this.#member.rooms = new Set();
@@ -250,7 +255,7 @@ export class SocketState {
     this.phase = "closed";
     this.#acks?.abandon();
     this.inbox.close();
-    this.#keeper?.forget();
+    this.#kept?.forget();
   }
 
   #countRooms(): void {
@@ -262,14 +267,15 @@ export class SocketState {
   toKept(): KeptRecord | undefined {
     // Where a getter throws, what was stored last has to do.
     const stored = this.#member.record?.kept;
-    if (this.#keeper === undefined) return stored;
-    const kept = this.#core.attempt("socket.data", () => ({ it: this.#keeper?.toRecord() }));
-    return kept === undefined ? stored : kept.it;
+    if (this.#kept === undefined) return stored;
+    const kept = this.core.attempt("socket.data", () => this.#kept?.record());
+    if (kept === undefined) return stored;
+    return Object.keys(kept).length === 0 ? undefined : kept;
   }
 
   /** Looks for what no proxy saw: its handlers may hold a Map that they were given long ago. */
   findChanges(): void {
-    this.#keeper?.findChanges();
+    this.#kept?.findChanges();
     this.#client._findChanges();
   }
 
@@ -277,44 +283,44 @@ export class SocketState {
     // What is left of it is saved when it has closed.
     if (this.phase !== "connected" || this.#isClosing) return;
     this.#client.conn.changed();
-    this.#core.recovery?.onChanged(this.#member);
+    this.core.recovery?.onChanged(this.#member);
   }
 
   #admitLate(what: string): Admission {
     if (this.#settingUp > 0 || this.phase === "closed") return "add";
-    return this.#core.admitLate(what, "add it in the connection listener");
+    return this.core.admitLate(what, "add it in the connection listener");
   }
 
   #runConnectionListeners(): Promise<void> | undefined {
     this.#settingUp++;
-    const first = EventEmitter.dispatch(this.#nsp, ["connect", this.socket], this.#core.onError) ?? [];
-    const second = EventEmitter.dispatch(this.#nsp, ["connection", this.socket], this.#core.onError) ?? [];
+    const first = EventEmitter.dispatch(this.#nsp, ["connect", this.socket], this.core.onError) ?? [];
+    const second = EventEmitter.dispatch(this.#nsp, ["connection", this.socket], this.core.onError) ?? [];
     const promises = [...first, ...second];
     if (promises.length > 0) return this.#whenSettled(promises).then(() => void this.#settingUp--);
     this.#settingUp--;
-    this.#core.onSettled(this);
+    this.core.onSettled(this);
   }
 
   /** Runs the listeners of an event, and looks after them until they have settled. */
   run(args: readonly unknown[]): void {
-    const promises = EventEmitter.dispatch(this.socket, args, this.#core.onError);
+    const promises = EventEmitter.dispatch(this.socket, args, this.core.onError);
     if (promises === undefined) {
-      if (this.#keeper !== undefined || this.#core.givenOut.size > 0) this.#core.onSettled(this);
+      if (this.#kept !== undefined || this.core.givenOut.size > 0) this.core.onSettled(this);
       return;
     }
     this.#lookAfter(this.#whenSettled(promises), estimateMemory(args));
   }
 
   async #whenSettled(promises: readonly unknown[]): Promise<void> {
-    this.#core.unsettled++;
+    this.core.unsettled++;
     await Promise.all(promises);
-    this.#core.unsettled--;
-    this.#core.onSettled(this);
+    this.core.unsettled--;
+    this.core.onSettled(this);
   }
 
   /** Keeps the object awake for listeners that have not settled, within the limit. */
   #lookAfter(done: Promise<void>, bytes: number): void {
-    const { awake } = this.#core;
+    const { awake } = this.core;
     const hold = awake.hold(this.#client, false, HANDLER_BYTES + bytes);
     done.then(() => awake.release(hold));
   }

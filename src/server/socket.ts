@@ -73,7 +73,7 @@ export class Socket<
   static {
     // Whatever user code assigns to a socket that no class of ours defines is kept with the socket.
     guardUserProperties(Socket.prototype, (socket, name, value) =>
-      #state in socket ? socket.#state.keeper.keep(name, value) : false,
+      #state in socket ? socket.#state.kept.keep(name, value) : false,
     );
   }
 
@@ -142,11 +142,11 @@ export class Socket<
 
   /** What is known of the client. What user code changes in it is kept with the socket. */
   get handshake(): Handshake<HandshakeData<Types>> {
-    return this.#state.keeper.handshake as Handshake<HandshakeData<Types>>;
+    return this.#state.kept.handshake.value as Handshake<HandshakeData<Types>>;
   }
 
   set handshake(value: Handshake<HandshakeData<Types>>) {
-    this.#state.keeper.handshake = value;
+    this.#state.kept.handshake.value = value;
   }
 
   /**
@@ -154,11 +154,11 @@ export class Socket<
    * be cloned (`structuredClone`, a queue) is `snapshot(socket.data)`.
    */
   get data(): SocketData {
-    return this.#state.keeper.data as SocketData;
+    return this.#state.kept.data as SocketData;
   }
 
   set data(value: SocketData) {
-    this.#state.keeper.data = value;
+    this.#state.kept.data = value;
   }
 
   /** The rooms it is in, its own id among them; none once it is disconnected. */

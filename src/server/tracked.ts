@@ -1,17 +1,25 @@
-import { isPlain, isSame, isWatchable, LEND, RAW, unwrap } from "./plain.ts";
+import { isPlain, isSame, isWatchable, LEND, RAW, toPlain, unwrap } from "./plain.ts";
 
 /** Whom tracked values belong to. */
 export interface TrackedOwner {
-  isMuted(): boolean;
+  readonly core: TrackedCore;
   /** `connection` listeners are at work, for the first time or again. */
-  isSettingUp(): boolean;
+  readonly isSettingUp: boolean;
   /** `connection` listeners have run in this instance: what they assign is known. */
-  isResumed(): boolean;
+  readonly isResumed: boolean;
   /** A value changed: it has to be saved. */
   changed(): void;
-  /** Something was given out that changes unseen: only a comparison can tell. */
-  givenOut(tracked: Tracked): void;
+}
+
+/** What of the server they need. */
+interface TrackedCore {
+  readonly host: { readonly hibernation: boolean };
+  readonly isMuted: boolean;
+  /** What was given out and changes unseen: only a comparison can tell. */
+  readonly givenOut: Set<Tracked>;
   warnLeftOut(path: string): void;
+  /** Looks for no changes in it any more. */
+  forget(tracked: Tracked | undefined): void;
 }
 
 type Keys = Record<PropertyKey, unknown>;
@@ -20,15 +28,16 @@ type Keys = Record<PropertyKey, unknown>;
 const MAX_REMEMBERED = 1_000;
 
 /** What a replay must know of an object that it may add keys to. */
-class Root {
+interface Root {
   /** Keys that `connection` listeners assign: nothing else can come back by a replay. */
-  assigned: Set<string> | undefined;
+  readonly assigned: Set<string>;
   /** Deleted keys that must not come back. */
-  gone: Set<string> | undefined;
+  readonly gone: Set<string>;
 }
 
 /**
- * Values that user code changes, seen at any depth: what is given out are proxies, and this is their handler.
+ * Values that user code changes, seen at any depth: what is given out are proxies, and this is their handler. Where
+ * nothing is stored nothing has to be seen, and the values themselves are given out.
  *
  *   assigned --> raw, as the user gave it --> given out behind proxies that report changes
  *   replay:  what was saved wins over what a listener assigns; what was not saved may be assigned again
@@ -38,7 +47,8 @@ export abstract class Tracked implements ProxyHandler<object> {
   /** Something changed in this instance, or may have. */
   protected isTouched = false;
   readonly #proxies = new WeakMap<object, object>();
-  readonly #roots = new Map<unknown, Root>();
+  /** Undefined, as long as nothing has to be known of one. */
+  readonly #roots = new Map<unknown, Root | undefined>();
   /** Objects that a replay assigned where nothing was saved: it may go on filling them. */
   #fresh: WeakSet<object> | undefined;
   /** The copy that is compared with, once something was given out that no proxy can watch. */
@@ -82,24 +92,28 @@ export abstract class Tracked implements ProxyHandler<object> {
   }
 
   set(target: object, key: PropertyKey, value: unknown): boolean {
-    const root = this.#roots.get(target);
-    if (root !== undefined) this.#note(root, key);
+    const isRoot = this.#roots.has(target);
+    if (isRoot && this.owner.isSettingUp) this.#note(target, key);
     if (this.#isRefused(target, key)) return true;
     const raw = unwrap(value);
     if (Object.is((target as Keys)[key], raw) && Object.hasOwn(target, key)) return true;
     if (!Reflect.set(target, key, raw)) return false;
-    if (root !== undefined) {
-      root.gone?.delete(key as string);
-      if (this.owner.isMuted()) this.#refresh(raw);
+    if (isRoot) {
+      this.#roots.get(target)?.gone.delete(key as string);
+      if (this.owner.core.isMuted && typeof raw === "object" && raw !== null) {
+        this.#fresh ??= new WeakSet();
+        this.#fresh.add(raw);
+      }
     }
     this.changed();
     return true;
   }
 
   deleteProperty(target: object, key: PropertyKey): boolean {
-    if (!Object.hasOwn(target, key) || (this.owner.isMuted() && !this.#fresh?.has(target))) return true;
+    const isKept = this.owner.core.isMuted && !this.#fresh?.has(target);
+    if (!Object.hasOwn(target, key) || isKept) return true;
     if (!Reflect.deleteProperty(target, key)) return false;
-    this.#forget(this.#roots.get(target), key);
+    if (this.#roots.has(target)) this.#forget(target, key);
     this.changed();
     return true;
   }
@@ -117,7 +131,7 @@ export abstract class Tracked implements ProxyHandler<object> {
 
   /** What stands for a value outside. */
   protected give(value: unknown): unknown {
-    if (typeof value !== "object" || value === null) return value;
+    if (typeof value !== "object" || value === null || !this.owner.core.host.hibernation) return value;
     if (!isPlain(value)) {
       if (isWatchable(value)) {
         this.#isWatched = true;
@@ -134,63 +148,71 @@ export abstract class Tracked implements ProxyHandler<object> {
   }
 
   /** A replay may add keys to this object, save those that are gone. */
-  protected addRoot(target: unknown, gone?: readonly string[]): Root {
-    const root = new Root();
-    if (gone !== undefined) root.gone = new Set(gone);
-    this.#roots.set(target, root);
-    return root;
+  protected addRoot(target: unknown, gone?: readonly string[]): void {
+    this.#roots.set(target, gone && { assigned: new Set(), gone: new Set(gone) });
   }
 
   /** Another object is in its place: what listeners assign and it does not have was deleted. */
   protected replaceRoot(before: unknown, after: unknown): void {
-    const { assigned } = this.#roots.get(before) ?? {};
+    const root = this.#rootOf(before);
     this.#roots.delete(before);
-    const root = this.addRoot(after);
-    root.assigned = assigned;
-    const keys = typeof after === "object" && after !== null ? Object.keys(after) : [];
-    for (const key of keys.slice(0, MAX_REMEMBERED)) this.#note(root, key);
-    for (const key of assigned ?? []) if (!Object.hasOwn(Object(after), key)) this.#forget(root, key);
+    this.#roots.set(after, root);
+    for (const key of Object.keys(Object(after))) {
+      root.gone.delete(key);
+      if (this.owner.isSettingUp) this.#note(after, key);
+    }
+    for (const key of [...root.assigned, ...Object.keys(Object(before))]) {
+      if (!Object.hasOwn(Object(after), key)) this.#forget(after, key);
+    }
+  }
+
+  /** A copy for storage. */
+  protected toPlain(value: unknown, path: string): unknown {
+    return toPlain(value, path, (at) => this.owner.core.warnLeftOut(at));
   }
 
   /** Deleted keys that a replay could bring back. */
   protected goneOf(target: unknown): string[] {
-    const { assigned, gone } = this.#roots.get(target) ?? {};
-    if (gone === undefined) return [];
-    return this.owner.isResumed() ? [...gone].filter((key) => assigned?.has(key)) : [...gone];
+    const root = this.#roots.get(target);
+    return root === undefined ? [] : [...root.gone].filter((key) => this.#mayReturn(root, key));
   }
 
   /** Gives out the object itself: its changes are looked for when the code at work has settled. */
   #lend(value: object): object {
     this.isTouched = true;
     this.#compared ??= { record: this.record() };
-    this.owner.givenOut(this);
+    this.owner.core.givenOut.add(this);
     return value;
   }
 
-  #note(root: Root, key: PropertyKey): void {
-    if (typeof key !== "string" || !this.owner.isSettingUp()) return;
-    root.assigned ??= new Set();
-    if (root.assigned.size < MAX_REMEMBERED) root.assigned.add(key);
+  /** A listener assigns this key. */
+  #note(target: unknown, key: PropertyKey): void {
+    const { assigned } = this.#rootOf(target);
+    if (typeof key === "string" && assigned.size < MAX_REMEMBERED) assigned.add(key);
   }
 
-  #forget(root: Root | undefined, key: PropertyKey): void {
-    if (root === undefined || typeof key !== "string") return;
-    if (this.owner.isResumed() && !root.assigned?.has(key)) return;
-    root.gone ??= new Set();
-    if (root.gone.size < MAX_REMEMBERED) root.gone.add(key);
+  #forget(target: unknown, key: PropertyKey): void {
+    const root = this.#rootOf(target);
+    const isFull = root.gone.size === MAX_REMEMBERED;
+    if (typeof key === "string" && !isFull && this.#mayReturn(root, key)) root.gone.add(key);
+  }
+
+  /** Where listeners have yet to run, any key may. */
+  #mayReturn({ assigned }: Root, key: string): boolean {
+    return !this.owner.isResumed || assigned.has(key);
+  }
+
+  #rootOf(target: unknown): Root {
+    const root = this.#roots.get(target) ?? { assigned: new Set(), gone: new Set() };
+    this.#roots.set(target, root);
+    return root;
   }
 
   /** A replay may only add keys to roots that were neither saved nor deleted. */
   #isRefused(target: object, key: PropertyKey): boolean {
-    if (!this.owner.isMuted() || this.#fresh?.has(target)) return false;
-    const root = this.#roots.get(target);
-    return root === undefined || Object.hasOwn(target, key) || root.gone?.has(key as string) === true;
-  }
-
-  #refresh(raw: unknown): void {
-    if (typeof raw !== "object" || raw === null) return;
-    this.#fresh ??= new WeakSet();
-    this.#fresh.add(raw);
+    if (!this.owner.core.isMuted || this.#fresh?.has(target)) return false;
+    if (!this.#roots.has(target) || Object.hasOwn(target, key)) return true;
+    return this.#roots.get(target)?.gone.has(key as string) === true;
   }
 }
 

@@ -90,6 +90,49 @@ describe("a dictionary whose keys come and go", () => {
   );
 });
 
+describe("socket.data", () => {
+  it("that server code replaces while the socket sleeps is not filled again by a replay", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data = { token: "secret", name: "ann" };
+        socket.on("show", (ack) => ack(socket.data));
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await object.sleep();
+    await object.act((io) => {
+      for (const socket of io.sockets.sockets.values()) socket.data = { name: "bob" };
+    });
+    for (let i = 0; i < 2; i++) {
+      client.take();
+      expect(await client.ask('21["show"]')).toEqual(['431[{"name":"bob"}]']);
+      await object.sleep();
+    }
+  });
+
+  it("is the very object that was put there where nothing is stored", async () => {
+    const user = new (class User {})();
+    const data = { user, list: [user] };
+    const seen: unknown[] = [];
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.data = data;
+          seen.push(
+            socket.data === data,
+            socket.data.list[0] === user,
+            structuredClone(socket.handshake.query),
+          );
+        });
+      },
+      { hibernation: false },
+    );
+    await (await object.connect()).join();
+    expect(seen).toEqual([true, true, { EIO: "4", transport: "polling", token: "abc" }]);
+  });
+});
+
 describe("snapshot", () => {
   it("is a plain copy that structured clone takes, without what that cannot hold", async () => {
     const seen: unknown[] = [];
