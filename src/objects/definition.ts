@@ -1,3 +1,4 @@
+import type { Frame } from "../codec/index.ts";
 import type { Engine, SessionLayer } from "../engine/engine.ts";
 import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
@@ -25,6 +26,8 @@ export interface LayerHost {
   ready(): Promise<void>;
   /** Shows what is stored of each session that is not in memory; `visit` must bring none there. */
   visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
+  /** Sends to a session that is not in memory, and leaves it there. False: it has to be brought into memory. */
+  sendAsleep(sid: SessionId, frames: readonly Frame[]): boolean;
   session(sid: SessionId): Session | undefined;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */
   ghost(sid: SessionId, handshakeData: unknown): Session;

@@ -8,7 +8,7 @@ import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { Carrier } from "./carrier.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import { clearRecovery } from "./recovery-log.ts";
-import type { Sleeper } from "./session-table.ts";
+import type { Sleeper } from "./sleeper.ts";
 
 /** How soon a tick is repeated in which something failed, ms. */
 export const RETRY_MS = 5_000;
@@ -123,6 +123,7 @@ export class Heartbeat<Api> {
     if (socket !== undefined) {
       for (const effect of effects) if (effect.type === "write") sendAll(socket, effect.frames);
       store.writeState(socket, changed);
+      sleeper.unread = 0;
     } else {
       if (!this.#hasRoom()) return;
       const session = table.read(sleeper);

@@ -1,31 +1,14 @@
+import type { Frame } from "../codec/index.ts";
 import type { SessionDirectory, SessionLayer } from "../engine/engine.ts";
 import { pingedBefore } from "../engine/heartbeat.ts";
 import { toRequest } from "../engine/request.ts";
 import { Session } from "../engine/session.ts";
-import {
-  createState,
-  fromStored,
-  type StoredState,
-  type TransportName,
-  type WaitingPoll,
-} from "../engine/state.ts";
+import { createState, fromStored, type TransportName, type WaitingPoll } from "../engine/state.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
 import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
-
-/**
- * A session that is stored and not in memory. Only what a tick asks of everybody is kept: thousands of whole attachments
- * held at once cost more to collect than one costs to read again.
- */
-export interface Sleeper {
-  readonly sid: SessionId;
-  /** Undefined for a session that polls. */
-  readonly socket: WebSocket | undefined;
-  state: StoredState;
-  /** Its client has joined no namespace. */
-  isIdle: boolean;
-}
+import { type Sleeper, writeTo } from "./sleeper.ts";
 
 /** What a session takes in memory besides its request: measured with one namespace, no rooms and no data. */
 const SESSION_BYTES = 3_500;
@@ -171,6 +154,15 @@ export class SessionTable implements SessionDirectory {
     }
   }
 
+  /**
+   * Writes to a WebSocket whose session sleeps, and leaves it asleep. False: the session has to be brought into memory,
+   * since it polls, or there is more to do than to write.
+   */
+  sendAsleep(sid: string, frames: readonly Frame[]): boolean {
+    const sleeper = this.#asleep?.get(sid);
+    return sleeper !== undefined && writeTo(sleeper, frames, this.#host, () => this.read(sleeper));
+  }
+
   /** Those that are not in memory, without bringing them there. One that is loaded before its turn is left out. */
   *asleep(): Iterable<Sleeper> {
     const sleepers = this.#sleepers();
@@ -301,6 +293,9 @@ export class SessionTable implements SessionDirectory {
     carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier, kept);
     if (socket !== undefined) this.attach(carrier, socket);
     else this.#loadPoll(carrier);
+    const unread = this.#asleep?.get(sid)?.unread ?? 0;
+    state.unreadBytes = unread;
+    state.bytesAfterPing = unread;
     this.#asleep?.delete(sid);
     this.#live.set(sid, carrier);
     this.#atMost++;

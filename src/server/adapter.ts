@@ -237,12 +237,19 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   #deliver(member: Member, delivery: Delivery): void {
+    // Who sleeps goes on sleeping: to bring everybody into memory for a broadcast takes more than there is.
+    if (member.client === undefined && this.#canSendAsleep(member, delivery)) return;
     const client = member.client ?? this.#core.wake(member);
     if (client === undefined) return;
     member.state?.notifyOutgoing(delivery.packet.data as unknown[]);
     client.conn.sendFrames(delivery.frames, delivery.isVolatile);
     // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
     if (delivery.offset !== undefined) this.#core.recovery?.onSent(member, delivery.offset);
+  }
+
+  /** Recovery remembers the first packet that somebody gets, and for that has to have its record. */
+  #canSendAsleep({ sid, hasFirst }: Member, { frames, offset }: Delivery): boolean {
+    return (offset === undefined || hasFirst) && this.#core.host.sendAsleep(sid, frames);
   }
 
   #list(opts: BroadcastOptions): AnySocket[] {

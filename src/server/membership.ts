@@ -25,18 +25,21 @@ export class Member {
   record: SocketRecord | undefined;
   /** The server let it go, and its listeners have to run again before they hear of it: nothing reaches it any more. */
   isLeaving = false;
+  /** Something that recovery logs was sent to it, when it was stored last. */
+  readonly hasFirst: boolean;
   /** Its client has said something there: it has heard that it is connected. */
   hasSpoken = false;
   /** What waits for its listeners to run again; undefined when nothing does. */
   held: (() => void)[] | undefined;
 
-  constructor(sid: SessionId, { id, nsp, parent, at, rooms }: SocketRecord) {
+  constructor(sid: SessionId, { id, nsp, parent, at, rooms, first }: SocketRecord) {
     this.id = id;
     this.nsp = nsp;
     this.parent = parent;
     this.sid = sid;
     this.at = at;
     this.rooms = new Set(rooms);
+    this.hasFirst = first !== undefined;
   }
 
   /** As it is stored. */

@@ -1,3 +1,4 @@
+import type { Frame } from "../codec/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
@@ -29,6 +30,8 @@ export interface ServerHost {
    * `stored` is what `SessionConsumer.record` gave when it was last saved, read for this call: what is kept of it lives on.
    */
   visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
+  /** Sends to a session that is not in memory, and leaves it there. False: it has to be brought into memory. */
+  sendAsleep(sid: SessionId, frames: readonly Frame[]): boolean;
   /** A session of this object, brought into memory if need be; undefined when it is gone. */
   session(sid: SessionId): Session | undefined;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */

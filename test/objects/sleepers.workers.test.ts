@@ -77,6 +77,56 @@ describe.each(["TALK", "RECOVER"] as const)("a client whose end is on its way (%
   });
 });
 
+describe("a broadcast to sockets that sleep", () => {
+  it.each(["TALK", "RECOVER"] as const)(
+    "reaches them without bringing any into memory (%s)",
+    async (kind) => {
+      const object = new TalkObject(`broadcast asleep ${kind}`, talk, kind);
+      const clients = [];
+      for (let i = 0; i < 3; i++) clients.push((await joinedSocket(object)).client);
+      const polling = await object.join("polling");
+      // With recovery on the first packet somebody gets is noted in its record.
+      await object.act((io) => void io.emit("first"));
+      await object.sleep();
+      const loads = await object.act((io) => {
+        const load = vi.spyOn(io, "load");
+        io.emit("hello");
+        io.sockets.volatile.emit("bytes", Uint8Array.of(1, 2));
+        io.timeout(10_000).emit("question", () => {});
+        return load.mock.calls.length;
+      });
+      // Who polls has a queue to be written.
+      expect(loads).toBe(1);
+      for (const client of clients) {
+        const heard = await framesUntil(client, '42["hello"');
+        expect(heard.at(-1)).toMatch(kind === "TALK" ? /^42\["hello"\]$/ : /^42\["hello","\w+"\]$/);
+        expect(await client.text()).toBe('451-["bytes",{"_placeholder":true,"num":0}]');
+        expect(new Uint8Array((await client.next()) as unknown as ArrayBuffer)).toEqual(Uint8Array.of(1, 2));
+        expect(await client.text()).toMatch(/^42\d+\["question"\]$/);
+      }
+      expect((await polling.hearUntil('42["hello"')).length).toBeGreaterThan(0);
+      // They are who they were.
+      clients[0]!.socket.send('421["add","x"]');
+      expect(await clients[0]!.text()).toBe('431[["x"]]');
+    },
+  );
+
+  it("brings those into memory for whom a megabyte is under way that nothing proves to be read", async () => {
+    const object = new TalkObject("broadcast much asleep", talk);
+    const { client } = await joinedSocket(object);
+    await object.sleep();
+    const loads = await object.act((io) => {
+      const load = vi.spyOn(io, "load");
+      return [400_000, 400_000, 400_000].map((length) => {
+        io.emit("text", "x".repeat(length));
+        return load.mock.calls.length;
+      });
+    });
+    expect(loads).toEqual([0, 0, 1]);
+    for (let i = 0; i < 3; i++) expect((await client.text()).length).toBeGreaterThan(400_000);
+  });
+});
+
 /** As it was written down when nothing was left out of it. */
 function inFull(session: StoredSession): object {
   const { state, record } = session;

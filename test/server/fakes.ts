@@ -430,6 +430,7 @@ export class FakeObject {
           if (!object.#sessions.has(sid)) visit(sid, structuredClone(stored));
         }
       },
+      sendAsleep: () => false,
       session: (sid) => this.#load(sid) as unknown as Session | undefined,
       ghost: (sid) => {
         const session = new FakeSession(new TestClient(this, sid, {}), this, { record: undefined });
