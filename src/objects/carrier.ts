@@ -7,7 +7,7 @@ import { type SessionRules, toStored } from "../engine/state.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { Timer, Timers } from "../shared/timers.ts";
-import { toPayload } from "../transports/polling.ts";
+import { toPayload, Upload } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";
 import { answerChannel } from "./channel.ts";
 import type { FixedPart, SessionStore, StoredSession } from "./session-store.ts";
@@ -41,6 +41,8 @@ export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;
 const RELEASE_MS = 100;
 /** How often it is looked whether a WebSocket for which something waits may be written to, ms. A client may be near. */
 const DRAIN_MS = 25;
+/** Why the body of a POST is read no further. */
+const OVER = new Error("its session is over");
 /** One answer to a poll takes about so much out of rows, UTF-16 units, so that no long queue is in memory as a whole. */
 const LARGEST_PAYLOAD = 1_000_000;
 
@@ -51,8 +53,8 @@ export class Carrier implements SessionLink {
   socket: WebSocket | null = null;
   candidate: WebSocket | null = null;
   poll: WebSocket | null = null;
-  /** A POST is being read. */
-  isPosting = false;
+  /** The body of a POST, while it is being read. */
+  upload: Upload | undefined;
   pollAnswer: PollAnswer | undefined;
   /** How many promises keep the object awake for it. */
   pending = 0;
@@ -65,6 +67,7 @@ export class Carrier implements SessionLink {
   #hasHalf: boolean;
   /** What the layer above keeps takes so much. */
   #recordBytes = 0;
+  #uploadBytes = 0;
   #upgradeTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
 
@@ -162,10 +165,30 @@ export class Carrier implements SessionLink {
         this.socket?.close(effect.code);
         return;
       case "closed":
+        this.upload?.giveUp(OVER);
         this.#forget();
         this.#host.ended(this);
         return;
     }
+  }
+
+  beginUpload(): Upload {
+    this.upload = new Upload(
+      () => this.now(),
+      (bytes) => this.#countUpload(bytes),
+    );
+    return this.upload;
+  }
+
+  endUpload(): void {
+    this.upload = undefined;
+    this.#countUpload(0);
+  }
+
+  #countUpload(bytes: number): void {
+    const more = bytes - this.#uploadBytes;
+    this.#uploadBytes = bytes;
+    this.session.account.add(more);
   }
 
   /** A candidate has `upgradeTimeout` ms to become the transport. The timer keeps the object awake, as it should. */

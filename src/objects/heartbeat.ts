@@ -19,6 +19,9 @@ const MOST_ENDED = 200;
 /** What a tick may bring into memory for that, bytes, and about as much may it write anew. */
 const MOST_BYTES = 8_000_000;
 
+/** Why the body of a POST is read no further. */
+export const SILENT = new Error("data request timed out");
+
 /**
  * What the alarm does: pings, finds the dead, closes those who joined nothing. Sessions that sleep are pinged from their
  * stored state; only one that ends is loaded.
@@ -84,7 +87,10 @@ export class Heartbeat<Api> {
   }
 
   #tickAwake(carrier: Carrier, now: number, lateness: number): void {
-    const { session } = carrier;
+    const { session, upload } = carrier;
+    if (upload !== undefined && now - lateness - upload.heardAt >= this.#runtime.rules.pingTimeout) {
+      upload.giveUp(SILENT);
+    }
     const isIdle = session.readyState === "open" && (session.consumer?.isIdle?.() ?? false);
     if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.close();
     else {

@@ -9,12 +9,12 @@ import {
   BodyTooLarge,
   decodeBody,
   payloadResponse,
-  readBody,
   toPacketLimit,
   toPayload,
 } from "../transports/polling.ts";
 import type { Carrier } from "./carrier.ts";
 import { openChannel } from "./channel.ts";
+import { SILENT } from "./heartbeat.ts";
 import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-request.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import type { FixedPart, SocketRole } from "./session-store.ts";
@@ -141,20 +141,22 @@ export class RequestHandler<Api> {
       return new Response(null, { status });
     };
     const isBinary = request.headers.get("content-type") === BINARY_TYPE;
-    if (carrier.isPosting) return fail("data request overlap from client");
+    if (carrier.upload !== undefined) return fail("data request overlap from client");
     if (meta.protocol === 4 && isBinary) {
       return fail("invalid content");
     }
-    carrier.isPosting = true;
+    const upload = carrier.beginUpload();
     let body: Uint8Array | string;
     try {
-      body = await readBody(request, this.#runtime.definition.engine.maxHttpBufferSize, isBinary);
+      body = await upload.read(request, this.#runtime.definition.engine.maxHttpBufferSize, isBinary);
     } catch (error) {
       // Its client gives the connection up as well, without a word: `disconnect` need not wait for the heartbeat.
       if (error instanceof BodyTooLarge) return fail("Max payload size exceeded", 413);
-      return fail("data request connection closed prematurely");
+      // After an upgrade it is no matter of the session any more.
+      if (session.state.transport === "websocket") return new Response(null, { status: 400 });
+      return fail(error === SILENT ? SILENT.message : "data request connection closed prematurely");
     } finally {
-      carrier.isPosting = false;
+      carrier.endUpload();
     }
     if (session.readyState === "closed") return new Response(null, { status: 400 });
     // A client that has yet to hear of the close would take a refusal for a broken transport, and never hear of it.
