@@ -2,6 +2,7 @@ import type { Frame } from "../codec/index.ts";
 import type { Engine, SessionLayer } from "../engine/engine.ts";
 import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
+import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
 import type { Timers } from "../shared/timers.ts";
@@ -13,6 +14,7 @@ export interface LayerHost {
   readonly engine: Engine;
   readonly mute: Mute;
   readonly timers: Timers;
+  readonly budget: ByteBudget;
   readonly hibernation: boolean;
   readonly isFirstRun: boolean;
   /** The setup function has run in this instance. */

@@ -14,6 +14,7 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, attempt: Attem
       return attempt.mute;
     },
     timers: runtime.timers,
+    budget: runtime.budget,
     hibernation: runtime.persists,
     get isFirstRun() {
       return attempt.isFirstRun;

@@ -156,6 +156,7 @@ export class BroadcastOperator<
   /** Complete when every server has said how many clients it reached, and as many answers or departures came. */
   #emitWithResponses(packet: SocketPacket, callback: Responses): void {
     const { nsp } = this.#adapter;
+    const { broadcasts } = nsp._core;
     const { timers } = nsp._core.host;
     const { timeout, expectSingleResponse } = this.#opts.flags;
     const responses: unknown[] = [];
@@ -168,6 +169,7 @@ export class BroadcastOperator<
       if (isOver) return;
       isOver = true;
       timers.clear(timer);
+      broadcasts.remove(giveUp);
       nsp._broadcastAcks.delete(packet.id as number);
       done();
       const single = expectSingleResponse ? (error === null ? responses[0] : null) : responses;
@@ -177,7 +179,9 @@ export class BroadcastOperator<
         nsp._core.onError(thrown, "acknowledgement");
       }
     };
-    const timer = timers.set(() => finish(new Error("operation has timed out")), timeout);
+    const giveUp = () => finish(new Error("operation has timed out"));
+    const timer = timers.set(giveUp, timeout);
+    broadcasts.add(giveUp);
     const check = () => {
       if (servers === expectedServers && responses.length === expectedClients) finish(null);
     };
@@ -186,6 +190,7 @@ export class BroadcastOperator<
       this.#opts,
       (clientCount) => {
         expectedClients += clientCount;
+        broadcasts.addReceivers(giveUp, clientCount);
         servers++;
         check();
       },

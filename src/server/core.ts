@@ -13,6 +13,7 @@ import type { AnyServer } from "./server.ts";
 import { type AnySocket, Socket } from "./socket.ts";
 import type { SocketState } from "./socket-state.ts";
 import type { Tracked } from "./tracked.ts";
+import { WaitingBroadcasts } from "./waiting-broadcasts.ts";
 
 const MAX_WARNINGS = 1_000;
 const LONGEST_PATH = 200;
@@ -35,6 +36,7 @@ export class Core {
   readonly options: ResolvedOptions;
   readonly parser: Parser;
   readonly awake: Awake;
+  readonly broadcasts: WaitingBroadcasts;
   readonly book: MembershipBook;
   readonly recovery: Recovery | undefined;
   readonly namespaces = new Map<string, AnyNamespace>();
@@ -55,6 +57,7 @@ export class Core {
     this.options = options;
     this.parser = createParser(options.parser);
     this.awake = new Awake(host, options.maxAwakeTime);
+    this.broadcasts = new WaitingBroadcasts(host.budget);
     this.book = new MembershipBook(host);
     if (options.recovery !== undefined && host.recovery !== undefined) {
       this.recovery = new Recovery(host.recovery, host, this.parser, options.recovery);

@@ -1,6 +1,7 @@
 import type { Frame } from "../codec/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Session } from "../engine/session.ts";
+import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
 import type { Timers } from "../shared/timers.ts";
@@ -10,6 +11,7 @@ export interface ServerHost {
   readonly engine: Engine;
   readonly mute: Mute;
   readonly timers: Timers;
+  readonly budget: ByteBudget;
   /** `false`: nothing is stored or replayed. */
   readonly hibernation: boolean;
   /** No instance of this object has run before. Asked for when something depends on it, not before setup. */

@@ -418,4 +418,30 @@ describe("acknowledgements that the server waits for", () => {
     expect(errors).toHaveLength(5_000);
     expect([object.budget.total, object.isAwake]).toEqual([0, false]);
   });
+
+  it("by everybody count too: beyond the budget they have timed out at once, and no client ends for them", async () => {
+    const outcomes: unknown[] = [];
+    const object = new FakeObject(
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.on("ask all", () => {
+            io.timeout(60_000).emit("question", (error: unknown, answers: unknown) =>
+              outcomes.push([error, answers]),
+            );
+          });
+        });
+      },
+      { maxHeldBytes: 1_000_000 },
+    );
+    const clients = [];
+    for (let i = 0; i < 10; i++) clients.push(await object.connect());
+    for (const client of clients) await client.join();
+    await clients[0]!.send(...Array.from({ length: 1_000 }, () => '2["ask all"]'));
+    expect(outcomes.length).toBeGreaterThan(500);
+    expect(outcomes[0]).toEqual([new Error("operation has timed out"), []]);
+    expect(object.budget.total).toBeLessThan(1_000_000);
+    expect(clients.every(({ isOpen }) => isOpen)).toBe(true);
+    await pass(object, 60_000);
+    expect([outcomes.length, object.budget.total, object.isAwake]).toEqual([1_000, 0, false]);
+  });
 });

@@ -411,6 +411,7 @@ export class FakeObject {
       engine: { close: () => {} } as unknown as Engine,
       mute,
       timers: this.timers,
+      budget: this.budget,
       hibernation: this.#fake.hibernation ?? true,
       get isFirstRun() {
         return object.#isFirstRun;
