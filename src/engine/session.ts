@@ -194,9 +194,10 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#line.giveUp();
     this.consumer = null;
     this.removeAllListeners();
+    this.account.close();
     if (this.state.phase === "closed") return;
     this.#link.carryOut(this, { type: "close-socket", code: TRY_AGAIN_LATER });
-    this.dispatch({ type: "transport-gone", reason: "transport error", description: "the setup failed" });
+    this.dispatch({ type: "transport-gone", reason: "transport error" });
   }
 
   /** Tells of the last pong, which the runtime answered: a tick has found it. @internal */

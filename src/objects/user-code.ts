@@ -145,7 +145,12 @@ export class UserCode<Api> {
     this.#failure = failure;
     this.#running = undefined;
     this.#attempt = new Attempt(this.#runtime);
-    this.#runtime.table.renew();
+    try {
+      this.#runtime.table.renew();
+    } catch (renewal) {
+      // Whatever it is: those who wait have to hear of the failure.
+      this.#runtime.log("error", "sessions could not be loaded again", renewal);
+    }
     return failure;
   }
 

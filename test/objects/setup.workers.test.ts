@@ -1,6 +1,8 @@
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Session } from "../../src/engine/session.ts";
+import { runtimeOf } from "../../src/objects/session-object.ts";
 import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
 import { applications, engines } from "../fixtures/worker.ts";
@@ -282,6 +284,45 @@ describe("a try that has failed", () => {
     watched.clock.set(2_000);
     expect(await client.ask("sync")).toEqual(['43["done"]']);
     expect(await object.act((io) => io.sockets.sockets.get(client.id)?.data)).toEqual({ name: "Ann" });
+  });
+});
+
+describe("an object in memory whose setup function fails", () => {
+  it("pings those who are silent, ends those who are gone, and holds nothing for who has left", async () => {
+    const object = new TalkObject("ticks", say);
+    const quiet = await object.join("websocket");
+    const gone = await object.join("websocket");
+    const leaving = await object.openSocket();
+    leaving.socket.send("40");
+    await leaving.next();
+    await object.sleep();
+    let tries = 0;
+    object.deploy(() => {
+      tries++;
+      throw BROKEN;
+    });
+    leaving.socket.close();
+    await until(() => tries === 1);
+    for (const ms of [22_500, 45_000, 67_500]) {
+      watched.clock.set(ms);
+      await runDurableObjectAlarm(object.stub);
+      await quiet.live();
+    }
+    await until(() =>
+      object.run((_, ctx) => ctx.getWebSockets(`s:${gone.sid}`).every((it) => it.readyState > 1)),
+    );
+    // The end of each of the two was an event that needed the user's code.
+    expect(tries).toBe(2);
+    object.deploy(say);
+    watched.clock.set(80_000);
+    expect(await quiet.ask("sync")).toEqual(['43["done"]']);
+    const counts = await object.run((instance) => {
+      const { budget, table } = runtimeOf(instance);
+      return [table.count(), budget.total > 0 && budget.total < 20_000];
+    });
+    expect(counts).toEqual([1, true]);
+    quiet.say("1");
+    await until(() => object.run((instance) => runtimeOf(instance).budget.total === 0));
   });
 });
 
