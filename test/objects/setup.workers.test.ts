@@ -288,6 +288,28 @@ describe("a try that has failed", () => {
 });
 
 describe("an object in memory whose setup function fails", () => {
+  it("serves nobody without hibernation either, and everybody once it works", async () => {
+    const object = new TalkObject("closure", () => Promise.reject(BROKEN), "CLOSURE");
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    await expect(emit(object)).rejects.toThrow("no database");
+    object.deploy(say);
+    watched.clock.set(2_000);
+    expect(await (await object.join()).ask("sync")).toEqual(['43["done"]']);
+  });
+
+  it("answers a poll that waits with a close, when its client says something meanwhile", async () => {
+    const object = new TalkObject("parked", say);
+    const client = await object.openPolling();
+    expect(await client.post("40")).toBe("200 ok");
+    await client.poll();
+    const parked = await client.park();
+    await object.sleep();
+    object.deploy(() => Promise.reject(BROKEN));
+    expect(await client.post('421["sync"]')).toBe("503");
+    expect(await parked.payload).toBe("1");
+    expect(await object.sessionRows()).toEqual([]);
+  });
+
   it("pings those who are silent, ends those who are gone, and holds nothing for who has left", async () => {
     const object = new TalkObject("ticks", say);
     const quiet = await object.join("websocket");
