@@ -26,8 +26,8 @@ export interface LayerHost {
   checkHere(what: string, nsp?: string): void;
   /** Rejects when the setup function fails. */
   ready(): Promise<void>;
-  /** Shows what is stored of each session that is not in memory; `visit` must bring none there. */
-  visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
+  /** Shows what is stored of each session that is not in memory; `visit` must bring none there; false ends the session later. */
+  visitSleeping(visit: (sid: SessionId, stored: unknown) => boolean): void;
   /** Sends to a session that is not in memory, and leaves it there. False: it has to be brought into memory. */
   sendAsleep(sid: SessionId, frames: readonly Frame[]): boolean;
   session(sid: SessionId): Session | undefined;

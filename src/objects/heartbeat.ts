@@ -103,6 +103,10 @@ export class Heartbeat<Api> {
   #tickAsleep(sleeper: Sleeper, now: number, lateness: number): void {
     const { table, store, rules, ctx } = this.#runtime;
     const { sid, socket } = sleeper;
+    if (sleeper.isOver) {
+      this.#end(sleeper, { type: "transport-gone", reason: "transport error" });
+      return;
+    }
     const state = fromStored(sleeper.state);
     const isOver = this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now);
     const poll =

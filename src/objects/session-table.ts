@@ -4,6 +4,7 @@ import { pingedBefore } from "../engine/heartbeat.ts";
 import { toRequest } from "../engine/request.ts";
 import { Session } from "../engine/session.ts";
 import { createState, fromStored, type TransportName, type WaitingPoll } from "../engine/state.ts";
+import { OVERDRAWN } from "../shared/byte-budget.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
@@ -24,8 +25,8 @@ interface Found {
   readonly socket: WebSocket | undefined;
 }
 
-/** Shown what the layer above keeps of a session. */
-export type RecordVisitor = (sid: SessionId, record: unknown) => void;
+/** Shown what the layer above keeps of a session. False: it holds nothing of it, and the session is over. */
+export type RecordVisitor = (sid: SessionId, record: unknown) => boolean;
 
 /**
  * The sessions of one object: those in memory, and those that sleep in attachments and rows.
@@ -183,7 +184,7 @@ export class SessionTable implements SessionDirectory {
       this.#asleep = this.#findAll(visit);
       return;
     }
-    for (const sleeper of this.asleep()) visit(sleeper.sid, this.read(sleeper)?.record);
+    for (const sleeper of this.asleep()) sleeper.isOver = !visit(sleeper.sid, this.read(sleeper)?.record);
   }
 
   isEmpty(): boolean {
@@ -222,7 +223,9 @@ export class SessionTable implements SessionDirectory {
       add(session, session.record !== undefined, socket);
       if (visit === undefined || this.#live.has(session.sid)) return;
       try {
-        visit(session.sid as SessionId, session.record);
+        const isHeld = visit(session.sid as SessionId, session.record);
+        const sleeper = found.get(session.sid);
+        if (sleeper !== undefined) sleeper.isOver = !isHeld;
       } catch (error) {
         found.delete(session.sid);
         this.#discard({ session, socket }, error);
@@ -293,7 +296,7 @@ export class SessionTable implements SessionDirectory {
     carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier, kept);
     if (socket !== undefined) this.attach(carrier, socket);
     else this.#loadPoll(carrier);
-    const unread = this.#asleep?.get(sid)?.unread ?? 0;
+    const { unread = 0, isOver } = this.#asleep?.get(sid) ?? {};
     state.unreadBytes = unread;
     state.bytesAfterPing = unread;
     this.#asleep?.delete(sid);
@@ -302,6 +305,7 @@ export class SessionTable implements SessionDirectory {
     layer.load(carrier.session);
     carrier.session.account.add(baseBytes(fixed));
     carrier.countRecord(stored.record);
+    if (isOver) carrier.session.account.end(OVERDRAWN);
     if (isPolling && stored.v === 1) this.#host.touch(carrier);
     const isUnknown = this.#host.needsHandshakeData && fixed.data === undefined;
     if (stored.busy || isUnknown) {

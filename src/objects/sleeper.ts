@@ -18,6 +18,8 @@ export interface Sleeper {
   state: StoredState;
   /** Its client has joined no namespace. */
   isIdle: boolean;
+  /** It ends as soon as it is in memory: too much would have to be held of it. */
+  isOver?: boolean;
   /** Bytes that were written to it since its last ping. */
   unread?: number;
   /** How its client wants bytes, once somebody had to know. */

@@ -4,6 +4,14 @@ import type { ServerHost } from "./ports.ts";
 import { fromStored, type SocketRecord, toLean } from "./records.ts";
 import type { SocketState } from "./socket-state.ts";
 
+/** What a room takes besides its name: its place in the index, which it may have to itself. */
+export const ROOM_BYTES = 250;
+
+/** What a socket that is only known by its rooms takes, its own room included. */
+function bytesIn(rooms: readonly string[]): number {
+  return rooms.reduce((sum, room) => sum + room.length + ROOM_BYTES, ROOM_BYTES);
+}
+
 /**
  * One socket of a namespace, awake or not.
  *
@@ -152,11 +160,15 @@ export class MembershipBook {
   complete(): void {
     if (this.#isComplete) return;
     this.#isComplete = true;
+    this.#host.budget.keepNone();
     this.#host.visitSleeping((sid, stored) => {
-      for (const record of fromStored(stored)?.sockets ?? []) {
+      const sockets = fromStored(stored)?.sockets ?? [];
+      const isHeld = this.#host.budget.keep(sockets.reduce((sum, { rooms }) => sum + bytesIn(rooms), 0));
+      for (const record of isHeld ? sockets : []) {
         const { members } = this.of(record.nsp);
         if (!members.has(record.id)) members.set(record.id, new Member(sid, record));
       }
+      return isHeld;
     });
     for (const membership of this.#memberships.values()) membership.index();
   }

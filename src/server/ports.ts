@@ -29,9 +29,10 @@ export interface ServerHost {
   ready(): void | Promise<void>;
   /**
    * Shows the sessions that are stored and not in memory, to build membership from; `visit` must bring none there.
+   * What it answers: false ends the session when there is time for it, since nothing is held of it.
    * `stored` is what `SessionConsumer.record` gave when it was last saved, read for this call: what is kept of it lives on.
    */
-  visitSleeping(visit: (sid: SessionId, stored: unknown) => void): void;
+  visitSleeping(visit: (sid: SessionId, stored: unknown) => boolean): void;
   /** Sends to a session that is not in memory, and leaves it there. False: it has to be brought into memory. */
   sendAsleep(sid: SessionId, frames: readonly Frame[]): boolean;
   /** A session of this object, brought into memory if need be; undefined when it is gone. */

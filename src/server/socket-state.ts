@@ -6,7 +6,7 @@ import type { Client } from "./client.ts";
 import type { Core } from "./core.ts";
 import { type EventMiddleware, Inbox } from "./inbox.ts";
 import { type KeptRecord, KeptValues } from "./kept-values.ts";
-import type { Member } from "./membership.ts";
+import { type Member, ROOM_BYTES } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import { type AckCallback, PendingAcks } from "./pending-acks.ts";
 import type { AnySocket } from "./socket.ts";
@@ -16,8 +16,6 @@ import type { TrackedOwner } from "./tracked.ts";
 /** "recovered": its client came back in time. "loaded": another instance of the object knew it. */
 export type SocketOrigin = "new" | "recovered" | "loaded";
 
-/** What a room takes besides its name: its place in the index, which it may have to itself. */
-const ROOM_BYTES = 250;
 /** What a handler takes that has not settled, besides its arguments. */
 const HANDLER_BYTES = 500;
 

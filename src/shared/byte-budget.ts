@@ -1,7 +1,11 @@
 /** Said to the log, and to `disconnect` listeners of who was ended. */
-const WHY = "the object holds more than maxHeldBytes for its clients, and most of it for this one";
+export const OVERDRAWN =
+  "the object holds more than maxHeldBytes for its clients, and most of it for this one";
 /** Newcomers are refused while the rest of it is left for those who are there. */
 const DOOR_SHARE = 0.9;
+/** Sessions that sleep and take more than this are held up to that share. */
+const HEAVY_BYTES = 20_000;
+const HEAVY_SHARE = 0.25;
 /** An object that holds less than this share of its bytes has no part in what isolates hold too much. */
 const SMALL_SHARE = 1 / 48;
 /** An object that was quiet for so long, ms, may have been evicted: what it held is garbage then. */
@@ -36,6 +40,7 @@ export class ByteBudget {
   readonly #accounts = new Set<Account>();
   /** For how many accounts a batch of queued items waits. */
   readonly #holders = new Map<readonly Item[], number>();
+  #kept = 0;
   #usedAt = 0;
   #isShedding = false;
   #hasTold = false;
@@ -52,6 +57,23 @@ export class ByteBudget {
     const account = new Account(this, end);
     this.#accounts.add(account);
     return account;
+  }
+
+  /**
+   * Counts what is known of a session that sleeps. False: it is too much to be held. Who takes little is always held, and
+   * has three quarters of all bytes for it.
+   */
+  keep(bytes: number): boolean {
+    if (bytes > HEAVY_BYTES && this.total + bytes > HEAVY_SHARE * this.#limits.object) return false;
+    this.total += bytes;
+    this.#kept += bytes;
+    return true;
+  }
+
+  /** Nothing is known of sessions that sleep any more: they are looked at anew. */
+  keepNone(): void {
+    this.total -= this.#kept;
+    this.#kept = 0;
   }
 
   /** Whether somebody who brings so many bytes may come in. */
@@ -135,10 +157,10 @@ export class ByteBudget {
       if (weight > most) [most, largest] = [weight, account];
     }
     if (largest === undefined) return false;
-    if (!this.#hasTold) this.#onOver(WHY);
+    if (!this.#hasTold) this.#onOver(OVERDRAWN);
     this.#hasTold = true;
     largest.close();
-    largest.end(WHY);
+    largest.end(OVERDRAWN);
     return true;
   }
 }

@@ -187,6 +187,46 @@ describe("upgradeTimeout", () => {
   });
 });
 
+describe("two objects of one isolate", () => {
+  it("are bounded together: who holds more than its share gives way, and the other does not notice", async () => {
+    const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const create = async (name: string) => {
+      let release = () => {};
+      let isSlow = false;
+      const ends: unknown[] = [];
+      const object = new TalkObject(
+        name,
+        async (io) => {
+          if (isSlow) await new Promise<void>((resolve) => (release = resolve));
+          io.on("connection", (socket) => {
+            socket.on("x", (text, ack) => ack(text.length));
+            socket.on("disconnect", (_, description) => ends.push(String(description)));
+          });
+        },
+        "TIGHT",
+      );
+      const clients = [];
+      for (let i = 0; i < 2; i++) clients.push(await object.join());
+      isSlow = true;
+      await object.sleep();
+      return { object, clients, ends, release: () => object.run(() => release()) };
+    };
+    const [first, second] = [await create("isolate one"), await create("isolate two")];
+    const large = `421["x","${text(900_000)}"]`;
+    await first.clients[0]!.say(large);
+    await second.clients[0]!.say(large);
+    await second.clients[1]!.say(`421["x","${text(800_000)}"]`);
+    await vi.waitFor(() => expect(warnings).toHaveBeenCalled());
+    await first.release();
+    await second.release();
+    expect(await first.clients[0]!.hear()).toBe("431[900000]");
+    expect(await second.clients[1]!.hear()).toBe("431[800000]");
+    await vi.waitFor(() => expect(second.ends).toEqual([expect.stringContaining("maxHeldBytes")]));
+    expect(first.ends).toEqual([]);
+    warnings.mockRestore();
+  });
+});
+
 describe("what waits for the user's code to be set up", () => {
   it("is bounded: who makes the object hold more than its budget is closed, and nobody else notices", async () => {
     const seen: unknown[] = [];

@@ -127,6 +127,43 @@ describe("a broadcast to sockets that sleep", () => {
   });
 });
 
+describe("sockets that sleep in many rooms", () => {
+  it("are held as far as there is room for them, and the others end: no instance dies of knowing them all", async () => {
+    const left: string[] = [];
+    const object = new TalkObject(
+      "heavy sleepers",
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.on("join", (count, ack) => {
+            socket.join(Array.from({ length: count }, (_, i) => `room ${i}`));
+            ack();
+          });
+          socket.on("disconnect", (reason) => left.push(reason));
+        });
+      },
+      "TIGHT",
+    );
+    const heavy = [];
+    for (let i = 0; i < 4; i++) {
+      heavy.push((await joinedSocket(object)).client);
+      heavy[i]!.socket.send('421["join",900]');
+      expect(await heavy[i]!.text()).toBe("431[]");
+    }
+    const light = await object.join();
+    await object.sleep();
+    await object.act((io) => void io.emit("hello"));
+    expect(await light.hear()).toBe('42["hello"]');
+    expect(left).toEqual([]);
+    await runDurableObjectAlarm(object.stub);
+    await vi.waitFor(() => expect(left).toEqual(["transport error", "transport error"]));
+    const sizes = await object.act((io) => [
+      io.engine.clientsCount,
+      io.of("/").adapter.rooms.get("room 0")?.size,
+    ]);
+    expect(sizes).toEqual([3, 2]);
+  });
+});
+
 /** As it was written down when nothing was left out of it. */
 function inFull(session: StoredSession): object {
   const { state, record } = session;
