@@ -10,6 +10,7 @@ describe("the flow of an object under attack", () => {
     ["default", {}],
     ["eager", {}],
     ["awake", {}],
+    ["old", { EIO: "3" }],
   ] as const)(
     "ends a WebSocket that does not read what it asks for, with %s options",
     async (variant, query) => {
@@ -27,6 +28,24 @@ describe("the flow of an object under attack", () => {
       });
       expect(victim.growth).toBeLessThan(120_000_000);
       await siege.expectRoom();
+      await siege.expectNothingLeft();
+    },
+    60_000,
+  );
+
+  it.each(["default", "eager", "awake"])(
+    "keeps who reads 24 MB that it is sent in one tick, with %s options",
+    async (variant) => {
+      const siege = await Siege.lay(variant);
+      const { socket } = await joinByWebSocket(siege.victim);
+      socket.answerPings();
+      await siege.during(async () => {
+        socket.send('42["flood me",24,1000000]', '421["echo","after it"]');
+        for (let i = 0; i < 24; i++) await socket.nextText('42["flood"', 10_000);
+        await socket.nextText("431");
+      });
+      await siege.expectRoom();
+      socket.cut();
       await siege.expectNothingLeft();
     },
     60_000,
@@ -97,6 +116,24 @@ describe("the flow of an object under attack", () => {
     });
     await siege.expectLaterInstances();
     await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("ends an upload that trickles with its session, and sleeps then", async () => {
+    const siege = await Siege.lay();
+    const { victim } = siege;
+    await siege.during(async () => {
+      const session = await RawSession.join(victim);
+      const upload = session.upload("4", 1_000);
+      await upload.flushed;
+      // A second one overlaps the first, which ends the session.
+      expect((await session.post('42["echo",1]')).status).toBe(400);
+      await within(
+        upload.reply.catch(() => "cut"),
+        "end of the upload",
+        8_000,
+      );
+    });
     await siege.expectNothingLeft();
   }, 60_000);
 

@@ -14,6 +14,7 @@ describe("connection state recovery under attack", () => {
   async function enter(victim: Victim, auth: object = {}): Promise<{ socket: RawSocket } & Identity> {
     const socket = (await joinByWebSocket(victim, {}, `/open-lobby,${JSON.stringify(auth)}`)).socket;
     const connected = socket.frames.seen.find((frame) => String(frame).startsWith("40/open-lobby,"));
+    socket.answerPings();
     return { socket, ...(JSON.parse(String(connected).slice("40/open-lobby,".length)) as Identity) };
   }
 

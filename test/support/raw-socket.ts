@@ -69,6 +69,14 @@ export class RawSocket {
     return within(opened, `open WebSocket on ${path}`);
   }
 
+  /** Answers every ping from here on, as a client does that reads. */
+  answerPings(): this {
+    this.socket.on("message", (data: Buffer) => {
+      if (String(data) === "2") this.send("3");
+    });
+    return this;
+  }
+
   send(...frames: (string | Uint8Array)[]): void {
     for (const frame of frames) this.socket.send(frame);
   }

@@ -11,6 +11,7 @@ export interface RaidOptions {
   isCompressed?: boolean;
   headers?: Record<string, string>;
   query?: Record<string, string>;
+  path?: string;
   /** What each says once it is open. */
   says?: string | ((i: number) => string);
 }
@@ -43,9 +44,9 @@ export class Raid {
   }
 
   #connect(i: number, options: RaidOptions): Promise<WebSocket | undefined> {
-    const { headers = {}, isCompressed = false, query = {}, says } = options;
+    const { headers = {}, isCompressed = false, query = {}, says, path: base } = options;
     const { host, port } = this.#victim;
-    const path = pathOf({ EIO: "4", transport: "websocket", ...query });
+    const path = pathOf({ EIO: "4", transport: "websocket", ...query }, base);
     const socket = new WebSocket(`ws://${host}:${port}${path}`, {
       headers,
       perMessageDeflate: isCompressed,

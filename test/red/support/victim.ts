@@ -25,18 +25,28 @@ export const MOST_HEAP = 84_000_000;
 /** The same for variants of applications whose budget is a quarter. */
 export const MOST_HEAP_OF_SMALL = 32_000_000;
 
+/** Where the second server of the same isolate is found. */
+export const OTHER_PATH = "/other/";
+
 const app = (name: string) => fileURLToPath(new URL(`../apps/${name}.ts`, import.meta.url));
 const source = (path: string) => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)));
 
-/** The Worker: an application of `test/red/apps` with one of its variants of options, and the back door. */
+/**
+ * The Worker: an application of `test/red/apps` with one of its variants of options, and the back door. It serves the
+ * application a second time under another path, from another class of objects in the same isolate.
+ */
 function entry(name: string, variant: string): string {
   return `
 import { defineServer } from ${source("../../../src/index.ts")};
 import { controlled, withControl } from ${source("./control.ts")};
 import * as app from ${JSON.stringify(app(name))};
-const server = defineServer(app.variants[${JSON.stringify(variant)}], app.setup);
+const options = app.variants[${JSON.stringify(variant)}];
+const server = defineServer(options, app.setup);
+const other = defineServer({ ...options, path: ${JSON.stringify(OTHER_PATH)}, bindings: { sessions: "OTHERS" } }, app.setup);
 export class SessionObject extends controlled(server.SessionObject) {}
-export default withControl(app.around?.(server) ?? server.app);
+export class OtherObject extends controlled(other.SessionObject) {}
+server.app.route("/", other.app);
+export default withControl(server.app);
 `;
 }
 
@@ -218,8 +228,12 @@ const worker :Workerd.Worker = (
   modules = [ (name = "worker", esModule = embed "worker.js") ],
   compatibilityDate = "2026-10-23",
   compatibilityFlags = ["enable_request_signal", "unsafe_module"],
-  bindings = [ (name = "SESSIONS", durableObjectNamespace = "SessionObject") ],
-  durableObjectNamespaces = [ (className = "SessionObject", uniqueKey = "red", enableSql = true) ],
+  bindings = [
+    (name = "SESSIONS", durableObjectNamespace = "SessionObject"),
+    (name = "OTHERS", durableObjectNamespace = "OtherObject") ],
+  durableObjectNamespaces = [
+    (className = "SessionObject", uniqueKey = "red", enableSql = true),
+    (className = "OtherObject", uniqueKey = "other", enableSql = true) ],
   durableObjectStorage = (localDisk = "disk") );
 `;
 }
