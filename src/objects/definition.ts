@@ -28,9 +28,9 @@ export interface LayerHost {
   ready(): Promise<void>;
   /** Shows what is stored of each session that is not in memory; `visit` must bring none there; false ends the session later. */
   visitSleeping(visit: (sid: SessionId, stored: unknown) => boolean): void;
-  /** Sends to a session that is not in memory, and leaves it there. False: it has to be brought into memory. */
-  sendAsleep(sid: SessionId, frames: readonly Frame[]): boolean;
   session(sid: SessionId): Session | undefined;
+  /** Sends to a session that is not in memory, and leaves it there. False: it has to be brought into memory. */
+  sendAsleep(sid: SessionId, frames: readonly Frame[], isVolatile: boolean): boolean;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */
   ghost(sid: SessionId, handshakeData: unknown): Session;
   toBinary(bytes: Uint8Array): Uint8Array;

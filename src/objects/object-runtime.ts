@@ -312,10 +312,11 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.#isTurnEnding = false;
     this.#turn++;
     this.recovery?.settle();
+    const now = this.now();
+    this.table.settle(now);
     if (this.#touched.size === 0) return;
     const touched = this.#touched;
     this.#touched = new Set();
-    const now = this.now();
     for (const carrier of touched) {
       if (carrier.session.state.poll !== null) carrier.session.dispatch({ type: "flush", now });
       this.#save(carrier);

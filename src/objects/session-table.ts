@@ -9,7 +9,8 @@ import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
 import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
-import { type Sleeper, writeTo } from "./sleeper.ts";
+import type { Sleeper } from "./sleeper.ts";
+import { SleeperMail } from "./sleeper-mail.ts";
 
 /** What a session takes in memory besides its request: measured with one namespace, no rooms and no data. */
 const SESSION_BYTES = 3_500;
@@ -36,6 +37,7 @@ export type RecordVisitor = (sid: SessionId, record: unknown) => boolean;
 export class SessionTable implements SessionDirectory {
   readonly #host: CarrierHost;
   readonly #layer: () => SessionLayer;
+  readonly #mail: SleeperMail;
   readonly #live = new Map<string, Carrier>();
   readonly #bySocket = new WeakMap<WebSocket, Carrier>();
   /** Everybody else; undefined until something needs to know all of them. */
@@ -46,6 +48,7 @@ export class SessionTable implements SessionDirectory {
   constructor(host: CarrierHost, layer: () => SessionLayer) {
     this.#host = host;
     this.#layer = layer;
+    this.#mail = new SleeperMail(host);
   }
 
   create(sid: SessionId, fixed: FixedPart, transport: TransportName, socket: WebSocket | null): Carrier {
@@ -156,12 +159,17 @@ export class SessionTable implements SessionDirectory {
   }
 
   /**
-   * Writes to a WebSocket whose session sleeps, and leaves it asleep. False: the session has to be brought into memory,
-   * since it polls, or there is more to do than to write.
+   * Sends frames to a session that sleeps, without bringing it into memory; they go out by the end of this turn. False:
+   * it does not sleep, or has to be in memory for it.
    */
-  sendAsleep(sid: string, frames: readonly Frame[]): boolean {
+  sendAsleep(sid: string, frames: readonly Frame[], isVolatile: boolean): boolean {
     const sleeper = this.#asleep?.get(sid);
-    return sleeper !== undefined && writeTo(sleeper, frames, this.#host, () => this.read(sleeper));
+    return sleeper !== undefined && this.#mail.send(sleeper, frames, isVolatile, () => this.read(sleeper));
+  }
+
+  /** A turn is over: what was sent to sleepers goes out. */
+  settle(now: number): void {
+    this.#mail.settle(now);
   }
 
   /** Those that are not in memory, without bringing them there. One that is loaded before its turn is left out. */
@@ -217,7 +225,8 @@ export class SessionTable implements SessionDirectory {
       if (this.#live.has(sid)) return;
       const { queue, ...state } = session.state;
       const isIdle = !hasJoined && state.phase !== "closing";
-      found.set(sid, { sid, socket, state: queue === undefined ? session.state : state, isIdle });
+      if (queue === undefined) found.set(sid, { sid, socket, state: session.state, isIdle });
+      else found.set(sid, { sid, socket, state, isIdle, isOld: true });
     };
     const show = (session: StoredSession, socket: WebSocket | undefined) => {
       add(session, session.record !== undefined, socket);
@@ -296,16 +305,16 @@ export class SessionTable implements SessionDirectory {
     carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier, kept);
     if (socket !== undefined) this.attach(carrier, socket);
     else this.#loadPoll(carrier);
-    const { unread = 0, isOver } = this.#asleep?.get(sid) ?? {};
-    state.unreadBytes = unread;
-    state.bytesAfterPing = unread;
+    const sleeper = this.#asleep?.get(sid);
+    if (sleeper !== undefined) this.#mail.handOver(sleeper, state);
+    if (state.queue.length > 0) this.#host.touch(carrier);
     this.#asleep?.delete(sid);
     this.#live.set(sid, carrier);
     this.#atMost++;
     layer.load(carrier.session);
     carrier.session.account.add(baseBytes(fixed));
     carrier.countRecord(stored.record);
-    if (isOver) carrier.session.account.end(OVERDRAWN);
+    if (sleeper?.isOver) carrier.session.account.end(OVERDRAWN);
     if (isPolling && stored.v === 1) this.#host.touch(carrier);
     const isUnknown = this.#host.needsHandshakeData && fixed.data === undefined;
     if (stored.busy || isUnknown) {

@@ -20,6 +20,8 @@ export interface Sleeper {
   isIdle: boolean;
   /** It ends as soon as it is in memory: too much would have to be held of it. */
   isOver?: boolean;
+  /** Its row is of version 1, with a queue in it. */
+  readonly isOld?: boolean;
   /** Bytes that were written to it since its last ping. */
   unread?: number;
   /** How its client wants bytes, once somebody had to know. */
@@ -54,7 +56,7 @@ export function writeTo(
 }
 
 /** Undefined when the session has to end, because nobody was asked about its client. */
-function toFormat(session: StoredSession | undefined, needsData: boolean): PayloadFormat | undefined {
+export function toFormat(session: StoredSession | undefined, needsData: boolean): PayloadFormat | undefined {
   if (session === undefined) return undefined;
   const { protocol, b64, data } = JSON.parse(session.fixed) as FixedPart;
   return needsData && data === undefined ? undefined : { protocol, b64 };

@@ -248,8 +248,8 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   /** Recovery remembers the first packet that somebody gets, and for that has to have its record. */
-  #canSendAsleep({ sid, hasFirst }: Member, { frames, offset }: Delivery): boolean {
-    return (offset === undefined || hasFirst) && this.#core.host.sendAsleep(sid, frames);
+  #canSendAsleep({ sid, hasFirst }: Member, { frames, isVolatile, offset }: Delivery): boolean {
+    return (offset === undefined || hasFirst) && this.#core.host.sendAsleep(sid, frames, isVolatile);
   }
 
   #list(opts: BroadcastOptions): AnySocket[] {

@@ -34,7 +34,7 @@ export interface ServerHost {
    */
   visitSleeping(visit: (sid: SessionId, stored: unknown) => boolean): void;
   /** Sends to a session that is not in memory, and leaves it there. False: it has to be brought into memory. */
-  sendAsleep(sid: SessionId, frames: readonly Frame[]): boolean;
+  sendAsleep(sid: SessionId, frames: readonly Frame[], isVolatile: boolean): boolean;
   /** A session of this object, brought into memory if need be; undefined when it is gone. */
   session(sid: SessionId): Session | undefined;
   /** A session that is over, for the last words of a socket whose own one a restart swallowed. */

@@ -291,7 +291,9 @@ describe("maxStoredBytes", () => {
               socket.data.kept = [...(socket.data.kept ?? []), it];
             });
             socket.on("echo", (it, done) => done(it));
-            socket.on("disconnect", (...args) => left.push([socket.data.kept?.length ?? 0, ...args]));
+            socket.on("disconnect", (reason, description) => {
+              left.push([socket.data.kept?.length ?? 0, reason, (description as Error).message]);
+            });
           });
         },
         "SCANT",

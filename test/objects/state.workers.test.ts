@@ -255,8 +255,14 @@ describe("what is queued for a client that does not poll", () => {
         if (state === "asleep") await object.sleep();
       }
       const socket = await client.upgrade();
-      for (const text of texts) expect((await socket.text()).slice(0, 10)).toBe(text.slice(0, 10));
-      expect(await socket.echo("hello")).toBe("4hello");
+      const heard: string[] = [];
+      socket.socket.send("4hello");
+      while (heard.at(-1) !== "4hello") {
+        const frame = await socket.text();
+        if (frame === "2") socket.socket.send("3");
+        else if (frame !== "6") heard.push(frame);
+      }
+      expect(heard.map((it) => it.slice(0, 10))).toEqual([...texts, "4hello"].map((it) => it.slice(0, 10)));
       expect(await object.sessionRows()).toEqual([]);
     },
   );
