@@ -46,8 +46,9 @@ export interface EngineOptions {
   maxHeaderBytes?: number;
   /**
    * Bytes that the clients of one object may make it hold in memory, all together: what waits for them, what they have
-   * sent and is not dealt with yet, headers, `auth`, about 4 kB for each connection. The connection that takes most is
-   * closed with `transport error` when they become more; nine tenths are for newcomers, who get 403 beyond.
+   * sent and is not dealt with yet, headers, `auth`, at least 4 kB for each connection that is awake. The connection that
+   * takes most is closed with `transport error` when they become more; nine tenths are for newcomers, who get 403 beyond.
+   * The default has room for about 10,000 connections that are awake at a time.
    * @default 56000000
    */
   maxHeldBytes?: number;

@@ -12,12 +12,13 @@ import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
 import type { Sleeper } from "./sleeper.ts";
 import { SleeperMail } from "./sleeper-mail.ts";
 
-/** What a session takes in memory besides its request: measured with one namespace, no rooms and no data. */
-const SESSION_BYTES = 3_500;
+/** What a session takes in memory at least: measured with one namespace, no rooms and no data. */
+const SESSION_BYTES = 4_000;
 
 /** What a session takes in memory from its start. */
 export function baseBytes(fixed: FixedPart): number {
-  return SESSION_BYTES + 2 * estimateMemory(fixed);
+  // Its request is kept as it is used and as it is written down.
+  return Math.max(SESSION_BYTES, SESSION_BYTES / 2 + 2 * estimateMemory(fixed));
 }
 
 /** Where a session was found, and what is written down of it. */
