@@ -55,7 +55,7 @@ export type Effect =
   | { readonly type: "drop-candidate" }
   /** The candidate is the session's transport from now on. */
   | { readonly type: "take-over" }
-  | { readonly type: "close-socket"; readonly code?: number }
+  | { readonly type: "close-socket"; readonly code?: number; readonly reason?: string }
   | { readonly type: "report"; readonly event: "heartbeat" | "upgrading" | "upgrade" | "drain" }
   /** What is written down of the session is out of date. */
   | { readonly type: "save" }

@@ -20,6 +20,7 @@ type SendCallback = (transport: SessionTransport) => void;
 const SETTLED = Promise.resolve();
 /** "Try again later", for a WebSocket. */
 const TRY_AGAIN_LATER = 1013;
+const POLICY_VIOLATION = 1008;
 /** What a message takes that waits, besides its own bytes. */
 const HELD_BYTES = 200;
 
@@ -284,11 +285,14 @@ export class Session extends EventEmitter<SessionEvents> {
     return done?.finally(() => this.account.close());
   }
 
-  /** It makes its object hold too much. What waits is dropped, but for its end. */
+  /** It makes its object hold too much. What waits is dropped, but for its end. Over WebSocket its client is told why. */
   #overdrawn(why: string): void {
     // Once it is closed, the last that waits is its end.
     this.#line.drop(this.state.phase === "closed" ? 1 : 0);
     this.consumer?.drop?.();
+    if (this.state.phase !== "closed" && this.state.transport === "websocket") {
+      this.#link.carryOut(this, { type: "close-socket", code: POLICY_VIOLATION, reason: why });
+    }
     this.dispatch({ type: "transport-gone", reason: "transport error", description: why });
   }
 

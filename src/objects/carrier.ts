@@ -162,7 +162,7 @@ export class Carrier implements SessionLink {
         this.#takeOver();
         return;
       case "close-socket":
-        this.socket?.close(effect.code);
+        this.socket?.close(effect.code, effect.reason);
         return;
       case "closed":
         this.upload?.giveUp(OVER);
