@@ -77,8 +77,7 @@ export class Carrier implements SessionLink {
     this.#fixedJson = stored?.fixed ?? JSON.stringify(fixed);
     this.#hasRow = stored?.state.transport === "polling";
     this.#hasHalf = stored?.half === true;
-    // A row of version 1 is written anew: its queue goes elsewhere.
-    this.#unsaved = stored === undefined || (this.#hasRow && stored.v === 1) ? "record" : undefined;
+    this.#unsaved = stored === undefined ? "record" : undefined;
   }
 
   get rules(): SessionRules {

@@ -8,6 +8,8 @@ import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { Carrier } from "./carrier.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import { clearRecovery } from "./recovery-log.ts";
+import type { SocketRole } from "./session-store.ts";
+import { pollTag } from "./session-table.ts";
 import type { Sleeper } from "./sleeper.ts";
 
 /** How soon a tick is repeated in which something failed, ms. */
@@ -15,7 +17,7 @@ export const RETRY_MS = 5_000;
 /** How soon a tick goes on that has left something to do, ms. */
 const SOON_MS = 100;
 /** So many sleeping sessions one tick ends at most: each is brought into memory, and the user's code told of it. */
-const MOST_ENDED = 200;
+const MOST_ENDED = 400;
 /** What a tick may bring into memory for that, bytes, and about as much may it write anew. */
 const MOST_BYTES = 8_000_000;
 
@@ -102,22 +104,16 @@ export class Heartbeat<Api> {
 
   #tickAsleep(sleeper: Sleeper, now: number, lateness: number): void {
     const { table, store, rules, ctx } = this.#runtime;
-    const { sid, socket } = sleeper;
+    const { socket } = sleeper;
     if (sleeper.isOver) {
       this.#end(sleeper, { type: "transport-gone", reason: "transport error" });
       return;
     }
     const state = fromStored(sleeper.state);
     const isOver = this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now);
-    const poll =
-      socket === undefined
-        ? ctx.getWebSockets(`p:${sid}`).find(({ readyState }) => readyState === WebSocket.OPEN)
-        : undefined;
-    const isPolled = poll !== undefined;
     // Who pings by itself is judged by that, also while its poll waits.
-    const role = isPolled && state.protocol === 3 ? store.roleOf(poll) : null;
+    const role = state.protocol === 3 ? this.#roleOfPoll(sleeper) : null;
     if (role?.k === "p") state.pongedAt = role.pongedAt ?? 0;
-    if (isPolled && !isOver && state.pongedAt === 0) return;
     const pongedAt =
       socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
     const event: SessionEvent = isOver
@@ -125,6 +121,8 @@ export class Heartbeat<Api> {
       : { type: "tick", now, pongedAt, lateness };
     const effects = transition(state, event, rules);
     if (effects.length === 0) return;
+    const isPolled = (role ?? this.#roleOfPoll(sleeper)) !== null;
+    if (isPolled && !isOver && state.pongedAt === 0) return;
     if (isPolled || effects.some((effect) => effect.type !== "write" && effect.type !== "save")) {
       this.#end(sleeper, event);
       return;
@@ -139,15 +137,18 @@ export class Heartbeat<Api> {
       const session = table.read(sleeper);
       if (session === undefined) return;
       this.#bytes += estimateBytes(session);
-      if (session.v === 1) {
-        // Its row holds a queue, which gets rows of its own when it is loaded.
-        table.get(sid)?.session.dispatch(event);
-        return;
-      }
       store.writePolling({ ...session, state: changed });
     }
     sleeper.state = changed;
     sleeper.isIdle &&= !isOver;
+  }
+
+  /** The channel of a poll that waits, as it is written down. */
+  #roleOfPoll({ sid, socket }: Sleeper): SocketRole {
+    if (socket !== undefined) return null;
+    const { store, ctx } = this.#runtime;
+    const poll = ctx.getWebSockets(pollTag(sid)).find(({ readyState }) => readyState === WebSocket.OPEN);
+    return poll === undefined ? null : store.roleOf(poll);
   }
 
   /** A sleeper ends: that concerns the user's code, so it is brought into memory and told there. */

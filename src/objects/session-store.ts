@@ -147,7 +147,18 @@ export class SessionStore {
 
   readPolling(sid: string): StoredSession | undefined {
     const session = this.#get<StoredSession>(POLLING + sid);
-    return session && isKnown(session) ? session : undefined;
+    if (session === undefined || !isKnown(session)) return undefined;
+    return session.v === 1 ? this.#renew(session) : session;
+  }
+
+  /** A row of version 1 holds the queue as well, which gets rows of its own. */
+  #renew(session: StoredSession): StoredSession {
+    const { queue = [], ...state } = session.state;
+    this.rows.drop(session.sid, "queue");
+    this.rows.append(session.sid, "queue", queue);
+    const renewed: StoredSession = { ...session, v: 2, state };
+    this.#put(POLLING, renewed);
+    return renewed;
   }
 
   /** One row. @throws StateTooLarge */

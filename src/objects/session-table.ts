@@ -316,7 +316,6 @@ export class SessionTable implements SessionDirectory {
     carrier.session.account.add(baseBytes(fixed));
     carrier.countRecord(stored.record);
     if (sleeper?.isOver) carrier.session.account.end(OVERDRAWN);
-    if (isPolling && stored.v === 1) this.#host.touch(carrier);
     const isUnknown = this.#host.needsHandshakeData && fixed.data === undefined;
     if (stored.busy || isUnknown) {
       // What was under way died with the instance that had it, or nobody was asked about its client, since it came

@@ -41,7 +41,10 @@ export class SleeperMail {
     if (sleeper.socket !== undefined) return writeTo(sleeper, frames, this.#host, read);
     if (sleeper.state.phase === "closing") return true;
     const isHeard = engine.listenerCount("flush") + engine.listenerCount("drain") > 0;
-    if (isHeard || sleeper.isOld || sleeper.state.protocol === 3) return false;
+    if (isHeard || sleeper.state.protocol === 3) return false;
+    // What was queued before goes first.
+    if (sleeper.isOld) read();
+    sleeper.isOld = false;
     if (needsHandshakeData) sleeper.format ??= toFormat(read(), needsHandshakeData);
     if (needsHandshakeData && sleeper.format === undefined) return false;
     return this.#post(sleeper, frames, isVolatile);

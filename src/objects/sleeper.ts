@@ -20,8 +20,8 @@ export interface Sleeper {
   isIdle: boolean;
   /** It ends as soon as it is in memory: too much would have to be held of it. */
   isOver?: boolean;
-  /** Its row is of version 1, with a queue in it. */
-  readonly isOld?: boolean;
+  /** Its row is of version 1, with a queue in it, until it is read. */
+  isOld?: boolean;
   /** Bytes that were written to it since its last ping. */
   unread?: number;
   /** How its client wants bytes, once somebody had to know. */

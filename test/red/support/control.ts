@@ -86,6 +86,8 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
           return Response.json(null);
         case "/red/facts":
           return Response.json(await this.#facts());
+        case "/red/alarm":
+          return Response.json({ alarm: await this.#raw.storage.getAlarm(), now: Date.now() });
         case "/red/row":
           return Response.json(await this.#fill(searchParams));
         default:

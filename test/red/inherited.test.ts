@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { MOST_GROWTH, MOST_HEAP, Victim } from "./support/victim.ts";
+import { Witnesses } from "./support/witnesses.ts";
+
+const request = { method: "GET", url: "https://example.com/socket.io/?EIO=4&transport=polling", headers: [] };
+const fixed = JSON.stringify({ protocol: 4, b64: false, address: "", secure: true, openedAt: 1, request });
+
+let victim: Victim | undefined;
+afterEach(() => victim?.stop());
+
+/** Writes rows that nobody's bounds have kept from being there. */
+async function fill(prefix: string, v: number, count: number, bytes: number): Promise<void> {
+  const value = JSON.stringify({ v, k: "s", fixed, state: { transport: "polling", openedAt: 1 } });
+  const query = new URLSearchParams({
+    prefix,
+    value,
+    count: `${count}`,
+    bytes: `${bytes}`,
+    from: `${v}${bytes}`,
+  });
+  await victim!.ask(`row?${query}`);
+}
+
+/** Ticks as long as one leaves something to do, and gives how many that were. */
+async function tickOut(most: number): Promise<number> {
+  for (let ticks = 1; ticks <= most; ticks++) {
+    await victim!.tick();
+    const { alarm, now } = (await victim!.ask("alarm")) as { alarm: number | null; now: number };
+    if (alarm === null || alarm - now > 1_000) return ticks;
+  }
+  throw new Error(`not done after ${most} ticks`);
+}
+
+/** The interval in which nobody asks, and the time after which that is the end. */
+async function letTimePass(most: number): Promise<void> {
+  for (let i = 0; i < 6; i++) {
+    await victim!.advance(26_000);
+    await tickOut(most);
+  }
+}
+
+async function expectHealed(): Promise<void> {
+  const { rows, bytes } = await victim!.facts();
+  expect(Object.keys(rows).filter((kind) => rows[kind] !== 0)).toEqual(["kv sio_meta"]);
+  expect(bytes).toBeLessThan(1_000_000);
+  expect(await victim!.heap()).toBeLessThan(MOST_HEAP);
+  expect(victim!.growth).toBeLessThan(MOST_GROWTH);
+  const witnesses = await Witnesses.gather(victim!, 2);
+  await witnesses.expectUndisturbed();
+  witnesses.leave();
+}
+
+/** What an object inherits from instances that had no bounds, or of another version, may be more than its memory holds. */
+describe("an object that inherits", () => {
+  it("300 MB of sessions that nobody carries on heals itself by ticks alone, though it dies in between", async () => {
+    victim = await Victim.start();
+    (await Witnesses.gather(victim, 1)).leave();
+    await fill("sio_s:", 1, 120, 1_500_000);
+    await fill("sio_o:", 1, 80, 1_000_000);
+    await fill("sio_s:", 99, 40, 1_000_000);
+    expect((await victim.facts()).bytes).toBeGreaterThan(300_000_000);
+    await victim.restart();
+    await victim.advance(26_000);
+    for (let i = 0; i < 3; i++) await victim.tick();
+    await victim.restart();
+    await letTimePass(100);
+    await expectHealed();
+  }, 60_000);
+
+  it("30,000 sessions does so too", async () => {
+    victim = await Victim.start();
+    (await Witnesses.gather(victim, 1)).leave();
+    await fill("sio_s:", 2, 30_000, 300);
+    await victim.restart();
+    await letTimePass(300);
+    await expectHealed();
+  }, 60_000);
+});
