@@ -45,10 +45,13 @@ export function isPingOutstanding(state: SessionState, pongedAt: number): boolea
 /** No answer, or no poll, for so long that the peer has to be taken for dead. */
 export function isExpired(state: SessionState, now: number, pongedAt: number, rules: SessionRules): boolean {
   if (state.protocol === 3 && (state.transport === "websocket" || state.pongedAt !== 0)) {
-    return now - Math.max(state.openedAt, state.pongedAt) >= rules.pingInterval + rules.pingTimeout;
+    const heardAt = state.transport === "websocket" ? Math.max(state.pongedAt, state.seenAt) : state.pongedAt;
+    return now - Math.max(state.openedAt, heardAt) >= rules.pingInterval + rules.pingTimeout;
   }
   if (state.transport === "websocket") {
-    return isPingOutstanding(state, pongedAt) && now - state.pingedAt >= rules.pingTimeout;
+    // Behind a long upload no pong can come.
+    const heardAt = Math.max(state.pingedAt, state.seenAt);
+    return isPingOutstanding(state, pongedAt) && now - heardAt >= rules.pingTimeout;
   }
   if (state.poll !== null) return false;
   if (state.seenAt !== 0) return now - state.seenAt >= rules.pingInterval + rules.pingTimeout;
@@ -75,7 +78,7 @@ function toNextTick(state: SessionState, now: number, rules: SessionRules): numb
     return Math.max(state.openedAt, state.pongedAt) + rules.pingInterval + rules.pingTimeout;
   }
   const dueAt = pingDueAt(state, rules);
-  const expiresAt = state.pingedAt + rules.pingTimeout;
+  const expiresAt = Math.max(state.pingedAt, state.seenAt) + rules.pingTimeout;
   if (!isPingOutstanding(state, 0)) return dueAt;
   // A ping that was due and did not go out waits behind one that is still unanswered.
   if (dueAt <= now) return expiresAt;
@@ -92,7 +95,7 @@ export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, la
   }
   if (isExpired(state, now - lateness, pongedAt, rules)) return end(state, "ping timeout");
   // Who was kept waiting together with the tick may still come.
-  if (state.seenAt !== 0) state.seenAt += lateness;
+  if (state.transport === "polling" && state.seenAt !== 0) state.seenAt += lateness;
   if (state.transport === "polling") return onPollingTick(state, now);
   // Between "3probe" and "5" nothing may be sent: such a socket is a candidate, and its session still polls.
   if (isPingOutstanding(state, pongedAt) || !isPingDue(state, now, rules)) return NOTHING;

@@ -8,14 +8,19 @@ export type SessionEvents = {
   upgrading: (transport: { readonly name: TransportName }) => void;
   upgrade: (transport: { readonly name: TransportName }) => void;
   packet: (packet: EnginePacket) => void;
-  packetCreate: (packet: EnginePacket) => void;
+  packetCreate: (packet: CreatedPacket) => void;
   flush: (packets: readonly EnginePacket[]) => void;
   drain: () => void;
   heartbeat: () => void;
 };
 
-/** The transport as user code sees it. */
-export interface SessionTransport {
-  readonly name: TransportName;
-  readonly writable: boolean;
+/** How frames are sent. */
+export interface SendFlags {
+  /** Drop them when the transport is not ready this moment. */
+  readonly volatile?: boolean | undefined;
+  /** What was asked for, for listeners of `packetCreate`: the runtime compresses as it likes. */
+  readonly compress?: boolean | undefined;
 }
+
+/** A packet that is about to be sent. */
+export type CreatedPacket = EnginePacket & { readonly options: { readonly compress: boolean } };

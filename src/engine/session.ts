@@ -11,11 +11,12 @@ import { PING_EACH_BYTES } from "./flow.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type { HalfPacket, SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
-import type { SessionEvents, SessionTransport } from "./session-types.ts";
+import type { SendFlags, SessionEvents } from "./session-types.ts";
 import { byteLength, type CloseReason, type SessionState } from "./state.ts";
 import { transition } from "./transition.ts";
+import { TransportView } from "./transport-view.ts";
 
-type SendCallback = (transport: SessionTransport) => void;
+type SendCallback = (transport: TransportView) => void;
 
 const SETTLED = Promise.resolve();
 /** "Try again later", for a WebSocket. */
@@ -40,7 +41,7 @@ export class Session extends EventEmitter<SessionEvents> {
    * What the option `handshakeData` found out about the client in the Worker. Nothing a client sends gets here.
    */
   readonly handshakeData: Untyped;
-  readonly transport: SessionTransport;
+  readonly transport: TransportView;
   /** What it makes its object hold. @internal */
   readonly account: Account;
   consumer: SessionConsumer | null = null;
@@ -81,15 +82,11 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#line = new ActionLine(this, link);
     this.account = link.budget.open((why) => this.#overdrawn(why));
     this.half = link;
-    const isWritable = () => this.#isWritable();
-    this.transport = {
-      get name() {
-        return state.transport;
-      },
-      get writable() {
-        return isWritable();
-      },
-    };
+    this.transport = new TransportView(
+      state,
+      () => this.#isWritable(),
+      () => link.engine.onListenerError,
+    );
   }
 
   /** The first request of the connection, also after an upgrade. */
@@ -123,7 +120,8 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.#link.isMuted() || this.state.phase !== "open") return this;
     const then = typeof options === "function" ? (options as SendCallback) : callback;
     if (then !== undefined) this.#callbacks.push(then);
-    this.sendFrames([encodeFrame({ type: "message", data: toData(data) })]);
+    const compress = (options as SendFlags | undefined)?.compress;
+    this.sendFrames([encodeFrame({ type: "message", data: toData(data) })], { compress });
     return this;
   }
 
@@ -131,11 +129,11 @@ export class Session extends EventEmitter<SessionEvents> {
     return this.send(data, options, callback);
   }
 
-  /** Ends the session with `forced close`; `discard` drops what is queued. */
-  close(discard = false): this {
+  /** Ends the session with `forced close`; `discard` drops what is queued. Listeners of `close` are told `why`. */
+  close(discard = false, why?: Error): this {
     this.#link.checkHere("a session");
     this.#isLetGo = !this.#line.isHolding;
-    this.dispatch({ type: "close", discard, now: this.#link.now() });
+    this.dispatch({ type: "close", discard, now: this.#link.now(), description: why });
     this.#link.touched(this, "queue");
     return this;
   }
@@ -154,16 +152,20 @@ export class Session extends EventEmitter<SessionEvents> {
    * Sends frames that are encoded already, all or none. `false`: dropped, because the session is over, or because
    * they are volatile and the transport is not ready this moment.
    */
-  sendFrames(frames: readonly Frame[], isVolatile = false): boolean {
+  sendFrames(frames: readonly Frame[], flags?: SendFlags): boolean {
     const { state } = this;
-    if (state.phase !== "open" || (isVolatile && !this.#isWritable())) return false;
+    if (state.phase !== "open" || (flags?.volatile && !this.#isWritable())) return false;
     if (this.listenerCount("packetCreate") > 0) {
-      for (const frame of frames) this.emit("packetCreate", decodeFrame(frame));
+      for (const frame of frames) this.#tellCreated(decodeFrame(frame), flags?.compress);
     }
     const isMuch = state.queue.length > 0 || state.unreadBytes + byteLength(frames) >= PING_EACH_BYTES;
     const pongedAt = isMuch ? this.#link.pongedAt(this) : 0;
     this.dispatch({ type: "send", frames, now: this.#link.now(), pongedAt });
     return true;
+  }
+
+  #tellCreated(packet: EnginePacket, compress = true): void {
+    this.emit("packetCreate", { ...packet, options: { compress } });
   }
 
   /** The first frames on a WebSocket; over polling they are the answer to the handshake. @internal */
@@ -281,6 +283,7 @@ export class Session extends EventEmitter<SessionEvents> {
   #end(reason: CloseReason, description: unknown): void | Promise<void> {
     const done = this.consumer?.closed(reason, description);
     this.emit("close", reason, description);
+    this.transport.emit("close");
     if (done === undefined) this.account.close();
     return done?.finally(() => this.account.close());
   }
@@ -298,8 +301,11 @@ export class Session extends EventEmitter<SessionEvents> {
 
   #report(event: "heartbeat" | "upgrading" | "upgrade" | "drain"): void {
     if (event === "drain") this.#drained();
-    else if (event === "heartbeat") this.emit("heartbeat");
-    else this.emit(event, { name: "websocket" });
+    else if (event === "heartbeat") {
+      // A v3 client has pinged, and is answered.
+      if (this.listenerCount("packetCreate") > 0) this.#tellCreated({ type: "pong" });
+      this.emit("heartbeat");
+    } else this.emit(event, { name: "websocket" });
   }
 
   /** Packets are about to leave. A noop or a close is the transport's own affair. */
@@ -309,7 +315,7 @@ export class Session extends EventEmitter<SessionEvents> {
     if (!isOwn && !isPing && this.#link.engine.listenerCount("flush") === 0) return;
     if (frames[0] === NOOP || frames[0] === CLOSE) return;
     const packets = frames.map((frame) => decodeFrame(frame));
-    if (isPing) this.emit("packetCreate", { type: "ping" });
+    if (isPing) this.#tellCreated({ type: "ping" });
     if (isOwn) this.emit("flush", packets);
     this.#link.engine.emit("flush", this, packets);
   }

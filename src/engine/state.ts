@@ -53,7 +53,7 @@ export interface SessionState {
    * of a v3 client. 0 when this instance does not know.
    */
   pongedAt: number;
-  /** Polling: when a request was last seen, ms; 0 when this instance does not know. */
+  /** When a request, or over WebSocket a message, was last seen, ms; 0 when this instance does not know. */
   seenAt: number;
   /** Polling: the tick that first found nobody asking, ms; 0 when somebody is. */
   absentSince: number;

@@ -55,6 +55,7 @@ function onPacket(state: SessionState, packet: EnginePacket, now: number, rules:
   if (state.phase !== "open") return NOTHING;
   switch (packet.type) {
     case "message":
+      if (state.transport === "websocket") state.seenAt = now;
       // An empty message is a message too: the layer above refuses it.
       return [{ type: "message", data: packet.data ?? "" }];
     case "pong":

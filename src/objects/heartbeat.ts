@@ -21,6 +21,7 @@ const MOST_ENDED = 400;
 /** What a tick may bring into memory for that, bytes, and about as much may it write anew. */
 const MOST_BYTES = 8_000_000;
 
+const IDLE = new Error("the client joined no namespace within connectTimeout");
 /** Why the body of a POST is read no further. */
 export const SILENT = new Error("data request timed out");
 
@@ -94,7 +95,7 @@ export class Heartbeat<Api> {
       upload.giveUp(SILENT);
     }
     const isIdle = session.readyState === "open" && (session.consumer?.isIdle?.() ?? false);
-    if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.close();
+    if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.close(false, IDLE);
     else {
       const pongedAt = carrier.pongedAt();
       session.heard(pongedAt);
@@ -117,7 +118,7 @@ export class Heartbeat<Api> {
     const pongedAt =
       socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
     const event: SessionEvent = isOver
-      ? { type: "close", discard: false, now }
+      ? { type: "close", discard: false, now, description: IDLE }
       : { type: "tick", now, pongedAt, lateness };
     const effects = transition(state, event, rules);
     if (effects.length === 0) return;

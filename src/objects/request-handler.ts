@@ -2,6 +2,7 @@ import { EngineError } from "../engine/errors.ts";
 import { toOpenFrames } from "../engine/handshake.ts";
 import { isExpired } from "../engine/heartbeat.ts";
 import { type EngineRequest, headerOf, toRequest } from "../engine/request.ts";
+import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { BINARY_TYPE } from "../transports/eio3.ts";
 import { toErrorResponse } from "../transports/errors.ts";
@@ -117,7 +118,7 @@ export class RequestHandler<Api> {
     session.dispatch({ type: "poll", now: this.#runtime.now(), limit });
     const answer = this.#takeAnswer(carrier);
     if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
-    const headers = this.#headers(client);
+    const headers = this.#headers(client, session);
     if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, carrier.fixed), headers);
     const role: SocketRole = { v: 1, k: "p", sid: session.id, ...answer.poll };
     const tag = pollTag(session.id);
@@ -160,14 +161,14 @@ export class RequestHandler<Api> {
     }
     if (session.readyState === "closed") return new Response(null, { status: 400 });
     // A client that has yet to hear of the close would take a refusal for a broken transport, and never hear of it.
-    if (session.readyState === "closing") return taken(this.#headers(client));
+    if (session.readyState === "closing") return taken(this.#headers(client, session));
     const { packets, error } = decodeBody(body, isBinary, meta.protocol);
     for (const packet of packets) session.receive(packet);
     if (error !== null) {
       session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
       return new Response(null, { status: 400 });
     }
-    return taken(this.#headers(client));
+    return taken(this.#headers(client, session));
   }
 
   #upgrade(meta: InternalRequest, client: EngineRequest): Response {
@@ -271,11 +272,14 @@ export class RequestHandler<Api> {
     return headers;
   }
 
-  #headers(client: EngineRequest): Headers | undefined {
+  /** As on Node, the answer to an upgrade is no matter of the session's transport. */
+  #headers(client: EngineRequest, session?: Session): Headers | undefined {
     const { engine } = this.#runtime;
-    if (engine.listenerCount("headers") === 0) return undefined;
+    const heard = engine.listenerCount("headers") + (session?.transport.listenerCount("headers") ?? 0);
+    if (heard === 0) return undefined;
     const headers = new Headers();
     engine.emit("headers", headers, client);
+    session?.transport.emit("headers", headers, client);
     return headers;
   }
 }

@@ -323,7 +323,7 @@ export class SessionTable implements SessionDirectory {
       carrier.session.dispatch({
         type: "transport-gone",
         reason: "transport error",
-        description: "restarted",
+        description: "the object was restarted while something was under way that cannot be stored",
       });
     }
     return carrier;

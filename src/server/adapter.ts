@@ -37,7 +37,7 @@ export type AdapterConstructor = (new (nsp: Untyped) => Adapter) | ((nsp: Untype
 interface Delivery {
   frames: readonly Frame[];
   packet: SocketPacket;
-  isVolatile: boolean;
+  flags: BroadcastFlags | undefined;
   /** Of a packet in recovery's log. */
   offset: string | undefined;
 }
@@ -108,15 +108,20 @@ export class Adapter extends EventEmitter<AdapterEvents> {
 
   broadcast(packet: SocketPacket, opts: BroadcastOptions): void {
     const { recovery, parser } = this.#core;
-    const isVolatile = opts.flags?.volatile === true;
+    const { flags } = opts;
     packet.nsp = this.nsp.name;
-    if (recovery === undefined || packet.type !== PacketType.EVENT || packet.id !== undefined || isVolatile) {
-      const delivery = { frames: parser.encode(packet), packet, isVolatile, offset: undefined };
+    if (
+      recovery === undefined ||
+      packet.type !== PacketType.EVENT ||
+      packet.id !== undefined ||
+      flags?.volatile
+    ) {
+      const delivery = { frames: parser.encode(packet), packet, flags, offset: undefined };
       this.#visit(opts, (member) => this.#deliver(member, delivery));
       return;
     }
     const { stamped, offset } = recovery.stamp(packet);
-    const delivery = { frames: parser.encode(stamped), packet, isVolatile, offset };
+    const delivery = { frames: parser.encode(stamped), packet, flags, offset };
     recovery.log(packet, delivery.frames, offset, opts.rooms, opts.except ?? []);
     this.#visit(opts, (member) => this.#deliver(member, delivery));
   }
@@ -133,8 +138,8 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     packet.id = this.nsp._nextAckId();
     const waiting = new Set<SocketId>();
     this.nsp._broadcastAcks.set(packet.id, { waiting, ack, onGone });
-    const isVolatile = opts.flags?.volatile === true;
-    const delivery = { frames: this.#core.parser.encode(packet), packet, isVolatile, offset: undefined };
+    const { flags } = opts;
+    const delivery = { frames: this.#core.parser.encode(packet), packet, flags, offset: undefined };
     this.#visit(opts, (member) => {
       waiting.add(member.id);
       this.#deliver(member, delivery);
@@ -242,7 +247,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     const client = member.client ?? this.#core.wake(member);
     if (client === undefined) return;
     member.state?.notifyOutgoing(delivery.packet.data as unknown[]);
-    client.conn.sendFrames(delivery.frames, delivery.isVolatile);
+    client.conn.sendFrames(delivery.frames, delivery.flags);
     // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
     if (delivery.offset !== undefined) this.#core.recovery?.onSent(member, delivery.offset);
   }

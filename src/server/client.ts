@@ -62,7 +62,8 @@ export class Client implements SessionConsumer {
     this.#core = core;
     this.#held = new HeldPackets(conn.account);
     const enqueue = (packet: SocketPacket) => this.#enqueue(packet);
-    this.#reader = new PacketReader(conn, core.parser, core.host.timers, () => void this.close(), enqueue);
+    const onLate = () => void this.close(new Error("the rest of a binary packet did not come"));
+    this.#reader = new PacketReader(conn, core.parser, core.host.timers, onLate, enqueue);
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     this.#storedRequest = record?.request;
@@ -174,10 +175,10 @@ export class Client implements SessionConsumer {
     if (this.conn.protocol === 3) this.#connect("/", undefined);
   }
 
-  /** Closes the connection, whatever its transport has still to say. */
-  close(): Promise<void> | void {
-    if (this.conn.readyState === "open") this.conn.close();
-    this.closed("forced server close");
+  /** Closes the connection, whatever its transport has still to say. `why`: where it was no wish of the user's code. */
+  close(why?: Error): Promise<void> | void {
+    if (this.conn.readyState === "open") this.conn.close(false, why);
+    this.closed("forced server close", why);
     return this.#closing;
   }
 
@@ -317,7 +318,9 @@ export class Client implements SessionConsumer {
       return;
     }
     if (member === undefined || isConnect || packet.type === PacketType.CONNECT_ERROR) {
-      this.close();
+      const what =
+        member === undefined ? "for a namespace that it has not joined" : "that has no place there";
+      this.close(new Error(`the client sent a packet of type ${packet.type} ${what}`));
       return;
     }
     member.hasSpoken = true;
@@ -394,6 +397,6 @@ export class Client implements SessionConsumer {
   #onDecodeError(error: unknown): void {
     // Of a socket that sleeps the listeners are registered again first; its end waits for that, too.
     for (const member of this.#members.values()) this.#whenResumed(member, (state) => state.onError(error));
-    this.conn.close();
+    this.conn.close(false, error instanceof Error ? error : undefined);
   }
 }

@@ -3,15 +3,13 @@ import type { Session } from "../engine/session.ts";
 import type { Timer, Timers } from "../shared/timers.ts";
 import type { Parser } from "./parser.ts";
 
-/** How long the rest of a packet may take over WebSocket, ms: the object stays awake for it. */
-const REST_OF_PACKET_MS = 10_000;
 /** What a message takes that waits, besides its own bytes: a header waits as text and as data. */
 const HELD_BYTES = 200;
 
 /**
  * Makes packets of a connection's messages, and looks after one of which only a part has come.
  *
- * part of a packet --> WebSocket: a timer keeps the object awake --> the rest comes | time is over: `onLate`
+ * part of a packet --> WebSocket: a timer keeps the object awake --> the rest comes | nothing comes for long: `onLate`
  *                      polling:   it is saved with the session   --> the rest comes, in whatever instance
  */
 export class PacketReader {
@@ -77,9 +75,18 @@ export class PacketReader {
     if (!this.#decoder.isPending) return;
     this.#chargeFor(message);
     if (!this.#decoder.isPending) return;
-    if (this.#conn.transport.name === "websocket")
-      this.#timer ??= this.#timers.set(this.#onLate, REST_OF_PACKET_MS);
+    if (this.#conn.transport.name === "websocket") this.#startWait();
     else Promise.resolve().then(() => this.#save());
+  }
+
+  /**
+   * A message is seen when all of it has come, and one that is large comes slowly. While it does, its client can answer no
+   * ping: who is silent for longer than that may last is no slow one.
+   */
+  #startWait(): void {
+    const { pingInterval, pingTimeout } = this.#conn.server.opts;
+    this.#timers.clear(this.#timer);
+    this.#timer = this.#timers.set(this.#onLate, pingInterval + pingTimeout);
   }
 
   #goOn(half: readonly Frame[]): void {

@@ -101,20 +101,20 @@ export class SocketState implements TrackedOwner {
       this.#acks ??= new PendingAcks(this.core, this.#client);
       this.#acks.add(packet.id, ack, flags?.timeout, onGone);
       this.notifyOutgoing(data);
-      if (this.phase !== "closed") this.#client.conn.sendFrames(frames, flags?.volatile);
+      if (this.phase !== "closed") this.#client.conn.sendFrames(frames, flags);
       return;
     }
     if (this.phase === "closed") return;
     this.notifyOutgoing(data);
     if (recovery === undefined || flags?.volatile || this.phase === "connecting") {
-      this.#client.conn.sendFrames(parser.encode(packet), flags?.volatile);
+      this.#client.conn.sendFrames(parser.encode(packet), flags);
       return;
     }
     const { stamped, offset } = recovery.stamp(packet);
     const frames = parser.encode(stamped);
     recovery.log(packet, frames, offset, [this.#member.id], []);
     // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
-    this.#client.conn.sendFrames(frames);
+    this.#client.conn.sendFrames(frames, flags);
     recovery.onSent(this.#member, offset);
   }
 

@@ -40,6 +40,14 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     expect(tick(session, START + 45_000, { pongedAt: START + 44_000 }, patient)).toEqual(["write 2", "save"]);
   });
 
+  it("does not close who sends something, behind which the pong has to wait", () => {
+    const session = websocket();
+    tick(session, START + 22_500);
+    after(session, { type: "packet", packet: { type: "message", data: "x" }, now: START + 40_000 });
+    expect(tick(session, START + 59_999)).toEqual([]);
+    expect(tick(session, START + 60_000)).toEqual(["close-socket", "closed: ping timeout"]);
+  });
+
   it("takes an old pong for no answer", () => {
     const session = websocket();
     tick(session, START + 22_500, { pongedAt: START + 10_000 });

@@ -40,6 +40,7 @@ class FakeSession {
   readonly remoteAddress = "203.0.113.7";
   readonly secure = true;
   readonly recovered: boolean;
+  readonly server = { opts: { pingInterval: 25_000, pingTimeout: 20_000 } };
   readonly stored: unknown;
   readonly transport: { name: "polling" | "websocket"; writable: boolean };
   isDirty = false;
@@ -75,14 +76,14 @@ class FakeSession {
     return this.#request ?? this.firstRequest;
   }
 
-  sendFrames(frames: readonly Frame[], isVolatile = false): boolean {
-    if (this.readyState !== "open" || (isVolatile && !this.transport.writable)) return false;
+  sendFrames(frames: readonly Frame[], flags?: { volatile?: boolean }): boolean {
+    if (this.readyState !== "open" || (flags?.volatile && !this.transport.writable)) return false;
     this.#client.frames.push(...frames);
     return true;
   }
 
-  close(): this {
-    this.end("forced close");
+  close(_discard?: boolean, why?: Error): this {
+    this.end("forced close", why);
     return this;
   }
 

@@ -75,7 +75,9 @@ function application(note: Note) {
       socket.on("bytes", (bytes) => socket.emit("bytes", bytes.length, bytes));
       socket.on("disconnecting", (reason) => note("disconnecting", reason, [...socket.rooms].slice(1)));
       socket.on("disconnect", (reason, description) => {
-        note("disconnect", reason, description, [...socket.rooms], socket.connected);
+        // Here it says what the client did wrong, which Node leaves out.
+        const why = reason === "forced close" ? undefined : description;
+        note("disconnect", reason, why, [...socket.rooms], socket.connected);
         io.emit("left", socket.data.name);
       });
     });
