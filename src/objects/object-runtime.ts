@@ -320,6 +320,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     for (const carrier of touched) {
       if (carrier.session.state.poll !== null) carrier.session.dispatch({ type: "flush", now });
       this.#save(carrier);
+      if (carrier.session.readyState === "closing") this.#ensureTick(carrier);
     }
     if (this.store.rows.isOver(this.definition.engine.maxStoredBytes)) this.#shed();
   }

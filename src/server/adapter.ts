@@ -253,8 +253,10 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   /** Recovery remembers the first packet that somebody gets, and for that has to have its record. */
-  #canSendAsleep({ sid, hasFirst }: Member, { frames, isVolatile, offset }: Delivery): boolean {
-    return (offset === undefined || hasFirst) && this.#core.host.sendAsleep(sid, frames, isVolatile);
+  #canSendAsleep({ sid, hasFirst }: Member, { frames, flags, offset }: Delivery): boolean {
+    return (
+      (offset === undefined || hasFirst) && this.#core.host.sendAsleep(sid, frames, flags?.volatile === true)
+    );
   }
 
   #list(opts: BroadcastOptions): AnySocket[] {

@@ -9,7 +9,7 @@ import { toDecodeError } from "./decode-error.ts";
 import { HeldPackets } from "./held-packets.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
-import { findNamespace, readNamespace } from "./namespace-lookup.ts";
+import { findNamespace, readNamespace, toFault } from "./namespace-lookup.ts";
 import { Overlay } from "./overlay.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
@@ -62,8 +62,8 @@ export class Client implements SessionConsumer {
     this.#core = core;
     this.#held = new HeldPackets(conn.account);
     const enqueue = (packet: SocketPacket) => this.#enqueue(packet);
-    const onLate = () => void this.close(new Error("the rest of a binary packet did not come"));
-    this.#reader = new PacketReader(conn, core.parser, core.host.timers, onLate, enqueue);
+    const close = (why: Error) => void this.close(why);
+    this.#reader = new PacketReader(conn, core.parser, core.host.timers, close, enqueue);
     this.#drain = () => this.#dispatchQueue();
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     this.#storedRequest = record?.request;
@@ -307,20 +307,14 @@ export class Client implements SessionConsumer {
   #route(packet: SocketPacket): void {
     const { nsp, auth } = readNamespace(packet, this.conn.protocol);
     const member = this.#members.get(nsp);
-    if (packet.type === PacketType.CONNECT && member === undefined) {
+    const isConnect = packet.type === PacketType.CONNECT;
+    // Who has not spoken yet let go of a first attempt before it heard the answer, says nothing of that, and starts again.
+    if (isConnect && !member?.hasSpoken) {
       if (!this.#isClosed) this.#connect(nsp, auth);
       return;
     }
-    const isConnect = packet.type === PacketType.CONNECT;
-    if (isConnect && member?.hasSpoken === false) {
-      // It let go of its first attempt before it heard the answer, of which it says nothing, and starts again.
-      this.#connect(nsp, auth);
-      return;
-    }
     if (member === undefined || isConnect || packet.type === PacketType.CONNECT_ERROR) {
-      const what =
-        member === undefined ? "for a namespace that it has not joined" : "that has no place there";
-      this.close(new Error(`the client sent a packet of type ${packet.type} ${what}`));
+      this.close(toFault(packet, member !== undefined));
       return;
     }
     member.hasSpoken = true;

@@ -53,3 +53,9 @@ export function findNamespace(
     }
   }
 }
+
+/** What a client did wrong whose packet cannot be delivered. */
+export function toFault({ type }: SocketPacket, hasJoined: boolean): Error {
+  const what = hasJoined ? "that has no place there" : "for a namespace that it has not joined";
+  return new Error(`the client sent a packet of type ${type} ${what}`);
+}

@@ -14,7 +14,7 @@ const HELD_BYTES = 200;
  */
 export class PacketReader {
   readonly #conn: Session;
-  readonly #onLate: () => void;
+  readonly #onLate: (why: Error) => void;
   readonly #decoder: ReturnType<Parser["createDecoder"]>;
   /** What has come takes so much, in memory. */
   #bytes = 0;
@@ -30,7 +30,7 @@ export class PacketReader {
     conn: Session,
     parser: Parser,
     timers: Timers,
-    onLate: () => void,
+    onLate: (why: Error) => void,
     onDecoded: Parameters<Parser["createDecoder"]>[0],
   ) {
     this.#conn = conn;
@@ -86,7 +86,8 @@ export class PacketReader {
   #startWait(): void {
     const { pingInterval, pingTimeout } = this.#conn.server.opts;
     this.#timers.clear(this.#timer);
-    this.#timer = this.#timers.set(this.#onLate, pingInterval + pingTimeout);
+    const late = () => this.#onLate(new Error("the rest of a binary packet did not come"));
+    this.#timer = this.#timers.set(late, pingInterval + pingTimeout);
   }
 
   #goOn(half: readonly Frame[]): void {

@@ -152,6 +152,20 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(object.journal.join()).not.toContain("close");
   });
 
+  it("comes pingTimeout after the server has closed a polling session whose client does not ask", async () => {
+    const object = new TestObject(name("closed"));
+    const client = await object.openPolling();
+    await between(object);
+    at(1_000);
+    await object.run((instance) => void instance.engine.clients[client.sid]?.close());
+    await expect.poll(() => alarmAt(object)).toBe(21_000);
+    await between(object);
+    at(21_000);
+    await alarm(object);
+    expect(object.journal.at(-1)).toBe("close forced close");
+    expect(await object.sessionRows()).toEqual([]);
+  });
+
   it("is set anew by the next event when it was lost", async () => {
     const object = new TestObject(name("lost"));
     const client = await object.openPolling();
