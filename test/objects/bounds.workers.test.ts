@@ -187,6 +187,39 @@ describe("upgradeTimeout", () => {
   });
 });
 
+describe("what one turn puts into queues", () => {
+  it("counts, a broadcast once for all: who is sent too much of its own ends, and nobody for what all get", async () => {
+    const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const ends: string[] = [];
+    const object = new TalkObject(
+      "queues",
+      (io) => {
+        io.on("connection", (socket) => {
+          socket.on("disconnect", (reason) => ends.push(`${socket.id} ${reason}`));
+        });
+      },
+      "TIGHT",
+    );
+    const clients: Talker[] = [];
+    for (let i = 0; i < 8; i++) clients.push(await object.join("polling"));
+    // None of them asks for it meanwhile.
+    await object.act((io) => {
+      for (let i = 0; i < 3; i++) io.emit("all", text(300_000));
+    });
+    expect(ends).toEqual([]);
+    for (const client of clients)
+      for (let i = 0; i < 3; i++) expect((await client.hear()).length).toBe(300_012);
+    await object.act((io) => {
+      for (let i = 0; i < 8; i++) io.to(clients[0]!.id).emit("own", text(300_000));
+    });
+    await until(() => ends.length > 0);
+    expect(ends).toEqual([`${clients[0]!.id} transport error`]);
+    await object.act((io) => void io.emit("still here"));
+    for (const client of clients.slice(1)) expect(await client.hear()).toBe('42["still here"]');
+    warnings.mockRestore();
+  });
+});
+
 describe("two objects of one isolate", () => {
   it("are bounded together: who holds more than its share gives way, and the other does not notice", async () => {
     const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
