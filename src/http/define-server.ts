@@ -6,6 +6,7 @@ import { createSessionObject, runtimeOf, type SessionObjectClass } from "../obje
 import type { DefaultEventsMap, EventsMap } from "../server/events.ts";
 import {
   type HandshakeData,
+  resolveOptions,
   Server,
   type ServerTypes,
   type ServerOptions as SocketServerOptions,
@@ -114,8 +115,8 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
 
   constructor(options: ServerOptions, host: LayerHost) {
     this.#host = host;
-    const { connectionStateRecovery: recovery } = options;
-    this.#recovery = recovery && host.recovery(recovery.maxDisconnectionDuration ?? 120_000);
+    const { recovery } = resolveOptions(options);
+    this.#recovery = recovery && host.recovery(recovery.maxDisconnectionDuration, recovery.maxBytes);
     this.api = new Server(options, Object.assign(host, { recovery: this.#recovery })) as Io;
   }
 
@@ -136,10 +137,8 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
   }
 
   tick(now: number): void {
-    if (this.#host.isSetUp || (this.#recovery?.nextPruneAt(now) ?? now + 1) > now) {
-      this.#prune(now);
-      return;
-    }
+    this.#prune(now);
+    if (!this.#isWaitingForSetup) return;
     // Somebody's `disconnect` is due, which is the user's code.
     const done = this.#host.ready().then(
       () => this.#prune(this.#host.now()),
@@ -151,7 +150,7 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
   }
 
   #prune(now: number): void {
-    for (const record of this.#recovery?.prune(now) ?? []) {
+    for (const record of this.#recovery?.prune(now, this.#host.isSetUp) ?? []) {
       const done = this.api.expire(record);
       if (done !== undefined) this.#host.keepAwake(done);
     }
@@ -159,6 +158,10 @@ class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> impleme
 
   nextTickAt(now: number): number {
     const next = this.#recovery?.nextPruneAt(now) ?? Number.POSITIVE_INFINITY;
-    return this.#host.isSetUp || next > now ? next : now + WITHOUT_SETUP_MS;
+    return this.#isWaitingForSetup ? Math.max(next, now + WITHOUT_SETUP_MS) : next;
+  }
+
+  get #isWaitingForSetup(): boolean {
+    return !this.#host.isSetUp && this.#recovery?.isAnybodyDue === true;
   }
 }

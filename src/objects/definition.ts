@@ -37,7 +37,7 @@ export interface LayerHost {
   /** First of 1,000 ids for acknowledgements of a namespace that nobody has used: one row. */
   nextAckBlock(nsp: string): number;
   /** Storage for connection state recovery. */
-  recovery(windowMs: number): RecoveryLog;
+  recovery(windowMs: number, maxBytes: number): RecoveryLog;
 }
 
 /** The layer above the sessions: a Socket.IO server, or bare Engine.IO. */

@@ -38,7 +38,7 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, attempt: Attem
     ghost: (sid, handshakeData) => runtime.table.ghost(sid, handshakeData),
     toBinary: (bytes) => runtime.toBinary(bytes),
     nextAckBlock: (nsp) => nextAckBlock(runtime.ctx.storage.kv, nsp),
-    recovery: (windowMs) => runtime.openRecovery(windowMs),
+    recovery: (windowMs, maxBytes) => runtime.openRecovery(windowMs, maxBytes),
   };
 }
 

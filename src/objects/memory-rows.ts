@@ -14,8 +14,10 @@ export class MemoryRows implements Rows {
     return this.#rows.delete(key);
   }
 
-  list<T>({ prefix = "", reverse = false, limit }: SyncKvListOptions = {}): Iterable<[string, T]> {
-    const keys = [...this.#rows.keys()].filter((key) => key.startsWith(prefix)).sort();
+  list<T>(options: SyncKvListOptions = {}): Iterable<[string, T]> {
+    const { prefix = "", start = prefix, startAfter = "", end = "\uffff", reverse = false, limit } = options;
+    const isMeant = (key: string) => key.startsWith(prefix) && key >= start && key > startAfter && key < end;
+    const keys = [...this.#rows.keys()].filter(isMeant).sort();
     if (reverse) keys.reverse();
     return keys.slice(0, limit).map((key) => [key, this.#rows.get(key) as T]);
   }

@@ -264,16 +264,18 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   /** Storage for connection state recovery. What is written there goes out at the end of a turn. */
-  openRecovery(windowMs: number): RecoveryLog {
+  openRecovery(windowMs: number, maxBytes: number): RecoveryLog {
     const host = {
       now: () => this.now(),
       hasSession: (sid: SessionId) => this.table.has(sid),
       log: this.log,
+      tickSoon: () => this.ticker.ensureBy(this.now()),
       endTurn: () => {
         if (!this.#isTurnEnding) this.#endTurn();
       },
     };
-    this.recovery ??= new RecoveryLog(this.persists ? this.ctx.storage.kv : new MemoryRows(), host, windowMs);
+    const limits = { windowMs, maxBytes, quietMs: 2 * longestQuietMs(this.rules) };
+    this.recovery ??= new RecoveryLog(this.persists ? this.ctx.storage.kv : new MemoryRows(), host, limits);
     return this.recovery;
   }
 

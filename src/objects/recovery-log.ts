@@ -2,13 +2,8 @@ import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../server/por
 import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Rows } from "./memory-rows.ts";
+import { LOG, LOST, type LogRow, RECORD, type RecoveryLimits, RecoverySweep } from "./recovery-sweep.ts";
 import { removeAll } from "./session-store.ts";
-
-/** Packets of one turn of the event loop: one row. */
-interface LogRow {
-  readonly at: number;
-  readonly entries: readonly RecoveryEntry[];
-}
 
 export interface RecoveryLogHost {
   now(): number;
@@ -16,49 +11,58 @@ export interface RecoveryLogHost {
   hasSession(sid: SessionId): boolean;
   /** Calls `settle` at the end of this turn. */
   endTurn(): void;
+  /** Has `prune` called soon. */
+  tickSoon(): void;
   log(level: "error", message: string, error: unknown): void;
 }
 
-const RECORD = "sio_r:";
-const LOG = "sio_l:";
-const PRUNED = "sio_p:";
 /** A row may hold 2 MB in production. */
 const MAX_ROW_BYTES = 1_900_000;
+/** How often it is tried to write what could not be written, once a turn. */
+const MAX_TRIES = 100;
 
 /** Removes all that code with recovery has left to code without, or a part of it. `true`: nothing is left. */
 export function clearRecovery(kv: SyncKvStorage): boolean {
-  return removeAll(kv, RECORD, LOG, PRUNED);
+  return removeAll(kv, RECORD, LOG, LOST);
 }
 
-/** Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. */
+/** Something that waits for the end of a turn to be written. */
+interface Pending<T> {
+  readonly value: T;
+  tries: number;
+}
+
+/**
+ * Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. {@link RecoverySweep}
+ * removes what nobody can come back to any more.
+ */
 export class RecoveryLog implements RecoveryStore {
+  readonly quietMs: number;
   readonly #kv: Rows;
   readonly #host: RecoveryLogHost;
-  readonly #windowMs: number;
-  readonly #startedAt: number;
-  /** When something can be removed again, ms; undefined before the first look. */
-  #pruneAt: number | undefined;
+  /** When sessions were last lost without a word: this instance began, or its setup failed. */
+  #endedAt: number;
+  readonly #sweep: RecoverySweep;
   /** What this turn has to write. */
-  readonly #records = new Map<string, RecoveryRecord>();
-  readonly #entries = new Map<string, RecoveryEntry[]>();
-  /** The logs of namespaces that somebody asked for, oldest entry first. */
-  readonly #logs = new Map<string, { at: number; entry: RecoveryEntry }[]>();
+  readonly #records = new Map<string, Pending<RecoveryRecord>>();
+  readonly #entries = new Map<string, Pending<RecoveryEntry[]>>();
 
-  constructor(kv: Rows, host: RecoveryLogHost, windowMs: number) {
+  constructor(kv: Rows, host: RecoveryLogHost, limits: RecoveryLimits) {
+    this.quietMs = limits.quietMs;
     this.#kv = kv;
     this.#host = host;
-    this.#windowMs = windowMs;
-    this.#startedAt = host.now();
+    this.#endedAt = host.now();
+    this.#sweep = new RecoverySweep(kv, limits, (record) => this.#withEnd(record));
   }
 
   save(record: RecoveryRecord): void {
-    this.#records.set(toKey(record.nsp, record.pid), record);
+    this.#records.set(toKey(record.nsp, record.pid), { value: record, tries: 0 });
     this.#host.endTurn();
   }
 
   find(nsp: string, pid: string): RecoveryRecord | undefined {
     const key = toKey(nsp, pid);
-    const record = this.#records.get(key) ?? this.#kv.get<RecoveryRecord>(key);
+    const record = this.#records.get(key)?.value ?? this.#kv.get<RecoveryRecord>(key);
     return record === undefined ? undefined : this.#withEnd(record);
   }
 
@@ -69,172 +73,132 @@ export class RecoveryLog implements RecoveryStore {
   }
 
   append(nsp: string, entry: RecoveryEntry): void {
-    const entries = this.#entries.get(nsp);
-    if (entries === undefined) this.#entries.set(nsp, [entry]);
-    else entries.push(entry);
-    this.#logs.get(nsp)?.push({ at: this.#host.now(), entry });
+    const pending = this.#entries.get(nsp);
+    if (pending === undefined) this.#entries.set(nsp, { value: [entry], tries: 0 });
+    else pending.value.push(entry);
     this.#host.endTurn();
   }
 
-  since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined {
-    // A later one than the latest is none that this log has given out.
-    if (offset < this.#prunedOf(nsp) || offset > this.latest(nsp)) return undefined;
-    return this.#logOf(nsp)
-      .filter(({ entry }) => entry.offset > offset)
-      .map(({ entry }) => entry);
-  }
-
-  latest(nsp: string): string {
-    this.flush();
-    const newest = [...this.#kv.list<LogRow>({ prefix: toPrefix(LOG, nsp), reverse: true, limit: 1 })];
-    const logged = newest[0]?.[1].entries.at(-1)?.offset ?? "";
-    const pruned = this.#prunedOf(nsp);
-    return logged > pruned ? logged : pruned;
-  }
-
-  /** The turn is over. What cannot be written waits for one that can; nobody has to wait for a packet meanwhile. */
-  settle(): void {
-    try {
-      this.flush();
-    } catch (error) {
-      this.#host.log("error", "recovery could not be written", error);
-    }
-  }
-
-  /** Writes what the turn has left to write. */
-  flush(): void {
-    for (const [key, record] of this.#records) {
-      // What no row can hold cannot be given back: its client starts anew.
-      if (estimateBytes(record) > MAX_ROW_BYTES) this.#kv.delete(key);
-      else this.#kv.put(key, record);
-    }
-    this.#records.clear();
-    const at = this.#host.now();
-    for (const [nsp, entries] of this.#entries) this.#write(nsp, at, entries);
-    this.#entries.clear();
-  }
-
-  /** Removes what nobody can come back to any more, and gives the records among it. */
-  prune(now: number): RecoveryRecord[] {
-    this.flush();
-    const before = now - this.#windowMs;
-    const inUse = this.#pruneLog(before);
-    const expired: RecoveryRecord[] = [];
-    const waiting: RecoveryRecord[] = [];
-    for (const [key, stored] of this.#allRecords()) {
-      const record = this.#withEnd(stored);
-      if (record.at === null || record.at > before) inUse.add(record.nsp);
-      if (record.at === null) continue;
-      if (record.at > before) {
-        // A restart ended it, and nobody has written that down.
-        if (stored.at === null) this.#kv.put(key, record);
-        waiting.push(record);
-        continue;
+  *since(nsp: string, offset: string): Iterable<RecoveryEntry> {
+    this.settle();
+    const prefix = toPrefix(LOG, nsp);
+    // The row that holds the offset may begin before it.
+    const [before] = this.#kv.list({ prefix, end: `${prefix}${offset}~`, reverse: true, limit: 1 });
+    let last = offset;
+    for (const [, { entries }] of this.#kv.list<LogRow>({ prefix, start: before?.[0] ?? prefix })) {
+      for (const entry of entries) {
+        if (entry.offset > last) yield entry;
+        if (entry.offset > last) last = entry.offset;
       }
-      this.#kv.delete(key);
-      expired.push(record);
     }
-    this.#forgetPruned(inUse);
-    this.#pruneAt = this.#nextPrune(now, waiting);
-    return expired;
+    // What could not be written yet.
+    for (const entry of this.#entries.get(nsp)?.value ?? []) if (entry.offset > last) yield entry;
+  }
+
+  latest(nsp: string): string | undefined {
+    this.settle();
+    const pending = this.#entries.get(nsp)?.value.at(-1);
+    if (pending !== undefined) return pending.offset;
+    const [newest] = this.#kv.list<LogRow>({ prefix: toPrefix(LOG, nsp), reverse: true, limit: 1 });
+    return newest?.[1].entries.at(-1)?.offset;
+  }
+
+  lostBefore(): string {
+    return this.#sweep.lostBefore;
+  }
+
+  /** The turn is over: what it has left to write is written, each row alone. Nobody waits for one that fails. */
+  settle(): void {
+    const at = this.#host.now();
+    for (const [key, pending] of this.#records) {
+      this.#try(
+        this.#records,
+        key,
+        pending,
+        () => this.#writeRecord(key, pending.value),
+        () => this.#kv.delete(key),
+      );
+    }
+    for (const [nsp, pending] of this.#entries) {
+      const lose = () => this.#sweep.lose(pending.value.at(-1)!.offset);
+      this.#try(this.#entries, nsp, pending, () => this.#write(nsp, at, pending.value), lose);
+    }
+    if (this.#sweep.isOver(at)) this.#host.tickSoon();
+  }
+
+  /**
+   * Removes some of what nobody can come back to any more, and gives the records among it. Those whose `disconnect` has
+   * yet to run stay while `mayTell` is false.
+   */
+  prune(now: number, mayTell: boolean): RecoveryRecord[] {
+    this.settle();
+    return this.#sweep.run(now, mayTell);
+  }
+
+  /** Somebody's `disconnect` is due. */
+  get isAnybodyDue(): boolean {
+    return this.#sweep.isAnybodyDue;
   }
 
   /** When there is something to prune, ms; infinite when nothing is kept for anybody who is away. */
   nextPruneAt(now: number): number {
-    if (this.#pruneAt === undefined) {
-      const records = this.#allRecords().map(([, record]) => this.#withEnd(record));
-      this.#pruneAt = this.#nextPrune(now, records);
+    return this.#sweep.nextAt(now);
+  }
+
+  #try<T>(
+    of: Map<string, Pending<T>>,
+    key: string,
+    pending: Pending<T>,
+    write: () => void,
+    giveUp: () => unknown,
+  ): void {
+    try {
+      write();
+    } catch (error) {
+      this.#host.log("error", "recovery could not be written", error);
+      if (++pending.tries < MAX_TRIES) return;
+      try {
+        giveUp();
+      } catch {
+        // Storage fails altogether, and that was logged.
+      }
     }
-    return this.#pruneAt;
+    of.delete(key);
+  }
+
+  #writeRecord(key: string, record: RecoveryRecord): void {
+    const bytes = estimateBytes(record);
+    // What no row can hold cannot be given back: its client starts anew.
+    if (bytes > MAX_ROW_BYTES) this.#kv.delete(key);
+    else this.#kv.put(key, record);
+    if (record.at !== null) this.#sweep.wrote(bytes, record.at, record.isOver);
+  }
+
+  #write(nsp: string, at: number, entries: readonly RecoveryEntry[]): void {
+    const bytes = estimateBytes(entries);
+    const { offset, rooms, except, packet } = entries[0]!;
+    if (bytes <= MAX_ROW_BYTES) {
+      this.#kv.put(toPrefix(LOG, nsp) + offset, { at, entries, bytes } satisfies LogRow);
+      this.#sweep.wrote(bytes, at, true);
+    } else if (entries.length > 1) {
+      const middle = entries.length >> 1;
+      this.#write(nsp, at, entries.slice(0, middle));
+      this.#write(nsp, at, entries.slice(middle));
+    } else if (packet === undefined) this.#sweep.lose(offset);
+    // No row can hold it. Who has missed it starts anew; for whom it was is remembered.
+    else this.#write(nsp, at, [{ offset, rooms, except }]);
   }
 
   /** Sessions have ended without a word: when there is something to prune is found anew. */
   lookAgain(): void {
-    this.#pruneAt = undefined;
+    this.#endedAt = this.#host.now();
+    this.#sweep.lookAgain();
   }
 
-  #allRecords(): [string, RecoveryRecord][] {
-    return [...this.#kv.list<RecoveryRecord>({ prefix: RECORD })];
-  }
-
-  /** On time for those whose `disconnect` has to run; once for everything else. */
-  #nextPrune(now: number, records: readonly RecoveryRecord[]): number {
-    let next = Number.POSITIVE_INFINITY;
-    let isAnybodyAway = false;
-    for (const { at, isOver } of records) {
-      if (at === null) continue;
-      isAnybodyAway = true;
-      if (!isOver) next = Math.min(next, at + this.#windowMs);
-    }
-    if (Number.isFinite(next)) return next;
-    const hasLog = isAnybodyAway || [...this.#kv.list({ prefix: LOG, limit: 1 })].length > 0;
-    return hasLog ? now + this.#windowMs + 1 : next;
-  }
-
-  #write(nsp: string, at: number, entries: readonly RecoveryEntry[]): void {
-    const first = entries[0];
-    if (first === undefined) return;
-    if (estimateBytes(entries) <= MAX_ROW_BYTES) {
-      this.#kv.put(toPrefix(LOG, nsp) + first.offset, { at, entries } satisfies LogRow);
-    } else if (entries.length === 1) {
-      // No row can hold it: who missed it starts anew, as with a packet that has been pruned.
-      this.#setPruned(nsp, first.offset);
-    } else {
-      const middle = entries.length >> 1;
-      this.#write(nsp, at, entries.slice(0, middle));
-      this.#write(nsp, at, entries.slice(middle));
-    }
-  }
-
-  /** A record of a session that a restart swallowed ended when this instance began. */
+  /** A session that is gone, and has not said so, ended when that last happened. */
   #withEnd(record: RecoveryRecord): RecoveryRecord {
     if (record.at !== null || this.#host.hasSession(record.session)) return record;
-    return { ...record, at: this.#startedAt };
-  }
-
-  /** Gives the namespaces of which something is left. */
-  #pruneLog(before: number): Set<string> {
-    const left = new Set<string>();
-    const last = new Map<string, string>();
-    for (const [key, { at, entries }] of [...this.#kv.list<LogRow>({ prefix: LOG })]) {
-      const nsp = key.slice(key.indexOf(":", LOG.length) + 1, key.lastIndexOf(":"));
-      if (at >= before) {
-        left.add(nsp);
-        continue;
-      }
-      this.#kv.delete(key);
-      const newest = entries.at(-1)?.offset;
-      if (newest !== undefined) last.set(nsp, newest);
-    }
-    for (const [nsp, offset] of last) {
-      this.#setPruned(nsp, offset);
-      this.#logs.delete(nsp);
-    }
-    return left;
-  }
-
-  /** Clients name dynamic namespaces: of one that nobody can come back to nothing may stay. */
-  #forgetPruned(inUse: ReadonlySet<string>): void {
-    for (const [key] of [...this.#kv.list<string>({ prefix: PRUNED })]) {
-      if (!inUse.has(key.slice(PRUNED.length))) this.#kv.delete(key);
-    }
-  }
-
-  #prunedOf(nsp: string): string {
-    return this.#kv.get<string>(PRUNED + nsp) ?? "";
-  }
-
-  #setPruned(nsp: string, offset: string): void {
-    if (offset > this.#prunedOf(nsp)) this.#kv.put(PRUNED + nsp, offset);
-  }
-
-  #logOf(nsp: string): { at: number; entry: RecoveryEntry }[] {
-    const known = this.#logs.get(nsp);
-    if (known !== undefined) return known;
-    const rows = [...this.#kv.list<LogRow>({ prefix: toPrefix(LOG, nsp) })];
-    const log = rows.flatMap(([, { at, entries }]) => entries.map((entry) => ({ at, entry })));
-    this.#logs.set(nsp, log);
-    return log;
+    return { ...record, at: this.#endedAt };
   }
 }
 

@@ -38,8 +38,6 @@ interface Delivery {
   frames: readonly Frame[];
   packet: SocketPacket;
   flags: BroadcastFlags | undefined;
-  /** Of a packet in recovery's log. */
-  offset: string | undefined;
 }
 
 /**
@@ -78,31 +76,34 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
-    this.#change(id, (own) => {
-      if (own !== undefined && !this.#isIndexed()) {
-        for (const room of rooms) own.add(room);
-      } else this.#join(id, rooms, own);
+    this.#change(id, (member) => {
+      if (member === undefined || this.#isIndexed()) this.#join(id, rooms, member);
+      else for (const room of rooms) member.join(room, this.#core.book.nextStamp());
     });
   }
 
   del(id: SocketId, room: Room): Promise<void> | void {
-    this.#change(id, (own) => {
-      if (own === undefined || this.#isIndexed()) own = this.#membership.complete().sids.get(id);
-      own?.delete(room);
+    this.#change(id, (member) => {
+      const index = member === undefined || this.#isIndexed() ? this.#membership.complete() : undefined;
+      const joined = member?.leave(room);
+      if (member === undefined) index?.sids.get(id)?.delete(room);
+      else this.#core.recovery?.onLeft(member, room, joined);
       this.#leave(id, room);
     });
   }
 
   delAll(id: SocketId): void {
-    const member = this.#membership.find(id);
-    this.#change(id, () => {
+    this.#change(id, (member) => {
       if (this.#isIndexed()) {
         const { sids } = this.#membership.complete();
         for (const room of sids.get(id) ?? []) this.#leave(id, room);
         sids.delete(id);
       }
       // The set itself stays as it is: who heard `disconnecting` may still look at it.
-      if (member !== undefined) member.rooms = new Set();
+      if (member === undefined) return;
+      for (const room of member.rooms) this.#core.recovery?.onLeft(member, room, member.joinedAt(room));
+      member.rooms = new Set();
+      member.joins = [];
     });
   }
 
@@ -116,12 +117,14 @@ export class Adapter extends EventEmitter<AdapterEvents> {
       packet.id !== undefined ||
       flags?.volatile
     ) {
-      const delivery = { frames: parser.encode(packet), packet, flags, offset: undefined };
+      const delivery = { frames: parser.encode(packet), packet, flags };
       this.#visit(opts, (member) => this.#deliver(member, delivery));
       return;
     }
+    // Whoever sleeps may have joined at a moment that the clock has yet to reach.
+    this.#membership.complete();
     const { stamped, offset } = recovery.stamp(packet);
-    const delivery = { frames: parser.encode(stamped), packet, flags, offset };
+    const delivery = { frames: parser.encode(stamped), packet, flags };
     recovery.log(packet, delivery.frames, offset, opts.rooms, opts.except ?? []);
     this.#visit(opts, (member) => this.#deliver(member, delivery));
   }
@@ -139,7 +142,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     const waiting = new Set<SocketId>();
     this.nsp._broadcastAcks.set(packet.id, { waiting, ack, onGone });
     const { flags } = opts;
-    const delivery = { frames: this.#core.parser.encode(packet), packet, flags, offset: undefined };
+    const delivery = { frames: this.#core.parser.encode(packet), packet, flags };
     this.#visit(opts, (member) => {
       waiting.add(member.id);
       this.#deliver(member, delivery);
@@ -203,23 +206,30 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   /** Rooms are stored with their socket: also where server code asks the adapter itself, and for one that sleeps. */
-  #change(id: SocketId, change: (own: Set<Room> | undefined) => void): void {
+  #change(id: SocketId, change: (member: Member | undefined) => void): void {
     const member = this.#membership.find(id);
+    // What is stored of it tells what it is about to change.
+    if (member?.state === undefined && member !== undefined) this.#core.wake(member);
     const before = member?.rooms.size;
-    change(member?.rooms);
+    change(member);
     if (member === undefined || member.rooms.size === before) return;
-    if (member.state !== undefined) member.state.changed();
-    else this.#core.wake(member)?.conn.changed();
+    if (member.state !== undefined) {
+      member.state.changed();
+      return;
+    }
+    member.client?.conn.changed();
+    this.#core.recovery?.onChanged(member);
   }
 
-  #join(id: SocketId, rooms: Set<Room>, own: Set<Room> | undefined): void {
+  #join(id: SocketId, rooms: Set<Room>, member: Member | undefined): void {
     const index = this.#membership.complete();
     let joined = index.sids.get(id);
     if (joined === undefined) {
-      joined = own ?? new Set();
+      joined = member?.rooms ?? new Set();
       index.sids.set(id, joined);
     }
     for (const room of rooms) {
+      member?.join(room, this.#core.book.nextStamp());
       joined.add(room);
       let ids = index.rooms.get(room);
       if (ids === undefined) {
@@ -243,20 +253,13 @@ export class Adapter extends EventEmitter<AdapterEvents> {
 
   #deliver(member: Member, delivery: Delivery): void {
     // Who sleeps goes on sleeping: to bring everybody into memory for a broadcast takes more than there is.
-    if (member.client === undefined && this.#canSendAsleep(member, delivery)) return;
+    const { frames, flags } = delivery;
+    const isVolatile = flags?.volatile === true;
+    if (member.client === undefined && this.#core.host.sendAsleep(member.sid, frames, isVolatile)) return;
     const client = member.client ?? this.#core.wake(member);
     if (client === undefined) return;
     member.state?.notifyOutgoing(delivery.packet.data as unknown[]);
-    client.conn.sendFrames(delivery.frames, delivery.flags);
-    // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
-    if (delivery.offset !== undefined) this.#core.recovery?.onSent(member, delivery.offset);
-  }
-
-  /** Recovery remembers the first packet that somebody gets, and for that has to have its record. */
-  #canSendAsleep({ sid, hasFirst }: Member, { frames, flags, offset }: Delivery): boolean {
-    return (
-      (offset === undefined || hasFirst) && this.#core.host.sendAsleep(sid, frames, flags?.volatile === true)
-    );
+    client.conn.sendFrames(frames, flags);
   }
 
   #list(opts: BroadcastOptions): AnySocket[] {

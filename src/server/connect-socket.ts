@@ -100,7 +100,9 @@ function createMember(nsp: AnyNamespace, client: Client, auth: unknown, session?
     auth,
     parent: nsp._parent,
     pid: session?.pid ?? (recovery === undefined ? undefined : randomId()),
-    first: session?.first,
+    since: session?.since,
+    left: session?.left,
+    leftSince: session?.leftSince,
     kept: session?.data === undefined ? undefined : { data: session.data },
   };
   const member = new Member(client.conn.id, record);

@@ -60,7 +60,7 @@ export class Core {
     this.broadcasts = new WaitingBroadcasts(host.budget);
     this.book = new MembershipBook(host);
     if (options.recovery !== undefined && host.recovery !== undefined) {
-      this.recovery = new Recovery(host.recovery, host, this.parser, options.recovery);
+      this.recovery = new Recovery(host.recovery, this, options.recovery);
     }
   }
 

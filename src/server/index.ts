@@ -4,7 +4,7 @@ export type { Client } from "./client.ts";
 export type { DefaultEventsMap, Event, EventsMap } from "./events.ts";
 export type { Handshake } from "./handshake.ts";
 export { Namespace } from "./namespace.ts";
-export type { RecoveryOptions, ServerOptions, SocketOptions } from "./options.ts";
+export { type RecoveryOptions, resolveOptions, type ServerOptions, type SocketOptions } from "./options.ts";
 export { ParentNamespace } from "./parent-namespace.ts";
 export type { ParserOption } from "./parser.ts";
 export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";

@@ -25,6 +25,8 @@ export class Member {
   readonly sid: SessionId;
   /** Its rooms, its own included. The one place where membership is written down. */
   rooms: Set<string>;
+  /** When it joined each of its rooms, in their order; empty where there is none but its own. */
+  joins: number[];
   /** Its place in the order of connection. */
   at: number;
   client: Client | undefined;
@@ -33,31 +35,57 @@ export class Member {
   record: SocketRecord | undefined;
   /** The server let it go, and its listeners have to run again before they hear of it: nothing reaches it any more. */
   isLeaving = false;
-  /** Something that recovery logs was sent to it, when it was stored last. */
-  readonly hasFirst: boolean;
   /** Its client has said something there: it has heard that it is connected. */
   hasSpoken = false;
   /** What waits for its listeners to run again; undefined when nothing does. */
   held: (() => void)[] | undefined;
 
-  constructor(sid: SessionId, { id, nsp, parent, at, rooms, first }: SocketRecord) {
+  constructor(sid: SessionId, { id, nsp, parent, at, rooms, joins }: SocketRecord) {
     this.id = id;
     this.nsp = nsp;
     this.parent = parent;
     this.sid = sid;
     this.at = at;
     this.rooms = new Set(rooms);
-    this.hasFirst = first !== undefined;
+    // Another version of the code may have changed the rooms alone.
+    this.joins = joins?.length === rooms.length ? joins : [];
+  }
+
+  join(room: string, stamp: number): void {
+    if (this.rooms.has(room)) return;
+    const isOwn = this.rooms.size === 0 && room === this.id;
+    while (this.joins.length < this.rooms.size) this.joins.push(this.at);
+    this.rooms.add(room);
+    if (!isOwn) this.joins.push(stamp);
+  }
+
+  /** Undefined when it is not in the room. */
+  joinedAt(room: string): number | undefined {
+    if (!this.rooms.has(room)) return undefined;
+    return this.joins.length === 0 ? this.at : this.joins[[...this.rooms].indexOf(room)];
+  }
+
+  /** Gives when it had joined. */
+  leave(room: string): number | undefined {
+    const joined = this.joinedAt(room);
+    if (joined === undefined) return undefined;
+    if (this.joins.length > 0) this.joins.splice([...this.rooms].indexOf(room), 1);
+    this.rooms.delete(room);
+    return joined;
   }
 
   /** As it is stored. */
   toRecord(): SocketRecord | undefined {
     const { at, record, rooms, state } = this;
+    const joins = this.joins.length === 0 ? undefined : this.joins;
     if (record === undefined) return undefined;
     const kept = state === undefined ? record.kept : state.toKept();
-    return toLean({ ...record, at, rooms: [...rooms], kept });
+    return toLean({ ...record, at, rooms: [...rooms], joins, kept });
   }
 }
+
+/** What two moments differ by at least, ms: exact in the numbers that times are until the year 2248. */
+export const STEP = 2 ** -10;
 
 /** Who is in a namespace and its rooms. Complete only when somebody asked: until then it knows who is in memory. */
 export class Membership {
@@ -95,8 +123,18 @@ export class Membership {
       members.sort((a, b) => a.at - b.at);
       this.members = new Map(members.map((member) => [member.id, member]));
     }
-    for (const member of members) this.#indexRooms(member);
-    for (const member of this.pending.values()) this.#indexRooms(member);
+    const latest = new Map<string, number>();
+    const late = new Set<string>();
+    for (const member of members) this.#indexRooms(member, latest, late);
+    for (const member of this.pending.values()) this.#indexRooms(member, latest, late);
+    for (const room of late) this.#sortRoom(room);
+  }
+
+  /** Members of a room are in the order of joining, which need not be that of connection. */
+  #sortRoom(room: string): void {
+    const ids = this.rooms.get(room) ?? [];
+    const stamps = Array.from(ids, (id) => [id, this.find(id)?.joinedAt(room) ?? 0] as const);
+    this.rooms.set(room, new Set(stamps.sort((a, b) => a[1] - b[1]).map(([id]) => id)));
   }
 
   /** Forgets a socket whose session turned out to be gone. */
@@ -109,13 +147,19 @@ export class Membership {
     }
   }
 
-  #indexRooms(member: Member): void {
-    if (member.rooms.size === 0) return;
-    this.sids.set(member.id, member.rooms);
-    for (const room of member.rooms) {
+  #indexRooms({ id, at, rooms, joins }: Member, latest: Map<string, number>, late: Set<string>): void {
+    if (rooms.size === 0) return;
+    this.sids.set(id, rooms);
+    let index = 0;
+    for (const room of rooms) {
+      const joined = joins[index++] ?? at;
       const ids = this.rooms.get(room);
-      if (ids === undefined) this.rooms.set(room, new Set([member.id]));
-      else ids.add(member.id);
+      if (ids === undefined) this.rooms.set(room, new Set([id]));
+      else {
+        ids.add(id);
+        if (joined < latest.get(room)!) late.add(room);
+      }
+      latest.set(room, joined);
     }
   }
 }
@@ -151,10 +195,15 @@ export class MembershipBook {
     this.#memberships.delete(nsp);
   }
 
-  /** A moment no other socket has: the clock's, or just after the last one. */
+  /** A moment that nothing else in the object has: the clock's, or just after the last one. */
   nextStamp(): number {
-    this.#lastStamp = Math.max(this.#host.now(), this.#lastStamp + 0.001);
+    this.#lastStamp = Math.max(Math.floor(this.#host.now()), this.#lastStamp + STEP);
     return this.#lastStamp;
+  }
+
+  /** Later moments come after this one, whatever the clock says. */
+  advance(stamp: number): void {
+    this.#lastStamp = Math.max(this.#lastStamp, stamp);
   }
 
   complete(): void {
@@ -167,6 +216,7 @@ export class MembershipBook {
       for (const record of isHeld ? sockets : []) {
         const { members } = this.of(record.nsp);
         if (!members.has(record.id)) members.set(record.id, new Member(sid, record));
+        this.#met(record);
       }
       return isHeld;
     });
@@ -197,8 +247,12 @@ export class MembershipBook {
       member.client = client;
       member.record = record;
       member.hasSpoken = true;
-      this.#lastStamp = Math.max(this.#lastStamp, record.at);
+      this.#met(record);
       return member;
     });
+  }
+
+  #met({ at, joins }: SocketRecord): void {
+    this.advance(joins?.at(-1) ?? at);
   }
 }

@@ -7,6 +7,12 @@ export interface RecoveryOptions {
   maxDisconnectionDuration?: number;
   /** Whether a client that comes back passes namespace middlewares again. @default true */
   skipMiddlewares?: boolean;
+  /**
+   * What clients that are away may take on disk, with the packets that they miss, bytes. Beyond it the oldest go: who
+   * comes back to one of these starts anew.
+   * @default 50000000
+   */
+  maxBytes?: number;
 }
 
 /** Options of the Socket.IO layer, with the names and defaults of the official server. */
@@ -75,6 +81,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     recovery: recovery && {
       maxDisconnectionDuration: recovery.maxDisconnectionDuration ?? 120_000,
       skipMiddlewares: recovery.skipMiddlewares ?? true,
+      maxBytes: recovery.maxBytes ?? 50_000_000,
     },
   };
 }

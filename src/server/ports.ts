@@ -72,8 +72,8 @@ export interface RecoveryRecord {
 export interface RecoveryEntry {
   /** Offsets sort as text in the order of time. */
   offset: string;
-  /** The event and its arguments, without the offset. */
-  packet: unknown[];
+  /** The event and its arguments, without the offset; left out where it was too large to be kept. */
+  packet?: unknown[];
   rooms: string[];
   except: string[];
 }
@@ -84,11 +84,12 @@ export interface RecoveryStore {
   find(nsp: string, pid: string): RecoveryRecord | undefined;
   remove(nsp: string, pid: string): void;
   append(nsp: string, entry: RecoveryEntry): void;
-  /**
-   * Entries with a later offset, oldest first. Undefined when some of them have been pruned, or when `offset` is later
-   * than the latest, and so none that was given out.
-   */
-  since(nsp: string, offset: string): Iterable<RecoveryEntry> | undefined;
-  /** The newest offset of a namespace, also if it has been pruned: a clock that went back must not confuse anybody. */
+  /** Entries with a later offset, oldest first. */
+  since(nsp: string, offset: string): Iterable<RecoveryEntry>;
+  /** The newest offset of a namespace that is there. */
   latest(nsp: string): string | undefined;
+  /** Entries up to this offset may be missing because there were too many; "" when none are. */
+  lostBefore(): string;
+  /** For how long the end of a connection may go unnoticed at most, ms: entries are kept for that much longer. */
+  readonly quietMs: number;
 }

@@ -4,22 +4,35 @@ import type { KeptRecord } from "./kept-values.ts";
 /** The version of the records below: old and new code meet during a deploy. */
 const VERSION = 1;
 
+/** A room that a socket was in, and its moments of coming and going. */
+export interface LeftRoom {
+  readonly room: string;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A socket as it survives: plain data. */
 export interface SocketRecord {
   readonly id: string;
   readonly nsp: string;
-  /** When it connected, ms. No two sockets of an object share a moment, so it is also their order. */
+  /** When it connected, ms. No two things in an object happen at one moment, so this is also their order. */
   readonly at: number;
   /** `handshake.issued`. */
   readonly issued: number;
   auth?: unknown;
   readonly rooms: string[];
+  /** When it joined each of them; left out where there is none but its own, joined as it connected. */
+  joins?: number[];
   /** The dynamic namespace that its namespace is a child of. */
   readonly parent?: string;
   /** The secret by which its client asks for recovery; none once it may not come back. */
   pid?: string;
-  /** The offset of the first packet sent to it that is in recovery's log. */
-  first?: string;
+  /** From when on it may have missed packets; when it connected, if left out. */
+  readonly since?: number;
+  /** Rooms that it left not long ago: of what was said meanwhile it may have missed some. */
+  left?: LeftRoom[];
+  /** What was before that is not known any more. */
+  leftSince?: number;
   kept?: KeptRecord;
   /** How often a `once` listener of its `connection` listener fired, by event: a replay leaves those out. */
   fired?: Record<string, number>;

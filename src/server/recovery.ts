@@ -1,9 +1,10 @@
 import { type Frame, PacketType, type SocketPacket } from "../codec/index.ts";
-import type { Member } from "./membership.ts";
+import type { Core } from "./core.ts";
+import { type Member, type MembershipBook, STEP } from "./membership.ts";
 import type { RecoveryOptions } from "./options.ts";
 import type { Parser } from "./parser.ts";
-import type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
-import type { SocketRecord } from "./records.ts";
+import type { RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
+import type { LeftRoom, SocketRecord } from "./records.ts";
 import type { DisconnectReason } from "./socket-types.ts";
 
 /** After these a client may come back to what it had. */
@@ -16,19 +17,25 @@ const RECOVERABLE: ReadonlySet<string> = new Set<DisconnectReason>([
   "forced server close",
 ]);
 
-/** Nine digits of base 36 hold milliseconds until the year 5188, three count within one. */
+/** A moment as text: nine digits of base 36 hold milliseconds until the year 5188, three the steps within one. */
 const OFFSET = /^[0-9a-z]{12}$/;
-const COUNTS = 36 ** 3;
+
+/** Rooms that a socket has left are remembered up to this number. */
+const MAX_LEFT = 100;
 
 /** What is stored beside what the port names. */
 interface RecoveredData {
   data: unknown;
-  /** The offset of the first packet that was sent to the socket. */
-  first?: string;
   auth?: unknown;
   /** What `handshakeData` gave: a `disconnect` that a restart swallowed runs with it. */
   handshake?: unknown;
   issued: number;
+  /** The rest is missing in records of older code. See `SocketRecord`. */
+  at?: number;
+  since?: number;
+  joins?: number[];
+  left?: LeftRoom[];
+  leftSince?: number;
 }
 
 /** What a client that comes back is given. */
@@ -37,7 +44,10 @@ export interface RecoveredSession {
   readonly pid: string;
   readonly rooms: string[];
   readonly data: unknown;
-  readonly first?: string;
+  /** What tells later which packets it may have missed. */
+  readonly since?: number;
+  readonly left?: LeftRoom[];
+  readonly leftSince?: number;
   readonly missedPackets: unknown[][];
 }
 
@@ -54,17 +64,17 @@ export class Recovery {
   readonly #store: RecoveryStore;
   readonly #host: ServerHost;
   readonly #parser: Parser;
+  readonly #book: MembershipBook;
   readonly #changed = new Set<Member>();
   /** Namespaces whose offsets so far are known. */
   readonly #known = new Set<string>();
-  #lastMs = 0;
-  #count = 0;
 
-  constructor(store: RecoveryStore, host: ServerHost, parser: Parser, options: Required<RecoveryOptions>) {
+  constructor(store: RecoveryStore, { host, parser, book }: Core, recovery: Required<RecoveryOptions>) {
     this.#store = store;
     this.#host = host;
     this.#parser = parser;
-    this.options = options;
+    this.#book = book;
+    this.options = recovery;
   }
 
   /** A socket's state changed: it is saved at the end of this turn. */
@@ -101,10 +111,19 @@ export class Recovery {
     }
   }
 
+  /** A socket left a room: what was said in it before is still its own. */
+  onLeft({ record, client }: Member, room: string, from: number | undefined): void {
+    if (from === undefined || record?.pid === undefined || client?.conn.readyState !== "open") return;
+    const to = this.#book.nextStamp();
+    const left = (record.left ?? []).filter((it) => it.to > to - this.#keptMs);
+    if (left.push({ room, from, to }) > MAX_LEFT) record.leftSince = left.shift()?.to;
+    record.left = left;
+  }
+
   /** Adds its offset to an event, as the last argument. The packet itself is not changed. */
   stamp(packet: SocketPacket): { stamped: SocketPacket; offset: string } {
-    if (!this.#known.has(packet.nsp)) this.#goOn(packet.nsp);
-    const offset = this.#nextOffset();
+    this.#goOn(packet.nsp);
+    const offset = toOffset(this.#book.nextStamp());
     return { stamped: { ...packet, data: [...(packet.data as unknown[]), offset] }, offset };
   }
 
@@ -132,12 +151,9 @@ export class Recovery {
     this.log(packet, this.#parser.encode(stamped), offset, rooms, except);
   }
 
-  /** A logged packet goes to a socket. Its first one is remembered: a client without an offset has missed that. */
-  onSent(member: Member, offset: string): void {
-    if (member.record === undefined || member.record.first !== undefined) return;
-    member.record.first = offset;
-    member.client?.conn.changed();
-    this.onChanged(member);
+  /** Whether the client of a socket that has ended may come back, or has. */
+  isAwaited({ nsp, record }: Member): boolean {
+    return record?.pid !== undefined && this.find(nsp, record.pid) !== undefined;
   }
 
   /** The record of a client that comes back in time. */
@@ -153,103 +169,111 @@ export class Recovery {
   /** All that a client had and missed; undefined when that cannot be told in full, so it has to start anew. */
   restore(nsp: string, pid: string, offset: string | undefined): RecoveredSession | undefined {
     const record = this.find(nsp, pid);
-    if (record === undefined) return undefined;
-    const { data, first } = record.data as RecoveredData;
-    const missedPackets = this.#missedBy(record, first, offset);
-    return missedPackets && { sid: record.sid, pid, rooms: record.rooms, data, first, missedPackets };
+    if (record === undefined || (offset !== undefined && !OFFSET.test(offset))) return undefined;
+    const {
+      data,
+      issued,
+      at = issued,
+      since = at,
+      joins,
+      left = [],
+      leftSince = 0,
+    } = record.data as RecoveredData;
+    this.#goOn(nsp);
+    const now = this.#book.nextStamp();
+    // Who was connected for so long has heard what was sent before: the connection would have been closed otherwise.
+    const heardAt = (record.at ?? now) - this.#store.quietMs;
+    const start = at < heardAt ? heardAt : since;
+    const from = [offset ?? "", toOffset(start)].sort()[1]!;
+    const oldest = toOffset(Math.max(leftSince, this.#host.now() - this.#keptMs));
+    if (from < oldest || from < this.#store.lostBefore() || from > toOffset(now)) return undefined;
+    const there = record.rooms.map((room, index) => ({ room, from: joins?.[index] ?? at, to: now }));
+    const stays = [...left, ...there];
+    const first = [offset ?? "", toOffset(Math.max(since, leftSince))].sort()[1]!;
+    const missedPackets = this.#missedBy(nsp, first, stays);
+    if (missedPackets === undefined) return undefined;
+    return {
+      sid: record.sid,
+      pid,
+      rooms: record.rooms,
+      data,
+      since: start,
+      left: stays,
+      leftSince,
+      missedPackets,
+    };
   }
 
   /** The socket that a record stands for. It has no way back any more. */
   toSocketRecord({ sid, nsp, rooms, data }: RecoveryRecord): SocketRecord {
-    const { data: kept, first, auth, issued } = data as RecoveredData;
-    return { id: sid, nsp, at: issued, issued, auth, rooms, first, kept: { data: kept } };
+    const { data: kept, auth, issued } = data as RecoveredData;
+    return { id: sid, nsp, at: issued, issued, auth, rooms, kept: { data: kept } };
   }
 
-  #missedBy(
-    record: RecoveryRecord,
-    first: string | undefined,
-    offset: string | undefined,
-  ): unknown[][] | undefined {
-    if (offset !== undefined && !OFFSET.test(offset)) return undefined;
-    // To whom nothing was sent while it was there, everything since its end is news.
-    const start = first ?? (record.at === null ? undefined : toOffset(record.at, 0));
-    if (offset === undefined && first === undefined && !this.#isLogged(record.nsp, start)) return [];
-    // Text that is cut at its end sorts right before itself.
-    const from = offset === undefined ? (start as string).slice(0, -1) : offset;
-    const entries = this.#store.since(record.nsp, from);
-    if (entries === undefined) return undefined;
+  /** What was said behind `offset` to who was in these rooms; undefined when one of these packets is lost. */
+  #missedBy(nsp: string, offset: string, stays: readonly LeftRoom[]): unknown[][] | undefined {
+    const known = stays.map(({ room, from, to }) => ({ room, from: toOffset(from), to: toOffset(to) }));
     const missed: unknown[][] = [];
-    for (const entry of entries) {
-      const isLater = offset !== undefined || entry.offset >= (start as string);
-      if (isLater && isFor(record, entry)) missed.push([...entry.packet, entry.offset]);
+    for (const { offset: at, packet, rooms, except } of this.#store.since(nsp, offset)) {
+      // What counts is where the socket was at that moment.
+      const wasIn = (room: string) => known.some((it) => it.room === room && it.from < at && at < it.to);
+      if ((rooms.length > 0 && !rooms.some(wasIn)) || except.some(wasIn)) continue;
+      if (packet === undefined) return undefined;
+      missed.push([...packet, at]);
     }
     return missed;
   }
 
-  /** Whether anything was logged from `start` on. */
-  #isLogged(nsp: string, start: string | undefined): boolean {
-    return start !== undefined && start <= (this.#store.latest(nsp) ?? "");
+  /** Whatever the clock says: moments come after the offsets of earlier instances. */
+  #goOn(nsp: string): void {
+    if (this.#known.has(nsp)) return;
+    this.#known.add(nsp);
+    this.#book.advance(Number.parseInt(this.#store.latest(nsp)?.slice(0, 9) || "0", 36) + 1);
+  }
+
+  /** For how long things of the past may matter to somebody who comes back, ms. */
+  get #keptMs(): number {
+    return this.options.maxDisconnectionDuration + this.#store.quietMs;
   }
 
   #isExpired({ at }: RecoveryRecord): boolean {
     return at !== null && this.#host.now() - at > this.options.maxDisconnectionDuration;
   }
 
+  /** Each alone: what of one socket cannot be kept is no matter of the others. */
   #saveChanged(): void {
-    for (const member of this.#changed) this.#save(member, null);
-    this.#changed.clear();
+    for (const member of this.#changed) {
+      this.#changed.delete(member);
+      try {
+        this.#save(member, null);
+      } catch (error) {
+        this.#host.log("error", "recovery could not be written", error);
+      }
+    }
   }
 
   #save(member: Member, at: number | null): void {
-    const { record, id, nsp, rooms, state, sid } = member;
+    const { record, id, nsp, rooms, joins, state, sid } = member;
     if (record?.pid === undefined) return;
     const kept = state === undefined ? record.kept : state.toKept();
+    const { pid, auth, issued, since, left, leftSince } = record;
     const data: RecoveredData = {
       data: kept?.data,
-      first: record.first,
-      auth: record.auth,
-      handshake: member.client ? member.client.conn.handshakeData : this.#storedHandshake(nsp, record.pid),
-      issued: record.issued,
+      auth,
+      handshake: member.client ? member.client.conn.handshakeData : this.#storedHandshake(nsp, pid),
+      issued,
+      at: member.at,
+      since,
+      joins: joins.length === 0 ? undefined : [...joins],
+      left,
+      leftSince,
     };
-    this.#store.save({
-      pid: record.pid,
-      sid: id,
-      nsp,
-      rooms: [...rooms],
-      data,
-      at,
-      session: sid,
-      isOver: at !== null,
-    });
+    this.#store.save({ pid, sid: id, nsp, rooms: [...rooms], data, at, session: sid, isOver: at !== null });
   }
 
   /** Of a socket whose session sleeps. */
   #storedHandshake(nsp: string, pid: string): unknown {
     return handshakeOf(this.#store.find(nsp, pid));
-  }
-
-  /** Whatever the clock says: later offsets come after those of earlier instances. */
-  #goOn(nsp: string): void {
-    this.#known.add(nsp);
-    const latest = this.#store.latest(nsp) ?? "";
-    const ms = Number.parseInt(latest.slice(0, 9) || "0", 36);
-    if (ms < this.#lastMs) return;
-    const count = Number.parseInt(latest.slice(9) || "0", 36);
-    this.#count = ms === this.#lastMs ? Math.max(count, this.#count) : count;
-    this.#lastMs = ms;
-  }
-
-  /** Text that sorts in the order of time, also across instances of the object. */
-  #nextOffset(): string {
-    const now = Math.floor(this.#host.now());
-    if (now > this.#lastMs) {
-      this.#lastMs = now;
-      this.#count = 0;
-    } else if (++this.#count === COUNTS) {
-      this.#lastMs++;
-      this.#count = 0;
-    }
-    return toOffset(this.#lastMs, this.#count);
   }
 }
 
@@ -258,11 +282,12 @@ export function handshakeOf(record: RecoveryRecord | undefined): unknown {
   return (record?.data as RecoveredData | undefined)?.handshake;
 }
 
-function toOffset(ms: number, count: number): string {
-  return Math.floor(ms).toString(36).padStart(9, "0") + count.toString(36).padStart(3, "0");
-}
-
-function isFor(record: RecoveryRecord, entry: RecoveryEntry): boolean {
-  const isIncluded = entry.rooms.length === 0 || record.rooms.some((room) => entry.rooms.includes(room));
-  return isIncluded && !record.rooms.some((room) => entry.except.includes(room));
+function toOffset(stamp: number): string {
+  const ms = Math.floor(stamp);
+  return (
+    ms.toString(36).padStart(9, "0") +
+    Math.floor((stamp - ms) / STEP)
+      .toString(36)
+      .padStart(3, "0")
+  );
 }

@@ -90,7 +90,7 @@ export class SocketState implements TrackedOwner {
     const { recovery, parser } = this.core;
     this.checkHere();
     if (ack === undefined && this.core.isMuted) return;
-    if (this.phase === "closed" && flags?.timeout === undefined) {
+    if (ack !== undefined && this.phase === "closed" && flags?.timeout === undefined) {
       onGone?.(new Error("socket has been disconnected"));
       return;
     }
@@ -104,7 +104,12 @@ export class SocketState implements TrackedOwner {
       if (this.phase !== "closed") this.#client.conn.sendFrames(frames, flags);
       return;
     }
-    if (this.phase === "closed") return;
+    if (this.phase === "closed") {
+      // As on Node: its client, who is away, will have missed it; or it has come back, and has it.
+      if (flags?.volatile || !recovery?.isAwaited(this.#member)) return;
+      this.#nsp.adapter.broadcast(packet, { rooms: new Set([this.#member.id]), flags });
+      return;
+    }
     this.notifyOutgoing(data);
     if (recovery === undefined || flags?.volatile || this.phase === "connecting") {
       this.#client.conn.sendFrames(parser.encode(packet), flags);
@@ -115,7 +120,6 @@ export class SocketState implements TrackedOwner {
     recovery.log(packet, frames, offset, [this.#member.id], []);
     // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
     this.#client.conn.sendFrames(frames, flags);
-    recovery.onSent(this.#member, offset);
   }
 
   notifyOutgoing(data: unknown[]): void {

@@ -269,11 +269,11 @@ describe.each(["awake", "asleep"])("rows of Socket.IO, in an object that is %s b
     );
     const client = await object.join();
     expect((await rows(object)).sort()).toEqual(["alarm", "put sio_meta", "put sio_r"]);
-    for (const expected of [["put sio_l", "put sio_r"], ["put sio_l"]]) {
+    for (let turn = 0; turn < 2; turn++) {
       await between(object);
       await client.say('42["ten"]');
       for (let i = 0; i < 10; i++) expect(await client.hear()).toContain(`["number",${i},`);
-      expect((await rows(object)).sort()).toEqual(expected);
+      expect(await rows(object)).toEqual(["put sio_l"]);
     }
   });
 });

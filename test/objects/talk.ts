@@ -22,9 +22,13 @@ export class TalkObject extends TestObject {
   }
 
   /** `data`: JSON of what `handshakeData` gave in the Worker. */
-  async connect(transport: TransportName = "websocket", data?: string): Promise<Talker> {
+  async connect(
+    transport: TransportName = "websocket",
+    data?: string,
+    meta: Parameters<TestObject["openSocket"]>[0] = {},
+  ): Promise<Talker> {
     if (transport === "polling") return new PollingTalker(await this.openPolling());
-    return new SocketTalker(await this.openSocket({ data }));
+    return new SocketTalker(await this.openSocket({ ...meta, data }));
   }
 
   /** A client that has joined the main namespace. */

@@ -165,7 +165,8 @@ export class TestClient {
 export class FakeRecoveryStore implements RecoveryStore {
   readonly records = new Map<string, RecoveryRecord>();
   entries: { nsp: string; entry: RecoveryEntry }[] = [];
-  readonly pruned = new Map<string, string>();
+  lost = "";
+  readonly quietMs = 90_000;
   hasSession: (sid: SessionId) => boolean = () => true;
   restartedAt = 0;
 
@@ -199,18 +200,21 @@ export class FakeRecoveryStore implements RecoveryStore {
     this.entries.push(structuredClone({ nsp, entry }));
   }
 
-  since(nsp: string, offset: string): RecoveryEntry[] | undefined {
-    if ((this.pruned.get(nsp) ?? "") > offset || offset > (this.latest(nsp) ?? "")) return undefined;
+  lostBefore(): string {
+    return this.lost;
+  }
+
+  since(nsp: string, offset: string): RecoveryEntry[] {
     return this.entries.filter((it) => it.nsp === nsp && it.entry.offset > offset).map(({ entry }) => entry);
   }
 
   latest(nsp: string): string | undefined {
-    return this.entries.findLast((it) => it.nsp === nsp)?.entry.offset ?? this.pruned.get(nsp);
+    return this.entries.findLast((it) => it.nsp === nsp)?.entry.offset;
   }
 
   /** Forgets the packets so far. */
   prune(): void {
-    for (const { nsp, entry } of this.entries) this.pruned.set(nsp, entry.offset);
+    for (const { entry } of this.entries) this.lost = entry.offset;
     this.entries = [];
   }
 }

@@ -353,6 +353,23 @@ describe("connection state recovery", () => {
     expect(notes).toEqual(["middleware", ["connection", true]]);
   });
 
+  it("forgets whom a middleware refuses when it comes back", async () => {
+    let isBanned = false;
+    const object = new FakeObject(
+      (io) => void io.use((_socket, next) => next(isBanned ? new Error("banned") : undefined)),
+      { options: { connectionStateRecovery: { skipMiddlewares: false } } },
+    );
+    const client = await object.connect();
+    const first = await join(client);
+    await client.leave();
+    isBanned = true;
+    const refused = await object.connect();
+    expect(await refused.ask(`0{"pid":"${first.pid}"}`)).toEqual(['44{"message":"banned"}']);
+    expect(object.recovery.records.size).toBe(0);
+    isBanned = false;
+    expect((await join(refused, { pid: first.pid })).sid).not.toBe(first.sid);
+  });
+
   it("saves rooms and data at each change, so that a restart loses neither", async () => {
     const { object, client, first } = await withClient();
     await object.act(async (io) => {

@@ -1,0 +1,205 @@
+import { describe, expect, it } from "vitest";
+import type { Server, Socket } from "../../src/server/index.ts";
+import { FakeObject, type TestClient } from "./fakes.ts";
+
+const options = { connectionStateRecovery: {} };
+
+/** Joins, and gives what the client has to remember, and the events that came before the answer. */
+async function join(client: TestClient, auth: object = {}) {
+  const frames = (await client.ask(`0${JSON.stringify(auth)}`)).map(String);
+  const answer = frames.find((frame) => frame.startsWith("40"))!;
+  const { sid, pid } = JSON.parse(answer.slice(2)) as { sid: string; pid: string };
+  return { sid, pid, events: names(frames) };
+}
+
+function names(frames: unknown[]): string[] {
+  return frames
+    .filter((frame) => String(frame).startsWith("42"))
+    .map((frame) => (JSON.parse(String(frame).slice(2)) as string[])[0]!);
+}
+
+/** An object, and how it goes on between two steps. */
+function createObject(how: string, setup: (io: Server) => void = () => {}) {
+  const object = new FakeObject(setup, { options });
+  const act = async (action: (io: Server) => unknown) => {
+    object.clock.now += 10;
+    await object.act(action);
+    if (how === "asleep") await object.sleep();
+  };
+  return { object, act };
+}
+
+describe.each(["awake", "asleep"])(
+  "who comes back is given what it would have had by staying (object %s)",
+  (how) => {
+    it("and nothing from before it came or joined a room, whatever offset it makes up", async () => {
+      const { object, act } = createObject(how);
+      const witness = await object.connect();
+      await join(witness);
+      await act((io) => io.emit("before it came"));
+      await act((io) => io.socketsJoin("room"));
+      await act((io) => io.to("room").emit("in the room before it came"));
+      const client = await object.connect();
+      const { sid, pid } = await join(client);
+      await act((io) => io.to("room").emit("before it joined"));
+      await act((io) => io.in(sid).socketsJoin("room"));
+      await act((io) => io.to("room").emit("heard"));
+      expect(names(client.take())).toEqual(["heard"]);
+      await client.leave();
+      await act((io) => io.to("room").emit("missed"));
+      for (const offset of ["000000000000", undefined]) {
+        const back = await object.connect();
+        const again = await join(back, { pid, offset });
+        expect([again.sid, again.events]).toEqual([sid, ["heard", "missed"]]);
+        await back.leave();
+      }
+    });
+
+    it("by its rooms at the moment of each event: left since, joined since, excepted then, excepted since", async () => {
+      const { object, act } = createObject(how);
+      const client = await object.connect();
+      const { sid, pid } = await join(client);
+      await act((io) => io.emit("hello"));
+      const offset = JSON.parse(String(client.take()[0]).slice(2)).at(-1) as string;
+      await act((io) => io.in(sid).socketsJoin(["left", "muted"]));
+      await act((io) => io.to("left").emit("before leaving"));
+      await act((io) => io.except("muted").emit("while muted"));
+      await act((io) => io.except("later").emit("not muted yet"));
+      await act((io) => io.in(sid).socketsLeave("left"));
+      await act((io) => io.in(sid).socketsLeave("muted"));
+      await act((io) => io.to("left").emit("after leaving"));
+      await act((io) => io.except("muted").emit("not muted any more"));
+      await act((io) => io.in(sid).socketsJoin("later"));
+      await act((io) => io.except("later").emit("muted now"));
+      const staying = names(client.take());
+      await client.leave();
+      const again = await join(await object.connect(), { pid, offset });
+      expect(again).toMatchObject({ sid, events: staying });
+      expect(staying).toEqual(["before leaving", "not muted yet", "not muted any more"]);
+    });
+
+    it("also when it is lost again before it has heard what it was given", async () => {
+      const { object, act } = createObject(how);
+      const client = await object.connect();
+      const { sid, pid } = await join(client);
+      await act((io) => io.in(sid).socketsJoin("room"));
+      await act((io) => io.to("room").emit("one"));
+      await client.leave();
+      await act((io) => io.to("room").emit("two"));
+      for (const events of [
+        ["one", "two"],
+        ["one", "two", "three"],
+      ]) {
+        const back = await object.connect();
+        expect(await join(back, { pid })).toMatchObject({ sid, events });
+        await act((io) => io.to("room").emit("three"));
+        await back.leave();
+        if (events.length === 3) break;
+      }
+    });
+
+    it("in each of more rooms than are remembered, or it starts anew", async () => {
+      const { object, act } = createObject(how);
+      const client = await object.connect();
+      const { sid, pid } = await join(client);
+      await act((io) => io.emit("hello"));
+      const offset = JSON.parse(String(client.take()[0]).slice(2)).at(-1) as string;
+      for (let i = 0; i < 110; i++) {
+        await act((io) => io.in(sid).socketsJoin(`room ${i}`));
+        await act((io) => io.in(sid).socketsLeave(`room ${i}`));
+      }
+      await act((io) => io.emit("last"));
+      const last = JSON.parse(String(client.take()[0]).slice(2)).at(-1) as string;
+      await client.leave();
+      const recent = await object.connect();
+      expect(await join(recent, { pid, offset: last })).toMatchObject({ sid, events: [] });
+      await recent.leave();
+      expect((await join(await object.connect(), { pid, offset })).sid).not.toBe(sid);
+    });
+
+    it("with what a handler that is still at work sends to its socket meanwhile", async () => {
+      const sockets: Socket[] = [];
+      const { object, act } = createObject(
+        "awake",
+        (io) => void io.on("connection", (socket) => sockets.push(socket)),
+      );
+      const client = await object.connect();
+      const { sid, pid } = await join(client);
+      const old = sockets[0]!;
+      old.emit("hello");
+      const offset = JSON.parse(String(client.take()[0]).slice(2)).at(-1) as string;
+      await client.leave();
+      await act(() => {
+        old.emit("late");
+        old.volatile.emit("lost");
+      });
+      const back = await object.connect();
+      expect(await join(back, { pid, offset })).toMatchObject({ sid, events: ["late"] });
+      await act(() => old.emit("to whom it is now"));
+      expect(names(back.take())).toEqual(["to whom it is now"]);
+      await back.send("1");
+      object.recovery.entries = [];
+      await act(() => old.emit("to nobody"));
+      expect(object.recovery.entries).toEqual([]);
+    });
+  },
+);
+
+describe("the order of things", () => {
+  it("has members of a room in the order of joining, asleep as well as awake", async () => {
+    const { object, act } = createObject("asleep");
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) ids.push((await join(await object.connect())).sid);
+    const [ann, bob, cid] = ids as [string, string, string];
+    await act((io) => {
+      for (const id of [cid, ann, bob]) io.in(id).socketsJoin(["room", "other"]);
+    });
+    await act((io) => io.in(ann).socketsLeave("other"));
+    await act((io) => io.in(ann).socketsJoin("other"));
+    const found: Record<string, string[]> = {};
+    await act(async (io) => {
+      for (const room of ["room", "other"]) {
+        found[room] = (await io.in(room).fetchSockets()).map(({ id }) => id);
+      }
+      found.all = (await io.fetchSockets()).map(({ id }) => id);
+    });
+    expect(found).toEqual({ room: [cid, ann, bob], other: [cid, bob, ann], all: ids });
+  });
+
+  it("takes members that older code has stored as joined when they connected", async () => {
+    const { object, act } = createObject("asleep");
+    const ids: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const client = await object.connect();
+      ids.push((await join(client)).sid);
+      await act((io) => io.in(ids[i]!).socketsJoin("room"));
+      const stored = object.storedOf(client) as { sockets: { joins?: number[] }[] };
+      for (const socket of stored.sockets) socket.joins = undefined;
+    }
+    await act(async (io) => expect((await io.in("room").fetchSockets()).map(({ id }) => id)).toEqual(ids));
+  });
+
+  it.each([0, 1, 5_000])(
+    "gives no offset twice where the clock of a new instance is %i ms behind",
+    async (behind) => {
+      const object = new FakeObject((io) => void io.of("/other"), { options });
+      const client = await object.connect();
+      await join(client);
+      await client.ask("0/other,");
+      const offsets: string[] = [];
+      for (let instance = 0; instance < 3; instance++) {
+        await object.act((io) => {
+          for (let i = 0; i < 1_500; i++) (i % 3 === 0 ? io.of("/other") : io).emit("x");
+        });
+        offsets.push(...client.take().map((frame) => /"([0-9a-z]{12})"\]$/.exec(String(frame))![1]!));
+        await object.sleep();
+        object.clock.now -= behind;
+      }
+      const [main, other] = [0, 1].map((at) => offsets.filter((_, i) => (i % 3 === 0) === (at === 1)));
+      for (const of of [main!, other!]) {
+        expect(new Set(of).size).toBe(of.length);
+        expect(of.toSorted()).toEqual(of);
+      }
+    },
+  );
+});
