@@ -194,7 +194,8 @@ function runMiddlewares(nsp: AnyNamespace, socket: AnySocket): Promise<Outcome> 
       };
       const fail = (error: unknown) => {
         nsp._core.onError(error, "connect");
-        next(error ?? new Error("refused"));
+        // What was thrown may quote a query or a secret, and was meant for nobody.
+        next(new Error("Internal Server Error"));
       };
       try {
         const result: unknown = middleware(socket, next);

@@ -70,9 +70,13 @@ describe("CONNECT", () => {
       () => {
         throw new Error("thrown");
       },
-      '44{"message":"thrown"}',
+      '44{"message":"Internal Server Error"}',
     ],
-    ["a rejection", async () => Promise.reject(new Error("rejected")), '44{"message":"rejected"}'],
+    [
+      "a rejection",
+      async () => Promise.reject(new Error("rejected")),
+      '44{"message":"Internal Server Error"}',
+    ],
   ])(
     "is answered with CONNECT_ERROR after %s, and the rooms joined so far are left",
     async (_how, refuse, frame) => {
