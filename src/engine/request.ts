@@ -1,3 +1,5 @@
+import { setOwn } from "../shared/set-own.ts";
+
 /**
  * A client's request, as hooks, `session.request` and `socket.request` see it: plain data with Fetch `Headers`.
  * A Fetch `Request` cannot be kept across events of a Durable Object.
@@ -55,15 +57,9 @@ export function toQuery(url: string): Record<string, string> {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
     const name = equals < 0 ? pair : pair.slice(0, equals);
-    define(query, decode(name), equals < 0 ? "" : decode(pair.slice(equals + 1)));
+    setOwn(query, decode(name), equals < 0 ? "" : decode(pair.slice(equals + 1)));
   }
   return query;
-}
-
-/** Assignment to `__proto__` would be lost, and with an object it would not be. */
-function define(query: Record<string, string>, name: string, value: string): void {
-  if (name !== "__proto__") query[name] = value;
-  else Object.defineProperty(query, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
 /** Every request comes through here, and hardly any has an escape: asking the platform each time is slow. */

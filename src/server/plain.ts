@@ -1,3 +1,5 @@
+import { setOwn } from "../shared/set-own.ts";
+
 /**
  * Answered by our proxies with the object they stand for. A registered symbol: nobody meets it by accident, and two
  * copies of this module understand each other.
@@ -112,14 +114,7 @@ function entriesOf(source: object): Iterable<[unknown, unknown]> {
 function putterOf(target: object): ((key: unknown, value: unknown) => void) | undefined {
   if (target instanceof Map) return (key, value) => target.set(key, value);
   if (target instanceof Set) return (value) => target.add(value);
-  return isPlain(target) ? (key, value) => define(target, key as string, value) : undefined;
-}
-
-/** Assignment would run the setter of a key called `__proto__`. */
-function define(target: object, key: string, value: unknown): void {
-  if (key === "__proto__") {
-    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
-  } else (target as Record<string, unknown>)[key] = value;
+  return isPlain(target) ? (key, value) => setOwn(target, key as string, value) : undefined;
 }
 
 /** A view takes its whole buffer along when it is cloned: small ones are cut out first. */

@@ -1,3 +1,4 @@
+import { setOwn } from "../shared/set-own.ts";
 import { isPlain, isSame, isWatchable, LEND, RAW, toPlain, unwrap } from "./plain.ts";
 
 /** Whom tracked values belong to. */
@@ -97,7 +98,7 @@ export abstract class Tracked implements ProxyHandler<object> {
     if (this.#isRefused(target, key)) return true;
     const raw = unwrap(value);
     if (Object.is((target as Keys)[key], raw) && Object.hasOwn(target, key)) return true;
-    if (!Reflect.set(target, key, raw)) return false;
+    setOwn(target, key, raw);
     if (isRoot) {
       this.#roots.get(target)?.gone.delete(key as string);
       if (this.owner.core.isMuted && typeof raw === "object" && raw !== null) {

@@ -111,6 +111,31 @@ describe("socket.data", () => {
     }
   });
 
+  it("keeps what else is in it when a client's keys are assigned, __proto__ among them", async () => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data.banned = true;
+        socket.on("settings", (given) => {
+          Object.assign(socket.data, given);
+          Object.assign(socket.handshake.query, given);
+        });
+        socket.on("show", (ack) => {
+          const { data, handshake } = socket;
+          ack(data.banned, data.admin, data.color, handshake.query.token, handshake.query.admin);
+        });
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send('2["settings",{"__proto__":{"admin":"yes"},"color":"red"}]');
+    client.take();
+    const shown = ['431[true,null,"red","abc",null]'];
+    expect(await client.ask('21["show"]')).toEqual(shown);
+    await object.sleep();
+    expect(await client.ask('21["show"]')).toEqual(shown);
+    expect(object.logs).toEqual([]);
+  });
+
   it("is the very object that was put there where nothing is stored", async () => {
     const user = new (class User {})();
     const data = { user, list: [user] };
