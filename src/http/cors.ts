@@ -88,7 +88,8 @@ function isNamed(origin: Origin, requestOrigin: string | undefined): boolean | u
 function isOriginAllowed(requestOrigin: string, allowed: Origin): boolean {
   if (typeof allowed === "string") return requestOrigin === allowed;
   if (typeof allowed === "boolean") return allowed;
-  if (allowed instanceof RegExp) return allowed.test(requestOrigin);
+  // `test` of one with the flag g or y would go on where it stopped at somebody else's origin.
+  if (allowed instanceof RegExp) return requestOrigin.search(allowed) >= 0;
   return allowed.some((item) => isOriginAllowed(requestOrigin, item));
 }
 

@@ -37,6 +37,7 @@ const NAMING: Record<string, Cors> = {
   "a string": { origin: NAMED },
   "a list": { origin: ["https://other.example", NAMED] },
   "a RegExp": { origin: /^https:\/\/chat\.example$/ },
+  "a RegExp that is global": { origin: /^https:\/\/chat\.example$/g },
   "a list with a RegExp": { origin: ["https://other.example", /^https:\/\/chat\.example$/] },
   "a function that says yes or no": { origin: (origin, done) => done(null, origin === NAMED) },
   "a function that says which": { origin: (_origin, done) => done(null, NAMED) },
