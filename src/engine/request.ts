@@ -11,6 +11,9 @@ export interface EngineRequest {
   headers: Headers;
   /** The query, one string a name. */
   _query: Record<string, string>;
+  /** Where code for Node looks for the client's address, and the same under its older name. */
+  readonly socket: { remoteAddress: string };
+  readonly connection: { remoteAddress: string };
 }
 
 /** A request as it travels from the Worker to the object and into storage. */
@@ -40,6 +43,13 @@ export function toRequest(record: RequestRecord, headers?: Headers): EngineReque
     },
     set _query(value) {
       query = value;
+    },
+    get socket() {
+      // Cloudflare sets this header itself, whatever the client sent.
+      return { remoteAddress: headerOf(record, "cf-connecting-ip") ?? "" };
+    },
+    get connection() {
+      return this.socket;
     },
   };
 }

@@ -107,8 +107,7 @@ async function serve(
     transport,
     protocol: verified.protocol,
     b64: verified.b64,
-    // Cloudflare sets this header itself, whatever the client sent.
-    address: client.headers.get("cf-connecting-ip") ?? "",
+    address: client.socket.remoteAddress,
     secure: client.url.startsWith("https:"),
     request: record,
     data: sid === "" ? await toHandshakeData(client, options, c) : undefined,

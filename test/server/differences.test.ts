@@ -60,6 +60,8 @@ describe("other than on Node, this server", () => {
       _query: { EIO: "4", transport: "polling", token: "abc" },
     });
     expect(socket?.request.headers.get("origin")).toBe("https://example.com");
+    const { remoteAddress } = socket!.conn;
+    expect(socket?.request).toMatchObject({ connection: { remoteAddress }, socket: { remoteAddress } });
     // What is on the handshake has the official form.
     expect(socket?.handshake).toMatchObject({
       url: "/socket.io/?EIO=4&transport=polling&token=abc",

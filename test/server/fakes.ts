@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Frame } from "../../src/codec/index.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import type { EngineRequest } from "../../src/engine/request.ts";
+import { type EngineRequest, toRequest } from "../../src/engine/request.ts";
 import type { Session } from "../../src/engine/session.ts";
 import type { HalfPacket, SessionConsumer } from "../../src/engine/session-ports.ts";
 import type { CloseReason } from "../../src/engine/state.ts";
@@ -63,12 +63,15 @@ class FakeSession {
       this.consumer?.drop?.();
       this.end("transport error", why);
     });
-    this.firstRequest = {
+    this.firstRequest = toRequest({
       method: "GET",
       url: "https://example.com/socket.io/?EIO=4&transport=polling&token=abc",
-      headers: new Headers({ origin: "https://example.com", "user-agent": "test" }),
-      _query: { EIO: "4", transport: "polling", token: "abc" },
-    };
+      headers: [
+        ["origin", "https://example.com"],
+        ["user-agent", "test"],
+        ["cf-connecting-ip", this.remoteAddress],
+      ],
+    });
   }
 
   get request(): EngineRequest {

@@ -22,7 +22,12 @@ describe("what survives sleep", () => {
     const before = await client.ask('2/x,1["who am i"]', '2/y,2["who am i"]');
     await object.sleep();
     expect(await client.ask('2/x,1["who am i"]', '2/y,2["who am i"]')).toEqual(before);
-    expect(String(before[0])).toContain(`43/x,1["${id}",["b"],{"headers":{"origin":"https://example.com"`);
+    const [, , handshake] = JSON.parse(String(before[0]).slice("43/x,1".length));
+    expect([String(before[0]).startsWith(`43/x,1["${id}",["b"],{`), handshake.auth]).toEqual([
+      true,
+      { token: 1 },
+    ]);
+    expect(handshake.headers).toMatchObject({ origin: "https://example.com" });
     expect(String(before[1])).toContain(`43/y,2["${other}",["a","b"],`);
   });
 
