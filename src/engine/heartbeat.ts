@@ -1,6 +1,6 @@
 import { CLOSE_TIMEOUT_MS, end } from "./closing.ts";
 import { type Effect, NOTHING, PING, SAVE, type Transition } from "./effects.ts";
-import type { SessionRules, SessionState } from "./state.ts";
+import type { SessionRules, SessionState, WaitingPoll } from "./state.ts";
 
 /*
  * The server pings, the client answers (Engine.IO v4). Pings go out at a fixed rate, 0.9 x pingInterval:
@@ -20,6 +20,8 @@ const PING_SHARE = 0.9;
  * they share one rhythm.
  */
 const COALESCE_SHARE = 0.45;
+/** How long a Worker may take to hand a poll back that is due for a ping. */
+const HAND_BACK_MS = 10_000;
 /** elephant.io takes the first frame after its CONNECT for the answer to it. */
 const QUIET_START_MS = 1_000;
 
@@ -53,9 +55,14 @@ export function isExpired(state: SessionState, now: number, pongedAt: number, ru
     const heardAt = Math.max(state.pingedAt, state.seenAt);
     return isPingOutstanding(state, pongedAt) && now - heardAt >= rules.pingTimeout;
   }
-  if (state.poll !== null) return false;
+  if (state.poll !== null) return isLost(state.poll, now, rules);
   if (state.seenAt !== 0) return now - state.seenAt >= rules.pingInterval + rules.pingTimeout;
   return state.absentSince !== 0 && now - state.absentSince >= rules.pingTimeout;
+}
+
+/** A poll that its Worker should have handed back long ago: the Worker is gone, and the client with it. */
+export function isLost({ pingDueAt }: WaitingPoll, now: number, { pingTimeout }: SessionRules): boolean {
+  return now - pingDueAt >= pingTimeout + HAND_BACK_MS;
 }
 
 /** When a tick has something to do for this session, ms. Never later than a whole interval, whatever the clock did. */

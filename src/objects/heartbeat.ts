@@ -112,9 +112,12 @@ export class Heartbeat<Api> {
     }
     const state = fromStored(sleeper.state);
     const isOver = this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now);
-    // Who pings by itself is judged by that, also while its poll waits.
-    const role = state.protocol === 3 ? this.#roleOfPoll(sleeper) : null;
-    if (role?.k === "p") state.pongedAt = role.pongedAt ?? 0;
+    const role = this.#roleOfPoll(sleeper);
+    if (role?.k === "p") {
+      state.poll = role;
+      // Who pings by itself is judged by that, also while its poll waits.
+      state.pongedAt = role.pongedAt ?? 0;
+    }
     const pongedAt =
       socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
     const event: SessionEvent = isOver
@@ -122,9 +125,7 @@ export class Heartbeat<Api> {
       : { type: "tick", now, pongedAt, lateness };
     const effects = transition(state, event, rules);
     if (effects.length === 0) return;
-    const isPolled = (role ?? this.#roleOfPoll(sleeper)) !== null;
-    if (isPolled && !isOver && state.pongedAt === 0) return;
-    if (isPolled || effects.some((effect) => effect.type !== "write" && effect.type !== "save")) {
+    if (state.poll !== null || effects.some((effect) => effect.type !== "write" && effect.type !== "save")) {
       this.#end(sleeper, event);
       return;
     }

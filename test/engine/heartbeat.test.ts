@@ -123,10 +123,11 @@ describe("who polls and is not heard of", () => {
     expect(tick(session, START + 45_000)).toEqual(["closed: ping timeout"]);
   });
 
-  it("is never dead while a poll waits", () => {
+  it("is not dead while a poll waits, unless its Worker should have handed it back long ago", () => {
     const session = polling();
     poll(session);
-    expect(tick(session, START + 1e9)).toEqual([]);
+    expect(tick(session, START + 52_499)).toEqual([]);
+    expect(tick(session, START + 52_500)).toEqual(["answer 1", "closed: ping timeout"]);
   });
 
   it("is dead for an instance that has just woken when two ticks find nobody", () => {

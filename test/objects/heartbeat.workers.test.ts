@@ -119,12 +119,27 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await alarmAt(object)).toBe(null);
   });
 
+  it("ends a polling session whose poll was never handed back: its Worker is gone", async () => {
+    const object = new TestObject(name("vanished"));
+    const client = await object.openPolling();
+    const poll = await client.park();
+    await between(object);
+    for (const moment of [22_500, 45_000, 67_500]) {
+      expect(object.journal.join()).not.toContain("close");
+      at(moment);
+      await alarm(object);
+      await between(object);
+    }
+    expect(object.journal.at(-1)).toBe("close ping timeout");
+    expect(await poll.payload).toBe("1");
+  });
+
   it("leaves a polling session alone whose poll waits, and writes nothing for it", async () => {
     const object = new TestObject(name("parked"));
     const client = await object.openPolling();
     const poll = await client.park();
     const before = await object.rows();
-    for (const moment of [22_500, 45_000, 67_500]) {
+    for (const moment of [22_500, 45_000]) {
       at(moment);
       await between(object);
       await alarm(object);

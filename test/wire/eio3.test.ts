@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { pathOf } from "../support/raw-session.ts";
+import { RawSocket } from "../support/raw-socket.ts";
 import { start, targets } from "../support/targets.ts";
 
 describe.each(targets)("a binary payload of Engine.IO v3 on %s", (target) => {
@@ -49,3 +51,19 @@ describe.each(targets)("a polling session of Engine.IO v3 on %s", (target) => {
     }
   });
 });
+
+it.each(targets)(
+  "packetCreate tells of the pongs that a v3 client is answered with, on %s",
+  async (target) => {
+    const server = await start(target, "flood", "a client of v2");
+    try {
+      const client = await RawSocket.open(server, pathOf({ EIO: "3", transport: "websocket" }));
+      await client.nextText("40");
+      client.send("2");
+      expect(await client.nextText("42")).toBe('42["pong created",true]');
+      client.cut();
+    } finally {
+      await server.close();
+    }
+  },
+);
