@@ -62,8 +62,8 @@ export function withCounts(app: { fetch(...args: never[]): Response | Promise<Re
 }
 
 /**
- * Cloudflare bills a row for each key that is put or deleted and for each alarm that is set; a key that is read, or
- * found by `list`, is a row read. The library has no tables of its own.
+ * Cloudflare bills a row for each key that is put or deleted, for each alarm that is set, and for what statements write;
+ * a key that is read, or found by `list`, is a row read.
  */
 function countRows(storage: DurableObjectStorage): void {
   if (isPatched) return;
@@ -89,6 +89,14 @@ function countRows(storage: DurableObjectStorage): void {
       yield entry as [string, T];
     }
   };
+  const sql = Object.getPrototypeOf(storage.sql) as SqlStorage;
+  const { exec } = sql;
+  sql.exec = function (this: SqlStorage, ...args: Parameters<SqlStorage["exec"]>) {
+    const cursor = exec.apply(this, args);
+    counts.rowsWritten += cursor.rowsWritten;
+    counts.rowsRead += cursor.rowsRead;
+    return cursor;
+  } as SqlStorage["exec"];
   const proto = Object.getPrototypeOf(storage) as DurableObjectStorage;
   const { setAlarm } = proto;
   proto.setAlarm = function (this: DurableObjectStorage, time, options): Promise<void> {

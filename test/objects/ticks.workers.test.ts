@@ -1,5 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
+import { DiskRows } from "../../src/objects/disk-rows.ts";
 import type { StoredSession } from "../../src/objects/session-store.ts";
 import { watch } from "./clock.ts";
 import { TestObject } from "./support.ts";
@@ -115,6 +116,32 @@ describe("a tick", () => {
     },
     20_000,
   );
+});
+
+it("rows in the table whose session is not there any more are removed at the first tick of an instance", async () => {
+  const object = new TestObject("orphans");
+  const client = await object.openPolling();
+  await client.post("4kept");
+  await object.run((_, { storage: { sql } }) => {
+    const rows = new DiskRows(sql);
+    rows.append("nobody", "queue", ["4lost"]);
+    rows.append("nobody", "half", ["51-lost"]);
+    rows.note("no one", 100_000);
+  });
+  await object.sleep();
+  watched.clock.set(22_500);
+  await tickOut(object, async () => 0);
+  expect(await object.sessionRows()).toEqual([`sio_s:${client.sid}`, `sio_rows:${client.sid}:queue:1`]);
+});
+
+it("a session whose queue has vanished goes on without it", async () => {
+  const object = new TestObject("vanished");
+  const client = await object.openPolling();
+  await client.post("4lost");
+  await object.run((_, { storage: { sql } }) => new DiskRows(sql).drop(client.sid));
+  const { payload } = await client.park();
+  await client.post("4next");
+  expect(await payload).toBe("4next");
 });
 
 describe("a session whose row cannot be used", () => {

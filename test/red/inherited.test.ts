@@ -1,4 +1,7 @@
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it } from "vitest";
+import { RawSession } from "../support/raw-session.ts";
+import { until } from "./support/raid.ts";
 import { MOST_GROWTH, MOST_HEAP, Victim } from "./support/victim.ts";
 import { Witnesses } from "./support/witnesses.ts";
 
@@ -9,7 +12,7 @@ let victim: Victim | undefined;
 afterEach(() => victim?.stop());
 
 /** Writes rows that nobody's bounds have kept from being there. */
-async function fill(prefix: string, v: number, count: number, bytes: number): Promise<void> {
+async function fill(prefix: string, v: number, count: number, bytes: number, room?: string): Promise<void> {
   const value = JSON.stringify({ v, k: "s", fixed, state: { transport: "polling", openedAt: 1 } });
   const query = new URLSearchParams({
     prefix,
@@ -18,7 +21,19 @@ async function fill(prefix: string, v: number, count: number, bytes: number): Pr
     bytes: `${bytes}`,
     from: `${v}${bytes}`,
   });
+  if (room !== undefined) query.set("room", room);
   await victim!.ask(`row?${query}`);
+}
+
+/** Opens what lies on disk of the object, as nobody can who runs in it. */
+function eachDatabase(use: (database: DatabaseSync) => void): (files: string[]) => void {
+  return (files) => {
+    for (const file of files) {
+      const database = new DatabaseSync(file);
+      use(database);
+      database.close();
+    }
+  };
 }
 
 /** Ticks as long as one leaves something to do, and gives how many that were. */
@@ -65,6 +80,42 @@ describe("an object that inherits", () => {
     await victim.restart();
     await letTimePass(100);
     await expectHealed();
+  }, 60_000);
+
+  it("rows that cannot be read goes on without them", async () => {
+    victim = await Victim.start();
+    const witnesses = await Witnesses.gather(victim, 2);
+    await fill("sio_s:", 2, 30, 300);
+    const some = "key LIKE 'sio_s:23000%' AND substr(key, -1) IN ('0', '3', '6')";
+    // The beginning of a value, and nothing after it: each third row.
+    await victim.restart(eachDatabase((it) => it.exec(`UPDATE _cf_KV SET value = x'ff0f6f' WHERE ${some}`)));
+    const polling = witnesses.onlyPolling();
+    await polling.expectUndisturbed();
+    for (let i = 0; i < 4; i++) {
+      await victim.advance(15_000);
+      await tickOut(20);
+      await polling.expectUndisturbed();
+    }
+    let left: unknown;
+    const readable = "SELECT count(*) AS count FROM _cf_KV WHERE key LIKE 'sio_s:%' AND length(value) > 3";
+    await victim.restart(eachDatabase((it) => (left = it.prepare(readable).get())));
+    expect(left).toEqual({ count: 1 });
+    await polling.expectUndisturbed();
+    polling.leave();
+  }, 30_000);
+
+  it("30,000 sessions that sleep can broadcast to them, and holds none of them in memory", async () => {
+    victim = await Victim.start();
+    const witnesses = await Witnesses.gather(victim, 1);
+    await fill("sio_s:", 2, 29_000, 0, "lobby");
+    await victim.evict("hibernate");
+    const session = await RawSession.start(victim);
+    await session.post("40");
+    await session.post('42["all of",1000,3]', { ms: 20_000 });
+    await until("rows for all", async () => (await victim!.facts()).rows.sio_rows! >= 29_000, 20_000);
+    expect(await victim.heap()).toBeLessThan(MOST_HEAP);
+    expect(victim.growth).toBeLessThan(MOST_GROWTH);
+    witnesses.leave();
   }, 60_000);
 
   it("30,000 sessions does so too", async () => {

@@ -120,9 +120,12 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
       const prefix = params.get("prefix") ?? "";
       const value = JSON.parse(params.get("value") ?? "null") as Record<string, unknown>;
       const padding = "x".repeat(Number(params.get("bytes")));
+      const room = params.get("room");
       for (let i = 0; i < Number(params.get("count")); i++) {
         const sid = `${params.get("from") ?? "0"}${String(i).padStart(21, "0")}`;
-        this.#raw.storage.kv.put(prefix + sid, { ...value, sid, record: { padding } });
+        const socket = { id: `socket-${i}`, nsp: "/", at: i + 1, issued: 1, rooms: [`socket-${i}`, room] };
+        const record = room === null ? { padding } : { v: 1, sockets: [socket] };
+        this.#raw.storage.kv.put(prefix + sid, { ...value, sid, record });
       }
       return null;
     }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -89,9 +89,14 @@ export class Victim implements Address {
     return this.#isDown;
   }
 
-  /** Ends the process, as a crash does, and starts it again on the same disk. */
-  async restart(): Promise<void> {
+  /** Ends the process, as a crash does, and starts it again on the same disk; `meanwhile` is given the files of objects. */
+  async restart(meanwhile?: (files: string[]) => void): Promise<void> {
     await this.#end();
+    if (meanwhile !== undefined) {
+      const names = readdirSync(this.#folder, { recursive: true, encoding: "utf8" });
+      const isObject = (name: string) => /[0-9a-f]{64}\.sqlite$/.test(name);
+      meanwhile(names.filter(isObject).map((name) => join(this.#folder, name)));
+    }
     await this.#run();
   }
 
