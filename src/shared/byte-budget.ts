@@ -3,9 +3,9 @@ export const OVERDRAWN =
   "the object holds more than maxHeldBytes for its clients, and most of it for this one";
 /** Newcomers are refused while the rest of it is left for those who are there. */
 const DOOR_SHARE = 0.9;
-/** Sessions that sleep and take more than this are held up to that share. */
-const HEAVY_BYTES = 20_000;
-const HEAVY_SHARE = 0.25;
+/** For sessions that sleep there is this share of all bytes. Each may take that part of what is left of it. */
+const ASLEEP_SHARE = 0.5;
+const ASLEEP_PART = 1 / 12;
 /** An object that holds less than this share of its bytes has no part in what isolates hold too much. */
 const SMALL_SHARE = 1 / 48;
 /** An object that was quiet for so long, ms, may have been evicted: what it held is garbage then. */
@@ -60,11 +60,11 @@ export class ByteBudget {
   }
 
   /**
-   * Counts what is known of a session that sleeps. False: it is too much to be held. Who takes little is always held, and
-   * has three quarters of all bytes for it.
+   * Counts what is known of a session that sleeps. False: it is too much to be held. The less is left, the less is too
+   * much, so that those who take little are always held.
    */
   keep(bytes: number): boolean {
-    if (bytes > HEAVY_BYTES && this.total + bytes > HEAVY_SHARE * this.#limits.object) return false;
+    if (bytes > ASLEEP_PART * (ASLEEP_SHARE * this.#limits.object - this.#kept)) return false;
     this.total += bytes;
     this.#kept += bytes;
     return true;

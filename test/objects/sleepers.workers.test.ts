@@ -146,7 +146,7 @@ describe("sockets that sleep in many rooms", () => {
     const heavy = [];
     for (let i = 0; i < 4; i++) {
       heavy.push((await joinedSocket(object)).client);
-      heavy[i]!.socket.send('421["join",900]');
+      heavy[i]!.socket.send('421["join",285]');
       expect(await heavy[i]!.text()).toBe("431[]");
     }
     const light = await object.join();

@@ -76,6 +76,23 @@ describe("the budget of an object", () => {
   });
 });
 
+describe("what is known of sessions that sleep", () => {
+  it("is held as far as there is room: the less is left, the less is too much, and little never is", () => {
+    const { budget, open } = createBudget(2_400_000);
+    open("awake", 2_000_000);
+    expect(budget.keep(100_001)).toBe(false);
+    let heavy = 0;
+    while (budget.keep(50_000)) heavy++;
+    expect(heavy).toBe(13);
+    let light = 0;
+    for (let i = 0; i < 300; i++) if (budget.keep(500)) light++;
+    expect(light).toBe(300);
+    budget.keepNone();
+    expect([budget.total, budget.keep(100_000)]).toEqual([2_000_000, true]);
+    budget.keepNone();
+  });
+});
+
 describe("what waits in queues", () => {
   const frames = (bytes: number) => ["x".repeat(bytes - 60)];
 
