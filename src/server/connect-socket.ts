@@ -53,10 +53,29 @@ function admit(
     const state = member.state as SocketState;
     if (client.conn.readyState !== "open") state.cleanUp();
     else if (error !== undefined) refuse(nsp, client, member, error);
-    else enter(nsp, client, member, state);
+    else {
+      catchUp(nsp, client, auth, session);
+      enter(nsp, client, member, state);
+    }
   };
   if (isTrusted || nsp._middlewares.length === 0) return settle();
   return runMiddlewares(nsp, socket).then(({ error }) => settle(error));
+}
+
+/** What was sent while middlewares were at work was missed as well. */
+function catchUp(
+  nsp: AnyNamespace,
+  client: Client,
+  auth: unknown,
+  session: RecoveredSession | undefined,
+): void {
+  if (session === undefined) return;
+  const offset = session.missedPackets.at(-1)?.at(-1) ?? (auth as { offset?: unknown }).offset;
+  const { recovery } = nsp._core;
+  const late = nsp._core.attempt("recovery", () =>
+    recovery?.restore(nsp.name, session.pid, offset as string),
+  );
+  for (const data of late?.missedPackets ?? []) client._tell({ type: PacketType.EVENT, nsp: nsp.name, data });
 }
 
 function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketState): void {
@@ -72,7 +91,7 @@ function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketS
 function refuse(nsp: AnyNamespace, client: Client, member: Member, error: ExtendedError): void {
   nsp._core.recovery?.forget(member);
   member.state?.cleanUp();
-  const { message, data } = error;
+  let message = "refused";
   const answer = (content: unknown) =>
     client._send({
       type: PacketType.CONNECT_ERROR,
@@ -80,7 +99,8 @@ function refuse(nsp: AnyNamespace, client: Client, member: Member, error: Extend
       data: client.conn.protocol === 3 ? content || message : { message, data: content },
     });
   try {
-    answer(data);
+    message = error.message;
+    answer(error.data);
   } catch (failure) {
     // What cannot be written goes without saying: that it is refused, the client has to hear.
     nsp._core.onError(failure, "connect");

@@ -145,6 +145,27 @@ describe.each(["awake", "asleep"])(
   },
 );
 
+it("who comes back is given what was sent while middlewares were at work, too", async () => {
+  const waiting: (() => void)[] = [];
+  const object = new FakeObject(
+    (io) => void io.use((socket, next) => void (socket.recovered ? waiting.push(next) : next())),
+    { options: { connectionStateRecovery: { skipMiddlewares: false } } },
+  );
+  const client = await object.connect();
+  const { sid, pid } = await join(client);
+  await client.leave();
+  await object.act((io) => io.emit("away"));
+  const back = await object.connect();
+  await back.send(`0{"pid":"${pid}"}`);
+  await object.act((io) => io.emit("in middlewares"));
+  waiting[0]!();
+  await object.settle();
+  await object.act((io) => io.emit("there"));
+  const frames = back.take();
+  expect(names(frames)).toEqual(["away", "in middlewares", "there"]);
+  expect(String(frames[2])).toContain(sid);
+});
+
 describe("the order of things", () => {
   it("has members of a room in the order of joining, asleep as well as awake", async () => {
     const { object, act } = createObject("asleep");

@@ -135,3 +135,64 @@ describe("what user code throws stops nothing of ours", () => {
     expect(object.logs.join("\n")).toContain(`"${names}" failed: Error: thrown by user code`);
   });
 });
+
+describe("who cannot be let in is told so", () => {
+  it.each([
+    ["data that no packet can hold", Object.assign(new Error("no"), { data: 1n }), "no"],
+    ["data that throws", Object.assign(new Error("no"), { data: { toJSON: fail } }), "no"],
+    ["a message that throws", Object.defineProperty({}, "message", { get: fail }), "refused"],
+  ])("by an error with %s", async (_name, error, message) => {
+    const object = new FakeObject((io) => void io.use((_socket, next) => next(error as Error)));
+    const client = await object.connect();
+    expect(await client.ask("0")).toEqual([`44{"message":"${message}"}`]);
+    expect(object.logs).toHaveLength(1);
+  });
+
+  it("where the adapter of a dynamic namespace cannot be made", async () => {
+    let isBroken = false;
+    class Own extends Adapter {
+      constructor(nsp: ConstructorParameters<typeof Adapter>[0]) {
+        super(nsp);
+        if (isBroken) fail();
+      }
+    }
+    const object = new FakeObject((io) => void io.of((_name, _auth, next) => next(null, true)), {
+      options: { adapter: Own },
+    });
+    const client = await object.connect();
+    await client.ask("0");
+    isBroken = true;
+    expect(await client.ask("0/child,")).toEqual(['44/child,{"message":"Invalid namespace"}']);
+    isBroken = false;
+    expect(String(await client.ask("0/child,"))).toContain('40/child,{"sid"');
+  });
+});
+
+it("a parser whose decoder throws at its end leaves nobody listed", async () => {
+  const notes: string[] = [];
+  class Decoder {
+    #decoded: (packet: unknown) => void = () => {};
+    on(_event: string, decoded: (packet: unknown) => void) {
+      this.#decoded = decoded;
+    }
+    add(message: string) {
+      this.#decoded(JSON.parse(message));
+    }
+    destroy = fail;
+  }
+  class Encoder {
+    encode = (packet: unknown) => [JSON.stringify(packet)];
+  }
+  const object = new FakeObject(
+    (io) => {
+      io.on("connection", (socket) => void socket.on("disconnect", (reason) => notes.push(reason)));
+    },
+    { options: { parser: { Encoder, Decoder } } },
+  );
+  const client = await object.connect();
+  await client.send('{"type":0,"nsp":"/"}');
+  expect(object.io.sockets.sockets.size).toBe(1);
+  await client.leave();
+  expect(notes).toEqual(["transport close"]);
+  expect(object.io.sockets.sockets.size).toBe(0);
+});
