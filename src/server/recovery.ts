@@ -5,6 +5,7 @@ import type { RecoveryOptions } from "./options.ts";
 import type { Parser } from "./parser.ts";
 import type { RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
 import type { LeftRoom, SocketRecord } from "./records.ts";
+import { snapshot } from "./snapshot.ts";
 import type { DisconnectReason } from "./socket-types.ts";
 
 /** After these a client may come back to what it had. */
@@ -140,7 +141,7 @@ export class Recovery {
   ): void {
     const sent = this.#parser.decode(frames)?.data;
     // A foreign decoder may take its time: then what user code gave has to do.
-    const packet = Array.isArray(sent) ? sent.slice(0, -1) : (data as unknown[]);
+    const packet = Array.isArray(sent) ? sent.slice(0, -1) : snapshot(data as unknown[]);
     this.#store.append(nsp, { offset, packet, rooms: [...rooms], except: [...except] });
   }
 

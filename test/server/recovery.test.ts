@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import { performCall } from "../../src/http/emitter-call.ts";
 import { Adapter, type Server, type ServerOptions } from "../../src/server/index.ts";
@@ -52,6 +53,32 @@ async function withClient(options: ServerOptions = RECOVERY) {
 }
 
 describe("connection state recovery", () => {
+  it("logs what socket.data gave out, with a parser whose decoder takes its time", async () => {
+    class Encoder {
+      encode(packet: object): string[] {
+        return [JSON.stringify(packet)];
+      }
+    }
+    class Decoder extends EventEmitter {
+      async add(message: string): Promise<void> {
+        const packet = JSON.parse(message);
+        await turn();
+        this.emit("decoded", packet);
+      }
+    }
+    const options = { ...RECOVERY, parser: { Encoder, Decoder } };
+    const object = new FakeObject(() => {}, { options });
+    const client = await object.connect();
+    await client.send('{"type":0,"nsp":"/"}');
+    await object.act((io) => {
+      const [socket] = [...io.sockets.sockets.values()];
+      socket!.data.user = { name: "ann" };
+      io.emit("user", socket!.data.user);
+    });
+    expect(object.logs).toEqual([]);
+    expect(object.recovery.entries.map(({ entry }) => entry.packet)).toEqual([["user", { name: "ann" }]]);
+  });
+
   it("gives a pid with CONNECT, and an offset at the end of each event without an acknowledgement", async () => {
     const { object, client, first } = await withClient();
     expect(first.frames).toEqual([`40{"sid":"${first.sid}","pid":"${first.pid}"}`]);
