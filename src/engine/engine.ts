@@ -42,7 +42,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #directory: SessionDirectory;
 
   static {
-    Object.assign(Engine.prototype, { use: missing, attach: missing });
+    const all = { use: missing, attach: missing, handleRequest: missing, handleUpgrade: missing };
+    Object.assign(Engine.prototype, all);
   }
 
   constructor(options: ResolvedEngineOptions, directory: SessionDirectory, onListenerError: OnListenerError) {

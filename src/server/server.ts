@@ -62,7 +62,7 @@ export class Server<
       };
       Object.defineProperty(Server.prototype, name, { value, writable: true, configurable: true });
     }
-    Object.assign(Server.prototype, { listen: missing, attach: missing, attachApp: missing });
+    Object.assign(Server.prototype, { listen: missing, attach: missing, attachApp: missing, bind: missing });
   }
 
   /** Made by the object it lives in. @internal */

@@ -5,11 +5,14 @@ import { TestObject } from "../objects/support.ts";
 
 const withFiles = 'clientFiles of "socket.io-edge/client-files"';
 
-it.each(["use", "attach"])("says what to write in place of io.engine.%s()", async (name) => {
-  await new TestObject("mistakes").run(({ engine }) => {
-    expect(() => (engine as Untyped)[name](() => {})).toThrow("put Hono middlewares in front of it");
-  });
-});
+it.each(["use", "attach", "handleRequest", "handleUpgrade"])(
+  "says what to write in place of io.engine.%s()",
+  async (name) => {
+    await new TestObject("mistakes").run(({ engine }) => {
+      expect(() => (engine as Untyped)[name](() => {})).toThrow("put Hono middlewares in front of it");
+    });
+  },
+);
 
 it.each<[string, () => unknown, string]>([
   ["new Server()", () => new (Server as Untyped)({}), "use defineServer(options, setup)"],

@@ -18,6 +18,7 @@ describe("other than on Node, this server", () => {
     ["io.listen", (io) => io.listen(3000), "export the app"],
     ["io.attach", (io) => io.attach({}), "export the app"],
     ["io.attachApp", (io) => io.attachApp({}), "export the app"],
+    ["io.bind", (io) => io.bind({}), "export the app"],
     ["a foreign adapter", (io) => io.adapter(class {}), "must extend the Adapter of socket.io-edge"],
   ])("says what to write instead of %s", (_what, call, cure) => {
     const { io } = new FakeObject(() => {});
