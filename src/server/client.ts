@@ -50,6 +50,8 @@ export class Client implements SessionConsumer {
   #isDraining = false;
   #refusals = 0;
   #hasJoined = false;
+  /** Namespaces that were left just now: what came together with the reason for it is for nobody, as on Node. */
+  #left: Set<string> | undefined;
   /** Why its sockets end, where the end of the connection only follows from it. */
   #leaving: DisconnectReason | undefined;
   #isClosed = false;
@@ -238,6 +240,11 @@ export class Client implements SessionConsumer {
   /** @internal */
   _remove(member: Member): void {
     if (this.#members.get(member.nsp) === member) this.#members.delete(member.nsp);
+    this.#left ??= new Set();
+    this.#left.add(member.nsp);
+    SETTLED.then(() => {
+      this.#left = undefined;
+    });
     this.conn.changed();
   }
 
@@ -314,7 +321,7 @@ export class Client implements SessionConsumer {
       return;
     }
     if (member === undefined || isConnect || packet.type === PacketType.CONNECT_ERROR) {
-      this.close(toFault(packet, member !== undefined));
+      if (!this.#left?.has(nsp)) this.close(toFault(packet, member !== undefined));
       return;
     }
     member.hasSpoken = true;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Server, Socket } from "../../src/server/index.ts";
 import { FakeObject, turn } from "./fakes.ts";
+import { OfficialObject } from "./official-object.ts";
 
 async function withSocket(setup: (io: Server) => void = () => {}, options = {}) {
   const object = new FakeObject(setup, options);
@@ -108,17 +109,31 @@ describe("an event from the client", () => {
     expect(client.isOpen).toBe(true);
   });
 
-  it("is not dispatched after the socket was disconnected by the event before it", async () => {
-    const seen: unknown[] = [];
-    const { client } = await withSocket(
-      onConnection((socket) => {
-        socket.on("bye", () => socket.disconnect());
-        socket.on("x", () => seen.push("x"));
-      }),
-    );
-    await client.send('2["x"]', '2["bye"]', '2["x"]');
-    expect(seen).toEqual(["x"]);
-  });
+  it.each(["awake", "asleep"])(
+    "is for nobody once its socket was disconnected by the event before it, and the connection stays: %s",
+    async (state) => {
+      const run = async (create: (setup: (io: Server) => void) => FakeObject | OfficialObject) => {
+        const seen: unknown[] = [];
+        const object = create((io) => {
+          io.of(/.*/).on("connection", (socket) => {
+            socket.on("bye", () => socket.disconnect());
+            socket.on("x", (ack) => void (typeof ack === "function" ? ack() : seen.push("x")));
+          });
+        });
+        const client = await object.connect();
+        await client.send("0/a,", "0/b,");
+        if (state === "asleep") await object.sleep();
+        client.take();
+        await client.send('2/a,["x"]', '2/a,["bye"]', '2/a,["x"]', "3/a,1[]");
+        const answers = [...client.take(), ...(await client.send('2/b,1["x"]')).take()];
+        const isOpen = [client.isOpen, (await client.send('2/a,["x"]')).isOpen];
+        return [seen, answers, isOpen];
+      };
+      const official = await run((setup) => new OfficialObject(setup as never));
+      expect(official).toEqual([["x"], ["41/a,", "43/b,1[]"], [true, false]]);
+      expect(await run((setup) => new FakeObject(setup))).toEqual(official);
+    },
+  );
 
   it("brings bytes at any depth", async () => {
     const seen: unknown[] = [];
