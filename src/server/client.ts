@@ -2,14 +2,13 @@ import { PacketType, type SocketPacket } from "../codec/index.ts";
 import { type EngineRequest, toQuery } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
-import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { Hold } from "./awake.ts";
 import type { Core } from "./core.ts";
 import { toDecodeError } from "./decode-error.ts";
 import { HeldPackets } from "./held-packets.ts";
 import type { Member } from "./membership.ts";
 import type { AnyNamespace } from "./namespace.ts";
-import { findNamespace, readNamespace, toFault } from "./namespace-lookup.ts";
+import { findNamespace, readNamespace, toFault, toRefusal } from "./namespace-lookup.ts";
 import { Overlay } from "./overlay.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "./records.ts";
@@ -21,8 +20,6 @@ import type { TrackedOwner } from "./tracked.ts";
 /** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
 const SETTLED = Promise.resolve();
 
-/** Levels of `auth` that are kept: as many as of `socket.data`. */
-const DEEPEST_AUTH = 500;
 /** Each is an answer that may have to wait; nobody means to ask so often. */
 const MOST_REFUSALS = 10_000;
 
@@ -354,7 +351,8 @@ export class Client implements SessionConsumer {
   #connect(name: string, auth: unknown): void {
     // A second CONNECT while the first is answered: one answer is enough.
     if (this.#connecting.has(name)) return;
-    const refusal = this.#toRefusal(name, auth);
+    const count = this.#members.size + this.#connecting.size;
+    const refusal = toRefusal(this.#core.options, count, name, auth);
     if (refusal !== undefined) {
       this.#refuse(name, refusal);
       return;
@@ -377,14 +375,6 @@ export class Client implements SessionConsumer {
   #leaveMiddlewares(name: string): void {
     this.#core.awake.release(this.#connecting.get(name));
     this.#connecting.delete(name);
-  }
-
-  /** Why a client may not even ask for a namespace. */
-  #toRefusal(name: string, auth: unknown): string | undefined {
-    const { maxNamespaces, maxNamespaceLength, maxAuthBytes } = this.#core.options;
-    if (name.length > maxNamespaceLength) return "Namespace too long";
-    if (this.#members.size + this.#connecting.size >= maxNamespaces) return "Too many namespaces";
-    return estimateBytes(auth, DEEPEST_AUTH) > maxAuthBytes ? "Auth too large" : undefined;
   }
 
   #refuse(nsp: string, message: string): void {

@@ -1,7 +1,11 @@
 import type { SocketPacket } from "../codec/index.ts";
+import { estimateBytes } from "../shared/estimate-bytes.ts";
 import { isThenable } from "../shared/event-emitter.ts";
 import type { Core } from "./core.ts";
 import type { AnyNamespace } from "./namespace.ts";
+
+/** Levels of `auth` that are kept: as many as of `socket.data`. */
+const DEEPEST_AUTH = 500;
 
 /** Which namespace a packet is for, and as whom. Clients of Socket.IO v2 send a query along with the name. */
 export function readNamespace(packet: SocketPacket, protocol: 3 | 4): { nsp: string; auth: unknown } {
@@ -11,6 +15,18 @@ export function readNamespace(packet: SocketPacket, protocol: 3 | 4): { nsp: str
   const auth: Record<string, string> = Object.create(null);
   for (const [name, value] of url.searchParams) auth[name] = value;
   return { nsp: url.pathname, auth };
+}
+
+/** Why a client that is in `count` namespaces, or about to be, may not even ask for one. */
+export function toRefusal(
+  { maxNamespaces, maxNamespaceLength, maxAuthBytes }: Core["options"],
+  count: number,
+  name: string,
+  auth: unknown,
+): string | undefined {
+  if (name.length > maxNamespaceLength) return "Namespace too long";
+  if (count >= maxNamespaces) return "Too many namespaces";
+  return estimateBytes(auth, DEEPEST_AUTH) > maxAuthBytes ? "Auth too large" : undefined;
 }
 
 /**
