@@ -3,7 +3,7 @@ import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Rows } from "./memory-rows.ts";
 import { LOG, LOST, type LogRow, RECORD, type RecoveryLimits, RecoverySweep } from "./recovery-sweep.ts";
-import { removeAll } from "./session-store.ts";
+import { removeAll } from "./rows.ts";
 
 export interface RecoveryLogHost {
   now(): number;

@@ -9,12 +9,8 @@ const MOST_FAILURES = 1_000;
  * The rows whose keys begin so, in the order of their keys. One is in memory at a time, and may be removed or written anew;
  * no other list may begin meanwhile. A row whose value cannot be read is passed over: not even its key can be known.
  */
-export function* eachRow<T>(
-  kv: Pick<SyncKvStorage, "list">,
-  prefix: string,
-  startAfter?: string,
-): Iterable<[string, T]> {
-  const rows = kv.list<T>(startAfter === undefined ? { prefix } : { prefix, startAfter })[Symbol.iterator]();
+export function* eachRow<T>(kv: Pick<SyncKvStorage, "list">, prefix: string): Iterable<[string, T]> {
+  const rows = kv.list<T>({ prefix })[Symbol.iterator]();
   for (let failures = 0; failures < MOST_FAILURES; ) {
     let row: IteratorResult<[string, T]>;
     try {

@@ -4,8 +4,6 @@ import { estimateBytes } from "../shared/estimate-bytes.ts";
 import { DiskRows } from "./disk-rows.ts";
 import { eachRow, removeAll, removeRows } from "./rows.ts";
 
-export { removeAll };
-
 /*
  * What is stored of a session, and where:
  *
