@@ -119,6 +119,24 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
+  it("holds little for WebSockets that it has ended and that never read", async () => {
+    const siege = await Siege.lay();
+    const { victim, raid } = siege;
+    await siege.during(async () => {
+      for (let wave = 0; wave < 5; wave++) {
+        for (const socket of await raid.open(4, { says: "40" })) {
+          socket.pause();
+          socket.send('42["flood me",24,1000000]');
+        }
+        await until("the end of the sessions", async () => (await clientsOf(siege)) === siege.count + 1);
+      }
+    });
+    // They were sent 480 MB. At its highest there is what one wave has waiting, and what is not collected yet.
+    expect(victim.growth).toBeLessThan(220_000_000);
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 90_000);
+
   it("ends an upload that trickles with its session, and sleeps then", async () => {
     const siege = await Siege.lay();
     const { victim } = siege;
