@@ -11,9 +11,15 @@ export interface EngineRequest {
   headers: Headers;
   /** The query, one string a name. */
   _query: Record<string, string>;
-  /** Where code for Node looks for the client's address, and the same under its older name. */
-  readonly socket: { remoteAddress: string };
-  readonly connection: { remoteAddress: string };
+  /** Where code for Node looks for the client's address, and whether it came by https; `connection` is the older name. */
+  readonly socket: RequestSocket;
+  readonly connection: RequestSocket;
+}
+
+/** What is left of the socket that a request of Node has. */
+interface RequestSocket {
+  remoteAddress: string;
+  encrypted: boolean;
 }
 
 /** A request as it travels from the Worker to the object and into storage. */
@@ -46,7 +52,8 @@ export function toRequest(record: RequestRecord, headers?: Headers): EngineReque
     },
     get socket() {
       // Cloudflare sets this header itself, whatever the client sent.
-      return { remoteAddress: headerOf(record, "cf-connecting-ip") ?? "" };
+      const remoteAddress = headerOf(record, "cf-connecting-ip") ?? "";
+      return { remoteAddress, encrypted: record.url.startsWith("https:") };
     },
     get connection() {
       return this.socket;

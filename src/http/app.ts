@@ -108,7 +108,7 @@ async function serve(
     protocol: verified.protocol,
     b64: verified.b64,
     address: client.socket.remoteAddress,
-    secure: client.url.startsWith("https:"),
+    secure: client.socket.encrypted,
     request: record,
     data: sid === "" ? await toHandshakeData(client, options, c) : undefined,
   };

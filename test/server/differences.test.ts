@@ -62,7 +62,8 @@ describe("other than on Node, this server", () => {
     });
     expect(socket?.request.headers.get("origin")).toBe("https://example.com");
     const { remoteAddress } = socket!.conn;
-    expect(socket?.request).toMatchObject({ connection: { remoteAddress }, socket: { remoteAddress } });
+    const origin = { remoteAddress, encrypted: true };
+    expect(socket?.request).toMatchObject({ connection: origin, socket: origin });
     // What is on the handshake has the official form.
     expect(socket?.handshake).toMatchObject({
       url: "/socket.io/?EIO=4&transport=polling&token=abc",
