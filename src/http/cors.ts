@@ -60,7 +60,9 @@ function toResult(
   request: EngineRequest,
   requestOrigin: string | undefined,
 ): CorsResult {
-  const headers: [string, string][] = originHeaders(options.origin, requestOrigin);
+  const { origin } = options;
+  const isAllowed = requestOrigin !== undefined && isOriginAllowed(requestOrigin, origin);
+  const headers: [string, string][] = originHeaders(origin, isAllowed ? requestOrigin : undefined);
   if (options.credentials === true) headers.push(["access-control-allow-credentials", "true"]);
   const isPreflight = request.method === "OPTIONS";
   if (isPreflight) headers.push(...preflightHeaders(options, request));
@@ -68,21 +70,20 @@ function toResult(
   if (exposed) headers.push(["access-control-expose-headers", exposed]);
   const isAnswered = isPreflight && options.preflightContinue !== true;
   const preflightStatus = isAnswered ? (options.optionsSuccessStatus ?? 204) : undefined;
-  return { headers, preflightStatus, isNamed: isNamed(options.origin, requestOrigin) };
+  return { headers, preflightStatus, isNamed: isForAll(origin) ? undefined : isAllowed };
 }
 
-function originHeaders(origin: Origin, requestOrigin: string | undefined): [string, string][] {
-  if (origin === "*") return [["access-control-allow-origin", "*"]];
-  const vary: [string, string] = ["vary", "Origin"];
-  if (typeof origin === "string") return [["access-control-allow-origin", origin], vary];
-  const isAllowed = requestOrigin !== undefined && isOriginAllowed(requestOrigin, origin);
-  return isAllowed ? [["access-control-allow-origin", requestOrigin], vary] : [vary];
+/** `allowed`: the request's origin, if the options allow it. */
+function originHeaders(origin: Origin, allowed: string | undefined): [string, string][] {
+  const name = typeof origin === "string" ? origin : allowed;
+  const headers: [string, string][] = name === undefined ? [] : [["access-control-allow-origin", name]];
+  if (name !== "*") headers.push(["vary", "Origin"]);
+  return headers;
 }
 
-function isNamed(origin: Origin, requestOrigin: string | undefined): boolean | undefined {
-  // In a list the asterisk stands for no page in the eyes of a browser, but whoever wrote it meant all of them.
-  if (origin === true || [origin].flat().includes("*")) return undefined;
-  return requestOrigin !== undefined && isOriginAllowed(requestOrigin, origin);
+/** In a list the asterisk stands for no page in the eyes of a browser, but whoever wrote it meant all of them. */
+function isForAll(origin: Origin): boolean {
+  return origin === true || [origin].flat().includes("*");
 }
 
 function isOriginAllowed(requestOrigin: string, allowed: Origin): boolean {
