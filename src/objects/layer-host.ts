@@ -34,7 +34,8 @@ export function createLayerHost<Api>(runtime: ObjectRuntime<Api>, attempt: Attem
       if (attempt.phase !== "failed") runtime.table.visitRecords(visit);
     },
     session: (sid) => (attempt.phase === "failed" ? undefined : runtime.table.get(sid)?.session),
-    sendAsleep: (sid, frames, isVolatile) => runtime.table.sendAsleep(sid, frames, isVolatile),
+    sendAsleep: (sid, frames, isVolatile) =>
+      attempt.phase !== "failed" && runtime.table.sendAsleep(sid, frames, isVolatile),
     ghost: (sid, handshakeData) => runtime.table.ghost(sid, handshakeData),
     toBinary: (bytes) => runtime.toBinary(bytes),
     nextAckBlock: (nsp) => nextAckBlock(runtime.ctx.storage.kv, nsp),

@@ -140,7 +140,7 @@ export class UserCode<Api> {
     const what = isHung ? `has not settled in ${SETUP_LIMIT_MS / 1_000} s` : "failed";
     const text = `the setup function ${what}: nobody is served until it succeeds, and ${next}`;
     this.#runtime.log("error", text, isHung ? undefined : error);
-    const why = isHung ? what : `failed (${error instanceof Error ? error.message : String(error)})`;
+    const why = isHung ? what : `failed (${toMessage(error)})`;
     const failure = new SetupFailed(`${why}; ${next}`, this.#runtime.now() + pauseMs);
     this.#failure = failure;
     this.#running = undefined;
@@ -170,6 +170,15 @@ export class UserCode<Api> {
 }
 
 class HasHung extends Error {}
+
+/** Of whatever was thrown: there are objects that no string can be made of, and errors that throw when asked. */
+function toMessage(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return "what it threw has no message";
+  }
+}
 
 /** Every wait has an end: else what hangs would hold each request, and the object in memory. */
 function atMost(settled: Promise<unknown>, limitMs: number, timers: Timers): Promise<unknown> {

@@ -108,7 +108,8 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   broadcast(packet: SocketPacket, opts: BroadcastOptions): void {
-    const { recovery, parser } = this.#core;
+    const { isMuted, recovery, parser } = this.#core;
+    if (isMuted) return;
     const { flags } = opts;
     packet.nsp = this.nsp.name;
     if (

@@ -200,6 +200,32 @@ describe("a setup function that fails again and again", () => {
   });
 });
 
+describe("a setup function that throws", () => {
+  const unreadable = Object.defineProperty(new Error(), "message", {
+    get() {
+      throw BROKEN;
+    },
+  });
+  it.each([
+    ["nothing", undefined, "undefined"],
+    ["a symbol", Symbol("why"), "Symbol(why)"],
+    ["what no string can be made of", Object.create(null), "what it threw has no message"],
+    ["an error that cannot be read", unreadable, "what it threw has no message"],
+  ])("%s has failed like any other", async (name, thrown, message) => {
+    const object = new TalkObject(`throws ${name}`, async () => {
+      await Promise.resolve();
+      throw thrown;
+    });
+    vi.spyOn(console, "error").mockImplementation((text) => void watched.logged.push(text));
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    expect(watched.logged).toHaveLength(1);
+    await expect(emit(object)).rejects.toThrow(`its setup function failed (${message}); it is tried again`);
+    object.deploy(say);
+    watched.clock.set(2_000);
+    expect(await (await object.join()).ask("sync")).toEqual(['43["done"]']);
+  });
+});
+
 describe("a try that has failed", () => {
   it("reaches nobody: neither its io nor sockets that it got hold of", async () => {
     const object = new TalkObject("inert", say, "RECOVER");
@@ -240,6 +266,31 @@ describe("a try that has failed", () => {
       [polling.id, {}],
     ]);
     expect(await object.act((io) => io.sockets.adapter.rooms.has("room"))).toBe(false);
+  });
+
+  it("reaches nobody who sleeps either: no timer of it asks for acknowledgements, no adapter brings a packet", async () => {
+    const object = new TalkObject("inert asleep", say, "RECOVER");
+    const client = await object.join("websocket");
+    await object.sleep();
+    let old: Server | undefined;
+    object.deploy(async (io) => {
+      old = io;
+      void io.sockets.adapter.rooms;
+      throw BROKEN;
+    });
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    object.deploy(say);
+    watched.clock.set(2_000);
+    const before = await object.rows();
+    await object.run(() => {
+      old!.timeout(1_000).emit("news", () => {});
+      const everybody = { rooms: new Set<string>(), except: new Set<string>() };
+      old!.sockets.adapter.broadcast({ type: 2, nsp: "/", data: ["news"] }, everybody);
+    });
+    expect(await client.ask("sync")).toEqual(['43["done"]']);
+    // Nor does it leave a packet for those who come back later; a block of ids for acknowledgements is no packet.
+    const added = [...(await object.rows()).keys()].filter((key) => !before.has(key));
+    expect(added.filter((key) => key !== "sio_a:/")).toEqual([]);
   });
 
   it("is not taken up when it settles after its time", async () => {
