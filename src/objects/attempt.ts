@@ -44,6 +44,12 @@ export class Attempt<Api> {
 
   /** What the setup function is called with. @throws what a part of the layer (an adapter) threw when it was made */
   get api(): Api {
+    if (this.#broken !== undefined) {
+      // It was needed for a tick, and only sessions have met what stands for it.
+      this.#broken = undefined;
+      this.#layer = undefined;
+      this.#runtime.table.reload();
+    }
     const { api } = this.layer;
     if (this.#broken !== undefined) throw this.#broken.error;
     return api;

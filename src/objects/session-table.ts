@@ -145,7 +145,7 @@ export class SessionTable implements SessionDirectory {
    * on, and others take their place. A session that waits for that setup is about to end, and stays as it is.
    */
   renew(): void {
-    for (const carrier of this.#live.values()) {
+    for (const carrier of this.live()) {
       const { session, fixed } = carrier;
       if (session.isHolding) continue;
       const { id, state, account } = session;
@@ -155,7 +155,22 @@ export class SessionTable implements SessionDirectory {
       carrier.session = new Session({ id, ...identity(fixed) }, { ...state }, carrier, kept);
       carrier.session.account.add(bytes);
       state.phase = "closed";
-      this.#layer().load(carrier.session);
+      this.#enter(carrier.session);
+    }
+  }
+
+  /** The layer above could be made at last: it takes those in memory. */
+  reload(): void {
+    for (const { session } of this.live()) this.#enter(session);
+  }
+
+  /** One that the layer above cannot take ends, and costs nobody else anything. */
+  #enter(session: Session): void {
+    try {
+      this.#layer().load(session);
+    } catch (error) {
+      this.#host.log("error", "a session could not be loaded and is closed", error);
+      session.abandon();
     }
   }
 

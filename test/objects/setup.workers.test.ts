@@ -4,6 +4,8 @@ import type { Engine } from "../../src/engine/engine.ts";
 import type { Session } from "../../src/engine/session.ts";
 import { runtimeOf } from "../../src/objects/session-object.ts";
 import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
+import { MembershipBook } from "../../src/server/membership.ts";
+import { Namespace } from "../../src/server/namespace.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
 import { applications, engines } from "../fixtures/worker.ts";
 import { watch } from "./clock.ts";
@@ -293,6 +295,33 @@ describe("a try that has failed", () => {
     expect(added.filter((key) => key !== "sio_a:/")).toEqual([]);
   });
 
+  it("lets a session end that the next try cannot take over, and costs nobody else anything", async () => {
+    const object = new TalkObject("not taken over", say);
+    const taken = await object.join("websocket");
+    const client = await object.openSocket();
+    client.socket.send("40");
+    await client.next();
+    await object.sleep();
+    object.deploy(async (io) => {
+      expect([...io.sockets.sockets.values()]).toHaveLength(2);
+      const { load } = MembershipBook.prototype;
+      vi.spyOn(MembershipBook.prototype, "load").mockImplementation(function (this: MembershipBook, ...args) {
+        if (args[0].conn.id === client.sid) throw new Error("no record");
+        return load.apply(this, args);
+      });
+      throw BROKEN;
+    });
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    expect(await client.closed).toBe(1013);
+    object.deploy(say);
+    watched.clock.set(2_000);
+    expect(await taken.ask("sync")).toEqual(['43["done"]']);
+    expect(await object.act((io) => [...io.sockets.sockets.keys()])).toEqual([taken.id]);
+    expect(watched.logged[1]).toBe(
+      "socket.io-edge: a session could not be loaded and is closed: Error: no record",
+    );
+  });
+
   it("is not taken up when it settles after its time", async () => {
     let settle = () => {};
     const object = new TalkObject("late", async (io) => {
@@ -397,6 +426,31 @@ describe("an object in memory whose setup function fails", () => {
     quiet.say("1");
     await until(() => object.run((instance) => runtimeOf(instance).budget.total === 0));
   });
+});
+
+describe("an adapter that could not be made when the heartbeat came", () => {
+  it.each(["websocket", "polling"] as const)(
+    "is made at the next event, as if nothing had been (%s)",
+    async (transport) => {
+      const object = new TalkObject(`adapter at a tick ${transport}`, say);
+      const client = await object.join(transport);
+      await object.act((io) => {
+        io.sockets.sockets.get(client.id)!.data.name = "Ann";
+      });
+      await object.sleep();
+      await object.run(async (instance) => {
+        const broken = vi.spyOn(Namespace.prototype, "_createAdapter").mockImplementation(() => {
+          throw BROKEN;
+        });
+        watched.clock.set(22_500);
+        await instance.alarm();
+        broken.mockRestore();
+      });
+      expect(await client.ask("sync")).toEqual(['43["done"]']);
+      expect(await object.act((io) => io.sockets.sockets.get(client.id)?.data)).toEqual({ name: "Ann" });
+      expect(watched.logged).toEqual([]);
+    },
+  );
 });
 
 describe("with connection state recovery", () => {
