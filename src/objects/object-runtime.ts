@@ -193,6 +193,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
 
   /** A method of the user's class has settled. */
   onSettled(): void {
+    this.healAlarm();
     if (this.#userCode.attempt.phase === "done") this.layer.onSettled?.();
   }
 

@@ -221,6 +221,8 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     "a handshake": (object) => object.openPolling(),
     "a request of an unknown session": (object) => object.fetch({ op: "poll", sid: "unknown" }),
     "ready(), as in an emitter call": (object) => object.run((instance) => instance.ready()),
+    "a method that uses nothing of ours": (object) =>
+      (object.stub as unknown as { add(a: number, b: number): Promise<number> }).add(1, 2),
     "a method that uses this.engine": (object) => object.run((instance) => instance.engine.clientsCount),
   };
 
