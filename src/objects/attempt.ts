@@ -26,10 +26,14 @@ export class Attempt<Api> {
     this.#runtime = runtime;
     const Context = findAsyncContext();
     this.mute = new Mute(Context && new Context(), runtime.timers);
-    const { table } = runtime;
+    const { here, table } = runtime;
+    const isReached = () => {
+      here.check("the engine");
+      return this.phase !== "failed";
+    };
     const directory = {
-      count: () => (this.phase === "failed" ? 0 : table.count()),
-      all: () => (this.phase === "failed" ? [] : table.all()),
+      count: () => (isReached() ? table.count() : 0),
+      all: () => (isReached() ? table.all() : []),
     };
     this.engine = new Engine(runtime.definition.engine, directory, (error, event) =>
       runtime.log("error", `a listener of "${String(event)}" failed`, error),
@@ -44,12 +48,7 @@ export class Attempt<Api> {
 
   /** What the setup function is called with. @throws what a part of the layer (an adapter) threw when it was made */
   get api(): Api {
-    if (this.#broken !== undefined) {
-      // It was needed for a tick, and only sessions have met what stands for it.
-      this.#broken = undefined;
-      this.#layer = undefined;
-      this.#runtime.table.reload();
-    }
+    if (this.#broken !== undefined) this.#retryLayer();
     const { api } = this.layer;
     if (this.#broken !== undefined) throw this.#broken.error;
     return api;
@@ -58,6 +57,13 @@ export class Attempt<Api> {
   fail(): void {
     this.phase = "failed";
     this.mute = new Silence();
+  }
+
+  /** A tick needed it when it could not be made: only sessions have met what stands for it. */
+  #retryLayer(): void {
+    this.#broken = undefined;
+    this.#layer = undefined;
+    this.#runtime.table.reload();
   }
 
   #createLayer(): ObjectLayer<Api> {

@@ -82,6 +82,7 @@ export class UserCode<Api> {
   }
 
   #begin(attempt: Attempt<Api>): void | Promise<void> {
+    this.#runtime.here.check("this.io, this.engine or this.ready()");
     let resolve!: () => void;
     let reject!: (failure: SetupFailed) => void;
     const promise = new Promise<void>((...settle) => {

@@ -58,12 +58,12 @@ export class Adapter extends EventEmitter<AdapterEvents> {
 
   /** Sockets by room. */
   get rooms(): Map<Room, Set<SocketId>> {
-    return this.#membership.complete().rooms;
+    return this.#here.complete().rooms;
   }
 
   /** Rooms by socket. */
   get sids(): Map<SocketId, Set<Room>> {
-    return this.#membership.complete().sids;
+    return this.#here.complete().sids;
   }
 
   init(): Promise<void> | void {}
@@ -199,6 +199,12 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   /** A socket has to come to the end of its way, in and out, whatever listeners to its rooms do. @internal */
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
     return this._emitSafely(event, args, this.#core.onError);
+  }
+
+  /** For code that runs in the namespace's instance. @throws Error elsewhere */
+  get #here(): Membership {
+    this.#core.host.checkHere("io", this.nsp.name);
+    return this.#membership;
   }
 
   /** Whether the index has to be kept up to date: it was built, or somebody listens to what changes it. */

@@ -105,7 +105,9 @@ export class Core {
 
   /** Code that runs after setup registers something that the next instance will not know. */
   admitLate(what: string, cure: string): Admission {
-    if (this.host.hibernation && this.host.isSetUp && !this.isMuted) {
+    if (!this.host.isSetUp) return "add";
+    this.host.checkHere("io or a socket");
+    if (this.host.hibernation && !this.isMuted) {
       this.warnOnce(`${what} is gone once the object has slept; ${cure}`);
     }
     return "add";

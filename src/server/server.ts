@@ -98,6 +98,7 @@ export class Server<
   /** Disconnects everybody and ends every session. Sleeping sockets are woken: their `disconnect` runs. */
   async close(fn?: (err?: Error) => void): Promise<void> {
     const { namespaces, host, book } = this._core;
+    host.checkHere("io");
     book.complete();
     const pending: (Promise<void> | void)[] = [];
     for (const nsp of namespaces.values()) {

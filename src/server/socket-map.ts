@@ -17,7 +17,7 @@ export class SocketMap extends Map<string, AnySocket> {
   }
 
   override get size(): number {
-    return this.#membership.complete().members.size;
+    return this.#here.complete().members.size;
   }
 
   override has(id: string): boolean {
@@ -30,7 +30,7 @@ export class SocketMap extends Map<string, AnySocket> {
   }
 
   override *entries(): MapIterator<[string, AnySocket]> {
-    for (const [id, member] of this.#membership.complete().members) {
+    for (const [id, member] of this.#here.complete().members) {
       const socket = this.#core.socketOf(member);
       if (socket !== undefined) yield [id, socket];
     }
@@ -38,7 +38,7 @@ export class SocketMap extends Map<string, AnySocket> {
   }
 
   override *keys(): MapIterator<string> {
-    yield* this.#membership.complete().members.keys();
+    yield* this.#here.complete().members.keys();
     return undefined;
   }
 
@@ -59,6 +59,12 @@ export class SocketMap extends Map<string, AnySocket> {
   }
 
   #find(id: string): Member | undefined {
-    return this.#membership.members.get(id) ?? this.#membership.complete().members.get(id);
+    return this.#here.members.get(id) ?? this.#membership.complete().members.get(id);
+  }
+
+  /** For code that runs in the instance of the namespace: a later one has members of its own. @throws Error elsewhere */
+  get #here(): Membership {
+    this.#core.host.checkHere("io");
+    return this.#membership;
   }
 }

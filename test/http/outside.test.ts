@@ -29,6 +29,19 @@ const actions = {
   "socket.data": () => { kept.socket.data.name = "spoilt"; },
   "socket.conn.send": () => kept.socket.conn.send("4"),
   "socket.conn.close": () => kept.socket.conn.close(),
+  "io.close": () => kept.io.close(),
+  "io.engine.close": () => kept.io.engine.close(),
+  "io.engine.clientsCount": () => kept.io.engine.clientsCount,
+  "io.engine.clients": () => kept.io.engine.clients,
+  "io.sockets.sockets.size": () => kept.io.sockets.sockets.size,
+  "io.sockets.sockets.get": () => kept.io.sockets.sockets.get("id"),
+  "io.sockets.adapter.rooms": () => kept.io.sockets.adapter.rooms,
+  "io.on": () => kept.io.on("connection", () => {}),
+  "io.use": () => kept.io.use(() => {}),
+  "io.of": () => kept.io.of("/late"),
+  "socket.on": () => kept.socket.on("late", () => {}),
+  "this.ready": () => kept.object.ready(),
+  "this.io": () => kept.object.io,
 };
 
 const chat = defineServer({}, (io) => {
@@ -52,12 +65,21 @@ async function act(name) {
   }
 }
 export class SessionObject extends chat.SessionObject {
+  keep() { kept.object = this; }
   act(name) { return act(name); }
 }
 export class Other extends chat.SessionObject {}
 const app = new Hono();
 app.get("/route", async (c) => c.text(await act(c.req.query("action"))));
 app.get("/method", async (c) => c.text(await c.env.SESSIONS.getByName(c.req.query("object")).act(c.req.query("action"))));
+app.get("/keep", async (c) => {
+  await c.env.SESSIONS.getByName(c.req.query("object")).keep();
+  return c.text("kept");
+});
+app.get("/ready", async (c) => {
+  await c.env.SESSIONS.getByName(c.req.query("object")).ready();
+  return c.text("ready");
+});
 app.route("/", chat.app);
 export default app;
 `;
@@ -78,6 +100,17 @@ const actions = {
   "socket.data": "io, a socket or a session",
   "socket.conn.send": "a session",
   "socket.conn.close": "a session",
+  "io.close": "io",
+  "io.engine.close": "the engine",
+  "io.engine.clientsCount": "the engine",
+  "io.engine.clients": "the engine",
+  "io.sockets.sockets.size": "io",
+  "io.sockets.sockets.get": "io",
+  "io.sockets.adapter.rooms": 'io of namespace "/"',
+  "io.on": "io or a socket",
+  "io.use": "io or a socket",
+  "io.of": "io or a socket",
+  "socket.on": "io or a socket",
 };
 
 describe.each(["websocket", "polling"] as const)(
@@ -106,8 +139,8 @@ describe.each(["websocket", "polling"] as const)(
     });
 
     const get = async (path: string) => (await fetch(server.url + path)).text();
-    const toMessage = (what: string) =>
-      `${what} was used outside the instance of object "main" that it belongs to: in a route, in another object, or ` +
+    const toMessage = (what: string, object = "main") =>
+      `${what} was used outside the instance of object "${object}" that it belongs to: in a route, in another object, or ` +
       "after that instance had ended. Keep it in no variable of a module; where it was used, write " +
       "server.emitter(env), or call a method of the object's class";
 
@@ -118,6 +151,17 @@ describe.each(["websocket", "polling"] as const)(
       },
     );
 
+    it.each(["this.ready", "this.io"])(
+      "in a route: %s of an object that was not set up yet throws, and does no harm",
+      async (action) => {
+        const object = `of ${action}`;
+        await get(`/keep?object=${object}`);
+        const message = await get(`/route?action=${action}`);
+        expect(message).toContain(toMessage("this.io, this.engine or this.ready()", object));
+        expect(await get(`/ready?object=${object}`)).toBe("ready");
+      },
+    );
+
     it.each(["io.emit", "socket.emit", "io.disconnectSockets"] as const)(
       "in another object: %s throws",
       async (action) => {
@@ -125,7 +169,7 @@ describe.each(["websocket", "polling"] as const)(
       },
     );
 
-    it.each(["io.to.emit", "socket.emit", "socket.disconnect"] as const)(
+    it.each(["io.to.emit", "socket.emit", "socket.disconnect", "io.engine.clientsCount", "io.on"] as const)(
       "in a later instance of the same object: %s throws",
       async (action) => {
         await server.evict("hibernate");
