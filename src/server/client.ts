@@ -47,7 +47,7 @@ export class Client implements SessionConsumer {
   #isDraining = false;
   #refusals = 0;
   #hasJoined = false;
-  /** Namespaces that were left just now: what came together with the reason for it is for nobody, as on Node. */
+  /** Namespaces that were left just now: what had come for them by then is for nobody, as on Node. */
   #left: Set<string> | undefined;
   /** Why its sockets end, where the end of the connection only follows from it. */
   #leaving: DisconnectReason | undefined;
@@ -239,9 +239,6 @@ export class Client implements SessionConsumer {
     if (this.#members.get(member.nsp) === member) this.#members.delete(member.nsp);
     this.#left ??= new Set();
     this.#left.add(member.nsp);
-    SETTLED.then(() => {
-      this.#left = undefined;
-    });
     this.conn.changed();
   }
 
@@ -275,6 +272,7 @@ export class Client implements SessionConsumer {
 
   #dispatchQueue(): void {
     this.#isDraining = true;
+    if (this.#held.isEmpty) this.#left = undefined;
     for (const packet of this.#queue) this.#core.attempt("packet", () => this.#dispatch(packet));
     this.#queue.length = 0;
     this.#isDraining = false;

@@ -19,6 +19,10 @@ export class HeldPackets {
     this.#account = account;
   }
 
+  get isEmpty(): boolean {
+    return !this.#held?.size;
+  }
+
   /** Keeps a packet until `wait` runs what it is given. The connection may end for it. */
   hold(packet: SocketPacket, wait: (run: () => void) => void, then: (packet: SocketPacket) => void): void {
     const bytes = HELD_BYTES + estimateMemory(packet.data);
