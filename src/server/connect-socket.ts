@@ -213,7 +213,7 @@ function runMiddlewares(nsp: AnyNamespace, socket: AnySocket): Promise<Outcome> 
         else run(index + 1);
       };
       const fail = (error: unknown) => {
-        nsp._core.onError(error, "connect");
+        nsp._core.host.log("error", `a middleware of namespace "${nsp.name}" failed`, error);
         // What was thrown may quote a query or a secret, and was meant for nobody.
         next(new Error("Internal Server Error"));
       };
