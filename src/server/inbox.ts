@@ -100,11 +100,16 @@ export class Inbox {
       if (error) this.#state.onError(error);
       else this.#runMiddleware(middlewares, index + 1, args);
     };
+    const fail = (error: unknown) => {
+      this.#core.onError(error, args[0]);
+      // Nothing may be thrown, too, and `next` of nothing lets the event pass.
+      next(error || new Error("refused"));
+    };
     try {
       const result: unknown = middleware(args, next);
-      if (isThenable(result)) result.then(undefined, next);
+      if (isThenable(result)) result.then(undefined, fail);
     } catch (error) {
-      next(error);
+      fail(error);
     }
   }
 

@@ -88,6 +88,27 @@ describe("an event from the client", () => {
     expect(seen).toEqual(["refused", "thrown", "good"]);
   });
 
+  it.each(["throws", "rejects"])(
+    "whose middleware %s is stopped, whatever it gives, and logged though nobody listens to errors",
+    async (how) => {
+      const faults = [new Error("a fault"), undefined, 0, "", null];
+      const seen: unknown[] = [];
+      const { object, client } = await withSocket(
+        onConnection((socket) => {
+          socket.use(([, index], next) => {
+            if (how === "rejects") return Promise.reject(faults[index]).then(next) as never;
+            throw faults[index];
+          });
+          socket.on("x", () => seen.push("heard"));
+        }),
+      );
+      await client.send(...faults.map((_, index) => `2["x",${index}]`));
+      expect(seen).toEqual([]);
+      expect(object.logs).toHaveLength(faults.length);
+      expect(object.logs[0]).toBe('error: a listener of "x" failed: Error: a fault');
+    },
+  );
+
   it("whose listener throws or rejects is logged with its name, and the next one runs", async () => {
     const { object, client } = await withSocket(
       onConnection((socket) => {
