@@ -40,7 +40,7 @@ export class Client implements SessionConsumer {
   readonly #storedRequest: Record<string, unknown> | undefined;
   readonly #members = new Map<string, Member>();
   /** Namespaces that are being looked for, or whose middlewares are at work. */
-  readonly #connecting = new Map<string, Hold>();
+  readonly #connecting = new Map<string, { hold: Hold; member: Member | undefined }>();
   readonly #queue: SocketPacket[] = [];
   readonly #held: HeldPackets;
   readonly #drain: () => void;
@@ -135,8 +135,11 @@ export class Client implements SessionConsumer {
     this.#isClosed = true;
     this.#core.attempt("parser", () => this.#reader.stop());
     this.#core.forget(this.#request);
-    // A middleware that never answers must not keep the object awake for somebody who has left.
-    for (const hold of this.#connecting.values()) this.#core.awake.release(hold);
+    // A middleware that never answers must not keep the object awake, or memory, for somebody who has left.
+    for (const { hold, member } of this.#connecting.values()) {
+      this.#core.awake.release(hold);
+      if (member?.state?.phase === "connecting") member.state.cleanUp();
+    }
     const why = this.#leaving ?? reason;
     const members = [...this.#members.values()];
     this.#core.recovery?.onEnding(members, why);
@@ -225,6 +228,12 @@ export class Client implements SessionConsumer {
   /** The server ends: a socket closes without a packet. @internal */
   _shutDown(member: Member): Promise<void> | void {
     return this.#whenResumed(member, (state) => state.close("server shutting down"));
+  }
+
+  /** One of its sockets is in middlewares. @internal */
+  _enter(member: Member): void {
+    const connecting = this.#connecting.get(member.nsp);
+    if (connecting !== undefined) connecting.member = member;
   }
 
   /** A namespace took one of its sockets, in place of another that its client has let go of. @internal */
@@ -367,11 +376,11 @@ export class Client implements SessionConsumer {
     };
     // Comes before what marks the session as busy: most clients are in by then, and nothing is written for it.
     SETTLED.then(() => findNamespace(this.#core, name, auth, enter));
-    this.#connecting.set(name, this.#core.awake.hold(this, true));
+    this.#connecting.set(name, { hold: this.#core.awake.hold(this, true), member: undefined });
   }
 
   #leaveMiddlewares(name: string): void {
-    this.#core.awake.release(this.#connecting.get(name));
+    this.#core.awake.release(this.#connecting.get(name)?.hold);
     this.#connecting.delete(name);
   }
 

@@ -45,6 +45,7 @@ function admit(
 ): Promise<void> | void {
   const member = createMember(nsp, client, auth, session);
   nsp._membership.pending.set(member.id, member);
+  client._enter(member);
   const { socket } = createState(nsp, client, member, session);
   for (const data of session?.missedPackets ?? [])
     client._tell({ type: PacketType.EVENT, nsp: nsp.name, data });

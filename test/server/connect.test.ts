@@ -178,6 +178,18 @@ describe("CONNECT", () => {
     expect(object.isAwake).toBe(false);
   });
 
+  it("holds no memory for a client that has left, though a middleware never answers", async () => {
+    const object = new FakeObject((io) => void io.use((socket) => void socket.join("room")));
+    const before = object.budget.total;
+    for (let i = 0; i < 3; i++) {
+      const client = await object.connect();
+      await client.send('0{"token":"x"}');
+      await client.leave();
+    }
+    const { pending, rooms, sids } = object.io.sockets._membership;
+    expect([pending.size, rooms.size, sids.size, object.budget.total - before]).toEqual([0, 0, 0, 0]);
+  });
+
   it("is forgotten in silence when the client leaves while middlewares are at work", async () => {
     let go = () => {};
     const seen: unknown[] = [];
