@@ -23,6 +23,9 @@ export class Timers {
   /** When the pending one goes off. */
   #firesAt = Number.POSITIVE_INFINITY;
   #latest = 0;
+  #clock = 0;
+  /** By how much the clock was set back so far. */
+  #setBack = 0;
 
   constructor(bind: Bind = (fn) => fn) {
     this.#bind = bind;
@@ -47,9 +50,12 @@ export class Timers {
     return true;
   }
 
-  /** Never goes back. */
+  /** Never goes back, and goes on at once where the clock does: nothing that is set then may be due early. */
   #now(): number {
-    this.#latest = Math.max(this.#latest, Date.now());
+    const clock = Date.now();
+    this.#setBack += Math.max(0, this.#clock - clock);
+    this.#clock = clock;
+    this.#latest = Math.max(this.#latest, clock + this.#setBack);
     return this.#latest;
   }
 

@@ -72,6 +72,24 @@ describe("the timers of an object", () => {
     expect(run).toHaveBeenCalledOnce();
   });
 
+  it("wait as long as they were asked to when the clock is set back", () => {
+    const timers = new Timers();
+    const ran: string[] = [];
+    timers.set(() => ran.push("before"), 60_000);
+    timers.set(() => {}, 1_000);
+    vi.advanceTimersByTime(1_000);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    timers.set(() => ran.push("short"), 10_000);
+    vi.advanceTimersByTime(49_000);
+    timers.set(() => ran.push("after"), 30_000);
+    vi.advanceTimersByTime(10_000);
+    expect(ran).toEqual(["short", "before"]);
+    vi.advanceTimersByTime(19_999);
+    expect(ran).toEqual(["short", "before"]);
+    vi.advanceTimersByTime(1);
+    expect(ran).toEqual(["short", "before", "after"]);
+  });
+
   it("run in the async context in which they were set", () => {
     const context = new AsyncLocalStorage<string>();
     const timers = new Timers((fn) => AsyncLocalStorage.bind(fn));
