@@ -179,8 +179,8 @@ export class BroadcastOperator<
         nsp._core.onError(thrown, "acknowledgement");
       }
     };
-    const giveUp = () => finish(new Error("operation has timed out"));
-    const timer = timers.set(giveUp, timeout);
+    const timer = timers.set(() => finish(new Error("operation has timed out")), timeout);
+    const giveUp = timer.run;
     broadcasts.add(giveUp);
     const check = () => {
       if (servers === expectedServers && responses.length === expectedClients) finish(null);

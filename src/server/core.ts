@@ -57,7 +57,7 @@ export class Core {
     this.options = options;
     this.parser = createParser(options.parser);
     this.awake = new Awake(host, options.maxAwakeTime);
-    this.broadcasts = new WaitingBroadcasts(host.budget);
+    this.broadcasts = new WaitingBroadcasts(host);
     this.book = new MembershipBook(host);
     if (options.recovery !== undefined && host.recovery !== undefined) {
       this.recovery = new Recovery(host.recovery, this, options.recovery);

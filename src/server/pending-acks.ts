@@ -17,6 +17,7 @@ interface PendingAck {
   /** Ends the wait when the socket is gone, where there is a way to say so. */
   readonly onGone: ((error: Error) => void) | undefined;
   readonly hold: Hold;
+  readonly account: Account;
   timer: Timer | undefined;
 }
 
@@ -41,13 +42,15 @@ export class PendingAcks {
   /** The connection may end for it, as for everything that it makes the object hold. */
   add(id: number, callback: AckCallback, timeoutMs?: number, onGone?: (error: Error) => void): void {
     const hold = this.#core.awake.hold(this.#client, true);
-    const ack: PendingAck = { callback, hasTimeout: timeoutMs !== undefined, onGone, hold, timer: undefined };
+    this.#account ??= this.#client.conn.account.budget.open((why) => this.#overdrawn(why));
+    const account = this.#account;
+    const hasTimeout = timeoutMs !== undefined;
+    const ack: PendingAck = { callback, hasTimeout, onGone, hold, account, timer: undefined };
     if (timeoutMs !== undefined) {
       ack.timer = this.#core.host.timers.set(() => this.#finish(id, ack, [timedOut()]), timeoutMs);
     }
     this.#acks.set(id, ack);
-    this.#account ??= this.#client.conn.account.budget.open((why) => this.#overdrawn(why));
-    this.#account.add(ACK_BYTES);
+    account.add(ACK_BYTES);
   }
 
   /** An answer arrived. False: nobody waits for it, or no longer. */
@@ -66,13 +69,19 @@ export class PendingAcks {
       this.#forget(id, ack);
       ack.onGone?.(new Error("socket has been disconnected"));
     }
-    if (this.#acks.size === 0) this.#account?.close();
+    this.#closeAccount();
   }
 
-  /** Too many are waited for: the session ends, and those that would go on waiting have timed out now. */
+  /** Too many are waited for: the session ends, and those that would go on waiting have timed out at once. */
   #overdrawn(why: string): void {
+    this.#account = undefined;
     this.#client.conn.account.end(why);
-    for (const [id, ack] of this.#acks) if (ack.hasTimeout) this.#finish(id, ack, [timedOut()]);
+    const { timers } = this.#core.host;
+    // Those who are told may ask again, so they are told when there is room again.
+    for (const ack of this.#acks.values()) {
+      const { timer } = ack;
+      if (timer !== undefined && timers.clear(timer)) ack.timer = timers.set(timer.run, 0);
+    }
   }
 
   #finish(id: number, ack: PendingAck, args: unknown[]): void {
@@ -88,8 +97,14 @@ export class PendingAcks {
     this.#acks.delete(id);
     this.#core.host.timers.clear(ack.timer);
     this.#core.awake.release(ack.hold);
-    this.#account?.add(-ACK_BYTES);
-    if (this.#isAbandoned && this.#acks.size === 0) this.#account?.close();
+    ack.account.add(-ACK_BYTES);
+    this.#closeAccount();
+  }
+
+  #closeAccount(): void {
+    if (!this.#isAbandoned || this.#acks.size > 0) return;
+    this.#account?.close();
+    this.#account = undefined;
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Account, ByteBudget } from "../shared/byte-budget.ts";
+import type { Account } from "../shared/byte-budget.ts";
+import type { ServerHost } from "./ports.ts";
 
 /** What a broadcast takes that waits for answers, and what each of those takes whom it waits for. */
 const BROADCAST_BYTES = 1_000;
@@ -6,15 +7,16 @@ const RECEIVER_BYTES = 60;
 
 /**
  * Broadcasts that wait for answers. They are no client's, though clients may bring them about, so they have an account
- * of their own: when it is the one that holds most, all of them have timed out at once.
+ * of their own: when it is the one that holds most, all of them have timed out at once. Those who are told may try again,
+ * so they are told when there is room again.
  */
 export class WaitingBroadcasts {
-  readonly #budget: ByteBudget;
+  readonly #host: ServerHost;
   readonly #waiting = new Map<() => void, number>();
   #account: Account | undefined;
 
-  constructor(budget: ByteBudget) {
-    this.#budget = budget;
+  constructor(host: ServerHost) {
+    this.#host = host;
   }
 
   /** `giveUp` ends the wait, and tells `remove`. */
@@ -36,12 +38,13 @@ export class WaitingBroadcasts {
     const before = this.#waiting.get(giveUp);
     if (before === undefined) return;
     this.#waiting.set(giveUp, before + bytes);
-    this.#account ??= this.#budget.open(() => this.#giveUpAll());
+    this.#account ??= this.#host.budget.open(() => this.#giveUpAll());
     this.#account.add(bytes);
   }
 
   #giveUpAll(): void {
+    for (const giveUp of this.#waiting.keys()) this.#host.timers.set(giveUp, 0);
+    this.#waiting.clear();
     this.#account = undefined;
-    for (const giveUp of this.#waiting.keys()) giveUp();
   }
 }

@@ -411,6 +411,7 @@ describe("acknowledgements that the server waits for", () => {
       await client.leave();
       expect(object.budget.total).toBeLessThan(1_000_000);
     }
+    await vi.advanceTimersByTimeAsync(0);
     expect(errors).toHaveLength(4_000);
     expect(String(errors[0])).toBe("Error: operation has timed out");
     expect(bystander.isOpen).toBe(true);
@@ -418,6 +419,38 @@ describe("acknowledgements that the server waits for", () => {
     expect(errors).toHaveLength(5_000);
     expect([object.budget.total, object.isAwake]).toEqual([0, false]);
   });
+
+  it.each(["socket", "io"])(
+    "may be asked for again by who is told that they have timed out (%s)",
+    async (who) => {
+      let asked = 0;
+      const object = new FakeObject(
+        (io) => {
+          io.on("connection", (socket) => {
+            const ask = () => {
+              if (++asked > 100_000) return;
+              const from = who === "io" ? io : socket;
+              from.timeout(60_000).emit("question", (error: unknown) => error && ask());
+            };
+            socket.on("ask", ask);
+          });
+        },
+        { maxHeldBytes: 1_000_000 },
+      );
+      const bystander = await object.connect();
+      await bystander.join();
+      const client = await object.connect();
+      await client.join();
+      let sent = 0;
+      for (; object.logs.length === 0; sent++) await client.send('2["ask"]');
+      expect(asked).toBe(sent);
+      // As often as the runtime takes a breath, and with all others in peace.
+      await vi.advanceTimersByTimeAsync(0);
+      expect(asked).toBeGreaterThan(sent);
+      expect(asked).toBeLessThan(3 * sent);
+      expect([bystander.isOpen, client.isOpen]).toEqual([true, who === "io"]);
+    },
+  );
 
   it("by everybody count too: beyond the budget they have timed out at once, and no client ends for them", async () => {
     const outcomes: unknown[] = [];
@@ -437,6 +470,7 @@ describe("acknowledgements that the server waits for", () => {
     for (let i = 0; i < 10; i++) clients.push(await object.connect());
     for (const client of clients) await client.join();
     await clients[0]!.send(...Array.from({ length: 1_000 }, () => '2["ask all"]'));
+    await vi.advanceTimersByTimeAsync(0);
     expect(outcomes.length).toBeGreaterThan(500);
     expect(outcomes[0]).toEqual([new Error("operation has timed out"), []]);
     expect(object.budget.total).toBeLessThan(1_000_000);
