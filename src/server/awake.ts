@@ -70,6 +70,7 @@ export class Awake {
   #watch(): void {
     this.#timer = this.#host.timers.set(() => {
       const now = this.#host.now();
+      this.#host.budget.touch();
       for (const hold of this.#holds) {
         if (now - hold.since >= this.#limitMs) this.release(hold);
         else if (!hold.isBusy && now - hold.since >= BUSY_AFTER_MS) {

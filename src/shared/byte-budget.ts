@@ -1,3 +1,5 @@
+import { bytesOfText } from "./estimate-bytes.ts";
+
 /** Said to the log, and to `disconnect` listeners of who was ended. */
 export const OVERDRAWN =
   "the object holds more than maxHeldBytes for its clients, and most of it for this one";
@@ -38,8 +40,7 @@ export class ByteBudget {
   readonly #limits: BudgetLimits;
   readonly #onOver: (why: string) => void;
   readonly #accounts = new Set<Account>();
-  /** For how many accounts a batch of queued items waits. */
-  readonly #holders = new Map<readonly Item[], number>();
+  readonly #shared = new Map<readonly Item[], Shared>();
   #kept = 0;
   #usedAt = 0;
   #isShedding = false;
@@ -52,7 +53,7 @@ export class ByteBudget {
     if (typeof WeakRef === "function") budgets.set(id, new WeakRef(this));
   }
 
-  /** An account for a session. `end` ends it, and says why. */
+  /** An account for a session. `end` ends it, and says why; what it has user code do has to bring in less than it takes away. */
   open(end: (why: string) => void): Account {
     const account = new Account(this, end);
     this.#accounts.add(account);
@@ -76,6 +77,11 @@ export class ByteBudget {
     this.#kept = 0;
   }
 
+  /** Something holds the object in memory: what it holds counts for its neighbours. */
+  touch(): void {
+    this.#usedAt = Date.now();
+  }
+
   /** Whether somebody who brings so many bytes may come in. */
   admits(bytes: number): boolean {
     return this.total + bytes <= DOOR_SHARE * this.#limits.object && !this.#isIsolateOver();
@@ -90,29 +96,28 @@ export class ByteBudget {
   }
 
   /** @internal */
-  _share(batch: Batch): Batch {
-    const holders = this.#holders.get(batch.items) ?? 0;
-    this.#holders.set(batch.items, holders + 1);
-    if (holders === 0) this.total += bytesOf(batch);
-    return batch;
+  _share(items: readonly Item[]): Batch {
+    let shared = this.#shared.get(items);
+    if (shared === undefined) {
+      shared = { items, bytes: bytesOf(items), holders: 0 };
+      this.#shared.set(items, shared);
+      this.total += shared.bytes;
+    }
+    shared.holders++;
+    return { shared, left: items.length };
   }
 
   /** @internal */
-  _unshare(batch: Batch): void {
-    const holders = (this.#holders.get(batch.items) as number) - 1;
-    if (holders > 0) this.#holders.set(batch.items, holders);
-    else if (this.#holders.delete(batch.items)) this.total -= bytesOf(batch);
-  }
-
-  /** @internal */
-  _shareOf(batch: Batch): number {
-    return bytesOf(batch) / (this.#holders.get(batch.items) as number);
+  _unshare({ shared }: Batch): void {
+    if (--shared.holders > 0) return;
+    this.#shared.delete(shared.items);
+    this.total -= shared.bytes;
   }
 
   /** Ends sessions until what is held fits. @internal */
   _check(): void {
     if (this.#isShedding) return;
-    this.#usedAt = Date.now();
+    this.touch();
     this.#isShedding = true;
     try {
       while (this.#isOver() && this.#endLargest());
@@ -134,7 +139,8 @@ export class ByteBudget {
   #isIsolateOver(): boolean {
     const { isolate, object } = this.#limits;
     const small = SMALL_SHARE * object;
-    if (this.total <= small) return false;
+    // Where even an equal share is not held, nothing has to be added up.
+    if (this.total <= Math.max(small, isolate / budgets.size)) return false;
     const since = Date.now() - QUIET_MS;
     let sum = 0;
     let large = 0;
@@ -167,9 +173,16 @@ export class ByteBudget {
 
 type Item = string | Uint8Array;
 
-/** Items that wait together, and may wait for others too. */
-interface Batch {
+/** Items that were queued together, for any number of accounts. */
+interface Shared {
   readonly items: readonly Item[];
+  readonly bytes: number;
+  holders: number;
+}
+
+/** As many of them as wait for one account. */
+interface Batch {
+  readonly shared: Shared;
   left: number;
 }
 
@@ -204,8 +217,8 @@ export class Account {
   setQueue(queue: readonly Item[], added: readonly Item[] = []): void {
     let gone = this.#queued + added.length - queue.length;
     // What was brought back to the front is nobody else's.
-    if (gone < 0) this.#batches.unshift(this.budget._share({ items: queue.slice(0, -gone), left: -gone }));
-    if (added.length > 0) this.#batches.push(this.budget._share({ items: added, left: added.length }));
+    if (gone < 0) this.#batches.unshift(this.budget._share(queue.slice(0, -gone)));
+    if (added.length > 0) this.#batches.push(this.budget._share(added));
     this.#queued = queue.length;
     let over = 0;
     for (const batch of this.#batches) {
@@ -218,11 +231,12 @@ export class Account {
     const first = this.#batches[0];
     if (first !== undefined && gone > 0) first.left -= gone;
     if (added.length > 0) this.budget._check();
+    else this.budget.touch();
   }
 
   /** Its own, and its share of what waits for others too. */
   weigh(): number {
-    return this.#batches.reduce((sum, batch) => sum + this.budget._shareOf(batch), this.bytes);
+    return this.#batches.reduce((sum, { shared }) => sum + shared.bytes / shared.holders, this.bytes);
   }
 
   /** Nothing is held any more, whatever is added or taken away from here on. */
@@ -233,6 +247,8 @@ export class Account {
   }
 }
 
-function bytesOf({ items }: Batch): number {
-  return items.reduce((sum, item) => sum + item.length + ITEM_BYTES, 0);
+function bytesOf(items: readonly Item[]): number {
+  let bytes = ITEM_BYTES * items.length;
+  for (const item of items) bytes += typeof item === "string" ? bytesOfText(item) : item.length;
+  return bytes;
 }

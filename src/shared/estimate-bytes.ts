@@ -18,7 +18,7 @@ export function estimateBytes(value: unknown, maxDepth = MAX_DEPTH, perObject = 
     if (depth > maxDepth) return Number.POSITIVE_INFINITY;
     const below: unknown[] = [];
     for (const item of level) {
-      if (typeof item === "string") total += item.length * (isLatin1(item) ? 1 : 2) + 6;
+      if (typeof item === "string") total += bytesOfText(item) + 6;
       else if (typeof item !== "object" || item === null || seen.has(item)) total += 10;
       else {
         seen.add(item);
@@ -47,6 +47,7 @@ function addInside(value: object, below: unknown[]): number {
   return (below.length - before) * 2;
 }
 
-function isLatin1(text: string): boolean {
-  return !/[\u0100-\uffff]/.test(text);
+/** What a string takes in memory: one letter beyond Latin-1, and each of them takes two bytes. */
+export function bytesOfText(text: string): number {
+  return /[\u0100-\uffff]/.test(text) ? 2 * text.length : text.length;
 }

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Account, ByteBudget } from "../../src/shared/byte-budget.ts";
 
 const ROOMY = 1e12;
@@ -110,6 +110,20 @@ describe("what waits in queues", () => {
     expect(ended).toEqual([]);
   });
 
+  it("counts as what it takes: a text takes two bytes a letter as soon as one of them is not Latin", () => {
+    const { budget, open } = createBudget(10_000);
+    const account = open("one");
+    for (const [text, bytes] of [
+      ["naïve", 5],
+      ["日本語", 6],
+      ["smile 🙂", 16],
+    ] as const) {
+      account.setQueue([text], [text]);
+      expect(budget.total).toBe(60 + bytes);
+      account.setQueue([]);
+    }
+  });
+
   it("is weighed by the share of each: who holds much alone ends, not those who hold the same", () => {
     const { budget, ended, open } = createBudget(10_000);
     const shared = frames(5_000);
@@ -164,6 +178,23 @@ describe("the budgets of one isolate", () => {
     first.open("e", 39_000);
     second.open("f", 15_000);
     expect(second.ended).toEqual(["b"]);
+  });
+
+  it("counts those that something keeps in memory, also when they have long added nothing", () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const quiet = createBudget(48_000, 64_000);
+    const evicted = createBudget(48_000, 64_000);
+    quiet.open("a", 30_000);
+    evicted.open("b", 30_000);
+    vi.advanceTimersByTime(20_000);
+    quiet.budget.touch();
+    vi.advanceTimersByTime(20_000);
+    const busy = createBudget(48_000, 64_000);
+    busy.open("c", 34_000);
+    expect(busy.ended).toEqual([]);
+    busy.open("d", 1);
+    expect(busy.ended).toEqual(["c"]);
   });
 
   it("leaves small objects alone", () => {
