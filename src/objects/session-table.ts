@@ -3,7 +3,13 @@ import type { SessionDirectory, SessionLayer } from "../engine/engine.ts";
 import { pingedBefore } from "../engine/heartbeat.ts";
 import { toRequest } from "../engine/request.ts";
 import { Session } from "../engine/session.ts";
-import { createState, fromStored, type TransportName, type WaitingPoll } from "../engine/state.ts";
+import {
+  createState,
+  fromStored,
+  type StoredState,
+  type TransportName,
+  type WaitingPoll,
+} from "../engine/state.ts";
 import { OVERDRAWN } from "../shared/byte-budget.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { SessionId } from "../shared/ids.ts";
@@ -236,23 +242,25 @@ export class SessionTable implements SessionDirectory {
     const { ctx, persists, store } = this.#host;
     const found = new Map<string, Sleeper>();
     if (!persists) return found;
-    const add = (session: Pick<StoredSession, "sid" | "state">, hasJoined: boolean, socket?: WebSocket) => {
-      const sid = session.sid as SessionId;
-      if (this.#live.has(sid)) return;
-      const { queue, ...state } = session.state;
-      const isIdle = !hasJoined && state.phase !== "closing";
-      if (queue === undefined) found.set(sid, { sid, socket, state: session.state, isIdle });
-      else found.set(sid, { sid, socket, state, isIdle, isOld: true });
+    const add = (id: string, state: StoredState, hasJoined: boolean, socket: WebSocket | undefined) => {
+      const sid = id as SessionId;
+      const sleeper: Sleeper = { sid, socket, state, isIdle: !hasJoined && state.phase !== "closing" };
+      if (state.queue !== undefined) {
+        // Only here: a copy of each state takes time.
+        sleeper.state = { ...state, queue: undefined };
+        sleeper.isOld = true;
+      }
+      found.set(sid, sleeper);
+      return sleeper;
     };
     const show = (session: StoredSession, socket: WebSocket | undefined) => {
-      add(session, session.record !== undefined, socket);
-      if (visit === undefined || this.#live.has(session.sid)) return;
+      const { sid, state, record } = session;
+      if (this.#live.has(sid)) return;
+      const sleeper = add(sid, state, record !== undefined, socket);
       try {
-        const isHeld = visit(session.sid as SessionId, session.record);
-        const sleeper = found.get(session.sid);
-        if (sleeper !== undefined) sleeper.isOver = !isHeld;
+        if (visit?.(sleeper.sid, record) === false) sleeper.isOver = true;
       } catch (error) {
-        found.delete(session.sid);
+        found.delete(sid);
         this.#discard({ session, socket }, error);
       }
     };
@@ -261,9 +269,9 @@ export class SessionTable implements SessionDirectory {
     for (const socket of ctx.getWebSockets().reverse()) {
       const role = store.roleOf(socket);
       if (role?.k === "s") show(role, socket);
-      else if (role?.k !== "o") continue;
+      else if (role?.k !== "o" || this.#live.has(role.sid)) continue;
       // A row is read only for what is in it.
-      else if (visit === undefined) add(role, role.idle !== true, socket);
+      else if (visit === undefined) add(role.sid, role.state, role.idle !== true, socket);
       else {
         const session = store.sessionOf(role);
         if (session !== undefined) show(session, socket);
