@@ -74,8 +74,10 @@ export interface EngineOptions {
   hibernation?: boolean;
 }
 
-export type ResolvedEngineOptions = Required<Omit<EngineOptions, "initialPacket" | "generateId">> &
-  Pick<EngineOptions, "initialPacket" | "generateId">;
+export type ResolvedEngineOptions = Readonly<
+  Required<Omit<EngineOptions, "initialPacket" | "generateId">> &
+    Pick<EngineOptions, "initialPacket" | "generateId">
+>;
 
 const DEFAULTS: ResolvedEngineOptions = {
   pingInterval: 25_000,
@@ -99,7 +101,8 @@ const SHORTEST_SLEEP_MS = 10_000;
 
 export function resolveEngineOptions(options: EngineOptions): ResolvedEngineOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { ...DEFAULTS, ...given };
+  // They belong to every object of the isolate, and user code gets hold of them as `engine.opts`.
+  return Object.freeze({ ...DEFAULTS, ...given });
 }
 
 export function toRules(options: ResolvedEngineOptions): SessionRules {

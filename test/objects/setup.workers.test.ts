@@ -228,6 +228,18 @@ describe("a setup function that throws", () => {
   });
 });
 
+describe("a setup function that assigns options", () => {
+  it("has failed, since they are those of every object", async () => {
+    const object = new TalkObject("assigns", (io) => {
+      (io.engine.opts as { maxHttpBufferSize: number }).maxHttpBufferSize = 1;
+    });
+    expect((await object.fetch({ op: "open" })).status).toBe(503);
+    expect(watched.logged.join()).toContain("'maxHttpBufferSize'");
+    const client = await new TalkObject("other", say).join("polling");
+    expect(await client.ask("sync")).toEqual(['43["done"]']);
+  });
+});
+
 describe("a try that has failed", () => {
   it("reaches nobody: neither its io nor sockets that it got hold of", async () => {
     const object = new TalkObject("inert", say, "RECOVER");
