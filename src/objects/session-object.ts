@@ -26,7 +26,10 @@ export interface SessionObjectMembers {
    * replaces the first, undefined cancels. Use it in place of the object's alarm, which the heartbeat needs.
    */
   schedule(time: number | Date | undefined): void;
-  /** Called when the time given to `schedule` has come. However long it takes, the heartbeat goes on meanwhile. */
+  /**
+   * Called once when the time given to `schedule` has come. However long it takes, the heartbeat goes on meanwhile. What
+   * it throws is logged, and it is not called again: where that may be (`await this.ready()`), schedule another time.
+   */
   onSchedule(): void | Promise<void>;
 }
 
