@@ -78,7 +78,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
     this.#change(id, (member) => {
       if (member === undefined || this.#isIndexed()) this.#join(id, rooms, member);
-      else for (const room of rooms) member.join(room, this.#core.book.nextStamp());
+      else for (const room of rooms) member.join(room, this.#core.book.nextStamp(this.nsp.name));
     });
   }
 
@@ -236,7 +236,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
       index.sids.set(id, joined);
     }
     for (const room of rooms) {
-      member?.join(room, this.#core.book.nextStamp());
+      member?.join(room, this.#core.book.nextStamp(this.nsp.name));
       joined.add(room);
       let ids = index.rooms.get(room);
       if (ids === undefined) {

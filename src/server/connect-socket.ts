@@ -47,15 +47,14 @@ function admit(
   nsp._membership.pending.set(member.id, member);
   client._enter(member);
   const { socket } = createState(nsp, client, member, session);
-  for (const data of session?.missedPackets ?? [])
-    client._tell({ type: PacketType.EVENT, nsp: nsp.name, data });
+  replay(nsp, client, session?.missedPackets);
   const isTrusted = session !== undefined && nsp._core.options.recovery?.skipMiddlewares === true;
   const settle = (error?: ExtendedError) => {
     const state = member.state as SocketState;
     if (client.conn.readyState !== "open") state.cleanUp();
     else if (error !== undefined) refuse(nsp, client, member, error);
     else {
-      catchUp(nsp, client, auth, session);
+      catchUp(nsp, client, member, session);
       enter(nsp, client, member, state);
     }
   };
@@ -64,25 +63,25 @@ function admit(
 }
 
 /** What was sent while middlewares were at work was missed as well. */
-function catchUp(
-  nsp: AnyNamespace,
-  client: Client,
-  auth: unknown,
-  session: RecoveredSession | undefined,
-): void {
-  if (session === undefined) return;
-  const offset = session.missedPackets.at(-1)?.at(-1) ?? (auth as { offset?: unknown }).offset;
+function catchUp(nsp: AnyNamespace, client: Client, member: Member, session?: RecoveredSession): void {
   const { recovery } = nsp._core;
-  const late = nsp._core.attempt("recovery", () =>
-    recovery?.restore(nsp.name, session.pid, offset as string),
-  );
-  for (const data of late?.missedPackets ?? []) client._tell({ type: PacketType.EVENT, nsp: nsp.name, data });
+  const at = session?.at;
+  if (at !== undefined)
+    replay(
+      nsp,
+      client,
+      nsp._core.attempt("recovery", () => recovery?.missedSince(at, member)),
+    );
+}
+
+function replay(nsp: AnyNamespace, client: Client, missed: unknown[][] = []): void {
+  for (const data of missed) client._tell({ type: PacketType.EVENT, nsp: nsp.name, data });
 }
 
 function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketState): void {
   const { members, pending } = nsp._membership;
   pending.delete(member.id);
-  member.at = nsp._core.book.nextStamp();
+  member.at = nsp._core.book.nextStamp(nsp.name);
   members.set(member.id, member);
   client._join(member);
   state.connect();
@@ -145,8 +144,12 @@ function createState(
   session?: RecoveredSession,
 ): SocketState {
   const socket = new Socket(nsp, client, member, session === undefined ? "new" : "recovered");
-  if (session !== undefined)
+  if (session !== undefined) {
     nsp._core.attempt("addAll", () => nsp.adapter.addAll(socket.id, new Set(session.rooms)));
+    const { at } = session;
+    // No packet lies between those that were given back and those that find it there.
+    if (at !== undefined) member.joins = Array.from(member.rooms, () => at);
+  }
   return member.state as SocketState;
 }
 

@@ -85,7 +85,14 @@ export class Member {
 }
 
 /** What two moments differ by at least, ms: exact in the numbers that times are until the year 2248. */
-export const STEP = 2 ** -10;
+const STEP = 2 ** -10;
+
+/** A moment as text: nine digits of base 36 hold milliseconds until the year 5188, three the steps within one. */
+export function toOffset(stamp: number): string {
+  const ms = Math.floor(stamp);
+  const step = Math.floor((stamp - ms) / STEP);
+  return ms.toString(36).padStart(9, "0") + step.toString(36).padStart(3, "0");
+}
 
 /** Who is in a namespace and its rooms. Complete only when somebody asked: until then it knows who is in memory. */
 export class Membership {
@@ -170,6 +177,8 @@ export class MembershipBook {
   readonly #memberships = new Map<string, Membership>();
   #isComplete = false;
   #lastStamp = 0;
+  /** Namespaces whose offsets so far are known. */
+  readonly #known = new Set<string>();
 
   constructor(host: ServerHost) {
     this.#host = host;
@@ -193,16 +202,31 @@ export class MembershipBook {
   /** A namespace is gone. */
   forget(nsp: string): void {
     this.#memberships.delete(nsp);
+    this.#known.delete(nsp);
   }
 
-  /** A moment that nothing else in the object has: the clock's, or just after the last one. */
-  nextStamp(): number {
+  /**
+   * A moment that nothing else in the object has: the clock's, or just after the last one. Whatever the clock says, it
+   * comes after what an earlier instance has logged for this namespace.
+   */
+  nextStamp(nsp: string): number {
+    if (!this.#known.has(nsp)) this.#goOn(nsp);
     this.#lastStamp = Math.max(Math.floor(this.#host.now()), this.#lastStamp + STEP);
     return this.#lastStamp;
   }
 
+  #goOn(nsp: string): void {
+    this.#known.add(nsp);
+    try {
+      const latest = this.#host.recovery?.latest(nsp);
+      if (latest !== undefined) this.#advance(Number.parseInt(latest.slice(0, 9), 36) + 1);
+    } catch (error) {
+      this.#host.log("error", "recovery could not be read", error);
+    }
+  }
+
   /** Later moments come after this one, whatever the clock says. */
-  advance(stamp: number): void {
+  #advance(stamp: number): void {
     this.#lastStamp = Math.max(this.#lastStamp, stamp);
   }
 
@@ -253,6 +277,6 @@ export class MembershipBook {
   }
 
   #met({ at, joins }: SocketRecord): void {
-    this.advance(joins?.at(-1) ?? at);
+    this.#advance(joins?.at(-1) ?? at);
   }
 }

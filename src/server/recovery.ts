@@ -1,6 +1,6 @@
 import { type Frame, PacketType, type SocketPacket } from "../codec/index.ts";
 import type { Core } from "./core.ts";
-import { type Member, type MembershipBook, STEP } from "./membership.ts";
+import { type Member, type MembershipBook, toOffset } from "./membership.ts";
 import type { RecoveryOptions } from "./options.ts";
 import type { Parser } from "./parser.ts";
 import type { RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
@@ -18,7 +18,7 @@ const RECOVERABLE: ReadonlySet<string> = new Set<DisconnectReason>([
   "forced server close",
 ]);
 
-/** A moment as text: nine digits of base 36 hold milliseconds until the year 5188, three the steps within one. */
+/** What {@link toOffset} gives. */
 const OFFSET = /^[0-9a-z]{12}$/;
 
 /** Rooms that a socket has left are remembered up to this number. */
@@ -45,6 +45,8 @@ export interface RecoveredSession {
   readonly pid: string;
   readonly rooms: string[];
   readonly data: unknown;
+  /** The moment up to which `missedPackets` goes: from then on it is in its rooms again. */
+  readonly at?: number;
   /** What tells later which packets it may have missed. */
   readonly since?: number;
   readonly left?: LeftRoom[];
@@ -67,8 +69,6 @@ export class Recovery {
   readonly #parser: Parser;
   readonly #book: MembershipBook;
   readonly #changed = new Set<Member>();
-  /** Namespaces whose offsets so far are known. */
-  readonly #known = new Set<string>();
 
   constructor(store: RecoveryStore, { host, parser, book }: Core, recovery: Required<RecoveryOptions>) {
     this.#store = store;
@@ -113,9 +113,9 @@ export class Recovery {
   }
 
   /** A socket left a room: what was said in it before is still its own. */
-  onLeft({ record, client }: Member, room: string, from: number | undefined): void {
+  onLeft({ nsp, record, client }: Member, room: string, from: number | undefined): void {
     if (from === undefined || record?.pid === undefined || client?.conn.readyState !== "open") return;
-    const to = this.#book.nextStamp();
+    const to = this.#book.nextStamp(nsp);
     const left = (record.left ?? []).filter((it) => it.to > to - this.#keptMs);
     if (left.push({ room, from, to }) > MAX_LEFT) record.leftSince = left.shift()?.to;
     record.left = left;
@@ -123,8 +123,7 @@ export class Recovery {
 
   /** Adds its offset to an event, as the last argument. The packet itself is not changed. */
   stamp(packet: SocketPacket): { stamped: SocketPacket; offset: string } {
-    this.#goOn(packet.nsp);
-    const offset = toOffset(this.#book.nextStamp());
+    const offset = toOffset(this.#book.nextStamp(packet.nsp));
     return { stamped: { ...packet, data: [...(packet.data as unknown[]), offset] }, offset };
   }
 
@@ -180,16 +179,14 @@ export class Recovery {
       left = [],
       leftSince = 0,
     } = record.data as RecoveredData;
-    this.#goOn(nsp);
-    const now = this.#book.nextStamp();
+    const now = this.#book.nextStamp(nsp);
     // Who was connected for so long has heard what was sent before: the connection would have been closed otherwise.
     const heardAt = (record.at ?? now) - this.#store.quietMs;
     const start = at < heardAt ? heardAt : since;
     const from = [offset ?? "", toOffset(start)].sort()[1]!;
     const oldest = toOffset(Math.max(leftSince, this.#host.now() - this.#keptMs));
     if (from < oldest || from < this.#store.lostBefore() || from > toOffset(now)) return undefined;
-    const there = record.rooms.map((room, index) => ({ room, from: joins?.[index] ?? at, to: now }));
-    const stays = [...left, ...there];
+    const stays = [...left, ...toStays(record.rooms, joins, at, now)];
     const first = [offset ?? "", toOffset(Math.max(since, leftSince))].sort()[1]!;
     const missedPackets = this.#missedBy(nsp, first, stays);
     if (missedPackets === undefined) return undefined;
@@ -198,11 +195,18 @@ export class Recovery {
       pid,
       rooms: record.rooms,
       data,
+      at: now,
       since: start,
       left: stays,
       leftSince,
       missedPackets,
     };
+  }
+
+  /** What was said since a moment to a socket that was in its rooms, and received nothing yet. */
+  missedSince(stamp: number, { nsp, rooms, joins, at, record }: Member): unknown[][] {
+    const there = toStays([...rooms], joins, at, this.#book.nextStamp(nsp));
+    return this.#missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...there]) ?? [];
   }
 
   /** The socket that a record stands for. It has no way back any more. */
@@ -223,13 +227,6 @@ export class Recovery {
       missed.push([...packet, at]);
     }
     return missed;
-  }
-
-  /** Whatever the clock says: moments come after the offsets of earlier instances. */
-  #goOn(nsp: string): void {
-    if (this.#known.has(nsp)) return;
-    this.#known.add(nsp);
-    this.#book.advance(Number.parseInt(this.#store.latest(nsp)?.slice(0, 9) || "0", 36) + 1);
   }
 
   /** For how long things of the past may matter to somebody who comes back, ms. */
@@ -283,12 +280,12 @@ export function handshakeOf(record: RecoveryRecord | undefined): unknown {
   return (record?.data as RecoveredData | undefined)?.handshake;
 }
 
-function toOffset(stamp: number): string {
-  const ms = Math.floor(stamp);
-  return (
-    ms.toString(36).padStart(9, "0") +
-    Math.floor((stamp - ms) / STEP)
-      .toString(36)
-      .padStart(3, "0")
-  );
+/** The rooms that a socket is in, as of `now`. */
+function toStays(
+  rooms: readonly string[],
+  joins: readonly number[] = [],
+  at: number,
+  now: number,
+): LeftRoom[] {
+  return rooms.map((room, index) => ({ room, from: joins[index] ?? at, to: now }));
 }

@@ -166,6 +166,75 @@ it("who comes back is given what was sent while middlewares were at work, too", 
   expect(String(frames[2])).toContain(sid);
 });
 
+describe("middlewares of somebody who comes back", () => {
+  const middlewares: { socket: Socket; next: () => void }[] = [];
+  const createSlowObject = () =>
+    new FakeObject(
+      (io) =>
+        void io.use((socket, next) => void (socket.recovered ? middlewares.push({ socket, next }) : next())),
+      { options: { connectionStateRecovery: { skipMiddlewares: false } } },
+    );
+
+  /** Comes back, and is in middlewares. */
+  async function comeBack(object: FakeObject, pid: string) {
+    const client = await object.connect();
+    await client.send(`0{"pid":"${pid}"}`);
+    const { socket, next } = middlewares.pop()!;
+    const goOn = async () => {
+      next();
+      await object.settle();
+    };
+    return { client, socket, goOn };
+  }
+
+  it("cost it nothing of what is sent to it alone meanwhile, also when it is lost before it has heard that", async () => {
+    const object = createSlowObject();
+    const client = await object.connect();
+    const { sid, pid } = await join(client);
+    await client.leave();
+    for (let i = 0; i < 2; i++) {
+      const back = await comeBack(object, pid);
+      if (i === 0) await object.act((io) => io.to(sid).emit("meanwhile"));
+      if (i === 0) await object.act((io) => io.except(sid).emit("to the others"));
+      await back.goOn();
+      expect(names(back.client.take())).toEqual(["meanwhile"]);
+      await back.client.leave();
+    }
+  });
+
+  it("may take a room from it: it hears nothing of what is said there from then on", async () => {
+    const object = createSlowObject();
+    const client = await object.connect();
+    const { sid, pid } = await join(client);
+    await object.act((io) => io.in(sid).socketsJoin("secret"));
+    await client.leave();
+    const back = await comeBack(object, pid);
+    await object.act((io) => io.to("secret").emit("before"));
+    await object.act(() => back.socket.leave("secret"));
+    await object.act((io) => io.to("secret").emit("after"));
+    await back.goOn();
+    expect(names(back.client.take())).toEqual(["before"]);
+  });
+});
+
+it("who comes, or joins a room, while the clock is behind the log is given nothing of what was said before", async () => {
+  const { object, act } = createObject("asleep");
+  const early = await object.connect();
+  const { sid, pid } = await join(early);
+  await act((io) => io.emit("before"));
+  await act((io) => io.to("room").emit("in the room before"));
+  const [frame] = early.take();
+  object.clock.now -= 60_000;
+  await act((io) => io.in(sid).socketsJoin("room"));
+  await early.leave();
+  const offset = JSON.parse(String(frame).slice(2)).at(-1) as string;
+  const late = await object.connect();
+  const { pid: latePid } = await join(late);
+  await late.leave();
+  expect((await join(await object.connect(), { pid, offset })).events).toEqual([]);
+  expect((await join(await object.connect(), { pid: latePid, offset: "000000000000" })).events).toEqual([]);
+});
+
 describe("the order of things", () => {
   it("has members of a room in the order of joining, asleep as well as awake", async () => {
     const { object, act } = createObject("asleep");
