@@ -1,8 +1,8 @@
 import { PacketType } from "../codec/index.ts";
-import { isThenable } from "../shared/event-emitter.ts";
 import { randomId } from "../shared/ids.ts";
 import type { Client } from "./client.ts";
 import { Member } from "./membership.ts";
+import { runMiddlewares } from "./middlewares.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import type { SocketRecord } from "./records.ts";
 import type { RecoveredSession } from "./recovery.ts";
@@ -11,8 +11,6 @@ import type { SocketState } from "./socket-state.ts";
 import type { ExtendedError } from "./socket-types.ts";
 
 export type ConnectMiddleware = (socket: AnySocket, next: (err?: ExtendedError) => void) => void;
-
-type Outcome = { error: ExtendedError | undefined };
 
 /**
  * Brings a client into a namespace.
@@ -59,7 +57,7 @@ function admit(
     }
   };
   if (isTrusted || nsp._middlewares.length === 0) return settle();
-  return runMiddlewares(nsp, socket).then(({ error }) => settle(error));
+  return askMiddlewares(nsp, socket).then(({ error }) => settle(error as ExtendedError | undefined));
 }
 
 /** What was sent while middlewares were at work was missed as well. */
@@ -199,35 +197,14 @@ async function retire(nsp: AnyNamespace, old: Member): Promise<void> {
   else old.state.cleanUp();
 }
 
-/** Settles when a middleware has refused, or all have said `next`. One that never does keeps its client waiting. */
-function runMiddlewares(nsp: AnyNamespace, socket: AnySocket): Promise<Outcome> {
-  const middlewares = nsp._middlewares.slice();
+/** Settles when a middleware has refused, or all have said `next`. What it was given as an error may be anything, a promise too. */
+function askMiddlewares(nsp: AnyNamespace, socket: AnySocket): Promise<{ error: unknown }> {
+  const onThrown = (thrown: unknown) => {
+    nsp._core.host.log("error", `a middleware of namespace "${nsp.name}" failed`, thrown);
+    // What was thrown may quote a query or a secret, and was meant for nobody.
+    return new Error("Internal Server Error");
+  };
   return new Promise((resolve) => {
-    const run = (index: number) => {
-      const middleware = middlewares[index];
-      if (middleware === undefined) {
-        resolve({ error: undefined });
-        return;
-      }
-      let isCalled = false;
-      const next = (error?: unknown) => {
-        if (isCalled) return;
-        isCalled = true;
-        if (error) resolve({ error: error as ExtendedError });
-        else run(index + 1);
-      };
-      const fail = (error: unknown) => {
-        nsp._core.host.log("error", `a middleware of namespace "${nsp.name}" failed`, error);
-        // What was thrown may quote a query or a secret, and was meant for nobody.
-        next(new Error("Internal Server Error"));
-      };
-      try {
-        const result: unknown = middleware(socket, next);
-        if (isThenable(result)) result.then(undefined, fail);
-      } catch (error) {
-        fail(error);
-      }
-    };
-    run(0);
+    runMiddlewares(nsp._middlewares, socket, onThrown, (error) => resolve({ error }));
   });
 }

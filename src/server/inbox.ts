@@ -1,11 +1,11 @@
 import { PacketType, RESERVED_EVENTS, type SocketPacket } from "../codec/index.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
-import { isThenable } from "../shared/event-emitter.ts";
 import type { Hold } from "./awake.ts";
 import { CatchAll } from "./catch-all.ts";
 import type { Client } from "./client.ts";
 import type { Core } from "./core.ts";
 import type { Event } from "./events.ts";
+import { runMiddlewares } from "./middlewares.ts";
 import type { AnyNamespace } from "./namespace.ts";
 import type { AckCallback } from "./pending-acks.ts";
 import type { SocketState } from "./socket-state.ts";
@@ -46,7 +46,7 @@ export class Inbox {
     if (reply !== undefined) args.push(reply.send);
     if (this.catchAll.size > 0) this.catchAll.notify(this.#state.socket, args, this.#core.onError);
     if (this.middlewares.length === 0) this.#deliver(args);
-    else this.#runMiddleware(this.middlewares.slice(), 0, args as Event);
+    else this.#passMiddlewares(args as Event);
     // A handler may have let its socket go: nobody waits then.
     if (reply === undefined || reply.isSent || this.#state.phase !== "connected") return;
     reply.hold = this.#owe(estimateMemory(args));
@@ -87,30 +87,16 @@ export class Inbox {
     return reply;
   }
 
-  #runMiddleware(middlewares: EventMiddleware[], index: number, args: Event): void {
-    const middleware = middlewares[index];
-    if (middleware === undefined) {
-      this.#deliver(args);
-      return;
-    }
-    let isCalled = false;
-    const next = (error?: unknown) => {
-      if (isCalled) return;
-      isCalled = true;
+  #passMiddlewares(args: Event): void {
+    const onThrown = (thrown: unknown) => {
+      this.#core.onError(thrown, args[0]);
+      // Nothing may be thrown, too, and no error lets the event pass.
+      return thrown || new Error("refused");
+    };
+    runMiddlewares(this.middlewares, args, onThrown, (error) => {
       if (error) this.#state.onError(error);
-      else this.#runMiddleware(middlewares, index + 1, args);
-    };
-    const fail = (error: unknown) => {
-      this.#core.onError(error, args[0]);
-      // Nothing may be thrown, too, and `next` of nothing lets the event pass.
-      next(error || new Error("refused"));
-    };
-    try {
-      const result: unknown = middleware(args, next);
-      if (isThenable(result)) result.then(undefined, fail);
-    } catch (error) {
-      fail(error);
-    }
+      else this.#deliver(args);
+    });
   }
 
   #deliver(args: readonly unknown[]): void {

@@ -65,6 +65,7 @@ describe("CONNECT", () => {
       '44{"message":"no","data":{"why":1}}',
     ],
     ["next of a string", (next) => (next as (error: unknown) => void)("no"), "44{}"],
+    ["next of a promise", (next) => (next as (error: unknown) => void)(Promise.resolve()), "44{}"],
     [
       "a throw",
       () => {
