@@ -6,6 +6,8 @@ export interface Gate extends Address {
   readonly url: string;
   /** Lets waiting WebSockets through, and every later one. */
   open(): void;
+  /** Cuts every connection. */
+  cut(): void;
   /** Resolves when a WebSocket waits. */
   readonly knocked: Promise<void>;
   close(): Promise<void>;
@@ -49,6 +51,9 @@ export async function startGate(to: Address): Promise<Gate> {
       isOpen = true;
       for (const pass of waiting) pass();
       waiting = [];
+    },
+    cut() {
+      for (const socket of sockets) socket.resetAndDestroy();
     },
     close: () =>
       new Promise((resolve) => {

@@ -1,5 +1,4 @@
 import { io, type Socket } from "socket.io-client";
-import type { Running } from "./app.ts";
 import { connected } from "./clients.ts";
 import { Random } from "./random.ts";
 import { within } from "./within.ts";
@@ -8,15 +7,27 @@ export interface SoakOptions {
   clients: number;
   /** Messages of all clients together, each way. */
   messages: number;
-  /** What happens to the object again and again while they flow. */
-  interruption: "none" | "hibernate" | "close";
+  /** They talk for so long, ms, however many messages that is. */
+  durationMs?: number;
+  /** What happens to the object, or to all connections, again and again while they flow. "all": each of it, at random. */
+  interruption: "none" | Interruption | "all";
   /** Shortest and longest time between two interruptions, ms. */
   between: [number, number];
-  /** Every second client of each transport sends with the client's own `retries`. */
-  hasRetries: boolean;
+  /** Whether every second client of each transport, or all of them, send with the client's own `retries`. */
+  hasRetries: boolean | "all";
   seed: number;
   /** Longest time the whole may take, ms. */
   limitMs: number;
+}
+
+type Interruption = "hibernate" | "close" | "cut";
+
+/** What a soak asks of a server. */
+export interface Soaked {
+  readonly url: string;
+  evict(webSockets: "hibernate" | "close"): Promise<void>;
+  /** Cuts every connection, whatever is under way on it. */
+  cut?(): void;
 }
 
 /** What went wrong on one way, summed over all clients. */
@@ -35,7 +46,7 @@ export interface SoakReport {
   received: number;
   toClient: Damage;
   toServer: Damage;
-  /** Messages to the server of clients with `retries`, which may be applied twice and never lost. */
+  /** Messages to the server of clients with `retries`: what arrives twice is applied once. */
   toServerWithRetries: Damage;
   /** What others shared. */
   shared: Damage;
@@ -96,9 +107,9 @@ class Talker {
     });
   }
 
-  async talk(count: number, random: Random): Promise<void> {
+  async talk(isOver: (sent: number) => boolean, random: Random): Promise<void> {
     await connected(this.socket, 20_000);
-    while (this.sent < count) {
+    while (!isOver(this.sent)) {
       if (this.hasRetries) await this.socket.emitWithAck("c", this.sent++);
       else this.socket.emit("c", this.sent++);
       await pause(random.below(30));
@@ -119,14 +130,15 @@ class Talker {
 }
 
 /** Lets stock clients and a server exchange numbered messages while its object is interrupted, and counts what is missing. */
-export async function soak(server: Running, options: SoakOptions): Promise<SoakReport> {
+export async function soak(server: Soaked, options: SoakOptions): Promise<SoakReport> {
   const { clients, messages, seed, limitMs } = options;
   const random = new Random(seed);
   const from = performance.now();
   const until = Date.now() + limitMs;
   const talkers = Array.from({ length: clients }, (_, i) => {
     const transport = i % 2 === 0 ? "polling" : "websocket";
-    return new Talker(server.url, `${transport} ${i}`, transport, options.hasRetries && i % 4 < 2);
+    const hasRetries = options.hasRetries === "all" || (options.hasRetries && i % 4 < 2);
+    return new Talker(server.url, `${transport} ${i}`, transport, hasRetries);
   });
   let interruptions = 0;
   let isOver = false;
@@ -136,15 +148,24 @@ export async function soak(server: Running, options: SoakOptions): Promise<SoakR
     while (!isOver) {
       await pause(least + random.below(most - least));
       if (isOver) return;
-      await server.evict(options.interruption);
+      const { interruption } = options;
+      const kind =
+        interruption === "all"
+          ? random.pick(["hibernate", "hibernate", "close", "cut"] as const)
+          : interruption;
+      if (kind === "cut") server.cut?.();
+      else await server.evict(kind);
       interruptions++;
     }
   };
   try {
     await within(Promise.all(talkers.map(({ socket }) => connected(socket, 20_000))), "all clients", limitMs);
     const interrupting = interrupt();
+    const endAt = Date.now() + (options.durationMs ?? Number.POSITIVE_INFINITY);
+    const hasSaidAll = (sent: number) =>
+      options.durationMs === undefined ? sent >= messages / clients : Date.now() >= endAt;
     const talking = Promise.all(
-      talkers.map((talker) => talker.talk(messages / clients, new Random(random.below(2 ** 31)))),
+      talkers.map((talker) => talker.talk(hasSaidAll, new Random(random.below(2 ** 31)))),
     );
     await within(talking, "end of the talk", limitMs).finally(() => (isOver = true));
     await interrupting;

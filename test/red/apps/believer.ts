@@ -10,6 +10,7 @@ export const variants: Record<string, ServerOptions> = {
   awake: { hibernation: false },
   old: { allowEIO3: true },
   few: { maxSessions: 30 },
+  noise: { allowEIO3: true, connectionStateRecovery: {}, maxHeldBytes: 14_000_000 },
 };
 
 type Answer = (...args: unknown[]) => void;

@@ -147,8 +147,12 @@ export function withControl(app: { fetch(...args: never[]): Response | Promise<R
       const main = env.SESSIONS.get(env.SESSIONS.idFromName(searchParams.get("object") ?? "main"));
       switch (pathname) {
         case "/red/evict":
-          await unsafe.evict(main, { webSockets: searchParams.get("sockets") as "hibernate" | "close" });
-          return Response.json(null);
+          try {
+            await unsafe.evict(main, { webSockets: searchParams.get("sockets") as "hibernate" | "close" });
+            return Response.json(null);
+          } catch (error) {
+            return new Response(String(error), { status: 500 });
+          }
         case "/red/advance":
           ahead += Number(searchParams.get("ms"));
           return Response.json(null);
