@@ -6,7 +6,10 @@ export interface Gate extends Address {
   readonly url: string;
   /** Lets waiting WebSockets through, and every later one. */
   open(): void;
-  /** Cuts every connection. */
+  /**
+   * Cuts every connection, with a TCP reset, but those that wait for the answer to a WebSocket handshake: workerd keeps
+   * an object in memory for ever whose socket was cut in that very moment, a bare one too.
+   */
   cut(): void;
   /** Resolves when a WebSocket waits. */
   readonly knocked: Promise<void>;
@@ -15,6 +18,7 @@ export interface Gate extends Address {
 
 export async function startGate(to: Address): Promise<Gate> {
   const sockets = new Set<Socket>();
+  const shaking = new Set<Socket>();
   let isOpen = false;
   let waiting: (() => void)[] = [];
   let knock: () => void = () => {};
@@ -25,17 +29,22 @@ export async function startGate(to: Address): Promise<Gate> {
     client.on("error", () => client.destroy()).on("close", () => sockets.delete(client));
     client.once("data", (first) => {
       client.pause();
+      const isUpgrade = /\r\nupgrade: *websocket/i.test(first.toString("latin1"));
       const pass = () => {
         const upstream = connect(to.port, to.host);
         sockets.add(upstream);
         upstream.on("error", () => client.destroy()).on("close", () => sockets.delete(upstream));
         client.on("close", () => upstream.resetAndDestroy());
+        if (isUpgrade) {
+          shaking.add(client).add(upstream);
+          upstream.once("data", () => shaking.delete(client) && shaking.delete(upstream));
+        }
         upstream.setNoDelay(true);
         client.setNoDelay(true);
         upstream.write(first);
         client.pipe(upstream).pipe(client);
       };
-      if (isOpen || !/\r\nupgrade: *websocket/i.test(first.toString("latin1"))) return pass();
+      if (isOpen || !isUpgrade) return pass();
       waiting.push(pass);
       knock();
     });
@@ -53,7 +62,7 @@ export async function startGate(to: Address): Promise<Gate> {
       waiting = [];
     },
     cut() {
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) if (!shaking.has(socket)) socket.resetAndDestroy();
     },
     close: () =>
       new Promise((resolve) => {

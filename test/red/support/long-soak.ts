@@ -27,7 +27,12 @@ export async function soakThroughAll(
     await victim.tick();
     const before = { heap: await victim.heap(), rss: victim.rss() };
     const report = await soak(
-      { url: gate.url, evict: (sockets) => victim.evict(sockets), cut: () => gate.cut() },
+      {
+        url: gate.url,
+        // Nothing is restarted more thoroughly than by ending its process.
+        evict: (sockets) => (sockets === "close" ? victim.restart() : victim.evict(sockets)),
+        cut: () => gate.cut(),
+      },
       {
         ...options,
         clients: 40,
