@@ -1,4 +1,5 @@
 import { type Frame, PacketType, type SocketPacket } from "../codec/index.ts";
+import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { Core } from "./core.ts";
 import { type Member, type MembershipBook, toOffset } from "./membership.ts";
 import type { RecoveryOptions } from "./options.ts";
@@ -215,15 +216,18 @@ export class Recovery {
     return { id: sid, nsp, at: issued, issued, auth, rooms, kept: { data: kept } };
   }
 
-  /** What was said behind `offset` to who was in these rooms; undefined when one of these packets is lost. */
+  /** What was said behind `offset` to who was in these rooms; undefined when a packet is lost, or they are too much. */
   #missedBy(nsp: string, offset: string, stays: readonly LeftRoom[]): unknown[][] | undefined {
     const known = stays.map(({ room, from, to }) => ({ room, from: toOffset(from), to: toOffset(to) }));
     const missed: unknown[][] = [];
+    let bytes = 0;
     for (const { offset: at, packet, rooms, except } of this.#store.since(nsp, offset)) {
       // What counts is where the socket was at that moment.
       const wasIn = (room: string) => known.some((it) => it.room === room && it.from < at && at < it.to);
       if ((rooms.length > 0 && !rooms.some(wasIn)) || except.some(wasIn)) continue;
-      if (packet === undefined) return undefined;
+      bytes += estimateBytes(packet);
+      // More than may wait for a client would end its connection, and once more each time it comes back.
+      if (packet === undefined || bytes > this.#host.engine.opts.maxQueuedBytes) return undefined;
       missed.push([...packet, at]);
     }
     return missed;

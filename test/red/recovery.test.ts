@@ -72,6 +72,52 @@ describe("connection state recovery under attack", () => {
     });
   }, 60_000);
 
+  it("gives nobody what was said before it came, whatever offset it makes up", async () => {
+    const siege = await Siege.lay("recovery");
+    const { victim } = siege;
+    const speaker = await enter(victim);
+    const say = async (text: string) => {
+      speaker.socket.send(`42/open-lobby,["all here","${text}"]`);
+      await speaker.socket.nextText('42/open-lobby,["all here"');
+    };
+    await say("a secret");
+    for (const offset of ["000000000000", "zzzzzzzzzzzz", "", "0", undefined]) {
+      const spy = await enter(victim);
+      await say("for all who are here");
+      spy.socket.send('42/open-lobby,["echo",1]');
+      await spy.socket.nextText('42/open-lobby,["echo"');
+      spy.socket.cut();
+      await say("for all who come back");
+      const back = await enter(victim, { pid: spy.pid, offset });
+      back.socket.send('42/open-lobby,["echo",2]');
+      await back.socket.nextText('42/open-lobby,["echo",2');
+      expect(back.socket.frames.seen.map(String).join()).not.toContain("a secret");
+      back.socket.cut();
+    }
+    speaker.socket.cut();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("gives nobody what was said in a room before it joined", async () => {
+    const siege = await Siege.lay("recovery");
+    const { victim } = siege;
+    const speaker = await enter(victim);
+    speaker.socket.send('42/open-lobby,1["join",["cellar"]]');
+    await speaker.socket.nextText("43/open-lobby,1");
+    const spy = await enter(victim);
+    speaker.socket.send('42/open-lobby,["in","cellar","a secret"]');
+    await speaker.socket.nextText('42/open-lobby,["in"');
+    spy.socket.send('42/open-lobby,1["join",["cellar"]]');
+    await spy.socket.nextText("43/open-lobby,1");
+    spy.socket.cut();
+    const back = await enter(victim, { pid: spy.pid, offset: "000000000000" });
+    back.socket.send('42/open-lobby,["echo",2]');
+    await back.socket.nextText('42/open-lobby,["echo",2');
+    expect(back.socket.frames.seen.map(String).join()).not.toContain("a secret");
+    for (const it of [speaker, back]) it.socket.cut();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
   it("lets nobody back with the secret of somebody else's other namespace", async () => {
     const siege = await Siege.lay("recovery");
     const { victim } = siege;
@@ -96,6 +142,31 @@ describe("connection state recovery under attack", () => {
     });
     await siege.expectLaterInstances();
     expect((await siege.victim.facts()).bytes).toBeLessThan(80_000_000);
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("bounds what lies on disk of broadcasts that nobody has missed yet, and reads it in parts", async () => {
+    const siege = await Siege.lay("small, recovery");
+    const { victim } = siege;
+    const { socket, pid } = await enter(victim);
+    socket.send('42/open-lobby,["echo","before"]');
+    const offset = JSON.parse((await socket.nextText("42/open-lobby,")).slice("42/open-lobby,".length))[2];
+    socket.cut();
+    const { socket: speaker } = await enter(victim);
+    await siege.during(async () => {
+      for (let i = 0; i < 150; i++) {
+        speaker.send('42/open-lobby,["all here of",400000]');
+        await speaker.nextText('42/open-lobby,["all here"', 10_000);
+      }
+    });
+    speaker.cut();
+    await siege.expectLaterInstances();
+    const back = await enter(victim, { pid, offset });
+    back.socket.send('42/open-lobby,["echo",2]');
+    await back.socket.nextText('42/open-lobby,["echo",2', 10_000);
+    back.socket.cut();
+    expect((await victim.facts()).bytes).toBeLessThan(160_000_000);
     await siege.expectRoom();
     await siege.expectNothingLeft();
   }, 60_000);

@@ -416,7 +416,7 @@ export class FakeObject {
     const mute = new Mute(this.#fake.hasAsyncContext === false ? undefined : this.#asyncContext);
     this.#mute = mute;
     return {
-      engine: { close: () => {} } as unknown as Engine,
+      engine: { close: () => {}, opts: { maxQueuedBytes: 16_000_000 } } as unknown as Engine,
       mute,
       timers: this.timers,
       budget: this.budget,
