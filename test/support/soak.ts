@@ -99,7 +99,9 @@ class Talker {
     // A stock client keeps what came before the answer to its CONNECT, also when the connection ends right there, and gets
     // it once more when it has come back: on Node as well. What is counted here is what the server does.
     const early = this.socket as unknown as { receiveBuffer: unknown[] };
-    this.socket.io.on("close", () => void (early.receiveBuffer = []));
+    this.socket.io.on("close", () => {
+      early.receiveBuffer = [];
+    });
     this.socket.on("s", (number: number, i: number) => {
       this.numbers.push(number);
       this.answered.push(i);

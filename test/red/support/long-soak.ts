@@ -44,10 +44,7 @@ export async function soakThroughAll(
       },
     );
     await until("the end of all sockets", async () => (await victim.facts()).sockets === 0, 20_000);
-    for (let i = 0; i < 8; i++) {
-      await victim.advance(400_000);
-      await victim.tick();
-    }
+    await victim.settle();
     const { rows, alarm } = await victim.facts();
     for (const [kind, count] of Object.entries(rows))
       if (count === 0 || /sio_meta|sio_a$/.test(kind)) delete rows[kind];

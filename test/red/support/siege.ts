@@ -4,8 +4,6 @@ import { Raid, until } from "./raid.ts";
 import { MOST_GROWTH, MOST_HEAP, MOST_HEAP_OF_SMALL, Victim } from "./victim.ts";
 import { Witnesses } from "./witnesses.ts";
 
-/** Longer than anything is kept for a client that has gone: recovery's window, timeouts, the wait for a last poll. */
-const LONG_AFTER_MS = 400_000;
 /** Rows that belong to the object and to no client. */
 /** Broadcasts of attackers reach everybody. */
 const ANY_EVENT = /^([26]$|42)/;
@@ -92,10 +90,7 @@ export class Siege {
       // What is under way for nobody would keep it awake, and make this wait.
       await within(victim.evict("hibernate"), "sleep", 12_000);
       await until("the end of all sockets", async () => (await victim.facts()).sockets === 0, 20_000);
-      for (let i = 0; i < 8; i++) {
-        await victim.advance(LONG_AFTER_MS);
-        await victim.tick();
-      }
+      await victim.settle();
       const { rows, alarm, now } = await victim.facts();
       expect(Object.keys(rows).filter((kind) => rows[kind] !== 0 && !OWN_ROW.test(kind))).toEqual([]);
       expect(alarm === null ? null : new Date(alarm - now)).toBeNull();

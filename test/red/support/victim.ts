@@ -25,6 +25,11 @@ export const MOST_HEAP = 84_000_000;
 /** The same for variants of applications whose budget is a quarter. */
 export const MOST_HEAP_OF_SMALL = 32_000_000;
 
+/** Longer than anything is kept for a client that has gone: recovery's window, timeouts, the wait for a last poll. */
+const LONG_AFTER_MS = 400_000;
+/** A tick does a bounded part of its work. */
+const MOST_TICKS = 60;
+
 /** Where the second server of the same isolate is found. */
 export const OTHER_PATH = "/other/";
 
@@ -111,6 +116,15 @@ export class Victim implements Address {
   /** Runs the alarm, once. */
   async tick(): Promise<void> {
     await this.ask("tick");
+  }
+
+  /** Lets time pass and ticks run until none is left to come. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < MOST_TICKS; i++) {
+      await this.advance(LONG_AFTER_MS);
+      await this.tick();
+      if (i > 2 && (await this.facts()).alarm === null) return;
+    }
   }
 
   /** Puts the clock of the isolate forward. */
