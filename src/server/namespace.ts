@@ -1,30 +1,25 @@
 import { type Admission, EventEmitter } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Adapter } from "./adapter.ts";
-import { BroadcastOperator, type RemoteSocket } from "./broadcast-operator.ts";
+import { BroadcastOperator } from "./broadcast-operator.ts";
+import { Broadcaster } from "./broadcaster.ts";
 import type { Client } from "./client.ts";
 import { type ConnectMiddleware, connectSocket } from "./connect-socket.ts";
 import type { Core } from "./core.ts";
 import type {
-  AllButLast,
-  DecorateAcknowledgements,
   DecorateAcknowledgementsWithMultipleResponses,
   DecorateAcknowledgementsWithTimeoutAndMultipleResponses,
   DefaultEventsMap,
   EventNames,
-  EventNamesWithAck,
   EventParams,
   EventsMap,
-  FirstNonErrorArg,
-  Last,
-  RemoveAcknowledgements,
 } from "./events.ts";
 import type { Member, Membership } from "./membership.ts";
 import { assertFree, RESERVED_SERVER_SIDE } from "./reserved.ts";
 import type { Server } from "./server.ts";
 import type { Socket } from "./socket.ts";
 import { SocketMap } from "./socket-map.ts";
-import type { ExtendedError, Room, ServerTypes, SocketId } from "./socket-types.ts";
+import type { ExtendedError, ServerTypes, SocketId } from "./socket-types.ts";
 
 /** A namespace whose events are not known. */
 export type AnyNamespace = Namespace<Untyped, Untyped, Untyped, Untyped>;
@@ -65,9 +60,11 @@ export class Namespace<
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   SocketData = Untyped,
   Types extends ServerTypes = Untyped,
-> extends EventEmitter<
+> extends Broadcaster<
+  EmitEvents,
   ServerSideEvents,
-  RemoveAcknowledgements<EmitEvents>,
+  SocketData,
+  Types,
   NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
 > {
   readonly name: string;
@@ -113,67 +110,6 @@ export class Namespace<
     return this;
   }
 
-  /** The same as `emit("message", ...args)`. */
-  send(...args: EventParams<EmitEvents, "message">): this {
-    this.emit("message" as never, ...(args as never));
-    return this;
-  }
-
-  /** The same as {@link send}. */
-  write(...args: EventParams<EmitEvents, "message">): this {
-    return this.send(...args);
-  }
-
-  to(
-    room: Room | Room[],
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
-    return this.#broadcast().to(room);
-  }
-
-  in(
-    room: Room | Room[],
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
-    return this.#broadcast().to(room);
-  }
-
-  except(
-    room: Room | Room[],
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
-    return this.#broadcast().except(room);
-  }
-
-  compress(
-    compress: boolean,
-  ): BroadcastOperator<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>, SocketData, Types> {
-    return this.#broadcast().compress(compress);
-  }
-
-  get volatile(): BroadcastOperator<
-    DecorateAcknowledgementsWithMultipleResponses<EmitEvents>,
-    SocketData,
-    Types
-  > {
-    return this.#broadcast().volatile;
-  }
-
-  get local(): BroadcastOperator<
-    DecorateAcknowledgementsWithMultipleResponses<EmitEvents>,
-    SocketData,
-    Types
-  > {
-    return this.#broadcast().local;
-  }
-
-  timeout(
-    timeout: number,
-  ): BroadcastOperator<
-    DecorateAcknowledgements<DecorateAcknowledgementsWithMultipleResponses<EmitEvents>>,
-    SocketData,
-    Types
-  > {
-    return this.#broadcast().timeout(timeout);
-  }
-
   /** Emits to the namespace of the same name on the other servers. */
   serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
     ev: Ev,
@@ -185,45 +121,9 @@ export class Namespace<
     return true;
   }
 
-  /** As {@link serverSideEmit}, and waits for the other servers' answers. */
-  serverSideEmitWithAck<Ev extends EventNamesWithAck<ServerSideEvents>>(
-    ev: Ev,
-    ...args: AllButLast<EventParams<ServerSideEvents, Ev>>
-  ): Promise<FirstNonErrorArg<Last<EventParams<ServerSideEvents, Ev>>>[]> {
-    return new Promise((resolve, reject) => {
-      const callback = (error: (Error & { responses?: unknown }) | null, responses: Untyped) => {
-        if (error === null) return resolve(responses);
-        error.responses = responses;
-        reject(error);
-      };
-      this.serverSideEmit(ev as never, ...([...args, callback] as never));
-    });
-  }
-
   /** An adapter got an event from another server. @internal */
   _onServerSideEmit(args: [string, ...Untyped[]]): void {
     EventEmitter.dispatch(this, args, this._core.onError);
-  }
-
-  /** @deprecated use {@link fetchSockets} */
-  allSockets(): Promise<Set<SocketId>> {
-    return this.#broadcast().allSockets();
-  }
-
-  fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData, Types>[]> {
-    return this.#broadcast().fetchSockets() as Promise<Untyped>;
-  }
-
-  socketsJoin(room: Room | Room[]): void {
-    this.#broadcast().socketsJoin(room);
-  }
-
-  socketsLeave(room: Room | Room[]): void {
-    this.#broadcast().socketsLeave(room);
-  }
-
-  disconnectSockets(close = false): void {
-    this.#broadcast().disconnectSockets(close);
   }
 
   /** A client asks to come in. Settles when it is answered. @internal */
@@ -273,17 +173,12 @@ export class Namespace<
     return adapter;
   }
 
-  /** Sends to everybody in the namespace. */
-  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    return new BroadcastOperator<Untyped, SocketData, Types>(this.adapter).emit(event, ...args);
-  }
-
   protected override _adding(event: string | symbol): Admission {
     if (event !== "connection" && event !== "connect") return "add";
     return this._core.admitLate(`a "${event}" listener that is added late`, "add it in the setup function");
   }
 
-  #broadcast(): BroadcastOperator<
+  protected override _broadcast(): BroadcastOperator<
     DecorateAcknowledgementsWithMultipleResponses<EmitEvents>,
     SocketData,
     Types

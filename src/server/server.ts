@@ -4,19 +4,16 @@ import { EventEmitter } from "../shared/event-emitter.ts";
 import { missing } from "../shared/missing.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Adapter, type AdapterConstructor } from "./adapter.ts";
+import { BroadcastOperator } from "./broadcast-operator.ts";
+import { Broadcaster } from "./broadcaster.ts";
 import { Client } from "./client.ts";
 import { Core, type NamespaceFamily } from "./core.ts";
 import type {
-  AllButLast,
   DecorateAcknowledgementsWithTimeoutAndMultipleResponses,
   DefaultEventsMap,
   EventNames,
-  EventNamesWithAck,
   EventParams,
   EventsMap,
-  FirstNonErrorArg,
-  Last,
-  RemoveAcknowledgements,
 } from "./events.ts";
 import { type AnyNamespace, Namespace } from "./namespace.ts";
 import { resolveOptions, type ServerOptions } from "./options.ts";
@@ -25,7 +22,7 @@ import type { RecoveryRecord, ServerHost } from "./ports.ts";
 import { handshakeOf } from "./recovery.ts";
 import type { NamespaceMatcher, ServerReservedEvents } from "./server-types.ts";
 import type { Socket } from "./socket.ts";
-import type { Room, ServerTypes, SocketId } from "./socket-types.ts";
+import type { ServerTypes } from "./socket-types.ts";
 
 /** A server whose events are not known. */
 export type AnyServer = Server<Untyped, Untyped, Untyped, Untyped>;
@@ -42,9 +39,11 @@ export class Server<
     SocketData = Untyped,
     Types extends ServerTypes = Untyped,
   >
-  extends EventEmitter<
+  extends Broadcaster<
+    EmitEvents,
     ServerSideEvents,
-    RemoveAcknowledgements<EmitEvents>,
+    SocketData,
+    Types,
     ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
   >
   implements SessionLayer
@@ -119,59 +118,8 @@ export class Server<
     return this;
   }
 
-  protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    return (this.sockets as AnyNamespace).emit(event, ...args);
-  }
-
-  send(
-    ...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["send"]>
-  ): this {
-    this.sockets.send(...args);
-    return this;
-  }
-
-  write(
-    ...args: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["write"]>
-  ): this {
-    return this.send(...args);
-  }
-
-  to(
-    room: Room | Room[],
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["to"]> {
-    return this.sockets.to(room);
-  }
-
-  in(
-    room: Room | Room[],
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["in"]> {
-    return this.sockets.to(room);
-  }
-
-  except(
-    room: Room | Room[],
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["except"]> {
-    return this.sockets.except(room);
-  }
-
-  compress(
-    compress: boolean,
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["compress"]> {
-    return this.sockets.compress(compress);
-  }
-
-  get volatile(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["volatile"] {
-    return this.sockets.volatile;
-  }
-
-  get local(): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["local"] {
-    return this.sockets.local;
-  }
-
-  timeout(
-    timeout: number,
-  ): ReturnType<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["timeout"]> {
-    return this.sockets.timeout(timeout);
+  protected override _broadcast(): ReturnType<typeof this.sockets.except> {
+    return new BroadcastOperator(this.sockets.adapter);
   }
 
   serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
@@ -179,36 +127,6 @@ export class Server<
     ...args: EventParams<DecorateAcknowledgementsWithTimeoutAndMultipleResponses<ServerSideEvents>, Ev>
   ): boolean {
     return this.sockets.serverSideEmit(ev, ...args);
-  }
-
-  serverSideEmitWithAck<Ev extends EventNamesWithAck<ServerSideEvents>>(
-    ev: Ev,
-    ...args: AllButLast<EventParams<ServerSideEvents, Ev>>
-  ): Promise<FirstNonErrorArg<Last<EventParams<ServerSideEvents, Ev>>>[]> {
-    return (this.sockets as AnyNamespace).serverSideEmitWithAck(ev, ...args);
-  }
-
-  /** @deprecated use {@link fetchSockets} */
-  allSockets(): Promise<Set<SocketId>> {
-    return this.sockets.allSockets();
-  }
-
-  fetchSockets(): ReturnType<
-    Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["fetchSockets"]
-  > {
-    return this.sockets.fetchSockets();
-  }
-
-  socketsJoin(room: Room | Room[]): void {
-    this.sockets.socketsJoin(room);
-  }
-
-  socketsLeave(room: Room | Room[]): void {
-    this.sockets.socketsLeave(room);
-  }
-
-  disconnectSockets(close = false): void {
-    this.sockets.disconnectSockets(close);
   }
 
   /** The path clients connect to. It is fixed by the options. */
