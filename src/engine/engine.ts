@@ -1,5 +1,6 @@
 import type { EnginePacket } from "../codec/index.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
+import { randomId } from "../shared/ids.ts";
 import { missing } from "../shared/missing.ts";
 import type { ConnectionError } from "./errors.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
@@ -67,7 +68,7 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   /** The random part of a session id: 16 bytes, base64url. Assign another function to change it. */
   generateId(request: EngineRequest): string | Promise<string> {
-    return this.opts.generateId?.(request) ?? randomId();
+    return this.opts.generateId?.(request) ?? randomId(16);
   }
 
   /** Whether ids come from the application: such ids may repeat. @internal */
@@ -85,12 +86,4 @@ export class Engine extends EventEmitter<EngineEvents> {
     for (const session of this.#directory.all()) session.close(true);
     return this;
   }
-}
-
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
 }

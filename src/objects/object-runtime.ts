@@ -18,7 +18,7 @@ import { fromInternalRequest, VERSION } from "./internal-request.ts";
 import { MemoryRows } from "./memory-rows.ts";
 import { RecoveryLog } from "./recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
-import { MAIN, toBase64Url } from "./session-id.ts";
+import { hexToBase64Url, MAIN } from "./session-id.ts";
 import { SessionStore, StateTooLarge } from "./session-store.ts";
 import { SessionTable } from "./session-table.ts";
 import { Ticker } from "./ticker.ts";
@@ -206,7 +206,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
 
   /** A session id names its object, unless that is the one named "main". */
   toSessionId(id: string): SessionId {
-    return (this.ctx.id.name === MAIN ? id : `${id}.${toBase64Url(this.ctx.id.toString())}`) as SessionId;
+    return (this.ctx.id.name === MAIN ? id : `${id}.${hexToBase64Url(this.ctx.id.toString())}`) as SessionId;
   }
 
   /** An alarm may be lost in production, or given up after it has thrown; whatever happens next notices. */

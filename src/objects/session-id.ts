@@ -1,3 +1,5 @@
+import { toBase64Url } from "../shared/ids.ts";
+
 /** The object that serves everything unless something else is said. */
 export const MAIN = "main";
 
@@ -24,12 +26,8 @@ export function findObject<T extends Rpc.DurableObjectBranded | undefined>(
 }
 
 /** Hexadecimal to base64url. */
-export function toBase64Url(hex: string): string {
-  const bytes = hex.match(/../g)?.map((pair) => Number.parseInt(pair, 16)) ?? [];
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+export function hexToBase64Url(hex: string): string {
+  return toBase64Url(hex.match(/../g)?.map((pair) => Number.parseInt(pair, 16)) ?? []);
 }
 
 function fromBase64Url(text: string): string {

@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
 import { findNamespace, getObject } from "../../src/objects/namespace.ts";
-import { findObject, toBase64Url } from "../../src/objects/session-id.ts";
+import { findObject, hexToBase64Url } from "../../src/objects/session-id.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { env, PollingClient, TestObject } from "./support.ts";
 
 const UNKNOWN = '400 {"code":1,"message":"Session ID unknown"}';
 const RANDOM = "AAAAAAAAAAAAAAAAAAAAAA";
-const idOf = (hex: string) => `${RANDOM}.${toBase64Url(hex)}`;
+const idOf = (hex: string) => `${RANDOM}.${hexToBase64Url(hex)}`;
 
 describe("a session id", () => {
   it("leads to the object that made it, through any Worker", async () => {
