@@ -156,22 +156,22 @@ export class BroadcastOperator<
   /** Complete when every server has said how many clients it reached, and as many answers or departures came. */
   #emitWithResponses(packet: SocketPacket, callback: Responses): void {
     const { nsp } = this.#adapter;
-    const { broadcasts } = nsp._core;
-    const { timers } = nsp._core.host;
+    const { awake, broadcasts, host } = nsp._core;
+    const { timers } = host;
     const { timeout, expectSingleResponse } = this.#opts.flags;
     const responses: unknown[] = [];
     let isOver = false;
     let expectedServers = -1;
     let servers = 0;
     let expectedClients = 0;
-    const done = nsp._core.holdAwake();
+    const hold = awake.hold(undefined, false);
     const finish = (error: Error | null) => {
       if (isOver) return;
       isOver = true;
       timers.clear(timer);
       broadcasts.remove(giveUp);
       nsp._broadcastAcks.delete(packet.id as number);
-      done();
+      awake.release(hold);
       const single = expectSingleResponse ? (error === null ? responses[0] : null) : responses;
       try {
         callback(error, single);

@@ -1,4 +1,5 @@
-import { type AnyListener, isThenable } from "../shared/event-emitter.ts";
+import type { AnyListener } from "../shared/event-emitter.ts";
+import { runSafely } from "../shared/run-safely.ts";
 
 /** The listeners that hear every event of a socket, in one direction. */
 export class CatchAll {
@@ -29,12 +30,10 @@ export class CatchAll {
 
   notify(socket: unknown, args: unknown[], onError: (error: unknown, event: unknown) => void): void {
     for (const listener of this.#listeners) {
-      try {
-        const result = listener.apply(socket, args);
-        if (isThenable(result)) result.then(undefined, (error: unknown) => onError(error, args[0]));
-      } catch (error) {
-        onError(error, args[0]);
-      }
+      runSafely(
+        () => listener.apply(socket, args),
+        (error) => onError(error, args[0]),
+      );
     }
   }
 }

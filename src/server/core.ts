@@ -1,4 +1,5 @@
-import { type Admission, EventEmitter, isThenable } from "../shared/event-emitter.ts";
+import { type Admission, EventEmitter } from "../shared/event-emitter.ts";
+import { runSafely } from "../shared/run-safely.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { Awake } from "./awake.ts";
 import type { Client } from "./client.ts";
@@ -79,14 +80,7 @@ export class Core {
    * its end. What it throws is logged under `name`.
    */
   attempt<T>(name: string, run: () => T): T | undefined {
-    try {
-      const result = run();
-      if (isThenable(result)) result.then(undefined, (error: unknown) => this.onError(error, name));
-      return result;
-    } catch (error) {
-      this.onError(error, name);
-      return undefined;
-    }
+    return runSafely(run, (error) => this.onError(error, name));
   }
 
   /** Messages may hold names that clients chose: nobody reads a thousand of them. */
@@ -216,12 +210,6 @@ export class Core {
     this.isEnding = true;
     this.host.mute.lift(run);
     this.isEnding = before;
-  }
-
-  /** Keeps the object awake until the answer is called, or the limit for acknowledgements is over. */
-  holdAwake(): () => void {
-    const hold = this.awake.hold(undefined, false);
-    return () => this.awake.release(hold);
   }
 
   /** Children of dynamic namespaces that an earlier instance made exist again, if somebody is in them. */

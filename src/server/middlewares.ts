@@ -1,6 +1,6 @@
-import { isThenable } from "../shared/event-emitter.ts";
+import { runSafely } from "../shared/run-safely.ts";
 
-export type Middleware<Subject> = (subject: Subject, next: (error?: Error) => void) => unknown;
+export type Middleware<Subject> = (subject: Subject, next: (error?: unknown) => void) => unknown;
 
 /**
  * Lets something pass middlewares, one after the other: `done` hears of the first error, or of none at the end. What is
@@ -27,13 +27,10 @@ export function runMiddlewares<Subject>(
       if (error) done(error);
       else run(index + 1);
     };
-    const fail = (thrown: unknown) => next(onThrown(thrown));
-    try {
-      const result = middleware(subject, next);
-      if (isThenable(result)) result.then(undefined, fail);
-    } catch (thrown) {
-      fail(thrown);
-    }
+    runSafely(
+      () => middleware(subject, next),
+      (thrown) => next(onThrown(thrown)),
+    );
   };
   run(0);
 }

@@ -1,7 +1,7 @@
 import type { SocketPacket } from "../codec/index.ts";
 import { estimateBytes } from "../shared/estimate-bytes.ts";
-import { isThenable } from "../shared/event-emitter.ts";
-import type { Core } from "./core.ts";
+import type { Core, NamespaceFamily } from "./core.ts";
+import { type Middleware, runMiddlewares } from "./middlewares.ts";
 import type { AnyNamespace } from "./namespace.ts";
 
 /** Levels of `auth` that are kept: as many as of `socket.data`. */
@@ -39,34 +39,24 @@ export function findNamespace(
   auth: unknown,
   found: (nsp: AnyNamespace | undefined) => void,
 ): void {
-  ask(0);
+  const parents = core.families.map(
+    (family): Middleware<string> =>
+      (asked, next) => {
+        // It may have been created while a parent thought about it.
+        if (core.existing(asked) !== undefined) next(family);
+        else return family.matches(asked, auth, (error, isAllowed) => next(!error && isAllowed && family));
+      },
+  );
+  runMiddlewares(
+    parents,
+    name,
+    (thrown) => core.onError(thrown, `of ${name}`),
+    (family) => found(core.attempt(`of ${name}`, () => core.existing(name) ?? make(family))),
+  );
 
-  function ask(index: number): void {
-    // It may have been created while a parent thought about it.
-    const known = core.existing(name);
-    const family = core.families[index];
-    if (known !== undefined || family === undefined) {
-      found(known);
-      return;
-    }
-    let isAnswered = false;
-    const next = (error: unknown, isAllowed?: boolean) => {
-      if (isAnswered) return;
-      isAnswered = true;
-      if (error || !isAllowed) ask(index + 1);
-      // Making it runs code of the user's adapter. Who cannot be let in is told so.
-      else found(core.attempt(`of ${name}`, () => core.existing(name) ?? family.parent.createChild(name)));
-    };
-    const fail = (error: unknown) => {
-      core.onError(error, `of ${name}`);
-      next(error ?? true);
-    };
-    try {
-      const result = family.matches(name, auth, next);
-      if (isThenable(result)) result.then(undefined, fail);
-    } catch (error) {
-      fail(error);
-    }
+  /** It runs code of the user's adapter. Who cannot be let in is told so. */
+  function make(family: unknown): AnyNamespace | undefined {
+    return (family as NamespaceFamily | undefined)?.parent.createChild(name);
   }
 }
 

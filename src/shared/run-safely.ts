@@ -1,0 +1,13 @@
+import { isThenable } from "./event-emitter.ts";
+
+/** Runs what may be user code: what it throws, or rejects with, goes to `onError`. */
+export function runSafely<T>(run: () => T, onError: (error: unknown) => void): T | undefined {
+  try {
+    const result = run();
+    if (isThenable(result)) result.then(undefined, onError);
+    return result;
+  } catch (error) {
+    onError(error);
+    return undefined;
+  }
+}
