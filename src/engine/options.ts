@@ -1,3 +1,4 @@
+import { withDefaults } from "../shared/with-defaults.ts";
 import type { EngineRequest } from "./request.ts";
 import type { SessionRules, TransportName } from "./state.ts";
 
@@ -100,9 +101,8 @@ const DEFAULTS: ResolvedEngineOptions = {
 const SHORTEST_SLEEP_MS = 10_000;
 
 export function resolveEngineOptions(options: EngineOptions): ResolvedEngineOptions {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   // They belong to every object of the isolate, and user code gets hold of them as `engine.opts`.
-  return Object.freeze({ ...DEFAULTS, ...given });
+  return Object.freeze(withDefaults(options, DEFAULTS));
 }
 
 export function toRules(options: ResolvedEngineOptions): SessionRules {

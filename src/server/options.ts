@@ -1,4 +1,5 @@
 import type { EngineOptions } from "../engine/options.ts";
+import { withDefaults } from "../shared/with-defaults.ts";
 import type { AdapterConstructor } from "./adapter.ts";
 import type { ParserOption } from "./parser.ts";
 
@@ -56,32 +57,31 @@ export interface SocketOptions {
 
 export interface ServerOptions extends EngineOptions, SocketOptions {}
 
-export interface ResolvedOptions extends ServerOptions {
-  connectTimeout: number;
-  maxNamespaces: number;
-  maxNamespaceLength: number;
-  maxAuthBytes: number;
-  maxRooms: number;
-  maxOwedAcks: number;
-  maxAwakeTime: number;
-  recovery: Required<RecoveryOptions> | undefined;
-}
+const DEFAULTS = {
+  connectTimeout: 45_000,
+  maxNamespaces: 100,
+  maxNamespaceLength: 256,
+  maxAuthBytes: 16_384,
+  maxRooms: 10_000,
+  maxOwedAcks: 10_000,
+  maxAwakeTime: 60_000,
+};
+
+const RECOVERY_DEFAULTS: Required<RecoveryOptions> = {
+  maxDisconnectionDuration: 120_000,
+  skipMiddlewares: true,
+  maxBytes: 50_000_000,
+};
+
+export type ResolvedOptions = ServerOptions &
+  typeof DEFAULTS & { readonly recovery: Required<RecoveryOptions> | undefined };
 
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
   const { connectionStateRecovery: recovery } = options;
   return {
-    ...options,
-    connectTimeout: options.connectTimeout || 45_000,
-    maxNamespaces: options.maxNamespaces ?? 100,
-    maxNamespaceLength: options.maxNamespaceLength ?? 256,
-    maxAuthBytes: options.maxAuthBytes ?? 16_384,
-    maxRooms: options.maxRooms ?? 10_000,
-    maxOwedAcks: options.maxOwedAcks ?? 10_000,
-    maxAwakeTime: options.maxAwakeTime ?? 60_000,
-    recovery: recovery && {
-      maxDisconnectionDuration: recovery.maxDisconnectionDuration ?? 120_000,
-      skipMiddlewares: recovery.skipMiddlewares ?? true,
-      maxBytes: recovery.maxBytes ?? 50_000_000,
-    },
+    ...withDefaults(options, DEFAULTS),
+    // As on Node, 0 is none.
+    connectTimeout: options.connectTimeout || DEFAULTS.connectTimeout,
+    recovery: recovery && withDefaults(recovery, RECOVERY_DEFAULTS),
   };
 }
