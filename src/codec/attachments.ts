@@ -85,7 +85,7 @@ function assertDepth(depth: number): void {
 }
 
 /** The bytes of a binary value as a view on them, or undefined for any other object. */
-function toAttachment(value: object): Attachment | undefined {
+export function toAttachment(value: object): Attachment | undefined {
   if (value instanceof Uint8Array || value instanceof Blob) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);

@@ -89,5 +89,5 @@ function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCal
 /** A copy: what is given out may be tracked, and only plain data with prototypes of its own kind travels. */
 function toDetails({ id, handshake, rooms, data }: FetchedSocket): RemoteDetails {
   const details = { id, handshake: { ...handshake }, rooms: [...rooms], data };
-  return structuredClone(toPlain(details, "socket", () => {})) as RemoteDetails;
+  return structuredClone(toPlain(details)) as RemoteDetails;
 }

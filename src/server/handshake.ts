@@ -44,11 +44,7 @@ export function createHandshake(conn: Session, record: SocketRecord | undefined)
     issued,
     url: pathname + search,
     query: { ...request._query },
-    auth: copy(auth ?? {}) as Record<string, Untyped>,
-    data: copy(conn.handshakeData),
+    auth: toPlain(auth ?? {}) as Record<string, Untyped>,
+    data: toPlain(conn.handshakeData),
   };
-}
-
-function copy(value: unknown): unknown {
-  return toPlain(value, "", () => {});
 }

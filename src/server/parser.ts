@@ -1,3 +1,4 @@
+import { toAttachment } from "../codec/attachments.ts";
 import {
   type BinaryChunk,
   CodecError,
@@ -53,16 +54,11 @@ export interface Parser {
 /** A text message on the wire begins with the digit of its Engine.IO packet type. */
 const MESSAGE = "4";
 
-function toFrames(messages: readonly unknown[]): Frame[] {
-  const frames: Frame[] = [];
-  for (const message of messages) {
-    if (typeof message === "string") frames.push(MESSAGE + message);
-    else if (message instanceof Uint8Array) frames.push(message);
-    else if (message instanceof ArrayBuffer) frames.push(new Uint8Array(message));
-    else if (ArrayBuffer.isView(message)) frames.push(toBytes(message));
-    else throw new Error("a Blob cannot be sent at once; send the result of its arrayBuffer()");
-  }
-  return frames;
+function toFrame(message: unknown): Frame {
+  if (typeof message === "string") return MESSAGE + message;
+  const bytes = toAttachment(message as object);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new Error("a Blob cannot be sent at once; send the result of its arrayBuffer()");
 }
 
 function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): SocketPacket | undefined {
@@ -71,10 +67,6 @@ function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): 
     packet = decoder.add(typeof frame === "string" ? frame.slice(MESSAGE.length) : new Uint8Array(frame));
   }
   return packet;
-}
-
-function toBytes(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 /** An event or an answer without data means nothing. The official parser lets it pass, and nothing ever comes of it. */
@@ -92,7 +84,7 @@ class StrictDecoder extends PacketDecoder {
 const standard: Parser = {
   encode(packet) {
     const [header, ...attachments] = encodePacketFrames(packet);
-    return attachments.length === 0 ? [header] : [header, ...toFrames(attachments)];
+    return attachments.length === 0 ? [header] : [header, ...attachments.map(toFrame)];
   },
   decode: (frames) => decodeFrames(new PacketDecoder({ maxAttachments: Number.POSITIVE_INFINITY }), frames),
   createDecoder: () => new StrictDecoder(),
@@ -130,7 +122,7 @@ export function createParser(option: ParserOption | undefined): Parser {
   const encoder: { encode(packet: SocketPacket): unknown[] } = new option.Encoder();
   const createDecoder = (onDecoded: OnDecoded) => new ForeignDecoder(new option.Decoder(), onDecoded);
   return {
-    encode: (packet) => toFrames(encoder.encode(packet)),
+    encode: (packet) => encoder.encode(packet).map(toFrame),
     decode: (frames) => {
       let decoded: SocketPacket | undefined;
       const decoder = createDecoder((packet) => {

@@ -1,3 +1,4 @@
+import { toAttachment } from "../codec/attachments.ts";
 import { setOwn } from "../shared/set-own.ts";
 
 /**
@@ -50,9 +51,9 @@ const MOST_HOLES = 1_000;
 
 /**
  * Copies a value as plain data that structured clone can hold: no proxies, functions, symbols or class instances.
- * Each value that is left out is reported with its path. Cycles and shared objects are kept.
+ * Each value that is left out is reported with its path, if anybody asks for that. Cycles and shared objects are kept.
  */
-export function toPlain(value: unknown, path: string, onLeftOut: (path: string) => void): unknown {
+export function toPlain(value: unknown, path = "", onLeftOut: (path: string) => void = () => {}): unknown {
   const copies = new Map<object, object>();
   const copied = copy(value, path, 0);
   return copied === NOTHING ? undefined : copied;
@@ -139,19 +140,13 @@ export function isSame(a: unknown, b: unknown): boolean {
   }
   if (a instanceof Date || a instanceof RegExp || a instanceof Error)
     return String(+a) + a === String(+b) + b;
-  return areSame(toBytes(a as ArrayBuffer), toBytes(b as ArrayBuffer));
+  return areSame(toAttachment(a) as Uint8Array, toAttachment(b) as Uint8Array);
 }
 
 function areSame(a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (!isSame(a[i], b[i])) return false;
   return true;
-}
-
-function toBytes(value: ArrayBuffer | ArrayBufferView): Uint8Array {
-  return ArrayBuffer.isView(value)
-    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-    : new Uint8Array(value);
 }
 
 /**

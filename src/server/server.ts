@@ -208,9 +208,7 @@ export class Server<
   ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     const isPattern = given instanceof RegExp;
     if (isPattern && (given.global || given.sticky)) {
-      throw new Error(
-        "a stateful regular expression (flag g or y) cannot name namespaces; leave the flag out",
-      );
+      throw new Error("a stateful regular expression cannot name namespaces; leave out its flag g or y");
     }
     this._core.admitLate("a dynamic namespace", "create it in the setup function");
     const parent = new ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>(

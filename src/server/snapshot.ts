@@ -9,5 +9,5 @@ import { toPlain } from "./plain.ts";
  * await env.QUEUE.send(snapshot(socket.data.user));
  */
 export function snapshot<T>(value: T): T {
-  return toPlain(value, "", () => {}) as T;
+  return toPlain(value) as T;
 }
