@@ -103,10 +103,7 @@ async function serve(
   const meta: InternalRequest = {
     v: VERSION,
     op,
-    sid,
-    transport,
-    protocol: verified.protocol,
-    b64: verified.b64,
+    ...verified,
     address: client.socket.remoteAddress,
     secure: client.socket.encrypted,
     request: record,

@@ -7,21 +7,23 @@ import type { CookieOptions } from "./options.ts";
 export function toCookie(cookie: true | CookieOptions, sid: string): string {
   const given = cookie === true ? {} : cookie;
   const { name = "io", path = "/", httpOnly = true, sameSite = "lax", encode = encodeURIComponent } = given;
-  const attributes: [string, unknown][] = [
-    ["Max-Age", given.maxAge === undefined ? undefined : Math.floor(given.maxAge)],
-    ["Domain", given.domain],
-    ["Path", path],
-    ["Expires", given.expires?.toUTCString()],
-    ["HttpOnly", Boolean(httpOnly)],
-    ["Secure", given.secure === true],
-    ["Partitioned", given.partitioned === true],
-    ["Priority", given.priority && capitalize(given.priority)],
-    ["SameSite", sameSite === true ? "Strict" : sameSite && capitalize(sameSite)],
-  ];
-  const written = attributes
-    .filter(([, value]) => value !== undefined && value !== false)
-    .map(([attribute, value]) => (value === true ? `; ${attribute}` : `; ${attribute}=${value}`));
-  return `${name}=${encode(sid)}${written.join("")}`;
+  const attributes = {
+    "Max-Age": given.maxAge === undefined ? undefined : Math.floor(given.maxAge),
+    Domain: given.domain,
+    Path: path,
+    Expires: given.expires?.toUTCString(),
+    HttpOnly: Boolean(httpOnly),
+    Secure: given.secure,
+    Partitioned: given.partitioned,
+    Priority: given.priority && capitalize(given.priority),
+    SameSite: sameSite === true ? "Strict" : sameSite && capitalize(sameSite),
+  };
+  let written = `${name}=${encode(sid)}`;
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (value === true) written += `; ${attribute}`;
+    else if (value !== undefined && value !== false) written += `; ${attribute}=${value}`;
+  }
+  return written;
 }
 
 /** Users of JavaScript write these in any case. */

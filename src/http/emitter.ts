@@ -110,9 +110,7 @@ export class Emitter<
 
   async #send(type: "emit" | "server", ev: unknown, args: readonly unknown[]): Promise<void> {
     if (args.some((arg) => typeof arg === "function")) {
-      throw new Error(
-        "an emitter cannot take acknowledgements; call a method of your own on the object's class",
-      );
+      throw new Error("an emitter takes no acknowledgement; call a method of the object's class");
     }
     await this.#call({ type, args: [String(ev), ...args] });
   }

@@ -1,5 +1,6 @@
 import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
+import { isPlain } from "../server/plain.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 
 /** It travels with the handshake and is kept with every session. */
@@ -16,10 +17,17 @@ export async function toHandshakeData(
   c: AppContext,
 ): Promise<string | undefined> {
   if (options.handshakeData === undefined) return undefined;
+  return askApplication("handshakeData", async () =>
+    toJson(await options.handshakeData?.(request, c.env, c)),
+  );
+}
+
+/** Runs a function of the options. When it fails, the client is refused and told nothing. @throws EngineError */
+export async function askApplication<T>(option: string, run: () => T | Promise<T>): Promise<T> {
   try {
-    return toJson(await options.handshakeData(request, c.env, c));
+    return await run();
   } catch (error) {
-    console.error("socket.io-edge: handshakeData failed, so the client was refused", error);
+    console.error(`socket.io-edge: ${option} failed, so the client was refused`, error);
     throw new EngineError("FORBIDDEN", { error });
   }
 }
@@ -36,16 +44,11 @@ function toJson(data: unknown): string {
 /** For `JSON.stringify`, which would turn a Date into text and a Map into nothing without a word. */
 function assertPlain(this: Record<string, unknown>, key: string, json: unknown): unknown {
   const value = this[key];
-  if (value === undefined || isPlain(value)) return json;
-  throw new Error(
-    `handshakeData returned what JSON cannot hold, at "${key}": return plain objects, arrays, texts, finite numbers, booleans and null`,
-  );
+  if (value === undefined || isJson(value)) return json;
+  throw new Error(`handshakeData returned what JSON cannot hold, at "${key}": return plain objects`);
 }
 
-function isPlain(value: unknown): boolean {
+function isJson(value: unknown): boolean {
   if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
-  if (value === null || Array.isArray(value)) return true;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  return typeof value === "string" || typeof value === "boolean" || value === null || isPlain(value);
 }

@@ -25,8 +25,8 @@ export class OriginGuard {
     if (this.#told.has(name) || this.#told.size >= MOST_TOLD) return;
     this.#told.add(name);
     console.warn(
-      `socket.io-edge: a WebSocket of the origin ${name} was refused. If its pages are yours, add it: ` +
-        `cors: { origin: [..., ${name}] }; "checkOrigin: false" lets in the pages of anybody.`,
+      `socket.io-edge: a WebSocket of the origin ${name} was refused. To let in its pages, ` +
+        `cors: { origin: [..., ${name}] }; those of anybody, checkOrigin: false`,
     );
   }
 }

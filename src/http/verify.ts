@@ -1,6 +1,7 @@
 import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { TransportName } from "../engine/state.ts";
+import { askApplication } from "./handshake-data.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 
 /** What a request asks for, after everything that can be said without an object. */
@@ -50,19 +51,14 @@ export async function verify(
 
 async function checkAllowed(request: EngineRequest, options: AppOptions, c: AppContext): Promise<void> {
   if (options.allowRequest === undefined) return;
-  let allowed: unknown;
-  try {
-    allowed = await options.allowRequest(request, c.env, c);
-  } catch (error) {
-    console.error("socket.io-edge: allowRequest failed, so the request was refused", error);
-    throw new EngineError("FORBIDDEN", { error });
-  }
+  const allowed: unknown = await askApplication("allowRequest", () =>
+    options.allowRequest?.(request, c.env, c),
+  );
   if (allowed === true) return;
   if (typeof allowed === "string") throw new EngineError("FORBIDDEN", { message: allowed }, allowed);
   if (allowed !== false) {
     console.error(
-      "socket.io-edge: allowRequest returned neither true, false nor a string, so the request was refused; " +
-        "it takes (request, env) and no callback",
+      "socket.io-edge: allowRequest returned neither true, false nor a string; it takes (request, env) and no callback",
     );
   }
   throw new EngineError("FORBIDDEN", {});
@@ -77,9 +73,5 @@ function isAmbiguous({ url, _query }: EngineRequest): boolean {
 
 /** Control characters but tab, and DEL. */
 function hasInvalidChars(value: string): boolean {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if ((code < 32 && code !== 9) || code === 127) return true;
-  }
-  return false;
+  return /[^\t\x20-\x7e\x80-\uffff]/.test(value);
 }
