@@ -180,11 +180,6 @@ export class EventEmitter<
     return this.#listeners?.has(event) === true;
   }
 
-  #set(key: string | symbol, listeners: OnceWrapper[]): void {
-    if (listeners.length === 0) this.#listeners?.delete(key);
-    else this.#listeners?.set(key, listeners);
-  }
-
   #add(event: string | symbol, listener: OnceWrapper, prepend: boolean): this {
     if (typeof listener !== "function") throw new TypeError("a listener must be a function");
     this.#listeners ??= new Map();
@@ -200,7 +195,8 @@ export class EventEmitter<
     if (before === undefined) return this;
     const index = before.findLastIndex((it) => it === listener || it.listener === listener);
     if (index === -1) return this;
-    this.#set(key, before.toSpliced(index, 1));
+    if (before.length === 1) this.#listeners?.delete(key);
+    else this.#listeners?.set(key, before.toSpliced(index, 1));
     if (this.#has("removeListener")) this.#emit("removeListener", [event, listener]);
     return this;
   }
