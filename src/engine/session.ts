@@ -251,7 +251,7 @@ export class Session extends EventEmitter<SessionEvents> {
       case "closed":
         this.#callbacks = [];
         this.#link.carryOut(this, effect);
-        this.#line.run(() => this.#end(effect.reason, effect.description));
+        this.#endInLine(() => this.#end(effect.reason, effect.description));
         return;
       default:
         this.#link.carryOut(this, effect);
@@ -278,6 +278,11 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.listenerCount("data") > 0) this.emit("data", message);
     if (this.listenerCount("message") > 0) this.emit("message", message);
     this.consumer?.message(message);
+  }
+
+  /** What waits before it was heard in turns of its own: it is not dropped as what comes together with the end is. */
+  #endInLine(end: () => void | Promise<void>): void {
+    this.#line.run(this.#line.isHolding ? () => SETTLED.then(end) : end);
   }
 
   #end(reason: CloseReason, description: unknown): void | Promise<void> {

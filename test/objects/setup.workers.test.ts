@@ -558,6 +558,32 @@ describe("while the setup function is at work", () => {
     await emitted;
     expect((await Promise.all([client.hear(), client.hear()])).sort()).toEqual(['42["news"]', '431["done"]']);
   });
+
+  it.each([
+    ["closes", [], "transport close"],
+    ["disconnects and closes", ["41"], "client namespace disconnect"],
+  ])("hears the last words of a client that %s meanwhile", async (how, packets, reason) => {
+    const notes: unknown[] = [];
+    const control = { release: () => {}, isSlow: false };
+    const object = new TalkObject(`slow ${how}`, async (io) => {
+      if (control.isSlow) await new Promise<void>((resolve) => (control.release = resolve));
+      io.on("connection", (socket) => {
+        socket.on("word", (word) => notes.push(word));
+        socket.on("disconnect", (why) => notes.push(why));
+      });
+    });
+    const client = await object.openSocket();
+    client.socket.send("40");
+    await client.next();
+    control.isSlow = true;
+    await object.sleep();
+    for (const packet of ['42["word",1]', '42["word",2]', ...packets]) client.socket.send(packet);
+    client.socket.close();
+    await client.closed;
+    await object.run(() => control.release());
+    await until(() => notes.includes(reason));
+    expect(notes).toEqual([1, 2, reason]);
+  });
 });
 
 describe("an object of defineEngine whose setup function fails", () => {
