@@ -37,8 +37,8 @@ export type SessionEvent =
 export type Effect =
   /** Hand a message to the layer above. */
   | { readonly type: "message"; readonly data: string | Uint8Array }
-  /** Write frames to the session's WebSocket. */
-  | { readonly type: "write"; readonly frames: readonly Frame[] }
+  /** Write frames to the session's WebSocket. `hasMore`: others follow in this step, so nothing may be written in between. */
+  | { readonly type: "write"; readonly frames: readonly Frame[]; readonly hasMore?: boolean }
   /** Answer the waiting poll; it is gone then. */
   | { readonly type: "answer"; readonly frames: readonly Frame[] }
   /** The same answer, to the GET that was just asked. */

@@ -3,7 +3,13 @@ import { end, TOO_MANY_BYTES } from "./closing.ts";
 import { DRAIN_LATER, type Effect, NOTHING, type Transition } from "./effects.ts";
 import { isExpired, isPingOutstanding, ping } from "./heartbeat.ts";
 import { enqueue } from "./polling.ts";
-import { byteLength, READ_WITHIN_MS, type SessionRules, type SessionState } from "./state.ts";
+import {
+  byteLength,
+  PING_EACH_BYTES,
+  READ_WITHIN_MS,
+  type SessionRules,
+  type SessionState,
+} from "./state.ts";
 
 /*
  * The runtime takes all that is written to a WebSocket, tells nobody what has left it, and never gives it back, not even
@@ -20,10 +26,9 @@ import { byteLength, READ_WITHIN_MS, type SessionRules, type SessionState } from
  * wait for it: it is closed when twice maxQueuedBytes are written that are not known to be read.
  */
 
-/** A WebSocket that is written to without end gets a ping each time this many bytes have gone out. */
-export const PING_EACH_BYTES = 1_000_000;
 /** This much is written to a WebSocket without proof that what was written before is read. */
-export const WINDOW_BYTES = 2_000_000;
+const WINDOW_BYTES = 2_000_000;
+
 export const onSend: Transition<"send"> = (state, { frames, now, pongedAt }, rules) => {
   if (state.phase !== "open") return NOTHING;
   if (state.transport === "polling") return enqueue(state, frames, now, rules);
@@ -34,6 +39,7 @@ export const onSend: Transition<"send"> = (state, { frames, now, pongedAt }, rul
     return [{ type: "write", frames }];
   }
   for (const frame of frames) state.queue.push(frame);
+  state.queuedBytes += bytes;
   return pump(state, now, pongedAt, rules);
 };
 
@@ -46,8 +52,8 @@ export const onDrain: Transition<"drain"> = (state, { now, pongedAt }, rules) =>
   return effects;
 };
 
-/** Writes what may be written of the queue. */
-export function pump(state: SessionState, now: number, pongedAt: number, rules: SessionRules): Effect[] {
+/** Writes what may be written of the queue. It is called for each frame that is sent, however long the queue is. */
+function pump(state: SessionState, now: number, pongedAt: number, rules: SessionRules): Effect[] {
   const effects: Effect[] = [];
   let isAsked = isPingOutstanding(state, pongedAt);
   if (!isAsked) state.unreadBytes = state.bytesAfterPing;
@@ -56,17 +62,18 @@ export function pump(state: SessionState, now: number, pongedAt: number, rules: 
     const from = written;
     const limit = isAsked ? WINDOW_BYTES : PING_EACH_BYTES;
     while (written < state.queue.length && state.unreadBytes < limit) {
-      count(state, (state.queue[written++] as Frame).length);
+      const { length } = state.queue[written++] as Frame;
+      count(state, length);
+      state.queuedBytes -= length;
     }
-    if (written > from) effects.push({ type: "write", frames: state.queue.slice(from, written) });
+    const hasMore = written < state.queue.length;
+    if (written > from) effects.push({ type: "write", frames: state.queue.slice(from, written), hasMore });
     if (isAsked || state.unreadBytes < PING_EACH_BYTES) break;
     isAsked = true;
-    effects.push(...ping(state, now));
+    effects.push(...ping(state, now, hasMore));
   }
-  const rest = state.queue.slice(written);
-  state.queue = rest;
-  state.queuedBytes = byteLength(rest);
-  if (rest.length === 0) return effects;
+  if (written > 0) state.queue = state.queue.slice(written);
+  if (state.queue.length === 0) return effects;
   const isUnread = state.queuedBytes > rules.maxQueuedBytes && now - state.pingedAt >= READ_WITHIN_MS;
   return isUnread ? end(state, "transport error", TOO_MANY_BYTES) : [...effects, DRAIN_LATER];
 }

@@ -1,6 +1,6 @@
 import { CLOSE_TIMEOUT_MS, end } from "./closing.ts";
 import { type Effect, NOTHING, PING, SAVE, type Transition } from "./effects.ts";
-import type { SessionRules, SessionState, WaitingPoll } from "./state.ts";
+import { PING_EACH_BYTES, type SessionRules, type SessionState, type WaitingPoll } from "./state.ts";
 
 /*
  * The server pings, the client answers (Engine.IO v4). Pings go out at a fixed rate, 0.9 x pingInterval:
@@ -53,11 +53,16 @@ export function isExpired(state: SessionState, now: number, pongedAt: number, ru
   if (state.transport === "websocket") {
     // Behind a long upload no pong can come.
     const heardAt = Math.max(state.pingedAt, state.seenAt);
-    return isPingOutstanding(state, pongedAt) && now - heardAt >= rules.pingTimeout;
+    return isPingOutstanding(state, pongedAt) && now - heardAt >= answerWithinMs(state, rules);
   }
   if (state.poll !== null) return isLost(state.poll, now, rules);
   if (state.seenAt !== 0) return now - state.seenAt >= rules.pingInterval + rules.pingTimeout;
   return state.absentSince !== 0 && now - state.absentSince >= rules.pingTimeout;
+}
+
+/** A ping behind much that was written waits until that is read: its client may be silent for as long as on Node at most. */
+function answerWithinMs({ unreadBytes }: SessionState, { pingInterval, pingTimeout }: SessionRules): number {
+  return unreadBytes < PING_EACH_BYTES ? pingTimeout : pingInterval + pingTimeout;
 }
 
 /** A poll that its Worker should have handed back long ago: the Worker is gone, and the client with it. */
@@ -85,7 +90,7 @@ function toNextTick(state: SessionState, now: number, rules: SessionRules): numb
     return Math.max(state.openedAt, state.pongedAt) + rules.pingInterval + rules.pingTimeout;
   }
   const dueAt = pingDueAt(state, rules);
-  const expiresAt = Math.max(state.pingedAt, state.seenAt) + rules.pingTimeout;
+  const expiresAt = Math.max(state.pingedAt, state.seenAt) + answerWithinMs(state, rules);
   if (!isPingOutstanding(state, 0)) return dueAt;
   // A ping that was due and did not go out waits behind one that is still unanswered.
   if (dueAt <= now) return expiresAt;
@@ -141,12 +146,12 @@ export function forgetFuture(state: SessionState, now: number): void {
   state.closeBy = Math.min(state.closeBy, now + CLOSE_TIMEOUT_MS);
 }
 
-/** The ping before was answered. */
-export function ping(state: SessionState, now: number): Effect[] {
+/** The ping before was answered. `hasMore`: other frames follow in this step. */
+export function ping(state: SessionState, now: number, hasMore = false): Effect[] {
   state.pingedAt = now;
   state.unreadBytes = state.bytesAfterPing;
   state.bytesAfterPing = 0;
-  return [{ type: "write", frames: [PING] }, SAVE];
+  return [{ type: "write", frames: [PING], hasMore }, SAVE];
 }
 
 /** Somebody asked: whatever a tick noted about absence is out of date. */

@@ -7,12 +7,11 @@ import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
 import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
 import type { Engine } from "./engine.ts";
-import { PING_EACH_BYTES } from "./flow.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type { HalfPacket, SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
 import type { SendFlags, SessionEvents } from "./session-types.ts";
-import { byteLength, type CloseReason, type SessionState } from "./state.ts";
+import { byteLength, type CloseReason, PING_EACH_BYTES, type SessionState } from "./state.ts";
 import { transition } from "./transition.ts";
 import { TransportView } from "./transport-view.ts";
 
@@ -232,7 +231,7 @@ export class Session extends EventEmitter<SessionEvents> {
         this.#wroteInTurn = this.#link.turn();
         this.#flushes(effect.frames);
         this.#link.carryOut(this, effect);
-        if (this.state.queue.length === 0) this.#drained();
+        if (!effect.hasMore && this.state.queue.length === 0) this.#drained();
         return;
       case "answer":
       case "reply":

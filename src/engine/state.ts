@@ -67,6 +67,9 @@ export interface SessionState {
   bytesAfterPing: number;
 }
 
+/** A WebSocket that is written to without end gets a ping each time this many bytes have gone out. */
+export const PING_EACH_BYTES = 1_000_000;
+
 /** For so long more than `maxQueuedBytes` may wait for a client that reads, ms. */
 export const READ_WITHIN_MS = 5_000;
 

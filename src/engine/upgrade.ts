@@ -9,8 +9,7 @@ import {
   SAVE,
   type Transition,
 } from "./effects.ts";
-import { PING_EACH_BYTES } from "./flow.ts";
-import type { SessionState } from "./state.ts";
+import { PING_EACH_BYTES, type SessionState } from "./state.ts";
 
 /*
  *   client                         server

@@ -1,6 +1,5 @@
 import type { Frame } from "../codec/index.ts";
-import { PING_EACH_BYTES } from "../engine/flow.ts";
-import { byteLength, type StoredState } from "../engine/state.ts";
+import { byteLength, PING_EACH_BYTES, type StoredState } from "../engine/state.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { PayloadFormat } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";

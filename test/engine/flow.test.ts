@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { after, drain, polling, QUICK, START, send, tick, version3, websocket } from "./driver.ts";
+import { nextTickAt } from "../../src/engine/heartbeat.ts";
+import { after, drain, polling, QUICK, RULES, START, send, tick, version3, websocket } from "./driver.ts";
 
 const MB = 1_000_000;
 const mega = (n = 1) => Array.from({ length: n }, () => `4${"x".repeat(MB - 1)}`);
@@ -73,11 +74,28 @@ describe("a WebSocket that is written to without end", () => {
     expect(send(session, ["4x"], START + 5_000)[0]).toBe("close-socket");
   });
 
-  it("is left alone with less, until the ping is over", () => {
+  it("is left alone with less for as long as a client of Node may be silent, since its ping lies behind 2 MB", () => {
     const session = websocket();
     send(session, mega(18));
-    expect(drain(session, START + 19_999)).toEqual(["drain-later"]);
-    expect(drain(session, START + 20_000)).toEqual(["close-socket", "closed: ping timeout"]);
+    expect(nextTickAt(session, START + 22_500, RULES)).toBe(START + 45_000);
+    expect(tick(session, START + 44_999)).toEqual([]);
+    expect(drain(session, START + 44_999)).toEqual(["drain-later"]);
+    expect(drain(session, START + 45_000)).toEqual(["close-socket", "closed: ping timeout"]);
+  });
+
+  it("is asked within pingTimeout again when it has read what was much", () => {
+    const session = websocket();
+    send(session, mega(1));
+    expect(tick(session, START + 22_500, { pongedAt: START + 22_000 })).toEqual(["write 2", "save"]);
+    expect(tick(session, START + 42_500, { pongedAt: START + 22_000 })[1]).toBe("closed: ping timeout");
+  });
+
+  it("takes no longer for a message the more of them wait", () => {
+    const session = websocket();
+    send(session, mega(2));
+    // To copy the queue for each of them would be 10^10 steps.
+    for (let i = 0; i < 150_000; i++) send(session, ["4ten bytes"]);
+    expect(session.queuedBytes).toBe(150_000 * 10);
   });
 
   it("takes a pong for no answer that came before the ping", () => {
@@ -97,8 +115,8 @@ describe("a WebSocket that is written to without end", () => {
   it("is bound in an object that never sleeps", () => {
     const session = websocket();
     send(session, mega(24), START, QUICK);
-    expect(drain(session, START + 3_999, 0, QUICK)).toEqual(["drain-later"]);
-    expect(drain(session, START + 4_000, 0, QUICK)).toEqual(["close-socket", "closed: ping timeout"]);
+    expect(drain(session, START + 4_999, 0, QUICK)).toEqual(["drain-later"]);
+    expect(drain(session, START + 5_000, 0, QUICK)[0]).toBe("close-socket");
   });
 });
 

@@ -187,6 +187,21 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     await expect.poll(calls).toEqual(order.map((line) => line.replace("websocket", "polling")));
   });
 
+  it("may send when all that waited has been written, and it comes behind that", async () => {
+    const object = new TestObject(`much ${state}`, "TOLD");
+    const client = await object.openSocket();
+    await client.expect("4welcome");
+    await next(object, state);
+    client.socket.send("4much");
+    const seen: string[] = [];
+    while (seen.at(-1) !== "4be") {
+      const frame = (await client.text()).slice(0, 3);
+      if (frame === "2") client.socket.send("3");
+      else if (frame !== "6") seen.push(frame);
+    }
+    expect(seen).toEqual(["40x", "41x", "42x", "43x", "44x", "4be"]);
+  });
+
   it("do not call back for what is dropped", async () => {
     const object = new TestObject(`dropped ${state}`, "TOLD");
     const client = await object.openPolling();
