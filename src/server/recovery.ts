@@ -31,6 +31,8 @@ interface RecoveredData {
   auth?: unknown;
   /** What `handshakeData` gave: a `disconnect` that a restart swallowed runs with it. */
   handshake?: unknown;
+  /** The dynamic namespace that its namespace is a child of. */
+  parent?: string;
   issued: number;
   /** The rest is missing in records of older code. See `SocketRecord`. */
   at?: number;
@@ -212,8 +214,8 @@ export class Recovery {
 
   /** The socket that a record stands for. It has no way back any more. */
   toSocketRecord({ sid, nsp, rooms, data }: RecoveryRecord): SocketRecord {
-    const { data: kept, auth, issued } = data as RecoveredData;
-    return { id: sid, nsp, at: issued, issued, auth, rooms, kept: { data: kept } };
+    const { data: kept, auth, issued, parent } = data as RecoveredData;
+    return { id: sid, nsp, parent, at: issued, issued, auth, rooms, kept: { data: kept } };
   }
 
   /** What was said behind `offset` to who was in these rooms; undefined when a packet is lost, or they are too much. */
@@ -263,6 +265,7 @@ export class Recovery {
       data: kept?.data,
       auth,
       handshake: member.client ? member.client.conn.handshakeData : this.#storedHandshake(nsp, pid),
+      parent: member.parent,
       issued,
       at: member.at,
       since,

@@ -433,6 +433,27 @@ describe("connection state recovery", () => {
     expect(object.recovery.records.size).toBe(0);
   });
 
+  it("runs disconnect after a restart in a child of a dynamic namespace that nobody is in any more", async () => {
+    const notes: string[] = [];
+    const object = new FakeObject(
+      (io) => {
+        io.of(/^\/tenant-/).on("connection", (socket) => {
+          socket.on("disconnect", (reason) => notes.push(`${socket.nsp.name}: ${reason}`));
+        });
+      },
+      { options: RECOVERY },
+    );
+    const client = await object.connect();
+    await client.send("0/tenant-1,");
+    await object.restart();
+    object.clock.now += 120_000;
+    await object.act((io) =>
+      Promise.all(object.recovery.expire(object.clock.now - 120_000).map((it) => io.expire(it))),
+    );
+    expect(notes).toEqual(["/tenant-1: transport close"]);
+    expect(object.logs).toEqual([]);
+  });
+
   it("does not run disconnect again for a client whose end was noticed", async () => {
     const { notes, object, client } = await withClient();
     await client.leave();
