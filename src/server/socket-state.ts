@@ -260,6 +260,12 @@ export class SocketState implements TrackedOwner {
     this.#kept?.forget();
   }
 
+  /** The client of a socket that has ended, and who has not come back, may not do so. */
+  forget(): void {
+    if (this.phase === "closed" && this.#nsp._membership.find(this.#member.id) === undefined)
+      this.core.recovery?.forget(this.#member);
+  }
+
   #countRooms(): void {
     const before = this.#roomBytes;
     this.#roomBytes = ROOM_BYTES * this.#member.rooms.size;

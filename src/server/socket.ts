@@ -267,9 +267,9 @@ export class Socket<
 
   /** Leaves the namespace; with `close`, ends the whole connection. */
   disconnect(close = false): this {
-    if (!this.connected) return this;
     this.#state.checkHere();
-    if (close) this.#client._disconnect();
+    if (!this.connected) this.#state.forget();
+    else if (close) this.#client._disconnect();
     else this.#client._leave(this.#member);
     return this;
   }

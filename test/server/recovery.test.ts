@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import { performCall } from "../../src/http/emitter-call.ts";
-import { Adapter, type Server, type ServerOptions } from "../../src/server/index.ts";
+import { Adapter, type Server, type ServerOptions, type Socket } from "../../src/server/index.ts";
 import { FakeObject, type TestClient, turn } from "./fakes.ts";
 
 const RECOVERY: ServerOptions = { connectionStateRecovery: {} };
@@ -395,6 +395,25 @@ describe("connection state recovery", () => {
     expect(object.recovery.records.size).toBe(0);
     isBanned = false;
     expect((await join(refused, { pid: first.pid })).sid).not.toBe(first.sid);
+  });
+
+  it("forgets a client that is away when a handler that is still at work disconnects it", async () => {
+    const sockets: Socket[] = [];
+    const object = new FakeObject((io) => void io.on("connection", (socket) => sockets.push(socket)), {
+      options: RECOVERY,
+    });
+    const client = await object.connect();
+    const first = await join(client);
+    await client.leave();
+    const back = await object.connect();
+    expect((await join(back, { pid: first.pid })).sid).toBe(first.sid);
+    // It is another socket by now that has its client.
+    await object.act(() => sockets[0]!.disconnect());
+    expect(object.recovery.records.size).toBe(1);
+    await back.leave();
+    await object.act(() => sockets[1]!.disconnect());
+    expect(object.recovery.records.size).toBe(0);
+    expect((await join(await object.connect(), { pid: first.pid })).sid).not.toBe(first.sid);
   });
 
   it("saves rooms and data at each change, so that a restart loses neither", async () => {
