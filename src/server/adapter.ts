@@ -101,7 +101,9 @@ export class Adapter extends EventEmitter<AdapterEvents> {
       }
       // The set itself stays as it is: who heard `disconnecting` may still look at it.
       if (member === undefined) return;
-      for (const room of member.rooms) this.#core.recovery?.onLeft(member, room, member.joinedAt(room));
+      const { recovery } = this.#core;
+      let index = 0;
+      for (const room of member.rooms) recovery?.onLeft(member, room, member.joins[index++] ?? member.at);
       member.rooms = new Set();
       member.joins = [];
     });

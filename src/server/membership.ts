@@ -67,11 +67,9 @@ export class Member {
 
   /** Gives when it had joined. */
   leave(room: string): number | undefined {
-    const joined = this.joinedAt(room);
-    if (joined === undefined) return undefined;
-    if (this.joins.length > 0) this.joins.splice([...this.rooms].indexOf(room), 1);
-    this.rooms.delete(room);
-    return joined;
+    const index = this.joins.length === 0 ? -1 : [...this.rooms].indexOf(room);
+    if (!this.rooms.delete(room)) return undefined;
+    return index < 0 ? this.at : this.joins.splice(index, 1)[0];
   }
 
   /** As it is stored. */
