@@ -1,3 +1,4 @@
+import { PacketType, type SocketPacket } from "../codec/index.ts";
 import type { Handshake } from "../server/handshake.ts";
 import { toPlain } from "../server/plain.ts";
 import { assertFree } from "../server/reserved.ts";
@@ -18,14 +19,14 @@ export interface EmitterCall {
 
 /** What of a server an emitter uses. */
 interface Broadcaster {
-  readonly _core: { readonly recovery: AbsentLog | undefined };
+  readonly _core: { readonly recovery: EventLog | undefined };
   _find(
     nsp: string,
   ): { to(rooms: string[]): Operator; _onServerSideEmit(args: [string, ...unknown[]]): void } | undefined;
 }
 
-interface AbsentLog {
-  logAbsent(nsp: string, data: unknown[], rooms: Iterable<string>, except: Iterable<string>): void;
+interface EventLog {
+  encode(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string>): unknown;
 }
 
 interface Operator {
@@ -81,7 +82,8 @@ export async function performCall(io: Broadcaster, call: EmitterCall): Promise<R
 function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCall): [] | undefined {
   if (operation.type === "emit") {
     assertFree(operation.args[0]);
-    if (!to.isVolatile) io._core.recovery?.logAbsent(nsp, [...operation.args], to.rooms, to.except);
+    const packet: SocketPacket = { type: PacketType.EVENT, nsp, data: operation.args };
+    if (!to.isVolatile) io._core.recovery?.encode(packet, to.rooms, to.except);
   }
   return operation.type === "fetch" ? [] : undefined;
 }

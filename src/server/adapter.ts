@@ -114,21 +114,14 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     if (isMuted) return;
     const { flags } = opts;
     packet.nsp = this.nsp.name;
-    if (
-      recovery === undefined ||
-      packet.type !== PacketType.EVENT ||
-      packet.id !== undefined ||
-      flags?.volatile
-    ) {
-      const delivery = { frames: parser.encode(packet), packet, flags };
-      this.#visit(opts, (member) => this.#deliver(member, delivery));
-      return;
-    }
     // Whoever sleeps may have joined at a moment that the clock has yet to reach.
     this.#membership.complete();
-    const { stamped, offset } = recovery.stamp(packet);
-    const delivery = { frames: parser.encode(stamped), packet, flags };
-    recovery.log(packet, delivery.frames, offset, opts.rooms, opts.except ?? []);
+    const isLogged = packet.type === PacketType.EVENT && packet.id === undefined && !flags?.volatile;
+    const frames =
+      recovery === undefined || !isLogged
+        ? parser.encode(packet)
+        : recovery.encode(packet, opts.rooms, opts.except);
+    const delivery = { frames, packet, flags };
     this.#visit(opts, (member) => this.#deliver(member, delivery));
   }
 

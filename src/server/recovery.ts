@@ -1,4 +1,4 @@
-import { type Frame, PacketType, type SocketPacket } from "../codec/index.ts";
+import type { Frame, SocketPacket } from "../codec/index.ts";
 import { estimateBytes } from "../shared/estimate-bytes.ts";
 import type { Core } from "./core.ts";
 import { type Member, type MembershipBook, toOffset } from "./membership.ts";
@@ -124,34 +124,20 @@ export class Recovery {
     record.left = left;
   }
 
-  /** Adds its offset to an event, as the last argument. The packet itself is not changed. */
-  stamp(packet: SocketPacket): { stamped: SocketPacket; offset: string } {
-    const offset = toOffset(this.#book.nextStamp(packet.nsp));
-    return { stamped: { ...packet, data: [...(packet.data as unknown[]), offset] }, offset };
-  }
-
   /**
-   * Logs an event for those who are away, as it went out to the others: what user code hands over may be a proxy, have
-   * methods or change later, and no row could hold it.
+   * Encodes an event with its offset as the last argument, and logs it for those who are away, as it goes out to the
+   * others: what user code hands over may be a proxy, have methods or change later, and no row could hold it.
    */
-  log(
-    { nsp, data }: SocketPacket,
-    frames: readonly Frame[],
-    offset: string,
-    rooms: Iterable<string>,
-    except: Iterable<string>,
-  ): void {
+  encode(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string> = []): readonly Frame[] {
+    const { nsp } = packet;
+    const data = packet.data as unknown[];
+    const offset = toOffset(this.#book.nextStamp(nsp));
+    const frames = this.#parser.encode({ ...packet, data: [...data, offset] });
     const sent = this.#parser.decode(frames)?.data;
     // A foreign decoder may take its time: then what user code gave has to do.
-    const packet = Array.isArray(sent) ? sent.slice(0, -1) : snapshot(data as unknown[]);
-    this.#store.append(nsp, { offset, packet, rooms: [...rooms], except: [...except] });
-  }
-
-  /** Logs an event for a namespace that is not there because all of its clients are away. */
-  logAbsent(nsp: string, data: unknown[], rooms: Iterable<string>, except: Iterable<string>): void {
-    const packet: SocketPacket = { type: PacketType.EVENT, nsp, data };
-    const { stamped, offset } = this.stamp(packet);
-    this.log(packet, this.#parser.encode(stamped), offset, rooms, except);
+    const logged = Array.isArray(sent) ? sent.slice(0, -1) : snapshot(data);
+    this.#store.append(nsp, { offset, packet: logged, rooms: [...rooms], except: [...except] });
+    return frames;
   }
 
   /** Whether the client of a socket that has ended may come back, or has. */

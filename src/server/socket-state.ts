@@ -111,13 +111,11 @@ export class SocketState implements TrackedOwner {
       return;
     }
     this.notifyOutgoing(data);
-    if (recovery === undefined || flags?.volatile || this.phase === "connecting") {
-      this.#client.conn.sendFrames(parser.encode(packet), flags);
-      return;
-    }
-    const { stamped, offset } = recovery.stamp(packet);
-    const frames = parser.encode(stamped);
-    recovery.log(packet, frames, offset, [this.#member.id], []);
+    const isLogged = !flags?.volatile && this.phase === "connected";
+    const frames =
+      recovery === undefined || !isLogged
+        ? parser.encode(packet)
+        : recovery.encode(packet, [this.#member.id]);
     // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
     this.#client.conn.sendFrames(frames, flags);
   }
