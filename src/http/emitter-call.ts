@@ -1,4 +1,5 @@
-import { PacketType, type SocketPacket } from "../codec/index.ts";
+import type { SocketPacket } from "../codec/index.ts";
+import { EVENT } from "../codec/socket-packet.ts";
 import type { Handshake } from "../server/handshake.ts";
 import { toPlain } from "../server/plain.ts";
 import { assertFree } from "../server/reserved.ts";
@@ -82,7 +83,7 @@ export async function performCall(io: Broadcaster, call: EmitterCall): Promise<R
 function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCall): [] | undefined {
   if (operation.type === "emit") {
     assertFree(operation.args[0]);
-    const packet: SocketPacket = { type: PacketType.EVENT, nsp, data: operation.args };
+    const packet: SocketPacket = { type: EVENT, nsp, data: operation.args };
     if (!to.isVolatile) io._core.recovery?.encode(packet, to.rooms, to.except);
   }
   return operation.type === "fetch" ? [] : undefined;

@@ -1,4 +1,5 @@
-import { type Frame, PacketType, type SocketPacket } from "../codec/index.ts";
+import type { Frame, SocketPacket } from "../codec/index.ts";
+import { EVENT } from "../codec/socket-packet.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { Core } from "./core.ts";
@@ -116,7 +117,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     packet.nsp = this.nsp.name;
     // Whoever sleeps may have joined at a moment that the clock has yet to reach.
     this.#membership.complete();
-    const isLogged = packet.type === PacketType.EVENT && packet.id === undefined && !flags?.volatile;
+    const isLogged = packet.type === EVENT && packet.id === undefined && !flags?.volatile;
     const frames =
       recovery === undefined || !isLogged
         ? parser.encode(packet)

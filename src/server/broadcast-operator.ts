@@ -1,4 +1,5 @@
-import { PacketType, type SocketPacket } from "../codec/index.ts";
+import type { SocketPacket } from "../codec/index.ts";
+import { EVENT } from "../codec/socket-packet.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { Adapter, BroadcastOptions, SocketDetails } from "./adapter.ts";
 import type {
@@ -80,7 +81,7 @@ export class BroadcastOperator<
     assertFree(ev);
     const adapter = this.#checked;
     const data: unknown[] = [ev, ...args];
-    const packet: SocketPacket = { type: PacketType.EVENT, nsp: adapter.nsp.name, data };
+    const packet: SocketPacket = { type: EVENT, nsp: adapter.nsp.name, data };
     if (typeof data.at(-1) === "function") this.#emitWithResponses(packet, data.pop() as Responses);
     else if (!this.#isMuted) adapter.broadcast(packet, this.#opts);
     return true;

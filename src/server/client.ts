@@ -1,4 +1,5 @@
-import { PacketType, type SocketPacket } from "../codec/index.ts";
+import type { SocketPacket } from "../codec/index.ts";
+import { ACK, BINARY_ACK, CONNECT, CONNECT_ERROR, DISCONNECT } from "../codec/socket-packet.ts";
 import { type EngineRequest, toQuery } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
@@ -214,7 +215,7 @@ export class Client implements SessionConsumer {
 
   /** Tells the client, once: what the socket's own listeners hear may have to wait. */
   #dismiss(member: Member): void {
-    if (!member.isLeaving) this._tell({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    if (!member.isLeaving) this._tell({ type: DISCONNECT, nsp: member.nsp });
     this.#letGo(member);
   }
 
@@ -256,7 +257,7 @@ export class Client implements SessionConsumer {
     this.#core.warnOnce(
       `namespace "${member.nsp}" has sockets and does not exist; create it in the setup function`,
     );
-    this._tell({ type: PacketType.DISCONNECT, nsp: member.nsp });
+    this._tell({ type: DISCONNECT, nsp: member.nsp });
     this.#core.book.of(member.nsp).drop(member);
     this._remove(member);
   }
@@ -289,9 +290,9 @@ export class Client implements SessionConsumer {
 
   #dispatch(packet: SocketPacket): void {
     if (this.#isClosed) return;
-    const leaving = packet.type === PacketType.DISCONNECT ? this.#members.get(packet.nsp) : undefined;
+    const leaving = packet.type === DISCONNECT ? this.#members.get(packet.nsp) : undefined;
     if (leaving !== undefined) this.#letGo(leaving);
-    const isAnswer = packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK;
+    const isAnswer = packet.type === ACK || packet.type === BINARY_ACK;
     if (isAnswer) this.#route(packet);
     else this.#routeInOrder(packet);
   }
@@ -318,20 +319,20 @@ export class Client implements SessionConsumer {
   #route(packet: SocketPacket): void {
     const { nsp, auth } = readNamespace(packet, this.conn.protocol);
     const member = this.#members.get(nsp);
-    const isConnect = packet.type === PacketType.CONNECT;
+    const isConnect = packet.type === CONNECT;
     // Who has not spoken yet let go of a first attempt before it heard the answer, says nothing of that, and starts again.
     if (isConnect && !member?.hasSpoken) {
       if (!this.#isClosed) this.#connect(nsp, auth);
       return;
     }
-    if (member === undefined || isConnect || packet.type === PacketType.CONNECT_ERROR) {
+    if (member === undefined || isConnect || packet.type === CONNECT_ERROR) {
       if (!this.#left?.has(nsp)) this.close(toFault(packet, member !== undefined));
       return;
     }
     member.hasSpoken = true;
     const { state } = member;
     if (state?.wake === "resumed") state.onPacket(packet);
-    else if (packet.type === PacketType.ACK || packet.type === PacketType.BINARY_ACK) {
+    else if (packet.type === ACK || packet.type === BINARY_ACK) {
       this.#core.stateOf(member)?.onAck(packet);
     } else
       this.#held.hold(
@@ -389,7 +390,7 @@ export class Client implements SessionConsumer {
       this.conn.account.end(`more than ${MOST_REFUSALS} CONNECTs were refused`);
       return;
     }
-    this._send({ type: PacketType.CONNECT_ERROR, nsp, data: { message } });
+    this._send({ type: CONNECT_ERROR, nsp, data: { message } });
   }
 
   #onDecodeError(error: unknown): void {

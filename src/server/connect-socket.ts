@@ -1,4 +1,4 @@
-import { PacketType } from "../codec/index.ts";
+import { CONNECT_ERROR, EVENT } from "../codec/socket-packet.ts";
 import { randomId } from "../shared/ids.ts";
 import type { Client } from "./client.ts";
 import { Member } from "./membership.ts";
@@ -73,7 +73,7 @@ function catchUp(nsp: AnyNamespace, client: Client, member: Member, session?: Re
 }
 
 function replay(nsp: AnyNamespace, client: Client, missed: unknown[][] = []): void {
-  for (const data of missed) client._tell({ type: PacketType.EVENT, nsp: nsp.name, data });
+  for (const data of missed) client._tell({ type: EVENT, nsp: nsp.name, data });
 }
 
 function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketState): void {
@@ -92,7 +92,7 @@ function refuse(nsp: AnyNamespace, client: Client, member: Member, error: Extend
   let message = "refused";
   const answer = (content: unknown) =>
     client._send({
-      type: PacketType.CONNECT_ERROR,
+      type: CONNECT_ERROR,
       nsp: nsp.name,
       data: client.conn.protocol === 3 ? content || message : { message, data: content },
     });

@@ -1,4 +1,5 @@
-import { PacketType, RESERVED_EVENTS, type SocketPacket } from "../codec/index.ts";
+import { RESERVED_EVENTS, type SocketPacket } from "../codec/index.ts";
+import { ACK } from "../codec/socket-packet.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { Hold } from "./awake.ts";
 import { CatchAll } from "./catch-all.ts";
@@ -81,7 +82,7 @@ export class Inbox {
         if (reply.isSent) return;
         reply.isSent = true;
         this.#core.awake.release(reply.hold);
-        this.#client._send({ type: PacketType.ACK, nsp: this.#nsp.name, id, data: args });
+        this.#client._send({ type: ACK, nsp: this.#nsp.name, id, data: args });
       },
     };
     return reply;

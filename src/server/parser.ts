@@ -5,10 +5,10 @@ import {
   encodePacketFrames,
   type Frame,
   PacketDecoder,
-  PacketType,
   type PendingPacket,
   type SocketPacket,
 } from "../codec/index.ts";
+import { ACK, EVENT } from "../codec/socket-packet.ts";
 import type { Untyped } from "../shared/untyped.ts";
 
 /**
@@ -74,7 +74,7 @@ class StrictDecoder extends PacketDecoder {
   override add(chunk: string | BinaryChunk): SocketPacket | undefined {
     const packet = super.add(chunk);
     if (packet === undefined || packet.data !== undefined) return packet;
-    if (packet.type === PacketType.EVENT || packet.type === PacketType.ACK) {
+    if (packet.type === EVENT || packet.type === ACK) {
       throw new CodecError("INVALID_PAYLOAD");
     }
     return packet;

@@ -1,4 +1,5 @@
-import { PacketType, type SocketPacket } from "../codec/index.ts";
+import type { SocketPacket } from "../codec/index.ts";
+import { BINARY_EVENT, CONNECT, DISCONNECT, EVENT } from "../codec/socket-packet.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import { type Admission, type AnyListener, EventEmitter, isThenable } from "../shared/event-emitter.ts";
 import { CatchAll } from "./catch-all.ts";
@@ -94,7 +95,7 @@ export class SocketState implements TrackedOwner {
       onGone?.(new Error("socket has been disconnected"));
       return;
     }
-    const packet: SocketPacket = { type: PacketType.EVENT, nsp: this.#nsp.name, data };
+    const packet: SocketPacket = { type: EVENT, nsp: this.#nsp.name, data };
     if (ack !== undefined) {
       packet.id = this.#nsp._nextAckId();
       const frames = parser.encode(packet);
@@ -189,7 +190,7 @@ export class SocketState implements TrackedOwner {
     this.core.attempt("addAll", () => this.#nsp.adapter.addAll(id, new Set([id])));
     const data = record?.pid === undefined ? { sid: id } : { sid: id, pid: record.pid };
     const isOld = this.#client.conn.protocol === 3;
-    this.#client._tell({ type: PacketType.CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
+    this.#client._tell({ type: CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
     this.changed();
   }
 
@@ -211,8 +212,8 @@ export class SocketState implements TrackedOwner {
   onPacket(packet: SocketPacket): void {
     if (this.phase !== "connected") return;
     const { type } = packet;
-    if (type === PacketType.EVENT || type === PacketType.BINARY_EVENT) this.inbox.receive(packet);
-    else if (type === PacketType.DISCONNECT) this.close("client namespace disconnect");
+    if (type === EVENT || type === BINARY_EVENT) this.inbox.receive(packet);
+    else if (type === DISCONNECT) this.close("client namespace disconnect");
     else this.onAck(packet);
   }
 
