@@ -292,8 +292,7 @@ export class Client implements SessionConsumer {
     if (this.#isClosed) return;
     const leaving = packet.type === DISCONNECT ? this.#members.get(packet.nsp) : undefined;
     if (leaving !== undefined) this.#letGo(leaving);
-    const isAnswer = packet.type === ACK || packet.type === BINARY_ACK;
-    if (isAnswer) this.#route(packet);
+    if (isAnswer(packet)) this.#route(packet);
     else this.#routeInOrder(packet);
   }
 
@@ -332,9 +331,8 @@ export class Client implements SessionConsumer {
     member.hasSpoken = true;
     const { state } = member;
     if (state?.wake === "resumed") state.onPacket(packet);
-    else if (packet.type === ACK || packet.type === BINARY_ACK) {
-      this.#core.stateOf(member)?.onAck(packet);
-    } else
+    else if (isAnswer(packet)) this.#core.stateOf(member)?.onAck(packet);
+    else
       this.#held.hold(
         packet,
         (run) => this.#core.afterResume(member, run),
@@ -372,17 +370,13 @@ export class Client implements SessionConsumer {
       } catch (error) {
         this.#core.onError(error, "connect");
       } finally {
-        this.#leaveMiddlewares(name);
+        this.#core.awake.release(this.#connecting.get(name)?.hold);
+        this.#connecting.delete(name);
       }
     };
     // Comes before what marks the session as busy: most clients are in by then, and nothing is written for it.
     SETTLED.then(() => findNamespace(this.#core, name, auth, enter));
     this.#connecting.set(name, { hold: this.#core.awake.hold(this, true), member: undefined });
-  }
-
-  #leaveMiddlewares(name: string): void {
-    this.#core.awake.release(this.#connecting.get(name)?.hold);
-    this.#connecting.delete(name);
   }
 
   #refuse(nsp: string, message: string): void {
@@ -398,4 +392,8 @@ export class Client implements SessionConsumer {
     for (const member of this.#members.values()) this.#whenResumed(member, (state) => state.onError(error));
     this.conn.close(false, error instanceof Error ? error : undefined);
   }
+}
+
+function isAnswer({ type }: SocketPacket): boolean {
+  return type === ACK || type === BINARY_ACK;
 }
