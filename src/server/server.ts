@@ -106,7 +106,8 @@ export class Server<
       }
       pending.push(this._core.attempt("close", () => nsp.adapter.close()));
     }
-    await Promise.allSettled(pending);
+    // In the setup function that would be to wait for itself: nobody's `disconnect` is heard before it has completed.
+    if (host.isSetUp) await Promise.allSettled(pending);
     host.engine.close();
     fn?.();
   }

@@ -559,6 +559,26 @@ describe("while the setup function is at work", () => {
     expect((await Promise.all([client.hear(), client.hear()])).sort()).toEqual(['42["news"]', '431["done"]']);
   });
 
+  it("it may wait for io.close(): who slept is closed, and its `disconnect` is heard once setup is done", async () => {
+    const object = new TalkObject("closes io", say);
+    const client = await object.openSocket();
+    client.socket.send("40");
+    await client.next();
+    await object.join("polling");
+    await object.sleep();
+    const reasons: string[] = [];
+    object.deploy(async (io) => {
+      io.on("connection", (socket) => socket.on("disconnect", (reason) => reasons.push(reason)));
+      await io.close();
+    });
+    expect((await object.fetch({ op: "open" })).status).toBe(200);
+    await client.closed;
+    await until(() => reasons.length === 2);
+    expect(reasons).toEqual(["server shutting down", "server shutting down"]);
+    expect((await object.sessionRows()).length).toBe(1);
+    expect(watched.logged).toEqual([]);
+  });
+
   it.each([
     ["closes", [], "transport close"],
     ["disconnects and closes", ["41"], "client namespace disconnect"],
