@@ -87,8 +87,9 @@ export class RecoveryLog implements RecoveryStore {
     let last = offset;
     for (const [, { entries }] of this.#kv.list<LogRow>({ prefix, start: before?.[0] ?? prefix })) {
       for (const entry of entries) {
-        if (entry.offset > last) yield entry;
-        if (entry.offset > last) last = entry.offset;
+        if (entry.offset <= last) continue;
+        last = entry.offset;
+        yield entry;
       }
     }
     // What could not be written yet.

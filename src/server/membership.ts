@@ -31,7 +31,7 @@ export class Member {
   at: number;
   client: Client | undefined;
   state: SocketState | undefined;
-  /** What was stored of it, once its session is in memory. */
+  /** What was stored of it, once its session is in memory: it has one when it has a client. */
   record: SocketRecord | undefined;
   /** The server let it go, and its listeners have to run again before they hear of it: nothing reaches it any more. */
   isLeaving = false;

@@ -108,11 +108,7 @@ export class Recovery {
     const { pid } = record;
     record.pid = undefined;
     client?.conn.changed();
-    try {
-      this.#store.remove(nsp, pid);
-    } catch (error) {
-      this.#host.log("error", "recovery could not be written", error);
-    }
+    this.#write(() => this.#store.remove(nsp, pid));
   }
 
   /** A socket left a room: what was said in it before is still its own. */
@@ -151,8 +147,10 @@ export class Recovery {
     const record = this.#store.find(nsp, pid);
     // Storage may take one secret for another; who comes back has to be who left.
     if (record?.nsp !== nsp || record.pid !== pid) return undefined;
+    const { at } = record;
     // One whose time is over stays where it is: its `disconnect` may have to run yet.
-    return this.#isExpired(record) ? undefined : record;
+    const isExpired = at !== null && this.#host.now() - at > this.options.maxDisconnectionDuration;
+    return isExpired ? undefined : record;
   }
 
   /** All that a client had and missed; undefined when that cannot be told in full, so it has to start anew. */
@@ -226,19 +224,19 @@ export class Recovery {
     return this.options.maxDisconnectionDuration + this.#store.quietMs;
   }
 
-  #isExpired({ at }: RecoveryRecord): boolean {
-    return at !== null && this.#host.now() - at > this.options.maxDisconnectionDuration;
-  }
-
   /** Each alone: what of one socket cannot be kept is no matter of the others. */
   #saveChanged(): void {
     for (const member of this.#changed) {
       this.#changed.delete(member);
-      try {
-        this.#save(member, null);
-      } catch (error) {
-        this.#host.log("error", "recovery could not be written", error);
-      }
+      this.#write(() => this.#save(member, null));
+    }
+  }
+
+  #write(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#host.log("error", "recovery could not be written", error);
     }
   }
 
@@ -250,7 +248,7 @@ export class Recovery {
     const data: RecoveredData = {
       data: kept?.data,
       auth,
-      handshake: member.client ? member.client.conn.handshakeData : this.#storedHandshake(nsp, pid),
+      handshake: member.client?.conn.handshakeData,
       parent: member.parent,
       issued,
       at: member.at,
@@ -261,16 +259,11 @@ export class Recovery {
     };
     this.#store.save({ pid, sid: id, nsp, rooms: [...rooms], data, at, session: sid, isOver: at !== null });
   }
-
-  /** Of a socket whose session sleeps. */
-  #storedHandshake(nsp: string, pid: string): unknown {
-    return handshakeOf(this.#store.find(nsp, pid));
-  }
 }
 
 /** What `handshakeData` gave for the client of a record. */
-export function handshakeOf(record: RecoveryRecord | undefined): unknown {
-  return (record?.data as RecoveredData | undefined)?.handshake;
+export function handshakeOf({ data }: RecoveryRecord): unknown {
+  return (data as RecoveredData).handshake;
 }
 
 /** The rooms that a socket is in, as of `now`. */
