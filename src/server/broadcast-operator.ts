@@ -97,12 +97,7 @@ export class BroadcastOperator<
     ev: Ev,
     ...args: AllButLast<EventParams<EmitEvents, Ev>>
   ): Promise<FirstNonErrorArg<Last<EventParams<EmitEvents, Ev>>>> {
-    return new Promise((resolve, reject) => {
-      const callback: Responses = (error, responses) => {
-        if (error === null) return resolve(responses);
-        error.responses = responses;
-        reject(error);
-      };
+    return awaitResponses((callback) => {
       this.emit(ev, ...([...args, callback] as EventParams<EmitEvents, Ev>));
     });
   }
@@ -164,7 +159,8 @@ export class BroadcastOperator<
     let isOver = false;
     let expectedServers = -1;
     let servers = 0;
-    let expectedClients = 0;
+    /** Clients that have yet to answer. */
+    let waiting = 0;
     const hold = awake.hold(undefined, false);
     const finish = (error: Error | null) => {
       if (isOver) return;
@@ -174,33 +170,30 @@ export class BroadcastOperator<
       nsp._broadcastAcks.delete(packet.id as number);
       awake.release(hold);
       const single = expectSingleResponse ? (error === null ? responses[0] : null) : responses;
-      try {
-        callback(error, single);
-      } catch (thrown) {
-        nsp._core.onError(thrown, "acknowledgement");
-      }
+      nsp._core.attempt("acknowledgement", () => callback(error, single));
     };
     const timer = timers.set(() => finish(new Error("operation has timed out")), timeout);
     const giveUp = timer.run;
     broadcasts.add(giveUp);
     const check = () => {
-      if (servers === expectedServers && responses.length === expectedClients) finish(null);
+      if (servers === expectedServers && waiting === 0) finish(null);
     };
     this.#adapter.broadcastWithAck(
       packet,
       this.#opts,
       (clientCount) => {
-        expectedClients += clientCount;
+        waiting += clientCount;
         broadcasts.addReceivers(giveUp, clientCount);
         servers++;
         check();
       },
       (response) => {
         responses.push(response);
+        waiting--;
         check();
       },
       () => {
-        expectedClients--;
+        waiting--;
         check();
       },
     );
@@ -209,6 +202,17 @@ export class BroadcastOperator<
       check();
     });
   }
+}
+
+/** What a callback of {@link Responses} is given, as a promise. */
+export function awaitResponses<T>(ask: (callback: Responses) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    ask((error, responses) => {
+      if (error === null) return resolve(responses);
+      error.responses = responses;
+      reject(error);
+    });
+  });
 }
 
 function withRooms(rooms: Set<Room>, added: Room | Room[]): Set<Room> {

@@ -1,6 +1,6 @@
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { Untyped } from "../shared/untyped.ts";
-import type { BroadcastOperator, RemoteSocket } from "./broadcast-operator.ts";
+import { awaitResponses, type BroadcastOperator, type RemoteSocket } from "./broadcast-operator.ts";
 import type {
   AllButLast,
   DecorateAcknowledgements,
@@ -44,12 +44,7 @@ export abstract class Broadcaster<
     ev: Ev,
     ...args: AllButLast<EventParams<ServerSideEvents, Ev>>
   ): Promise<FirstNonErrorArg<Last<EventParams<ServerSideEvents, Ev>>>[]> {
-    return new Promise((resolve, reject) => {
-      const callback = (error: (Error & { responses?: unknown }) | null, responses: Untyped) => {
-        if (error === null) return resolve(responses);
-        error.responses = responses;
-        reject(error);
-      };
+    return awaitResponses((callback) => {
       this.serverSideEmit(ev as never, ...([...args, callback] as never));
     });
   }

@@ -12,9 +12,7 @@ export function readNamespace(packet: SocketPacket, protocol: 3 | 4): { nsp: str
   if (protocol !== 3) return { nsp: packet.nsp, auth: packet.data };
   // Behind a slash nothing is taken for a host, and every text is a path.
   const url = new URL(`https://nsp.invalid/${packet.nsp.replace("/", "")}`);
-  const auth: Record<string, string> = Object.create(null);
-  for (const [name, value] of url.searchParams) auth[name] = value;
-  return { nsp: url.pathname, auth };
+  return { nsp: url.pathname, auth: Object.fromEntries(url.searchParams) };
 }
 
 /** Why a client that is in `count` namespaces, or about to be, may not even ask for one. */

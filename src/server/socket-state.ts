@@ -134,8 +134,8 @@ export class SocketState implements TrackedOwner {
     return this.changeRooms(() => {
       const { maxRooms } = this.core.options;
       const own = this.#member.rooms;
-      const added = own.size + rooms.size > maxRooms ? [...rooms].filter((room) => !own.has(room)).length : 0;
-      if (added > 0 && own.size + added > maxRooms) {
+      const mayBeMany = own.size + rooms.size > maxRooms;
+      if (mayBeMany && new Set([...own, ...rooms]).size > Math.max(own.size, maxRooms)) {
         throw new Error(`a socket may be in ${maxRooms} rooms; let it leave some, or raise maxRooms`);
       }
       return this.#nsp.adapter.addAll(this.#member.id, rooms);
