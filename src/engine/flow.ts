@@ -23,16 +23,18 @@ import {
  * Pongs prove it because the runtime answers them: it notes the time of a pong only when its own answer to the one before
  * has left, and that lies behind all that was written. So it answers them in every mode. A client of Engine.IO v3 is
  * asked nothing. It pings when pingInterval has passed since it read the last pong, which proves as much, too late to
- * wait for it: it is closed when twice maxQueuedBytes are written that are not known to be read.
+ * wait for it: what waits for it is written at 4 MB/s, and it is closed when twice maxQueuedBytes wait or are not known
+ * to be read.
  */
 
 /** This much is written to a WebSocket without proof that what was written before is read. */
 const WINDOW_BYTES = 2_000_000;
+/** So much is written each ms to a client that is never asked, where it is sent much. */
+const UNASKED_BYTES_A_MS = 4_000;
 
 export const onSend: Transition<"send"> = (state, { frames, now, pongedAt }, rules) => {
   if (state.phase !== "open") return NOTHING;
   if (state.transport === "polling") return enqueue(state, frames, now, rules);
-  if (state.protocol === 3) return writeUnasked(state, frames, rules);
   const bytes = byteLength(frames);
   if (state.queue.length === 0 && state.unreadBytes + bytes < PING_EACH_BYTES) {
     count(state, bytes);
@@ -54,35 +56,48 @@ export const onDrain: Transition<"drain"> = (state, { now, pongedAt }, rules) =>
 
 /** Writes what may be written of the queue. It is called for each frame that is sent, however long the queue is. */
 function pump(state: SessionState, now: number, pongedAt: number, rules: SessionRules): Effect[] {
+  const { maxQueuedBytes } = rules;
   const effects: Effect[] = [];
-  let isAsked = isPingOutstanding(state, pongedAt);
-  if (!isAsked) state.unreadBytes = state.bytesAfterPing;
-  let written = 0;
-  for (;;) {
-    const from = written;
-    const limit = isAsked ? WINDOW_BYTES : PING_EACH_BYTES;
-    while (written < state.queue.length && state.unreadBytes < limit) {
-      const { length } = state.queue[written++] as Frame;
-      count(state, length);
-      state.queuedBytes -= length;
+  let isUnread: boolean;
+  if (state.protocol === 3) {
+    isUnread = state.unreadBytes + state.queuedBytes > 2 * maxQueuedBytes;
+    if (!isUnread) drip(state, now, effects);
+  } else {
+    let isAsked = isPingOutstanding(state, pongedAt);
+    if (!isAsked) {
+      state.unreadBytes = state.bytesAfterPing;
+      write(state, PING_EACH_BYTES, effects);
+      isAsked = state.unreadBytes >= PING_EACH_BYTES;
+      if (isAsked) effects.push(...ping(state, now, state.queue.length > 0));
     }
-    const hasMore = written < state.queue.length;
-    if (written > from) effects.push({ type: "write", frames: state.queue.slice(from, written), hasMore });
-    if (isAsked || state.unreadBytes < PING_EACH_BYTES) break;
-    isAsked = true;
-    effects.push(...ping(state, now, hasMore));
+    if (isAsked) write(state, WINDOW_BYTES, effects);
+    isUnread = state.queuedBytes > maxQueuedBytes && now - state.pingedAt >= READ_WITHIN_MS;
   }
-  if (written > 0) state.queue = state.queue.slice(written);
-  if (state.queue.length === 0) return effects;
-  const isUnread = state.queuedBytes > rules.maxQueuedBytes && now - state.pingedAt >= READ_WITHIN_MS;
-  return isUnread ? end(state, "transport error", TOO_MANY_BYTES) : [...effects, DRAIN_LATER];
+  if (isUnread) return end(state, "transport error", TOO_MANY_BYTES);
+  if (state.queue.length > 0) effects.push(DRAIN_LATER);
+  return effects;
 }
 
-/** A client that is never asked whether it reads. */
-function writeUnasked(state: SessionState, frames: readonly Frame[], rules: SessionRules): Effect[] {
-  count(state, byteLength(frames));
-  if (state.unreadBytes > 2 * rules.maxQueuedBytes) return end(state, "transport error", TOO_MANY_BYTES);
-  return [{ type: "write", frames }];
+/** Writes at a rate, and WINDOW_BYTES ahead of it, to a client that is not asked. */
+function drip(state: SessionState, now: number, effects: Effect[]): void {
+  const before = state.unreadBytes;
+  const behindMs = Math.max(0, state.sentBy - now);
+  write(state, before + WINDOW_BYTES - UNASKED_BYTES_A_MS * behindMs, effects);
+  state.sentBy = now + behindMs + (state.unreadBytes - before) / UNASKED_BYTES_A_MS;
+}
+
+/** Takes off the queue what may be written before so many bytes are not known to be read. */
+function write(state: SessionState, limit: number, effects: Effect[]): void {
+  let written = 0;
+  while (written < state.queue.length && state.unreadBytes < limit) {
+    const { length } = state.queue[written++] as Frame;
+    count(state, length);
+    state.queuedBytes -= length;
+  }
+  if (written === 0) return;
+  const frames = state.queue.slice(0, written);
+  state.queue = state.queue.slice(written);
+  effects.push({ type: "write", frames, hasMore: state.queue.length > 0 });
 }
 
 /** A ping of a client that asks by itself. One that comes too early proves nothing. */

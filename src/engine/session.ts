@@ -56,6 +56,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly #line: ActionLine;
   #wroteInTurn = -1;
   #heardAt = 0;
+  #unread = 0;
   #callbacks: SendCallback[] = [];
   /** Closed by a listener: what came behind the message it heard is dropped, what waits for listeners is not. */
   #isLetGo = false;
@@ -217,7 +218,13 @@ export class Session extends EventEmitter<SessionEvents> {
   dispatch(event: SessionEvent): void {
     const effects = transition(this.state, event, this.#link.rules);
     for (const effect of effects) this.#carryOut(effect);
-    const { queue } = this.state;
+    const { queue, unreadBytes } = this.state;
+    // Nothing but its own pings proves that such a client reads, so that much may be on its way.
+    if (this.protocol === 3 && unreadBytes !== this.#unread) {
+      const more = unreadBytes - this.#unread;
+      this.#unread = unreadBytes;
+      this.account.add(more);
+    }
     if (queue.length === 0 && !this.account.hasQueue) return;
     this.account.setQueue(queue, event.type === "send" ? event.frames : undefined);
   }

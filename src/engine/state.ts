@@ -65,6 +65,8 @@ export interface SessionState {
   unreadBytes: number;
   /** WebSocket: those of them that were written after the last ping (of a v3 client: its last ping that proved anything). */
   bytesAfterPing: number;
+  /** WebSocket of a v3 client: when the rate at which it is written to allows for what it was sent, ms. */
+  sentBy: number;
 }
 
 /** A WebSocket that is written to without end gets a ping each time this many bytes have gone out. */
@@ -102,6 +104,7 @@ export function createState(protocol: 3 | 4, transport: TransportName, now: numb
     closeBy: 0,
     unreadBytes: 0,
     bytesAfterPing: 0,
+    sentBy: 0,
   };
 }
 
@@ -157,6 +160,7 @@ export function fromStored(stored: StoredState, storedBytes = 0): SessionState {
     closeBy: 0,
     unreadBytes: 0,
     bytesAfterPing: 0,
+    sentBy: 0,
     ...stored,
     queue,
     storedBytes,

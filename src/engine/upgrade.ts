@@ -61,7 +61,7 @@ function takeOver(state: SessionState): Effect[] {
   // Polls were pinged and the Worker answered for them: nothing is outstanding on the new transport.
   if (state.protocol === 4) state.pongedAt = state.pingedAt;
   effects.push({ type: "take-over" });
-  if (state.protocol === 4 && state.queuedBytes >= PING_EACH_BYTES) effects.push(DRAIN_LATER);
+  if (state.queuedBytes >= PING_EACH_BYTES) effects.push(DRAIN_LATER);
   else if (frames.length > 0) {
     state.unreadBytes = state.queuedBytes;
     state.bytesAfterPing = state.queuedBytes;

@@ -191,9 +191,23 @@ describe("a WebSocket of a client that pings by itself", () => {
   const ping = (session: ReturnType<typeof version3>, now: number) =>
     after(session, { type: "packet", packet: { type: "ping" }, now });
 
+  /** Sends and waits until all is written. */
+  const read = (session: ReturnType<typeof version3>, frames: string[], from: number) => {
+    let now = from;
+    for (send(session, frames, now); session.queue.length > 0; now += 25) drain(session, now);
+    return now - from;
+  };
+
+  it("is written 2 MB at once, and 4 MB/s where more waits, in order", () => {
+    const session = version3("websocket");
+    expect(read(session, [...mega(22), "4last"], START)).toBeGreaterThan(4_900);
+    // What is little has not to wait for proof.
+    expect(send(session, ["4small"], START + 6_000)).toEqual(["write 4small"]);
+  });
+
   it("is never asked, and closed beyond twice maxQueuedBytes between its pings", () => {
     const session = version3("websocket");
-    expect(short(send(session, mega(32)))).toHaveLength(1);
+    expect(short(send(session, mega(32)))).toEqual(["write 2 MB", "drain-later"]);
     expect(send(session, ["4x"])).toEqual([
       "close-socket",
       "closed: transport error (too many bytes queued)",
@@ -202,10 +216,10 @@ describe("a WebSocket of a client that pings by itself", () => {
 
   it("proves by a ping that it has read what came before the last pong", () => {
     const session = version3("websocket");
-    send(session, mega(20));
+    read(session, mega(20), START);
     ping(session, START + 25_000);
     expect(session.unreadBytes).toBe(20 * MB);
-    send(session, mega(10));
+    read(session, mega(10), START + 30_000);
     ping(session, START + 50_000);
     expect(session.unreadBytes).toBe(10 * MB);
   });

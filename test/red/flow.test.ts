@@ -137,6 +137,22 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 90_000);
 
+  it("holds little for a crowd of clients of v2 that do not read and cannot be asked", async () => {
+    const siege = await Siege.lay("old");
+    const { victim, raid } = siege;
+    await siege.during(async () => {
+      for (const socket of await raid.open(12, { query: { EIO: "3" } })) {
+        socket.pause();
+        socket.send('42["flood me",24,1000000]');
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    });
+    expect(victim.growth).toBeLessThan(220_000_000);
+    raid.leave();
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
   it("ends an upload that trickles with its session, and sleeps then", async () => {
     const siege = await Siege.lay();
     const { victim } = siege;
