@@ -108,7 +108,7 @@ describe("the flow of an object under attack", () => {
   it("holds little for sessions that it has closed and that never fetch their end", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {
-      for (let i = 0; i < 16; i++) {
+      for (let i = 0; i < 10; i++) {
         const session = await RawSession.join(siege.victim);
         await session.post('42["flood me",7,500000]', { ms: 10_000 });
         await session.post(`42["kick","${session.id}"]`, { ms: 10_000 });
@@ -211,7 +211,7 @@ describe("the flow of an object under attack", () => {
     const { victim } = siege;
     const before = await victim.counts();
     await siege.during(async () => {
-      for (let i = 0; i < 100; i++) {
+      for (let i = 0; i < 40; i++) {
         const session = await RawSession.start(victim);
         await session.post(`40/open-${i},`);
         await session.post("1");

@@ -111,98 +111,107 @@ function frame(random: Random, pids: readonly string[]): string {
   return text;
 }
 
-it(`breaks no object: ${inputs} inputs, with upgrades, uploads, naps and ticks among them (SEED=${seed})`, async () => {
-  const siege = await Siege.lay("noise");
-  const { victim } = siege;
-  const random = new Random(seed);
-  const pids: string[] = ["nobody", ""];
-  const strange: unknown[] = [];
-  let count = 0;
+it(
+  `breaks no object: ${inputs} inputs, with upgrades, uploads, naps and ticks among them (SEED=${seed})`,
+  async () => {
+    const siege = await Siege.lay("noise");
+    const { victim } = siege;
+    const random = new Random(seed);
+    const pids: string[] = ["nobody", ""];
+    const strange: unknown[] = [];
+    let count = 0;
 
-  const protocol = (): Record<string, string> => (random.chance(0.2) ? { EIO: "3" } : {});
-  const note = (reply: Reply | undefined) => {
-    if (reply !== undefined && ![200, 400, 403, 413].includes(reply.status))
-      strange.push([reply.status, reply.body]);
-    return reply?.status === 200;
-  };
-  const remember = (texts: readonly (string | Buffer)[]) => {
-    for (const text of texts) {
-      const pid = /"pid":"([^"]+)"/.exec(String(text))?.[1];
-      if (pid !== undefined && pids.length < 50) pids.push(pid);
+    const protocol = (): Record<string, string> => (random.chance(0.2) ? { EIO: "3" } : {});
+    const note = (reply: Reply | undefined) => {
+      if (reply !== undefined && ![200, 400, 403, 413].includes(reply.status))
+        strange.push([reply.status, reply.body]);
+      return reply?.status === 200;
+    };
+    const remember = (texts: readonly (string | Buffer)[]) => {
+      for (const text of texts) {
+        const pid = /"pid":"([^"]+)"/.exec(String(text))?.[1];
+        if (pid !== undefined && pids.length < 50) pids.push(pid);
+      }
+    };
+    const frames = (most: number) => {
+      const some = Array.from({ length: random.below(most) + 1 }, () => frame(random, pids));
+      count += some.length;
+      return some;
+    };
+
+    async function byPolling(): Promise<void> {
+      const query = protocol();
+      const session = await RawSession.start(victim, query).catch(() => undefined);
+      if (session === undefined) return;
+      for (let i = random.below(4); i >= 0; i--) {
+        const body =
+          query.EIO === "3"
+            ? frames(3)
+                .map((it) => `${it.length}:${it}`)
+                .join("")
+            : frames(4).join(RS);
+        const posts = [session.post(body, { ms: 20_000 })];
+        if (random.chance(0.1)) posts.push(session.post(body, { ms: 20_000 }));
+        if (random.chance(0.3)) session.begin().reply.then(note, () => {});
+        const replies = await Promise.all(posts.map((post) => post.catch(() => undefined)));
+        if (!replies.map(note).every(Boolean)) return;
+      }
+      if (random.chance(0.2)) session.upload("4", 100).reset();
+      else note(await session.post("1").catch(() => undefined));
     }
-  };
-  const frames = (most: number) => {
-    const some = Array.from({ length: random.below(most) + 1 }, () => frame(random, pids));
-    count += some.length;
-    return some;
-  };
 
-  async function byPolling(): Promise<void> {
-    const query = protocol();
-    const session = await RawSession.start(victim, query).catch(() => undefined);
-    if (session === undefined) return;
-    for (let i = random.below(4); i >= 0; i--) {
-      const body =
-        query.EIO === "3"
-          ? frames(3)
-              .map((it) => `${it.length}:${it}`)
-              .join("")
-          : frames(4).join(RS);
-      const posts = [session.post(body, { ms: 20_000 })];
-      if (random.chance(0.1)) posts.push(session.post(body, { ms: 20_000 }));
-      if (random.chance(0.3)) session.begin().reply.then(note, () => {});
-      const replies = await Promise.all(posts.map((post) => post.catch(() => undefined)));
-      if (!replies.map(note).every(Boolean)) return;
+    async function byWebSocket(path: string): Promise<void> {
+      const socket = await RawSocket.open(victim, path).catch(() => undefined);
+      if (socket === undefined) return;
+      for (const text of frames(12)) {
+        if (socket.socket.readyState !== 1) break;
+        socket.send(random.chance(0.15) ? Buffer.from(text) : text);
+      }
+      if (random.chance(0.3)) return socket.cut();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      remember(socket.frames.seen);
+      socket.close();
+      const { code } = await socket.end(20_000);
+      if (![1000, 1005, 1006, 1009, 1013].includes(code)) strange.push(["closed with", code]);
     }
-    if (random.chance(0.2)) session.upload("4", 100).reset();
-    else note(await session.post("1").catch(() => undefined));
-  }
 
-  async function byWebSocket(path: string): Promise<void> {
-    const socket = await RawSocket.open(victim, path).catch(() => undefined);
-    if (socket === undefined) return;
-    for (const text of frames(12)) {
-      if (socket.socket.readyState !== 1) break;
-      socket.send(random.chance(0.15) ? Buffer.from(text) : text);
+    async function upgrading(): Promise<void> {
+      const session = await RawSession.start(victim).catch(() => undefined);
+      if (session === undefined) return;
+      if (random.chance(0.5)) session.begin().reply.then(note, () => {});
+      await byWebSocket(pathOf({ EIO: "4", transport: "websocket", sid: session.sid }));
+      note(await session.post(frames(2).join(RS)).catch(() => undefined));
     }
-    if (random.chance(0.3)) return socket.cut();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    remember(socket.frames.seen);
-    socket.close();
-    const { code } = await socket.end(20_000);
-    if (![1000, 1005, 1006, 1009, 1013].includes(code)) strange.push(["closed with", code]);
-  }
 
-  async function upgrading(): Promise<void> {
-    const session = await RawSession.start(victim).catch(() => undefined);
-    if (session === undefined) return;
-    if (random.chance(0.5)) session.begin().reply.then(note, () => {});
-    await byWebSocket(pathOf({ EIO: "4", transport: "websocket", sid: session.sid }));
-    note(await session.post(frames(2).join(RS)).catch(() => undefined));
-  }
+    const worker = async () => {
+      while (count < inputs) {
+        const kind = random.below(10);
+        if (kind < 3) await byPolling();
+        else if (kind < 5) await upgrading();
+        else await byWebSocket(pathOf({ EIO: "4", transport: "websocket", ...protocol() }));
+      }
+    };
+    const disturb = async () => {
+      while (count < inputs) {
+        await victim.tick();
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    };
 
-  const worker = async () => {
-    while (count < inputs) {
-      const kind = random.below(10);
-      if (kind < 3) await byPolling();
-      else if (kind < 5) await upgrading();
-      else await byWebSocket(pathOf({ EIO: "4", transport: "websocket", ...protocol() }));
-    }
-  };
-  const disturb = async () => {
-    while (count < inputs) {
-      await victim.tick();
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-  };
-
-  await siege.during(
-    () => within(Promise.all([disturb(), ...Array.from({ length: 6 }, worker)]), "end of the noise", 600_000),
-    SAID_TO_ALL,
-  );
-  expect(strange).toEqual([]);
-  expect(victim.output).not.toMatch(/internal error|uncaught|exceeded/i);
-  await siege.expectLaterInstances(SAID_TO_ALL);
-  await siege.expectRoom();
-  await siege.expectNothingLeft();
-}, 700_000);
+    await siege.during(
+      () =>
+        within(
+          Promise.all([disturb(), ...Array.from({ length: 6 }, worker)]),
+          "end of the noise",
+          inputs * 20 + 60_000,
+        ),
+      SAID_TO_ALL,
+    );
+    expect(strange).toEqual([]);
+    expect(victim.output).not.toMatch(/internal error|uncaught|exceeded/i);
+    await siege.expectLaterInstances(SAID_TO_ALL);
+    await siege.expectRoom();
+    await siege.expectNothingLeft();
+  },
+  inputs * 20 + 120_000,
+);

@@ -45,13 +45,13 @@ describe("those who share with attackers", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("an object with somebody who reads nothing of 40 MB that are said to all", async () => {
+  it("an object with somebody who reads nothing of 25 MB that are said to all", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {
       for (let i = 0; i < 10; i++) await RawSession.join(siege.victim);
       const [deaf, speaker] = await siege.raid.open(2, { says: "40" });
       deaf!.pause();
-      for (let i = 0; i < 80; i++) {
+      for (let i = 0; i < 50; i++) {
         speaker!.send('42["all of",500000]');
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
@@ -62,10 +62,10 @@ describe("those who share with attackers", () => {
   }, 60_000);
 
   it("an object whose waiting room is full of upgrades that nobody finishes", async () => {
-    const siege = await Siege.lay();
+    const siege = await Siege.lay("hasty");
     const { victim } = siege;
     await siege.during(async () => {
-      for (let i = 0; i < 60; i++) {
+      for (let i = 0; i < 24; i++) {
         const session = await RawSession.join(victim);
         const candidate = await session.candidate();
         candidate.send("2probe");
@@ -82,7 +82,7 @@ describe("those who share with attackers", () => {
     const siege = await Siege.lay("recovery");
     await siege.during(async () => {
       const { socket } = await joinByWebSocket(siege.victim);
-      for (let i = 0; i < 400; i++) {
+      for (let i = 0; i < 200; i++) {
         socket.send("41", "40");
         await socket.nextText("40");
       }
@@ -107,8 +107,8 @@ describe("those who share with attackers", () => {
         "p:x",
         "s:x",
       ];
-      for (let i = 0; i < 200; i++) {
-        const sid = made[i % made.length]! + (i > 100 ? i : "");
+      for (let i = 0; i < 60; i++) {
+        const sid = made[i % made.length]! + (i > 30 ? i : "");
         const session = Object.create(RawSession.prototype) as RawSession;
         Object.defineProperty(session, "sid", { value: sid });
         Object.defineProperty(session, "at", { value: victim });

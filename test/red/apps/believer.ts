@@ -6,9 +6,16 @@ export const variants: Record<string, ServerOptions> = {
   small: { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000 },
   "small, recovery": { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000, connectionStateRecovery: {} },
   recovery: { connectionStateRecovery: {} },
+  "small, recovery, tidy": {
+    maxHeldBytes: 14_000_000,
+    connectionStateRecovery: {},
+    cleanupEmptyChildNamespaces: true,
+  },
   eager: { pingInterval: 5_000 },
   awake: { hibernation: false },
   old: { allowEIO3: true },
+  // An upgrade keeps the object awake while it is under way.
+  hasty: { upgradeTimeout: 500 },
   few: { maxSessions: 30 },
   noise: { allowEIO3: true, connectionStateRecovery: {}, maxHeldBytes: 14_000_000 },
 };

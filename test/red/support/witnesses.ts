@@ -3,7 +3,7 @@ import { joinByWebSocket, RawSession } from "../../support/raw-session.ts";
 import { within } from "../../support/within.ts";
 
 /** Rounds that each witness makes before an attack begins, and at least while it goes on. */
-const LEAST_ROUNDS = 5;
+const LEAST_ROUNDS = 3;
 /** How long a witness may wait for its answer: far less than what makes a stock client give up. */
 const LONGEST_WAIT_MS = 10_000;
 
@@ -30,7 +30,7 @@ export class Witnesses {
     return this.#witnesses.length;
   }
 
-  static async gather(at: Address, count = 6): Promise<Witnesses> {
+  static async gather(at: Address, count = 4): Promise<Witnesses> {
     const witnesses: Witness[] = [];
     for (let i = 0; i < count; i++) {
       witnesses.push(i % 2 === 0 ? await byPolling(at, i) : await byWebSocket(at, i));
@@ -47,7 +47,7 @@ export class Witnesses {
       this.#witnesses.map(async (witness) => {
         for (let i = 0; !isOver || i < LEAST_ROUNDS; i++) {
           await this.#talk(witness, mayHear);
-          await new Promise((resolve) => setTimeout(resolve, 50));
+          await new Promise((resolve) => setTimeout(resolve, 100));
         }
       }),
     );
