@@ -49,27 +49,26 @@ function admit(
   const isTrusted = session !== undefined && nsp._core.options.recovery?.skipMiddlewares === true;
   const settle = (error?: ExtendedError) => {
     const state = member.state as SocketState;
-    if (client.conn.readyState !== "open") state.cleanUp();
-    else if (error !== undefined) refuse(nsp, client, member, error);
+    const isOpen = client.conn.readyState === "open";
+    if (isOpen && error !== undefined) refuse(nsp, client, member, error);
+    else if (isOpen && catchUp(nsp, client, member, session)) enter(nsp, client, member, state);
     else {
-      catchUp(nsp, client, member, session);
-      enter(nsp, client, member, state);
+      state.cleanUp();
+      // It comes by itself, and starts anew.
+      if (isOpen) client.close(new Error("what the client has come back to is gone"));
     }
   };
   if (isTrusted || nsp._middlewares.length === 0) return settle();
   return askMiddlewares(nsp, socket).then(({ error }) => settle(error as ExtendedError | undefined));
 }
 
-/** What was sent while middlewares were at work was missed as well. */
-function catchUp(nsp: AnyNamespace, client: Client, member: Member, session?: RecoveredSession): void {
-  const { recovery } = nsp._core;
+/** What was sent while middlewares were at work was missed as well. False: it may not come back to that any more. */
+function catchUp(nsp: AnyNamespace, client: Client, member: Member, session?: RecoveredSession): boolean {
   const at = session?.at;
-  if (at !== undefined)
-    replay(
-      nsp,
-      client,
-      nsp._core.attempt("recovery", () => recovery?.missedSince(at, member)),
-    );
+  if (at === undefined) return true;
+  const missed = nsp._core.attempt("recovery", () => nsp._core.recovery?.missedSince(at, member));
+  replay(nsp, client, missed);
+  return missed !== undefined;
 }
 
 function replay(nsp: AnyNamespace, client: Client, missed: unknown[][] = []): void {

@@ -190,10 +190,12 @@ export class Recovery {
     };
   }
 
-  /** What was said since a moment to a socket that was in its rooms, and received nothing yet. */
-  missedSince(stamp: number, { nsp, rooms, joins, at, record }: Member): unknown[][] {
+  /** What was said since a moment to a socket that is coming back; undefined when it may not come back any more. */
+  missedSince(stamp: number, member: Member): unknown[][] | undefined {
+    if (!this.isAwaited(member)) return undefined;
+    const { nsp, rooms, joins, at, record } = member;
     const there = toStays([...rooms], joins, at, this.#book.nextStamp(nsp));
-    return this.#missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...there]) ?? [];
+    return this.#missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...there]);
   }
 
   /** The socket that a record stands for. It has no way back any more. */

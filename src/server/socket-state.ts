@@ -261,7 +261,7 @@ export class SocketState implements TrackedOwner {
 
   /** The client of a socket that has ended, and who has not come back, may not do so. */
   forget(): void {
-    if (this.phase === "closed" && this.#nsp._membership.find(this.#member.id) === undefined)
+    if (this.phase === "closed" && !this.#nsp._membership.members.has(this.#member.id))
       this.core.recovery?.forget(this.#member);
   }
 

@@ -168,10 +168,12 @@ it("who comes back is given what was sent while middlewares were at work, too", 
 
 describe("middlewares of somebody who comes back", () => {
   const middlewares: { socket: Socket; next: () => void }[] = [];
-  const createSlowObject = () =>
+  const createSlowObject = (onConnection: (socket: Socket) => void = () => {}) =>
     new FakeObject(
-      (io) =>
-        void io.use((socket, next) => void (socket.recovered ? middlewares.push({ socket, next }) : next())),
+      (io) => {
+        io.use((socket, next) => void (socket.recovered ? middlewares.push({ socket, next }) : next()));
+        io.on("connection", onConnection);
+      },
       { options: { connectionStateRecovery: { skipMiddlewares: false } } },
     );
 
@@ -200,6 +202,29 @@ describe("middlewares of somebody who comes back", () => {
       expect(names(back.client.take())).toEqual(["meanwhile"]);
       await back.client.leave();
     }
+  });
+
+  it.each([
+    ["a handler that is still at work disconnects it", (_: FakeObject, old: Socket) => void old.disconnect()],
+    [
+      "what it missed is too large to be kept",
+      ({ recovery }: FakeObject) => {
+        for (const { entry } of recovery.entries) entry.packet = undefined;
+      },
+    ],
+  ])("let nobody in when meanwhile %s: it starts anew", async (_what, happens) => {
+    const sockets: Socket[] = [];
+    const object = createSlowObject((socket) => sockets.push(socket));
+    const client = await object.connect();
+    const { sid, pid } = await join(client);
+    await client.leave();
+    const back = await comeBack(object, pid);
+    await object.act((io) => io.emit("meanwhile"));
+    await object.act(() => happens(object, sockets[0]!));
+    await back.goOn();
+    expect([back.client.take(), back.client.isOpen]).toEqual([[], false]);
+    expect(object.io.sockets.adapter.rooms.size).toBe(0);
+    expect((await join(await object.connect(), { pid })).sid).not.toBe(sid);
   });
 
   it("may take a room from it: it hears nothing of what is said there from then on", async () => {
