@@ -216,6 +216,7 @@ export class Account {
    */
   setQueue(queue: readonly Item[], added: readonly Item[] = []): void {
     let gone = this.#queued + added.length - queue.length;
+    const isMore = added.length > 0 || gone < 0;
     // What was brought back to the front is nobody else's.
     if (gone < 0) this.#batches.unshift(this.budget._share(queue.slice(0, -gone)));
     if (added.length > 0) this.#batches.push(this.budget._share(added));
@@ -230,7 +231,7 @@ export class Account {
     this.#batches.splice(0, over);
     const first = this.#batches[0];
     if (first !== undefined && gone > 0) first.left -= gone;
-    if (added.length > 0) this.budget._check();
+    if (isMore) this.budget._check();
     else this.budget.touch();
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { joinByWebSocket, RawSession, RS } from "../support/raw-session.ts";
+import type { RawSocket } from "../support/raw-socket.ts";
 import { within } from "../support/within.ts";
 import { until } from "./support/raid.ts";
 import { Siege } from "./support/siege.ts";
@@ -150,6 +151,28 @@ describe("the flow of an object under attack", () => {
     expect(victim.growth).toBeLessThan(220_000_000);
     raid.leave();
     await siege.expectRoom();
+    await siege.expectNothingLeft();
+  }, 60_000);
+
+  it("brings no more out of rows for those who upgrade than it may hold", async () => {
+    const siege = await Siege.lay();
+    const { victim } = siege;
+    const sessions: RawSession[] = [];
+    const sockets: RawSocket[] = [];
+    await siege.during(async () => {
+      for (let i = 0; i < 14; i++) {
+        const session = await RawSession.join(victim);
+        await session.post('42["flood me",15,1000000]', { ms: 10_000 });
+        sessions.push(session);
+      }
+      for (const session of sessions) {
+        const socket = await session.upgrade();
+        socket.socket.pause();
+        sockets.push(socket);
+      }
+    });
+    await siege.expectRoom();
+    for (const socket of sockets) socket.cut();
     await siege.expectNothingLeft();
   }, 60_000);
 

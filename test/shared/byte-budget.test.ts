@@ -135,6 +135,15 @@ describe("what waits in queues", () => {
     expect(budget.total).toBe(5_000);
   });
 
+  it("is overdrawn as well by what comes back to the front", () => {
+    const { ended, open } = createBudget(1_000);
+    const account = open("one");
+    account.setQueue(["x".repeat(900)]);
+    expect(ended).toEqual([]);
+    account.setQueue(["x".repeat(900), "x".repeat(900)]);
+    expect(ended).toEqual(["one"]);
+  });
+
   it("leaves from the front in any portions, and may come back there", () => {
     const { budget, open } = createBudget(1e9);
     const account = open("one");
