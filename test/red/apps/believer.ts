@@ -17,7 +17,8 @@ export const variants: Record<string, ServerOptions> = {
   // An upgrade keeps the object awake while it is under way.
   hasty: { upgradeTimeout: 500 },
   few: { maxSessions: 30 },
-  noise: { allowEIO3: true, connectionStateRecovery: {}, maxHeldBytes: 14_000_000 },
+  // Who asks for an answer and gets none keeps the object awake for this long.
+  noise: { allowEIO3: true, connectionStateRecovery: {}, maxHeldBytes: 14_000_000, maxAwakeTime: 2_000 },
 };
 
 type Answer = (...args: unknown[]) => void;
