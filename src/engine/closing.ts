@@ -23,6 +23,7 @@ export function end(state: SessionState, reason: CloseReason, description?: unkn
   state.poll = null;
   state.queue = [];
   state.queuedBytes = 0;
+  state.unreadBytes = 0;
   effects.push({ type: "closed", reason, description: toError(description) });
   return effects;
 }

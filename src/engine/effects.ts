@@ -5,14 +5,18 @@ import type { CloseReason, SessionRules, SessionState } from "./state.ts";
 export type SessionEvent =
   | { readonly type: "packet"; readonly packet: EnginePacket; readonly now: number }
   | { readonly type: "candidate-packet"; readonly packet: EnginePacket }
-  /** `pongedAt`: the last pong the runtime answered by itself; 0 where nobody has asked for it. */
+  /**
+   * `pongedAt`: the last pong the runtime answered by itself; 0 where nobody has asked for it. `pingEach`: behind so many
+   * bytes the client is asked whether it reads.
+   */
   | {
       readonly type: "send";
       readonly frames: readonly Frame[];
       readonly now: number;
       readonly pongedAt: number;
+      readonly pingEach: number;
     }
-  | { readonly type: "drain"; readonly now: number; readonly pongedAt: number }
+  | { readonly type: "drain"; readonly now: number; readonly pongedAt: number; readonly pingEach: number }
   | { readonly type: "flush"; readonly now: number }
   /** The queue was written down, so that it takes so many bytes more in rows. */
   | { readonly type: "queue-stored"; readonly bytes: number }

@@ -16,8 +16,8 @@ import {
  * when the socket is closed. So only a little is written that is not known to be read, and the rest waits here, where it
  * can be counted and dropped.
  *
- *   send ──► written, up to WINDOW_BYTES ──► more waits in the queue ── "drain", each 25 ms ──► written
- *              └► a ping behind each PING_EACH_BYTES: its pong proves that what came before it was read
+ *   send ──► written, up to twice pingEach() ──► more waits in the queue ── "drain", each 25 ms ──► written
+ *              └► a ping behind each pingEach(): its pong proves that what came before it was read
  *   more than maxQueuedBytes wait, and the ping has no answer for READ_WITHIN_MS ──► closed
  *
  * Pongs prove it because the runtime answers them: it notes the time of a pong only when its own answer to the one before
@@ -27,36 +27,48 @@ import {
  * to be read.
  */
 
-/** This much is written to a WebSocket without proof that what was written before is read. */
-const WINDOW_BYTES = 2_000_000;
-/** So much is written each ms to a client that is never asked, where it is sent much. */
+/** A ping goes out behind so many bytes while all of the object together may have more before them than they have read. */
+const CROWDED_PING_EACH_BYTES = 64_000;
+const CROWDED_BYTES = 32_000_000;
+/** So much is written each ms to a client that is never asked, and so much ahead, where it is sent much. */
 const UNASKED_BYTES_A_MS = 4_000;
+const AHEAD_BYTES = 2_000_000;
 
-export const onSend: Transition<"send"> = (state, { frames, now, pongedAt }, rules) => {
+/** A WebSocket gets a ping behind so many bytes, and twice as many that it may not have read. */
+export function pingEach(unreadByAll: number): number {
+  return unreadByAll < CROWDED_BYTES ? PING_EACH_BYTES : CROWDED_PING_EACH_BYTES;
+}
+
+export const onSend: Transition<"send"> = (state, { frames, now, pongedAt, pingEach }, rules) => {
   if (state.phase !== "open") return NOTHING;
   if (state.transport === "polling") return enqueue(state, frames, now, rules);
   const bytes = byteLength(frames);
-  if (state.queue.length === 0 && state.unreadBytes + bytes < PING_EACH_BYTES) {
+  if (state.queue.length === 0 && state.unreadBytes + bytes < pingEach) {
     count(state, bytes);
     return [{ type: "write", frames }];
   }
   for (const frame of frames) state.queue.push(frame);
   state.queuedBytes += bytes;
-  return pump(state, now, pongedAt, rules);
+  return pump(state, now, pongedAt, rules, pingEach);
 };
 
 /** Some time has passed: the client may have read what was written. */
-export const onDrain: Transition<"drain"> = (state, { now, pongedAt }, rules) => {
+export const onDrain: Transition<"drain"> = (state, { now, pongedAt, pingEach }, rules) => {
   if (state.phase === "closed" || state.transport === "polling" || state.queue.length === 0) return NOTHING;
   if (isExpired(state, now, pongedAt, rules)) return end(state, "ping timeout");
-  const effects = pump(state, now, pongedAt, rules);
+  const effects = pump(state, now, pongedAt, rules, pingEach);
   if (state.phase === "closing" && state.queue.length === 0) effects.push(...end(state, "forced close"));
   return effects;
 };
 
 /** Writes what may be written of the queue. It is called for each frame that is sent, however long the queue is. */
-function pump(state: SessionState, now: number, pongedAt: number, rules: SessionRules): Effect[] {
-  const { maxQueuedBytes } = rules;
+function pump(
+  state: SessionState,
+  now: number,
+  pongedAt: number,
+  { maxQueuedBytes }: SessionRules,
+  pingEach: number,
+): Effect[] {
   const effects: Effect[] = [];
   let isUnread: boolean;
   if (state.protocol === 3) {
@@ -66,11 +78,11 @@ function pump(state: SessionState, now: number, pongedAt: number, rules: Session
     let isAsked = isPingOutstanding(state, pongedAt);
     if (!isAsked) {
       state.unreadBytes = state.bytesAfterPing;
-      write(state, PING_EACH_BYTES, effects);
-      isAsked = state.unreadBytes >= PING_EACH_BYTES;
+      write(state, pingEach, effects);
+      isAsked = state.unreadBytes >= pingEach;
       if (isAsked) effects.push(...ping(state, now, state.queue.length > 0));
     }
-    if (isAsked) write(state, WINDOW_BYTES, effects);
+    if (isAsked) write(state, 2 * pingEach, effects);
     isUnread = state.queuedBytes > maxQueuedBytes && now - state.pingedAt >= READ_WITHIN_MS;
   }
   if (isUnread) return end(state, "transport error", TOO_MANY_BYTES);
@@ -78,11 +90,11 @@ function pump(state: SessionState, now: number, pongedAt: number, rules: Session
   return effects;
 }
 
-/** Writes at a rate, and WINDOW_BYTES ahead of it, to a client that is not asked. */
+/** Writes at a rate, and AHEAD_BYTES ahead of it, to a client that is not asked. */
 function drip(state: SessionState, now: number, effects: Effect[]): void {
   const before = state.unreadBytes;
   const behindMs = Math.max(0, state.sentBy - now);
-  write(state, before + WINDOW_BYTES - UNASKED_BYTES_A_MS * behindMs, effects);
+  write(state, before + AHEAD_BYTES - UNASKED_BYTES_A_MS * behindMs, effects);
   state.sentBy = now + behindMs + (state.unreadBytes - before) / UNASKED_BYTES_A_MS;
 }
 

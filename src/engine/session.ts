@@ -7,11 +7,12 @@ import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
 import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
 import type { Engine } from "./engine.ts";
+import { pingEach } from "./flow.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type { HalfPacket, SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
 import type { SendFlags, SessionEvents } from "./session-types.ts";
-import { byteLength, type CloseReason, PING_EACH_BYTES, type SessionState } from "./state.ts";
+import { byteLength, type CloseReason, type SessionState } from "./state.ts";
 import { transition } from "./transition.ts";
 import { TransportView } from "./transport-view.ts";
 
@@ -158,9 +159,10 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.listenerCount("packetCreate") > 0) {
       for (const frame of frames) this.#tellCreated(decodeFrame(frame), flags?.compress);
     }
-    const isMuch = state.queue.length > 0 || state.unreadBytes + byteLength(frames) >= PING_EACH_BYTES;
+    const each = pingEach(this.#link.budget.unread);
+    const isMuch = state.queue.length > 0 || state.unreadBytes + byteLength(frames) >= each;
     const pongedAt = isMuch ? this.#link.pongedAt(this) : 0;
-    this.dispatch({ type: "send", frames, now: this.#link.now(), pongedAt });
+    this.dispatch({ type: "send", frames, now: this.#link.now(), pongedAt, pingEach: each });
     return true;
   }
 
@@ -217,14 +219,13 @@ export class Session extends EventEmitter<SessionEvents> {
   /** Lets something happen to the session and carries out what follows from it. @internal */
   dispatch(event: SessionEvent): void {
     const effects = transition(this.state, event, this.#link.rules);
+    const more = this.state.unreadBytes - this.#unread;
+    this.#unread += more;
+    this.#link.budget.unread += more;
     for (const effect of effects) this.#carryOut(effect);
-    const { queue, unreadBytes } = this.state;
     // Nothing but its own pings proves that such a client reads, so that much may be on its way.
-    if (this.protocol === 3 && unreadBytes !== this.#unread) {
-      const more = unreadBytes - this.#unread;
-      this.#unread = unreadBytes;
-      this.account.add(more);
-    }
+    if (this.protocol === 3) this.account.add(more);
+    const { queue } = this.state;
     if (queue.length === 0 && !this.account.hasQueue) return;
     this.account.setQueue(queue, event.type === "send" ? event.frames : undefined);
   }

@@ -1,6 +1,7 @@
 import type { Frame } from "../codec/index.ts";
 import type { Effect } from "../engine/effects.ts";
 import type { Engine } from "../engine/engine.ts";
+import { pingEach } from "../engine/flow.ts";
 import type { Session } from "../engine/session.ts";
 import type { Change, PlatformEffect, SessionLink } from "../engine/session-ports.ts";
 import { type SessionRules, toStored } from "../engine/state.ts";
@@ -330,7 +331,8 @@ export class Carrier implements SessionLink {
 
   #drain(): void {
     this.#drainTimer = undefined;
-    this.session.dispatch({ type: "drain", now: this.now(), pongedAt: this.pongedAt() });
+    const each = pingEach(this.budget.unread);
+    this.session.dispatch({ type: "drain", now: this.now(), pongedAt: this.pongedAt(), pingEach: each });
   }
 
   #send(socket: WebSocket | null, frame: Frame): void {

@@ -37,6 +37,8 @@ const budgets = new Map<string, WeakRef<ByteBudget>>();
  */
 export class ByteBudget {
   total = 0;
+  /** Bytes on WebSockets of sessions that are awake, of which nothing proves that they were read. */
+  unread = 0;
   readonly #limits: BudgetLimits;
   readonly #onOver: (why: string) => void;
   readonly #accounts = new Set<Account>();

@@ -1,5 +1,6 @@
 import type { Frame } from "../../src/codec/index.ts";
 import type { Effect, SessionEvent } from "../../src/engine/effects.ts";
+import { pingEach } from "../../src/engine/flow.ts";
 import {
   createState,
   type SessionRules,
@@ -74,12 +75,13 @@ export function send(
   now = START,
   rules = RULES,
   pongedAt = 0,
+  unreadByAll = 0,
 ): string[] {
-  return after(state, { type: "send", frames, now, pongedAt }, rules);
+  return after(state, { type: "send", frames, now, pongedAt, pingEach: pingEach(unreadByAll) }, rules);
 }
 
 export function drain(state: SessionState, now: number, pongedAt = 0, rules = RULES): string[] {
-  return after(state, { type: "drain", now, pongedAt }, rules);
+  return after(state, { type: "drain", now, pongedAt, pingEach: pingEach(0) }, rules);
 }
 
 export function poll(state: SessionState, now = START, limit = LIMIT, rules = RULES): string[] {

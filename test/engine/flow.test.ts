@@ -24,6 +24,20 @@ describe("a WebSocket that is written to without end", () => {
     expect(send(session, ["4behind"], START + 6)).toEqual(["drain-later"]);
   });
 
+  it("gets a ping behind 64 kB, and 128 kB that it may not have read, while others leave much unread too", () => {
+    const session = websocket();
+    const kilo = Array.from({ length: 6 }, () => `4${"x".repeat(32_000 - 1)}`);
+    const lines = send(session, kilo, START, undefined, 0, 32_000_000);
+    expect(lines.map((line) => line.slice(0, 8))).toEqual([
+      "write 4x",
+      "write 2",
+      "save",
+      "write 4x",
+      "drain-la",
+    ]);
+    expect([session.unreadBytes, session.queuedBytes]).toEqual([128_000, 64_000]);
+  });
+
   it("gets the rest as it proves that it has read, in order", () => {
     const session = websocket();
     send(session, [...mega(4), "4last"]);

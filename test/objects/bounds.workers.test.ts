@@ -220,6 +220,31 @@ describe("what one turn puts into queues", () => {
   });
 });
 
+describe("what is written to WebSockets that may not read it", () => {
+  it("is bounded for all of them together: the more it is, the sooner each has to prove that it reads", async () => {
+    const object = new TalkObject("unread by many", () => {});
+    let bytes = 0;
+    const closed: Promise<unknown>[] = [];
+    for (let i = 0; i < 80; i++) {
+      const { socket, closed: end } = await object.openSocket();
+      socket.addEventListener("message", ({ data }) => {
+        bytes += (data as string).length;
+      });
+      socket.send("40");
+      closed.push(end);
+    }
+    await object.act(async (io) => {
+      await vi.waitFor(() => expect(io.sockets.sockets.size).toBe(80));
+      for (let i = 0; i < 20; i++) io.emit("all", text(50_000));
+      // Drops what waits. What was written comes before the end.
+      io.engine.close();
+    });
+    await Promise.all(closed);
+    expect(bytes).toBeGreaterThan(32_000_000);
+    expect(bytes).toBeLessThan(45_000_000);
+  });
+});
+
 describe("two objects of one isolate", () => {
   it("are bounded together: who holds more than its share gives way, and the other does not notice", async () => {
     const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
