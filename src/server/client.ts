@@ -3,7 +3,7 @@ import { ACK, BINARY_ACK, CONNECT, CONNECT_ERROR, DISCONNECT } from "../codec/so
 import { type EngineRequest, toQuery } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionConsumer } from "../engine/session-ports.ts";
-import type { Hold } from "./awake.ts";
+import { Connecting } from "./connecting.ts";
 import type { Core } from "./core.ts";
 import { toDecodeError } from "./decode-error.ts";
 import { HeldPackets } from "./held-packets.ts";
@@ -40,8 +40,8 @@ export class Client implements SessionConsumer {
   /** What an earlier instance kept of it. */
   readonly #storedRequest: Record<string, unknown> | undefined;
   readonly #members = new Map<string, Member>();
-  /** Namespaces that are being looked for, or whose middlewares are at work. */
-  readonly #connecting = new Map<string, { hold: Hold; member: Member | undefined }>();
+  /** @internal */
+  readonly _connecting: Connecting;
   readonly #queue: SocketPacket[] = [];
   readonly #held: HeldPackets;
   readonly #drain: () => void;
@@ -60,6 +60,7 @@ export class Client implements SessionConsumer {
   constructor(core: Core, conn: Session, sockets?: readonly SocketRecord[]) {
     this.conn = conn;
     this.#core = core;
+    this._connecting = new Connecting(core.awake, this, this.#members);
     this.#held = new HeldPackets(conn.account);
     const enqueue = (packet: SocketPacket) => this.#enqueue(packet);
     const close = (why: Error) => void this.close(why);
@@ -136,11 +137,7 @@ export class Client implements SessionConsumer {
     this.#isClosed = true;
     this.#core.attempt("parser", () => this.#reader.stop());
     this.#core.forget(this.#request);
-    // A middleware that never answers must not keep the object awake, or memory, for somebody who has left.
-    for (const { hold, member } of this.#connecting.values()) {
-      this.#core.awake.release(hold);
-      if (member?.state?.phase === "connecting") member.state.cleanUp();
-    }
+    this._connecting.close();
     const why = this.#leaving ?? reason;
     const members = [...this.#members.values()];
     this.#core.recovery?.onEnding(members, why);
@@ -231,22 +228,18 @@ export class Client implements SessionConsumer {
     return this.#whenResumed(member, (state) => state.close("server shutting down"));
   }
 
-  /** One of its sockets is in middlewares. @internal */
-  _enter(member: Member): void {
-    const connecting = this.#connecting.get(member.nsp);
-    if (connecting !== undefined) connecting.member = member;
-  }
-
   /** A namespace took one of its sockets, in place of another that its client has let go of. @internal */
   _join(member: Member): void {
     this.#hasJoined = true;
     this.#members.get(member.nsp)?.state?.close("client namespace disconnect");
     this.#members.set(member.nsp, member);
+    this._connecting.count();
   }
 
   /** @internal */
   _remove(member: Member): void {
     if (this.#members.get(member.nsp) === member) this.#members.delete(member.nsp);
+    this._connecting.count();
     this.#left ??= new Set();
     this.#left.add(member.nsp);
     this.conn.changed();
@@ -356,8 +349,8 @@ export class Client implements SessionConsumer {
 
   #connect(name: string, auth: unknown): void {
     // A second CONNECT while the first is answered: one answer is enough.
-    if (this.#connecting.has(name)) return;
-    const count = this.#members.size + this.#connecting.size;
+    if (this._connecting.has(name)) return;
+    const count = this.#members.size + this._connecting.size;
     const refusal = toRefusal(this.#core.options, count, name, auth);
     if (refusal !== undefined) {
       this.#refuse(name, refusal);
@@ -365,18 +358,18 @@ export class Client implements SessionConsumer {
     }
     const enter = async (nsp: AnyNamespace | undefined) => {
       try {
+        if (this.#isClosed) return;
         const done = nsp === undefined ? this.#refuse(name, "Invalid namespace") : nsp._add(this, auth);
         if (done !== undefined) await done;
       } catch (error) {
         this.#core.onError(error, "connect");
       } finally {
-        this.#core.awake.release(this.#connecting.get(name)?.hold);
-        this.#connecting.delete(name);
+        this._connecting.end(name);
       }
     };
     // Comes before what marks the session as busy: most clients are in by then, and nothing is written for it.
     SETTLED.then(() => findNamespace(this.#core, name, auth, enter));
-    this.#connecting.set(name, { hold: this.#core.awake.hold(this, true), member: undefined });
+    this._connecting.begin(name, auth);
   }
 
   #refuse(nsp: string, message: string): void {

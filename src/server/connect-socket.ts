@@ -43,7 +43,7 @@ function admit(
 ): Promise<void> | void {
   const member = createMember(nsp, client, auth, session);
   nsp._membership.pending.set(member.id, member);
-  client._enter(member);
+  client._connecting.enter(member);
   const { socket } = createState(nsp, client, member, session);
   replay(nsp, client, session?.missedPackets);
   const isTrusted = session !== undefined && nsp._core.options.recovery?.skipMiddlewares === true;

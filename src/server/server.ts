@@ -162,7 +162,10 @@ export class Server<
 
   /** A stored session enters memory: no user code runs. @internal */
   load(session: Session): void {
-    session.consumer = new Client(this._core, session);
+    const client = new Client(this._core, session);
+    session.consumer = client;
+    // It may end for that, which its sockets have to hear of.
+    client._connecting.count();
   }
 
   /**

@@ -46,8 +46,9 @@ export class SocketState implements TrackedOwner {
   #acks: PendingAcks | undefined;
   /** Its listeners of `disconnecting` are at work: they may disconnect all of a room, and so itself. */
   #isClosing = false;
-  /** What its rooms take, as far as it is counted. */
-  #roomBytes = 0;
+  /** What its rooms take, and its `auth` where no record of it is written, as far as that is counted. */
+  #bytes = 0;
+  #authBytes: number | undefined;
   /** `connection` listeners that have not settled. */
   #settingUp = 0;
   /** `once` listeners that a replay leaves out, by event. */
@@ -146,7 +147,7 @@ export class SocketState implements TrackedOwner {
     this.checkHere();
     if (this.phase === "closed" || this.core.isMuted) return;
     const done = change();
-    this.#countRooms();
+    this.#count();
     // An adapter that takes its time may have rooms of its own.
     if (isThenable(done)) return Promise.resolve(done).then(() => this.changed());
   }
@@ -191,6 +192,7 @@ export class SocketState implements TrackedOwner {
     const data = record?.pid === undefined ? { sid: id } : { sid: id, pid: record.pid };
     const isOld = this.#client.conn.protocol === 3;
     this.#client._tell({ type: CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
+    if (!this.core.host.hibernation) this.#count();
     this.changed();
   }
 
@@ -252,8 +254,8 @@ export class SocketState implements TrackedOwner {
     nsp._membership.drop(this.#member);
     nsp._remove(this.#member);
     this.#member.rooms = new Set();
-    this.#countRooms();
     this.phase = "closed";
+    this.#count();
     this.#acks?.abandon();
     this.inbox.close();
     this.#kept?.forget();
@@ -265,10 +267,14 @@ export class SocketState implements TrackedOwner {
       this.core.recovery?.forget(this.#member);
   }
 
-  #countRooms(): void {
-    const before = this.#roomBytes;
-    this.#roomBytes = ROOM_BYTES * this.#member.rooms.size;
-    this.#client.conn.account.add(this.#roomBytes - before);
+  #count(): void {
+    const before = this.#bytes;
+    this.#bytes = ROOM_BYTES * this.#member.rooms.size;
+    if (this.phase === "connected" && !this.core.host.hibernation) {
+      this.#authBytes ??= estimateMemory(this.#member.record?.auth);
+      this.#bytes += this.#authBytes;
+    }
+    this.#client.conn.account.add(this.#bytes - before);
   }
 
   toKept(): KeptRecord | undefined {

@@ -42,6 +42,33 @@ describe("memory that attackers ask for", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
+  it.each([
+    ["no `auth`", "small", ""],
+    [
+      "an `auth` of 16 kB, in an object that never sleeps",
+      "small, awake",
+      JSON.stringify({ x: "x".repeat(16_000) }),
+    ],
+  ])(
+    "clients that are in as many namespaces as they may are bounded: %s",
+    async (_, variant, auth) => {
+      const siege = await Siege.lay(variant);
+      await siege.during(async () => {
+        for (let n = 0; n < 5; n++) {
+          const sockets = await siege.raid.open(60, { says: "40", isCompressed: true });
+          for (const socket of sockets) {
+            for (let i = 0; i < 99; i++) tell(socket, `40/open-${i},${auth}`);
+          }
+          await untilSent(sockets);
+          await siege.expectMemory();
+        }
+      });
+      await siege.expectRoom();
+      await siege.expectNothingLeft();
+    },
+    60_000,
+  );
+
   it("clients that are in many namespaces with names of 900 kB are refused", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {

@@ -4,6 +4,7 @@ export const variants: Record<string, ServerOptions> = {
   default: {},
   // A quarter of the memory: an attack needs a quarter of the time to fill it.
   small: { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000 },
+  "small, awake": { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000, hibernation: false },
   "small, recovery": { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000, connectionStateRecovery: {} },
   recovery: { connectionStateRecovery: {} },
   "small, recovery, tidy": {
