@@ -22,6 +22,7 @@ export class PacketReader {
   #mayGoOn: boolean;
   /** Messages that are written down. */
   #saved = 0;
+  readonly #isForeign: boolean;
   readonly #timers: Timers;
   #timer: Timer | undefined;
 
@@ -36,7 +37,11 @@ export class PacketReader {
     this.#conn = conn;
     this.#timers = timers;
     this.#onLate = onLate;
-    this.#decoder = parser.createDecoder(onDecoded);
+    this.#isForeign = parser.isForeign;
+    this.#decoder = parser.createDecoder((decoded) => {
+      this.#endWait();
+      onDecoded(decoded);
+    });
     this.#mayGoOn = conn.recovered;
   }
 
@@ -75,7 +80,8 @@ export class PacketReader {
     if (!this.#decoder.isPending) return;
     this.#chargeFor(message);
     if (!this.#decoder.isPending) return;
-    if (this.#conn.transport.name === "websocket") this.#startWait();
+    // What a foreign decoder has kept cannot be written down.
+    if (this.#isForeign || this.#conn.transport.name === "websocket") this.#startWait();
     else Promise.resolve().then(() => this.#save());
   }
 

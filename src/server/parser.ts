@@ -93,15 +93,20 @@ const standard: Parser = {
 
 /** A foreign decoder answers with events: in the middle of `add` or later, and as often as it likes. */
 class ForeignDecoder implements Decoder {
-  readonly isPending = false;
+  /** It was given something and has not answered since: it may have half a packet. */
+  isPending = false;
   readonly #decoder: EmittingDecoder;
 
   constructor(decoder: EmittingDecoder, onDecoded: OnDecoded) {
     this.#decoder = decoder;
-    decoder.on("decoded", onDecoded);
+    decoder.on("decoded", (packet) => {
+      this.isPending = false;
+      onDecoded(packet);
+    });
   }
 
   add(chunk: string | Uint8Array): undefined {
+    this.isPending = true;
     this.#decoder.add(chunk);
   }
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import msgpack from "socket.io-msgpack-parser";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Server } from "../../src/server/index.ts";
 import { FakeObject, turn } from "./fakes.ts";
 import { OfficialObject } from "./official-object.ts";
@@ -160,4 +160,46 @@ describe("a parser of another make", () => {
       expect(await heard(new FakeObject(setup, { options }))).toEqual(official);
     },
   );
+
+  describe("that never finishes a packet", () => {
+    class Encoder {
+      encode = (packet: object) => [JSON.stringify(packet)];
+    }
+    /** Puts lines together until one ends with a full stop. */
+    class Decoder extends EventEmitter {
+      #text = "";
+      add(message: string): void {
+        this.#text += message;
+        if (!this.#text.endsWith(".")) return;
+        const packet = JSON.parse(this.#text.slice(0, -1));
+        this.#text = "";
+        this.emit("decoded", packet);
+      }
+    }
+    const options = { parser: { Encoder, Decoder } as never };
+
+    afterEach(() => void vi.useRealTimers());
+
+    it("counts for what its decoder keeps, until the packet is complete", async () => {
+      const object = new FakeObject(echo, { options });
+      const client = await object.connect();
+      await client.send('{"type":0,"nsp":"/"}.');
+      const before = object.budget.total;
+      await client.send('{"type":2,"nsp":"/","data":["echo","');
+      await client.send("x".repeat(10_000));
+      expect(object.budget.total - before).toBeGreaterThan(10_000);
+      await client.send('"]}.');
+      expect(object.budget.total).toBe(before);
+    });
+
+    it("is closed when it is silent for too long", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+      const object = new FakeObject(echo, { options });
+      const client = await object.connect();
+      await client.send('{"type":0,"nsp":"/"}.', '{"type":2');
+      expect(client.isOpen).toBe(true);
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(client.isOpen).toBe(false);
+    });
+  });
 });
