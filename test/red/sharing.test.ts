@@ -45,15 +45,15 @@ describe("those who share with attackers", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("an object with somebody who reads nothing of 25 MB that are said to all", async () => {
+  it("an object with somebody who reads nothing of 20 MB that are said to all", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {
       for (let i = 0; i < 10; i++) await RawSession.join(siege.victim);
       const [deaf, speaker] = await siege.raid.open(2, { says: "40" });
       deaf!.pause();
-      for (let i = 0; i < 50; i++) {
-        speaker!.send('42["all of",500000]');
-        await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let i = 0; i < 66; i++) {
+        speaker!.send('42["all of",300000]');
+        await new Promise((resolve) => setTimeout(resolve, 60));
       }
       await untilSent([speaker!]);
     }, /^([26]$|42\["all")/);
