@@ -42,7 +42,7 @@ export class ActionLine {
     }
     this.#isResumed = true;
     this.#held = [action];
-    const resumed = this.#link.resume(this.#session);
+    const resumed = this.#link.host.resume(this.#session);
     if (resumed === undefined) this.#release();
     else this.#link.keepAwake(resumed.then(() => this.#release()));
   }

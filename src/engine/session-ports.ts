@@ -50,25 +50,30 @@ export interface HalfPacket {
   dropHalf(): void;
 }
 
-/** The platform below a session. */
-export interface SessionLink extends HalfPacket {
+/** The object that sessions live in. */
+export interface SessionHost {
   readonly rules: SessionRules;
   readonly engine: Engine;
   readonly budget: ByteBudget;
+  /** `check` throws an Error when the code that asks runs outside the instance to which `what` belongs. */
+  readonly here: { check(what: string, nsp?: string): void };
   now(): number;
   isMuted(): boolean;
-  /** @throws Error when the code that asks runs outside the instance to which `what` belongs */
-  checkHere(what: string, nsp?: string): void;
   /** A number that changes with every turn of the event loop. */
   turn(): number;
-  /** The last pong the runtime answered for this session by itself, ms. */
-  pongedAt(session: Session): number;
-  carryOut(session: Session, effect: PlatformEffect): void;
-  /** Flush, and save what has changed, once, at the end of this turn. */
-  touched(session: Session, change: Change): void;
   /** Runs the user's setup and `connection` listeners for a session that another instance opened; abandons it if that fails. */
   resume(session: Session): void | Promise<void>;
   toBinary(bytes: Uint8Array): Uint8Array;
+}
+
+/** The platform below a session. */
+export interface SessionLink extends HalfPacket {
+  readonly host: SessionHost;
+  /** The last pong the runtime answered for this session by itself, ms. */
+  pongedAt(): number;
+  carryOut(effect: PlatformEffect): void;
+  /** Flush, and save what has changed, once, at the end of this turn. */
+  touched(change: Change): void;
   keepAwake(promise: Promise<unknown>): void;
 }
 

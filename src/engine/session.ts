@@ -10,7 +10,13 @@ import type { Engine } from "./engine.ts";
 import { pingEach } from "./flow.ts";
 import type { EngineRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
-import type { HalfPacket, SessionConsumer, SessionIdentity, SessionLink } from "./session-ports.ts";
+import type {
+  HalfPacket,
+  SessionConsumer,
+  SessionHost,
+  SessionIdentity,
+  SessionLink,
+} from "./session-ports.ts";
 import type { SendFlags, SessionEvents } from "./session-types.ts";
 import { byteLength, type CloseReason, type SessionState } from "./state.ts";
 import { transition } from "./transition.ts";
@@ -53,6 +59,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly state: SessionState;
 
   readonly #link: SessionLink;
+  readonly #host: SessionHost;
   #request: EngineRequest | null | undefined;
   readonly #line: ActionLine;
   #wroteInTurn = -1;
@@ -80,13 +87,14 @@ export class Session extends EventEmitter<SessionEvents> {
     this.recovered = stored !== undefined;
     this.stored = stored?.record;
     this.#link = link;
+    this.#host = link.host;
     this.#line = new ActionLine(this, link);
-    this.account = link.budget.open((why) => this.#overdrawn(why));
+    this.account = link.host.budget.open((why) => this.#overdrawn(why));
     this.half = link;
     this.transport = new TransportView(
       state,
       () => this.#isWritable(),
-      () => link.engine.onListenerError,
+      () => link.host.engine.onListenerError,
     );
   }
 
@@ -105,7 +113,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** The Engine.IO server that it is a session of. */
   get server(): Engine {
-    return this.#link.engine;
+    return this.#host.engine;
   }
 
   get readyState(): "open" | "closing" | "closed" {
@@ -117,8 +125,8 @@ export class Session extends EventEmitter<SessionEvents> {
    * A message to a session that is over is dropped, as on Node.
    */
   send(data: Sendable, options?: unknown, callback?: SendCallback): this {
-    this.#link.checkHere("a session");
-    if (this.#link.isMuted() || this.state.phase !== "open") return this;
+    this.#host.here.check("a session");
+    if (this.#host.isMuted() || this.state.phase !== "open") return this;
     const then = typeof options === "function" ? (options as SendCallback) : callback;
     if (then !== undefined) this.#callbacks.push(then);
     const compress = (options as SendFlags | undefined)?.compress;
@@ -132,16 +140,16 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Ends the session with `forced close`; `discard` drops what is queued. Listeners of `close` are told `why`. */
   close(discard = false, why?: Error): this {
-    this.#link.checkHere("a session");
+    this.#host.here.check("a session");
     this.#isLetGo = !this.#line.isHolding;
-    this.dispatch({ type: "close", discard, now: this.#link.now(), description: why });
-    this.#link.touched(this, "queue");
+    this.dispatch({ type: "close", discard, now: this.#host.now(), description: why });
+    this.#link.touched("queue");
     return this;
   }
 
   /** What `consumer.record()` gives has changed: it is saved at the end of this turn. */
   changed(): void {
-    if (this.state.phase !== "closed") this.#link.touched(this, "record");
+    if (this.state.phase !== "closed") this.#link.touched("record");
   }
 
   /** What `consumer.isBusy()` answers may have changed. */
@@ -159,10 +167,10 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.listenerCount("packetCreate") > 0) {
       for (const frame of frames) this.#tellCreated(decodeFrame(frame), flags?.compress);
     }
-    const each = pingEach(this.#link.budget.unread);
+    const each = pingEach(this.#host.budget.unread);
     const isMuch = state.queue.length > 0 || state.unreadBytes + byteLength(frames) >= each;
-    const pongedAt = isMuch ? this.#link.pongedAt(this) : 0;
-    this.dispatch({ type: "send", frames, now: this.#link.now(), pongedAt, pingEach: each });
+    const pongedAt = isMuch ? this.#link.pongedAt() : 0;
+    this.dispatch({ type: "send", frames, now: this.#host.now(), pongedAt, pingEach: each });
     return true;
   }
 
@@ -172,13 +180,13 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** The first frames on a WebSocket; over polling they are the answer to the handshake. @internal */
   sendHandshake(frames: readonly Frame[]): void {
-    this.#link.carryOut(this, { type: "write", frames });
+    this.#link.carryOut({ type: "write", frames });
   }
 
   /** A packet that came over the session's transport. */
   receive(packet: EnginePacket): void {
     if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
-    this.dispatch({ type: "packet", packet, now: this.#link.now() });
+    this.dispatch({ type: "packet", packet, now: this.#host.now() });
   }
 
   /** A packet that came over the WebSocket that wants to take over. */
@@ -201,7 +209,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.removeAllListeners();
     this.account.close();
     if (this.state.phase === "closed") return;
-    this.#link.carryOut(this, { type: "close-socket", code: TRY_AGAIN_LATER });
+    this.#link.carryOut({ type: "close-socket", code: TRY_AGAIN_LATER });
     this.dispatch({ type: "transport-gone", reason: "transport error" });
   }
 
@@ -213,15 +221,15 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    return this._emitSafely(event, args, this.#link.engine.onListenerError);
+    return this._emitSafely(event, args, this.#host.engine.onListenerError);
   }
 
   /** Lets something happen to the session and carries out what follows from it. @internal */
   dispatch(event: SessionEvent): void {
-    const effects = transition(this.state, event, this.#link.rules);
+    const effects = transition(this.state, event, this.#host.rules);
     const more = this.state.unreadBytes - this.#unread;
     this.#unread += more;
-    this.#link.budget.unread += more;
+    this.#host.budget.unread += more;
     for (const effect of effects) this.#carryOut(effect);
     // Nothing but its own pings proves that such a client reads, so that much may be on its way.
     if (this.protocol === 3) this.account.add(more);
@@ -236,37 +244,37 @@ export class Session extends EventEmitter<SessionEvents> {
         this.#deliver(effect.data);
         return;
       case "write":
-        this.#wroteInTurn = this.#link.turn();
+        this.#wroteInTurn = this.#host.turn();
         this.#flushes(effect.frames);
-        this.#link.carryOut(this, effect);
+        this.#link.carryOut(effect);
         if (!effect.hasMore && this.state.queue.length === 0) this.#drained();
         return;
       case "answer":
       case "reply":
         this.#flushes(effect.frames);
-        this.#link.carryOut(this, effect);
+        this.#link.carryOut(effect);
         return;
       case "save":
-        this.#link.touched(this, "state");
+        this.#link.touched("state");
         return;
       case "queued":
-        this.#link.touched(this, "queue");
+        this.#link.touched("queue");
         return;
       case "report":
         this.#report(effect.event);
         return;
       case "closed":
         this.#callbacks = [];
-        this.#link.carryOut(this, effect);
+        this.#link.carryOut(effect);
         this.#endInLine(() => this.#end(effect.reason, effect.description));
         return;
       default:
-        this.#link.carryOut(this, effect);
+        this.#link.carryOut(effect);
     }
   }
 
   #deliver(data: string | Uint8Array): void {
-    const message = typeof data === "string" ? data : this.#link.toBinary(data);
+    const message = typeof data === "string" ? data : this.#host.toBinary(data);
     if (this.#line.isFree) {
       this.#hand(message);
       return;
@@ -306,7 +314,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#line.drop(this.state.phase === "closed" ? 1 : 0);
     this.consumer?.drop?.();
     if (this.state.phase !== "closed" && this.state.transport === "websocket") {
-      this.#link.carryOut(this, { type: "close-socket", code: POLICY_VIOLATION, reason: why });
+      this.#link.carryOut({ type: "close-socket", code: POLICY_VIOLATION, reason: why });
     }
     this.dispatch({ type: "transport-gone", reason: "transport error", description: why });
   }
@@ -324,17 +332,17 @@ export class Session extends EventEmitter<SessionEvents> {
   #flushes(frames: readonly Frame[]): void {
     const isOwn = this.listenerCount("flush") > 0;
     const isPing = frames[0] === PING && this.listenerCount("packetCreate") > 0;
-    if (!isOwn && !isPing && this.#link.engine.listenerCount("flush") === 0) return;
+    if (!isOwn && !isPing && this.#host.engine.listenerCount("flush") === 0) return;
     if (frames[0] === NOOP || frames[0] === CLOSE) return;
     const packets = frames.map((frame) => decodeFrame(frame));
     if (isPing) this.#tellCreated({ type: "ping" });
     if (isOwn) this.emit("flush", packets);
-    this.#link.engine.emit("flush", this, packets);
+    this.#host.engine.emit("flush", this, packets);
   }
 
   #drained(): void {
     if (this.listenerCount("drain") > 0) this.emit("drain");
-    if (this.#link.engine.listenerCount("drain") > 0) this.#link.engine.emit("drain", this);
+    if (this.#host.engine.listenerCount("drain") > 0) this.#host.engine.emit("drain", this);
     if (this.#callbacks.length === 0) return;
     const callbacks = this.#callbacks;
     this.#callbacks = [];
@@ -346,6 +354,6 @@ export class Session extends EventEmitter<SessionEvents> {
     const { state } = this;
     if (state.phase !== "open") return false;
     if (state.transport === "polling") return state.poll !== null && state.queue.length === 0;
-    return state.queue.length === 0 && this.#wroteInTurn !== this.#link.turn();
+    return state.queue.length === 0 && this.#wroteInTurn !== this.#host.turn();
   }
 }

@@ -1,6 +1,6 @@
 import type { EnginePacket, Frame } from "../codec/index.ts";
 import { end, onClose, onTransportGone } from "./closing.ts";
-import { type Effect, NOTHING, SAVE, type SessionEvent } from "./effects.ts";
+import { type Effect, NOTHING, SAVE, type SessionEvent, type Transition } from "./effects.ts";
 import { asked, onDrain, onSend } from "./flow.ts";
 import { onTick, seen } from "./heartbeat.ts";
 import {
@@ -15,43 +15,35 @@ import {
 import type { SessionRules, SessionState } from "./state.ts";
 import { onCandidate, onCandidateGone, onCandidatePacket } from "./upgrade.ts";
 
+const TRANSITIONS: { readonly [E in SessionEvent["type"]]: Transition<E> } = {
+  packet: onPacket,
+  send: onSend,
+  drain: onDrain,
+  "candidate-packet": onCandidatePacket,
+  flush: onFlush,
+  "queue-stored": onQueueStored,
+  "queue-loaded": onQueueLoaded,
+  poll: onPoll,
+  "poll-gone": onPollGone,
+  "release-poll": onReleasePoll,
+  candidate: onCandidate,
+  "candidate-gone": onCandidateGone,
+  "transport-gone": onTransportGone,
+  close: onClose,
+  tick: onTick,
+};
+
 /** The one place where a session changes. */
 export function transition(state: SessionState, event: SessionEvent, rules: SessionRules): Effect[] {
-  switch (event.type) {
-    case "packet":
-      return onPacket(state, event.packet, event.now, rules);
-    case "send":
-      return onSend(state, event, rules);
-    case "drain":
-      return onDrain(state, event, rules);
-    case "candidate-packet":
-      return onCandidatePacket(state, event, rules);
-    case "flush":
-      return onFlush(state, event, rules);
-    case "queue-stored":
-      return onQueueStored(state, event, rules);
-    case "queue-loaded":
-      return onQueueLoaded(state, event, rules);
-    case "poll":
-      return onPoll(state, event, rules);
-    case "poll-gone":
-      return onPollGone(state, event, rules);
-    case "release-poll":
-      return onReleasePoll(state, event, rules);
-    case "candidate":
-      return onCandidate(state, event, rules);
-    case "candidate-gone":
-      return onCandidateGone(state, event, rules);
-    case "transport-gone":
-      return onTransportGone(state, event, rules);
-    case "close":
-      return onClose(state, event, rules);
-    case "tick":
-      return onTick(state, event, rules);
-  }
+  const on = TRANSITIONS[event.type] as Transition<SessionEvent["type"]>;
+  return on(state, event, rules);
 }
 
-function onPacket(state: SessionState, packet: EnginePacket, now: number, rules: SessionRules): Effect[] {
+function onPacket(
+  state: SessionState,
+  { packet, now }: Extract<SessionEvent, { type: "packet" }>,
+  rules: SessionRules,
+): Effect[] {
   if (state.phase !== "open") return NOTHING;
   switch (packet.type) {
     case "message":

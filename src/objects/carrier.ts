@@ -1,37 +1,25 @@
 import type { Frame } from "../codec/index.ts";
 import type { Effect } from "../engine/effects.ts";
-import type { Engine } from "../engine/engine.ts";
 import { pingEach } from "../engine/flow.ts";
 import type { Session } from "../engine/session.ts";
-import type { Change, PlatformEffect, SessionLink } from "../engine/session-ports.ts";
-import { type SessionRules, toStored } from "../engine/state.ts";
-import type { ByteBudget } from "../shared/byte-budget.ts";
+import type { Change, PlatformEffect, SessionHost, SessionLink } from "../engine/session-ports.ts";
+import { toStored } from "../engine/state.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import type { Timer, Timers } from "../shared/timers.ts";
 import { toPayload, Upload } from "../transports/polling.ts";
 import { toBinaryFrame } from "../transports/websocket.ts";
 import { answerChannel } from "./channel.ts";
 import type { FixedPart, SessionStore, StoredSession } from "./session-store.ts";
-import type { Whereabouts } from "./whereabouts.ts";
 
 /** What carriers share: the object they live in. */
-export interface CarrierHost {
+export interface CarrierHost extends SessionHost {
   readonly ctx: DurableObjectState;
-  readonly rules: SessionRules;
-  readonly engine: Engine;
-  readonly budget: ByteBudget;
   readonly timers: Timers;
   readonly store: SessionStore;
   readonly persists: boolean;
   readonly needsHandshakeData: boolean;
-  now(): number;
-  readonly here: Whereabouts;
-  isMuted(): boolean;
-  turn(): number;
   touch(carrier: Carrier): void;
-  resume(session: Session): void | Promise<void>;
   ended(carrier: Carrier): void;
-  toBinary(bytes: Uint8Array): Uint8Array;
   keepAwake(promise: Promise<unknown>): void;
   log(level: "warn" | "error", message: string, error?: unknown): void;
 }
@@ -49,6 +37,7 @@ const LARGEST_PAYLOAD = 1_000_000;
 
 /** Carries one session: its sockets, its waiting poll, its place in storage. */
 export class Carrier implements SessionLink {
+  readonly host: CarrierHost;
   fixed: FixedPart;
   session!: Session;
   socket: WebSocket | null = null;
@@ -59,7 +48,6 @@ export class Carrier implements SessionLink {
   pollAnswer: PollAnswer | undefined;
   /** How many promises keep the object awake for it. */
   pending = 0;
-  readonly #host: CarrierHost;
   #fixedJson: string;
   /** What has changed since it was written down last. */
   #unsaved: Change | undefined;
@@ -73,7 +61,7 @@ export class Carrier implements SessionLink {
   #drainTimer: Timer | undefined;
 
   constructor(host: CarrierHost, fixed: FixedPart, stored?: StoredSession) {
-    this.#host = host;
+    this.host = host;
     this.fixed = fixed;
     this.#fixedJson = stored?.fixed ?? JSON.stringify(fixed);
     this.#hasRow = stored?.state.transport === "polling";
@@ -81,58 +69,22 @@ export class Carrier implements SessionLink {
     this.#unsaved = stored === undefined ? "record" : undefined;
   }
 
-  get rules(): SessionRules {
-    return this.#host.rules;
-  }
-
-  get engine(): Engine {
-    return this.#host.engine;
-  }
-
-  get budget(): ByteBudget {
-    return this.#host.budget;
-  }
-
-  now(): number {
-    return this.#host.now();
-  }
-
-  isMuted(): boolean {
-    return this.#host.isMuted();
-  }
-
-  checkHere(what: string, nsp?: string): void {
-    this.#host.here.check(what, nsp);
-  }
-
-  turn(): number {
-    return this.#host.turn();
-  }
-
   pongedAt(): number {
     if (this.socket === null) return 0;
-    return this.#host.ctx.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
+    return this.host.ctx.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
   }
 
-  touched(_session: Session, change: Change): void {
+  touched(change: Change): void {
     if (change !== "queue" && this.#unsaved !== "record") this.#unsaved = change;
-    this.#host.touch(this);
-  }
-
-  resume(session: Session): void | Promise<void> {
-    return this.#host.resume(session);
-  }
-
-  toBinary(bytes: Uint8Array): Uint8Array {
-    return this.#host.toBinary(bytes);
+    this.host.touch(this);
   }
 
   keepAwake(promise: Promise<unknown>): void {
     this.pending++;
-    this.#host.keepAwake(promise.finally(() => this.pending--));
+    this.host.keepAwake(promise.finally(() => this.pending--));
   }
 
-  carryOut(_session: Session, effect: PlatformEffect): void {
+  carryOut(effect: PlatformEffect): void {
     switch (effect.type) {
       case "write":
         for (const frame of effect.frames) this.#send(this.socket, frame);
@@ -147,10 +99,10 @@ export class Carrier implements SessionLink {
         this.pollAnswer = effect;
         return;
       case "release-later":
-        this.#host.timers.set(() => this.session.dispatch({ type: "release-poll" }), RELEASE_MS);
+        this.host.timers.set(() => this.session.dispatch({ type: "release-poll" }), RELEASE_MS);
         return;
       case "drain-later":
-        this.#drainTimer ??= this.#host.timers.set(() => this.#drain(), DRAIN_MS);
+        this.#drainTimer ??= this.host.timers.set(() => this.#drain(), DRAIN_MS);
         return;
       case "write-candidate":
         this.#send(this.candidate, effect.frame);
@@ -167,14 +119,14 @@ export class Carrier implements SessionLink {
       case "closed":
         this.upload?.giveUp(OVER);
         this.#forget();
-        this.#host.ended(this);
+        this.host.ended(this);
         return;
     }
   }
 
   beginUpload(): Upload {
     this.upload = new Upload(
-      () => this.now(),
+      () => this.host.now(),
       (bytes) => this.#countUpload(bytes),
     );
     return this.upload;
@@ -195,14 +147,14 @@ export class Carrier implements SessionLink {
   attachCandidate(socket: WebSocket, b64: boolean, timeoutMs: number): void {
     this.candidate = socket;
     this.#candidateB64 = b64;
-    this.#upgradeTimer = this.#host.timers.set(() => {
+    this.#upgradeTimer = this.host.timers.set(() => {
       this.dropCandidate();
       this.session.dispatch({ type: "candidate-gone" });
     }, timeoutMs);
   }
 
   dropCandidate(): void {
-    this.#host.timers.clear(this.#upgradeTimer);
+    this.host.timers.clear(this.#upgradeTimer);
     const socket = this.candidate;
     this.candidate = null;
     if (socket === null) return;
@@ -211,7 +163,7 @@ export class Carrier implements SessionLink {
   }
 
   candidateGone(): void {
-    this.#host.timers.clear(this.#upgradeTimer);
+    this.host.timers.clear(this.#upgradeTimer);
     this.candidate = null;
     this.session.dispatch({ type: "candidate-gone" });
   }
@@ -231,39 +183,39 @@ export class Carrier implements SessionLink {
     if (this.session.state.storedBytes === 0) return;
     this.#storeQueue();
     // One less than it takes, since a ping may be due.
-    const taken = this.#host.store.rows.take(this.session.id, "queue", mostFrames - 1, maxBytes);
+    const taken = this.host.store.rows.take(this.session.id, "queue", mostFrames - 1, maxBytes);
     this.session.dispatch({ type: "queue-loaded", ...taken });
   }
 
   #storeQueue(): void {
     const { queue } = this.session.state;
     if (queue.length === 0) return;
-    const bytes = this.#host.store.rows.append(this.session.id, "queue", queue);
+    const bytes = this.host.store.rows.append(this.session.id, "queue", queue);
     this.session.dispatch({ type: "queue-stored", bytes });
   }
 
   keepHalf(messages: readonly Frame[]): void {
-    if (!this.#host.persists) return;
-    this.#host.store.rows.append(this.session.id, "half", messages);
-    this.touched(this.session, this.#hasHalf ? "queue" : "record");
+    if (!this.host.persists) return;
+    this.host.store.rows.append(this.session.id, "half", messages);
+    this.touched(this.#hasHalf ? "queue" : "record");
     this.#hasHalf = true;
   }
 
   readHalf(): readonly Frame[] {
-    return this.#hasHalf ? this.#host.store.rows.read(this.session.id, "half") : [];
+    return this.#hasHalf ? this.host.store.rows.read(this.session.id, "half") : [];
   }
 
   dropHalf(): void {
     if (!this.#hasHalf) return;
     this.#hasHalf = false;
-    this.#host.store.rows.drop(this.session.id, "half");
-    this.touched(this.session, "record");
+    this.host.store.rows.drop(this.session.id, "half");
+    this.touched("record");
   }
 
   /** Writes down what has changed since. @throws StateTooLarge */
   save(): void {
     const { state } = this.session;
-    if (!this.#host.persists || state.phase === "closed") return;
+    if (!this.host.persists || state.phase === "closed") return;
     if (state.transport === "polling") this.#storeQueue();
     const unsaved = this.#unsaved;
     if (unsaved === undefined) return;
@@ -274,13 +226,13 @@ export class Carrier implements SessionLink {
 
   #saveSocket(unsaved: Change): void {
     const stored = this.#toStored();
-    if (this.socket !== null) this.#host.store.writeSocket(this.socket, stored, unsaved === "state");
+    if (this.socket !== null) this.host.store.writeSocket(this.socket, stored, unsaved === "state");
     if (unsaved === "record") this.countRecord(stored.record);
   }
 
   #saveRow(unsaved: Change): void {
     const stored = this.#toStored();
-    this.#host.store.writePolling(stored);
+    this.host.store.writePolling(stored);
     this.#hasRow = true;
     if (unsaved === "record") this.countRecord(stored.record);
   }
@@ -305,7 +257,7 @@ export class Carrier implements SessionLink {
   }
 
   #takeOver(): void {
-    this.#host.timers.clear(this.#upgradeTimer);
+    this.host.timers.clear(this.#upgradeTimer);
     this.socket = this.candidate;
     this.candidate = null;
     // How binary travels is a matter of the transport, not of the session.
@@ -320,19 +272,20 @@ export class Carrier implements SessionLink {
   #forget(): void {
     const { id } = this.session;
     this.#deleteRow();
-    if (this.socket !== null) this.#host.store.forgetSocket(this.socket, id);
-    if (this.#hasHalf || this.session.state.storedBytes > 0) this.#host.store.rows.drop(id);
+    if (this.socket !== null) this.host.store.forgetSocket(this.socket, id);
+    if (this.#hasHalf || this.session.state.storedBytes > 0) this.host.store.rows.drop(id);
   }
 
   #deleteRow(): void {
-    if (this.#hasRow) this.#host.store.deletePolling(this.session.id);
+    if (this.#hasRow) this.host.store.deletePolling(this.session.id);
     this.#hasRow = false;
   }
 
   #drain(): void {
     this.#drainTimer = undefined;
-    const each = pingEach(this.budget.unread);
-    this.session.dispatch({ type: "drain", now: this.now(), pongedAt: this.pongedAt(), pingEach: each });
+    const { host } = this;
+    const each = pingEach(host.budget.unread);
+    this.session.dispatch({ type: "drain", now: host.now(), pongedAt: this.pongedAt(), pingEach: each });
   }
 
   #send(socket: WebSocket | null, frame: Frame): void {
