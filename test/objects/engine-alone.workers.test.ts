@@ -238,8 +238,9 @@ describe("heartbeats", () => {
     const client: SocketClient = await object.openSocket();
     await client.expect("4welcome");
     object.journal.length = 0;
-    clock.set(22_500);
     await until(() => object.run(async (_, ctx) => (await ctx.storage.getAlarm()) !== null));
+    // Only now: whoever waits for a condition turns a faked clock on.
+    clock.set(22_500);
     expect(await runDurableObjectAlarm(object.stub)).toBe(true);
     await client.expect("2");
     client.socket.send("3");
