@@ -3,10 +3,10 @@ import { defineConfig } from "vitest/config";
 
 const onNode = { testTimeout: 30_000, hookTimeout: 60_000 };
 
-/**
- * `*.workers.test.ts` runs inside workerd; every other test runs on Node, against real servers. `*.release.test.ts` is
- * what only a release needs (`npm run test:release`): packing, the soak, the whole matrix of interruptions.
- */
+/** What only a release needs (`npm run test:release`): packing, the soak, all interruptions, and the attacks of test/red. */
+const RELEASE = ["test/**/*.release.test.ts", "test/red/**/*.test.ts"];
+
+/** `*.workers.test.ts` runs inside workerd; every other test runs on Node, against real servers. */
 export default defineConfig({
   test: {
     globalSetup: "./scripts/client-files.ts",
@@ -21,12 +21,12 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.workers.test.ts", "test/**/*.release.test.ts"],
+          exclude: ["test/**/*.workers.test.ts", ...RELEASE],
           ...onNode,
         },
       },
       {
-        test: { name: "release", include: ["test/**/*.release.test.ts"], ...onNode },
+        test: { name: "release", include: RELEASE, ...onNode },
       },
     ],
   },
