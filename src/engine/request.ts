@@ -31,34 +31,57 @@ export interface RequestRecord {
 
 /** `headers`: the same as the record's, where somebody has them already. */
 export function toRequest(record: RequestRecord, headers?: Headers): EngineRequest {
-  let query: Record<string, string> | undefined;
-  return {
-    method: record.method,
-    url: record.url,
-    // Made when somebody looks: most requests are never looked at.
-    get headers() {
-      headers ??= new Headers(record.headers.map(([name, value]): [string, string] => [name, value]));
-      return headers;
-    },
-    set headers(value) {
-      headers = value;
-    },
-    get _query() {
-      query ??= toQuery(record.url);
-      return query;
-    },
-    set _query(value) {
-      query = value;
-    },
-    get socket() {
+  return new RecordedRequest(record, headers);
+}
+
+/** Most requests are never looked at, so their parts are made when somebody does. */
+class RecordedRequest implements EngineRequest {
+  method: string;
+  url: string;
+  readonly #record: RequestRecord;
+  #headers: Headers | undefined;
+  #query: Record<string, string> | undefined;
+  #socket: RequestSocket | undefined;
+
+  constructor(record: RequestRecord, headers: Headers | undefined) {
+    this.method = record.method;
+    this.url = record.url;
+    this.#record = record;
+    this.#headers = headers;
+  }
+
+  get headers(): Headers {
+    this.#headers ??= new Headers(
+      this.#record.headers.map(([name, value]): [string, string] => [name, value]),
+    );
+    return this.#headers;
+  }
+
+  set headers(value: Headers) {
+    this.#headers = value;
+  }
+
+  get _query(): Record<string, string> {
+    this.#query ??= toQuery(this.#record.url);
+    return this.#query;
+  }
+
+  set _query(value: Record<string, string>) {
+    this.#query = value;
+  }
+
+  get socket(): RequestSocket {
+    this.#socket ??= {
       // Cloudflare sets this header itself, whatever the client sent.
-      const remoteAddress = headerOf(record, "cf-connecting-ip") ?? "";
-      return { remoteAddress, encrypted: record.url.startsWith("https:") };
-    },
-    get connection() {
-      return this.socket;
-    },
-  };
+      remoteAddress: headerOf(this.#record, "cf-connecting-ip") ?? "",
+      encrypted: this.#record.url.startsWith("https:"),
+    };
+    return this.#socket;
+  }
+
+  get connection(): RequestSocket {
+    return this.socket;
+  }
 }
 
 /** One header of a record; undefined when it has none of that name, which is in lower case. */

@@ -104,8 +104,9 @@ async function serve(
     v: VERSION,
     op,
     ...verified,
-    address: client.socket.remoteAddress,
-    secure: client.socket.encrypted,
+    // Cloudflare sets this header itself, whatever the client sent.
+    address: request.headers.get("cf-connecting-ip") ?? "",
+    secure: record.url.startsWith("https:"),
     request: record,
     data: sid === "" ? await toHandshakeData(client, options, c) : undefined,
   };

@@ -34,7 +34,6 @@ export class RequestHandler<Api> {
   }
 
   async handle(meta: InternalRequest, request: Request): Promise<Response> {
-    const client = toRequest(meta.request);
     const isUpgrade = meta.op === "socket" || meta.op === "upgrade";
     try {
       // Hooks for headers and refusals are user code: after sleep they have to be there for the first request too.
@@ -42,15 +41,15 @@ export class RequestHandler<Api> {
       if (ready !== undefined) await ready;
       switch (meta.op) {
         case "open":
-          return await this.#open(meta, client);
+          return await this.#open(meta);
         case "socket":
-          return await this.#openSocket(meta, client);
+          return await this.#openSocket(meta);
         case "poll":
-          return this.#poll(meta, client);
+          return this.#poll(meta);
         case "post":
-          return await this.#post(meta, client, request);
+          return await this.#post(meta, request);
         case "upgrade":
-          return this.#upgrade(meta, client);
+          return this.#upgrade(meta);
         case "other":
           this.#find(meta);
           // What engine.io answers to a method that no transport knows.
@@ -58,7 +57,7 @@ export class RequestHandler<Api> {
       }
     } catch (error) {
       if (error instanceof EngineError) {
-        this.#report(error, client);
+        this.#report(error, meta);
         return toErrorResponse(error, isUpgrade);
       }
       if (error instanceof SetupFailed) return this.#putOff(error, meta);
@@ -76,15 +75,16 @@ export class RequestHandler<Api> {
     return new Response(null, { status: 503, headers: { "retry-after": String(seconds) } });
   }
 
-  #report({ code, message, context }: EngineError, req: EngineRequest): void {
+  #report({ code, message, context }: EngineError, { request }: InternalRequest): void {
     const { engine } = this.#runtime;
     if (engine.listenerCount("connection_error") > 0) {
-      engine.emit("connection_error", { req, code, message, context });
+      engine.emit("connection_error", { req: toRequest(request), code, message, context });
     }
   }
 
-  async #open(meta: InternalRequest, client: EngineRequest): Promise<Response> {
+  async #open(meta: InternalRequest): Promise<Response> {
     const runtime = this.#runtime;
+    const client = toRequest(meta.request);
     const fixed = this.#toFixed(meta);
     const sid = this.#admit(await this.#makeId(meta, client), fixed);
     const carrier = runtime.table.create(sid, fixed, "polling", null);
@@ -96,8 +96,9 @@ export class RequestHandler<Api> {
     return response;
   }
 
-  async #openSocket(meta: InternalRequest, client: EngineRequest): Promise<Response> {
+  async #openSocket(meta: InternalRequest): Promise<Response> {
     const runtime = this.#runtime;
+    const client = toRequest(meta.request);
     const fixed = this.#toFixed(meta);
     const sid = this.#admit(await this.#makeId(meta, client), fixed);
     const { 0: peer, 1: socket } = new WebSocketPair();
@@ -109,7 +110,7 @@ export class RequestHandler<Api> {
     return new Response(null, { status: 101, webSocket: peer, headers });
   }
 
-  #poll(meta: InternalRequest, client: EngineRequest): Response {
+  #poll(meta: InternalRequest): Response {
     const carrier = this.#find(meta);
     const { session } = carrier;
     carrier.pollAnswer = undefined;
@@ -118,7 +119,7 @@ export class RequestHandler<Api> {
     session.dispatch({ type: "poll", now: this.#runtime.now(), limit });
     const answer = this.#takeAnswer(carrier);
     if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
-    const headers = this.#headers(client, session);
+    const headers = this.#headers(meta, session);
     if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, carrier.fixed), headers);
     const role: SocketRole = { v: 1, k: "p", sid: session.id, ...answer.poll };
     const tag = pollTag(session.id);
@@ -134,7 +135,7 @@ export class RequestHandler<Api> {
     return answer;
   }
 
-  async #post(meta: InternalRequest, client: EngineRequest, request: Request): Promise<Response> {
+  async #post(meta: InternalRequest, request: Request): Promise<Response> {
     const carrier = this.#find(meta);
     const { session } = carrier;
     const fail = (description: string, status = 400) => {
@@ -161,17 +162,17 @@ export class RequestHandler<Api> {
     }
     if (session.readyState === "closed") return new Response(null, { status: 400 });
     // A client that has yet to hear of the close would take a refusal for a broken transport, and never hear of it.
-    if (session.readyState === "closing") return taken(this.#headers(client, session));
+    if (session.readyState === "closing") return taken(this.#headers(meta, session));
     const { packets, error } = decodeBody(body, isBinary, meta.protocol);
     for (const packet of packets) session.receive(packet);
     if (error !== null) {
       session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
       return new Response(null, { status: 400 });
     }
-    return taken(this.#headers(client, session));
+    return taken(this.#headers(meta, session));
   }
 
-  #upgrade(meta: InternalRequest, client: EngineRequest): Response {
+  #upgrade(meta: InternalRequest): Response {
     const runtime = this.#runtime;
     const carrier = this.#find(meta);
     const { session } = carrier;
@@ -180,7 +181,7 @@ export class RequestHandler<Api> {
     }
     const { 0: peer, 1: socket } = new WebSocketPair();
     runtime.ctx.acceptWebSocket(socket, [socketTag(session.id)]);
-    const headers = this.#headers(client);
+    const headers = this.#headers(meta);
     socket.serializeAttachment({ v: 1, k: "c", sid: session.id } satisfies SocketRole);
     runtime.table.link(carrier, socket);
     session.dispatch({ type: "candidate" });
@@ -273,11 +274,12 @@ export class RequestHandler<Api> {
   }
 
   /** As on Node, the answer to an upgrade is no matter of the session's transport. */
-  #headers(client: EngineRequest, session?: Session): Headers | undefined {
+  #headers({ request }: InternalRequest, session?: Session): Headers | undefined {
     const { engine } = this.#runtime;
     const heard = engine.listenerCount("headers") + (session?.transport.listenerCount("headers") ?? 0);
     if (heard === 0) return undefined;
     const headers = new Headers();
+    const client = toRequest(request);
     engine.emit("headers", headers, client);
     session?.transport.emit("headers", headers, client);
     return headers;

@@ -89,6 +89,7 @@ export class Client implements SessionConsumer {
   }
 
   keepRequest(request: EngineRequest): EngineRequest {
+    const { method, url, headers, socket, connection } = request;
     const states = () => Array.from(this.#members.values(), ({ state }) => state);
     const owner: TrackedOwner = {
       core: this.#core,
@@ -100,7 +101,7 @@ export class Client implements SessionConsumer {
       },
       changed: () => this.conn.changed(),
     };
-    const create = () => ({ ...request, _query: toQuery(request.url) });
+    const create = () => ({ method, url, headers, socket, connection, _query: toQuery(url) });
     this.#request = new Overlay(owner, "socket.request", create, this.#storedRequest);
     return this.#request.value;
   }

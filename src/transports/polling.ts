@@ -85,11 +85,11 @@ export class Upload {
     if (length > Math.max(limit, SHORT_BODY + 1)) throw new BodyTooLarge();
     if (length > SHORT_BODY) return this.#readChunks(request, limit);
     if (length > limit) throw new BodyTooLarge();
-    const stopped = new Promise<never>((_, reject) => {
+    return new Promise((resolve, reject) => {
       this.#stop = reject;
+      if (isBinary) request.arrayBuffer().then((bytes) => resolve(new Uint8Array(bytes)), reject);
+      else request.text().then(resolve, reject);
     });
-    if (!isBinary) return Promise.race([request.text(), stopped]);
-    return new Uint8Array(await Promise.race([request.arrayBuffer(), stopped]));
   }
 
   /** However small its chunks are, not much more is held than has come. */
