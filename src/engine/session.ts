@@ -184,9 +184,9 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /** A packet that came over the session's transport. */
-  receive(packet: EnginePacket): void {
+  receive(packet: EnginePacket, now: number): void {
     if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
-    this.dispatch({ type: "packet", packet, now: this.#host.now() });
+    this.dispatch({ type: "packet", packet, now });
   }
 
   /** A packet that came over the WebSocket that wants to take over. */

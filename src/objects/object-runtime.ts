@@ -124,7 +124,8 @@ export class ObjectRuntime<Api> implements CarrierHost {
   }
 
   onMessage(socket: WebSocket, data: string | ArrayBuffer): void {
-    this.healAlarm();
+    const now = this.now();
+    this.ticker.heal(now, this.#nextTick);
     const carrier = this.table.of(socket);
     if (carrier === undefined) {
       // A candidate or session of which nothing is known any more: its client starts again.
@@ -145,7 +146,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
       } else this.#dropCandidate(carrier, socket);
       return;
     }
-    if (socket === carrier.socket) carrier.session.receive(packet);
+    if (socket === carrier.socket) carrier.session.receive(packet, now);
     else if (socket === carrier.candidate) {
       // All that waits goes out on it, before anything else.
       if (packet.type === "upgrade") carrier.loadQueue(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
@@ -315,11 +316,11 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.#isTurnEnding = false;
     this.#turn++;
     this.recovery?.settle();
-    const now = this.now();
-    this.table.settle(now);
+    this.table.settle();
     if (this.#touched.size === 0) return;
     const touched = this.#touched;
     this.#touched = new Set();
+    const now = this.now();
     for (const carrier of touched) {
       if (carrier.session.state.poll !== null) carrier.session.dispatch({ type: "flush", now });
       this.#save(carrier);

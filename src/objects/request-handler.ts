@@ -164,7 +164,8 @@ export class RequestHandler<Api> {
     // A client that has yet to hear of the close would take a refusal for a broken transport, and never hear of it.
     if (session.readyState === "closing") return taken(this.#headers(meta, session));
     const { packets, error } = decodeBody(body, isBinary, meta.protocol);
-    for (const packet of packets) session.receive(packet);
+    const now = this.#runtime.now();
+    for (const packet of packets) session.receive(packet, now);
     if (error !== null) {
       session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
       return new Response(null, { status: 400 });

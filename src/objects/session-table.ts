@@ -190,8 +190,8 @@ export class SessionTable implements SessionDirectory {
   }
 
   /** A turn is over: what was sent to sleepers goes out. */
-  settle(now: number): void {
-    this.#mail.settle(now);
+  settle(): void {
+    this.#mail.settle();
   }
 
   /** Those that are not in memory, without bringing them there. One that is loaded before its turn is left out. */

@@ -62,8 +62,9 @@ export class SleeperMail {
   }
 
   /** The turn is over. */
-  settle(now: number): void {
+  settle(): void {
     if (this.#letters.size === 0) return;
+    const now = this.#host.now();
     for (const [{ sid }, { state, channel }] of this.#letters) {
       for (const effect of transition(state, { type: "flush", now }, this.#host.rules)) {
         if (effect.type !== "answer" || channel === undefined) continue;
