@@ -49,7 +49,7 @@ describe("setup under attack", () => {
       const replies = await Promise.all(asked);
       expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([503]));
       expect(victim.isDown).toBe(false);
-      expect(victim.growth).toBeLessThan(200_000_000);
+      expect(victim.growth).toBeLessThan(260_000_000);
       await victim.advance(100_000);
       const session = await RawSession.join(victim);
       expect(await session.isAlive()).toBe(true);
