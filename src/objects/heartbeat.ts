@@ -9,8 +9,8 @@ import type { Carrier } from "./carrier.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import { clearRecovery } from "./recovery-log.ts";
 import type { SocketRole } from "./session-store.ts";
-import { pollTag } from "./session-table.ts";
 import type { Sleeper } from "./sleeper.ts";
+import { pollTag } from "./socket-tags.ts";
 
 /** How soon a tick is repeated in which something failed, ms. */
 export const RETRY_MS = 5_000;

@@ -19,7 +19,8 @@ import { SILENT } from "./heartbeat.ts";
 import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-request.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 import type { FixedPart, SocketRole } from "./session-store.ts";
-import { baseBytes, pollTag, socketTag } from "./session-table.ts";
+import { baseBytes } from "./session-table.ts";
+import { pollTag, socketTag } from "./socket-tags.ts";
 import { SetupFailed } from "./user-code.ts";
 
 /** No upgrade may keep an object awake for longer, ms. */

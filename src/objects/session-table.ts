@@ -17,6 +17,7 @@ import { Carrier, type CarrierHost } from "./carrier.ts";
 import type { FixedPart, SocketRole, StoredSession } from "./session-store.ts";
 import type { Sleeper } from "./sleeper.ts";
 import { SleeperMail } from "./sleeper-mail.ts";
+import { pollTag, socketTag } from "./socket-tags.ts";
 
 /** What a session takes in memory at least: measured with one namespace, no rooms and no data. */
 const SESSION_BYTES = 4_000;
@@ -369,14 +370,6 @@ export class SessionTable implements SessionDirectory {
     state.pingedAt = pingedBefore(pingDueAt, this.#host.rules);
     this.link(carrier, socket);
   }
-}
-
-export function socketTag(sid: string): string {
-  return `s:${sid}`;
-}
-
-export function pollTag(sid: string): string {
-  return `p:${sid}`;
 }
 
 function identity(fixed: FixedPart) {

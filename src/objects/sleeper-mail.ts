@@ -5,8 +5,8 @@ import { toPayload } from "../transports/polling.ts";
 import type { CarrierHost } from "./carrier.ts";
 import { answerChannel } from "./channel.ts";
 import type { SocketRole, StoredSession } from "./session-store.ts";
-import { pollTag } from "./session-table.ts";
 import { type Sleeper, toFormat, writeTo } from "./sleeper.ts";
+import { pollTag } from "./socket-tags.ts";
 
 /** What this turn has for a sleeper that polls, and the channel of its waiting poll. */
 interface Letters {
