@@ -12,7 +12,8 @@ export {
   type ServerOptions,
   type SetupContext,
 } from "./http/define-server.ts";
-export { Emitter, type RemoteDetails } from "./http/emitter.ts";
+export { Emitter } from "./http/emitter.ts";
+export type { RemoteDetails } from "./http/emitter-call.ts";
 export type { CookieOptions, HttpOptions, RefusedConnection } from "./http/options.ts";
 export type { ClientFiles } from "./http/serve-client.ts";
 export {

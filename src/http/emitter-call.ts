@@ -3,7 +3,16 @@ import { EVENT } from "../codec/socket-packet.ts";
 import type { Handshake } from "../server/handshake.ts";
 import { toPlain } from "../server/plain.ts";
 import { assertFree } from "../server/reserved.ts";
-import type { RemoteDetails } from "./emitter.ts";
+import type { HandshakeData, ServerTypes } from "../server/socket-types.ts";
+import type { Untyped } from "../shared/untyped.ts";
+
+/** A socket as somebody outside its object sees it: a snapshot. */
+export interface RemoteDetails<SocketData = Untyped, Types extends ServerTypes = Untyped> {
+  readonly id: string;
+  readonly handshake: Handshake<HandshakeData<Types>>;
+  readonly rooms: readonly string[];
+  readonly data: SocketData;
+}
 
 /** One operation of an emitter, as it travels to the object: plain data. */
 export interface EmitterCall {

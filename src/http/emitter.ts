@@ -1,18 +1,9 @@
 import { getObject, type ObjectSource } from "../objects/namespace.ts";
 import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/events.ts";
-import type { Handshake } from "../server/handshake.ts";
 import { assertFree, RESERVED_SERVER_SIDE } from "../server/reserved.ts";
-import type { HandshakeData, ServerTypes } from "../server/socket-types.ts";
+import type { ServerTypes } from "../server/socket-types.ts";
 import type { Untyped } from "../shared/untyped.ts";
-import type { EmitterCall } from "./emitter-call.ts";
-
-/** A socket as somebody outside its object sees it: a snapshot. */
-export interface RemoteDetails<SocketData = Untyped, Types extends ServerTypes = Untyped> {
-  readonly id: string;
-  readonly handshake: Handshake<HandshakeData<Types>>;
-  readonly rooms: readonly string[];
-  readonly data: SocketData;
-}
+import type { EmitterCall, RemoteDetails } from "./emitter-call.ts";
 
 interface CallTarget {
   socketIoCall(call: EmitterCall): Promise<unknown>;
