@@ -2,7 +2,6 @@ import { Hono } from "hono";
 import { getPath } from "hono/utils/url";
 import { EngineError } from "../engine/errors.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
-import { waitForPayload } from "../objects/channel.ts";
 import {
   askObject,
   CANDIDATE_REFUSED,
@@ -14,6 +13,7 @@ import {
   VERSION,
 } from "../objects/internal-request.ts";
 import { getObject, type ObjectSource } from "../objects/namespace.ts";
+import { waitForPayload } from "../objects/sessions/channel.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { toErrorResponse } from "../transports/errors.ts";
 import { okResponse, payloadResponse } from "../transports/polling.ts";

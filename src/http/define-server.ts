@@ -1,9 +1,9 @@
 import { resolveEngineOptions } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { LayerHost, ObjectLayer } from "../objects/definition.ts";
-import type { RecoveryLog } from "../objects/recovery-log.ts";
+import type { RecoveryLog } from "../objects/recovery/recovery-log.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
-import type { DefaultEventsMap, EventsMap } from "../server/events.ts";
+import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
 import {
   type HandshakeData,
   resolveOptions,

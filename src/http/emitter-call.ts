@@ -1,9 +1,9 @@
 import type { SocketPacket } from "../codec/index.ts";
 import { EVENT } from "../codec/socket-packet.ts";
-import type { Handshake } from "../server/handshake.ts";
-import { toPlain } from "../server/plain.ts";
-import { assertFree } from "../server/reserved.ts";
-import type { HandshakeData, ServerTypes } from "../server/socket-types.ts";
+import { assertFree } from "../server/api/reserved.ts";
+import type { HandshakeData, ServerTypes } from "../server/api/socket-types.ts";
+import type { Handshake } from "../server/sockets/handshake.ts";
+import { toPlain } from "../server/state/plain.ts";
 import type { Untyped } from "../shared/untyped.ts";
 
 /** A socket as somebody outside its object sees it: a snapshot. */

@@ -1,7 +1,7 @@
 import { getObject, type ObjectSource } from "../objects/namespace.ts";
-import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/events.ts";
-import { assertFree, RESERVED_SERVER_SIDE } from "../server/reserved.ts";
-import type { ServerTypes } from "../server/socket-types.ts";
+import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/api/events.ts";
+import { assertFree, RESERVED_SERVER_SIDE } from "../server/api/reserved.ts";
+import type { ServerTypes } from "../server/api/socket-types.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { EmitterCall, RemoteDetails } from "./emitter-call.ts";
 

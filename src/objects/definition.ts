@@ -6,7 +6,7 @@ import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
 import type { Timers } from "../shared/timers.ts";
-import type { RecoveryLog } from "./recovery-log.ts";
+import type { RecoveryLog } from "./recovery/recovery-log.ts";
 
 /** What the object offers to the layer above the sessions. */
 export interface LayerHost {

@@ -1,4 +1,4 @@
-import { withoutProxies } from "../server/plain.ts";
+import { withoutProxies } from "../server/state/plain.ts";
 
 /** What belongs to the library, and what to use instead. */
 const GUARDED_STORAGE: Record<string, string> = {

@@ -1,6 +1,6 @@
 import * as workers from "cloudflare:workers";
 import type { SessionId } from "../shared/ids.ts";
-import { findObject, MAIN } from "./session-id.ts";
+import { findObject, MAIN } from "./sessions/session-id.ts";
 
 /** How the Worker gets at its objects. */
 export interface ObjectSource {

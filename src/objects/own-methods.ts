@@ -1,4 +1,4 @@
-import { LEND, withoutProxies } from "../server/plain.ts";
+import { LEND, withoutProxies } from "../server/state/plain.ts";
 import { isThenable } from "../shared/event-emitter.ts";
 
 /**

@@ -13,14 +13,14 @@ import {
   toPacketLimit,
   toPayload,
 } from "../transports/polling.ts";
-import type { Carrier } from "./carrier.ts";
-import { openChannel } from "./channel.ts";
-import { SILENT } from "./heartbeat.ts";
 import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-request.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
-import type { FixedPart, SocketRole } from "./session-store.ts";
-import { baseBytes } from "./session-table.ts";
-import { pollTag, socketTag } from "./socket-tags.ts";
+import type { Carrier } from "./sessions/carrier.ts";
+import { openChannel } from "./sessions/channel.ts";
+import { SILENT } from "./sessions/heartbeat.ts";
+import { baseBytes } from "./sessions/session-table.ts";
+import { pollTag, socketTag } from "./sessions/socket-tags.ts";
+import type { FixedPart, SocketRole } from "./storage/session-store.ts";
 import { SetupFailed } from "./user-code.ts";
 
 /** No upgrade may keep an object awake for longer, ms. */

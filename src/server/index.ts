@@ -1,17 +1,17 @@
-export { Adapter, type AdapterConstructor, type BroadcastOptions, type SocketDetails } from "./adapter.ts";
-export { BroadcastOperator, RemoteSocket } from "./broadcast-operator.ts";
-export type { Client } from "./client.ts";
-export type { DefaultEventsMap, Event, EventsMap } from "./events.ts";
-export type { Handshake } from "./handshake.ts";
-export { Namespace } from "./namespace.ts";
-export { type RecoveryOptions, resolveOptions, type ServerOptions, type SocketOptions } from "./options.ts";
-export { ParentNamespace } from "./parent-namespace.ts";
-export type { ParserOption } from "./parser.ts";
-export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
-export { Server } from "./server.ts";
-export type { NamespaceMatcher } from "./server-types.ts";
-export { snapshot } from "./snapshot.ts";
-export { Socket } from "./socket.ts";
+export { BroadcastOperator, RemoteSocket } from "./api/broadcast-operator.ts";
+export type { DefaultEventsMap, Event, EventsMap } from "./api/events.ts";
+export { Namespace } from "./api/namespace.ts";
+export {
+  type RecoveryOptions,
+  resolveOptions,
+  type ServerOptions,
+  type SocketOptions,
+} from "./api/options.ts";
+export { ParentNamespace } from "./api/parent-namespace.ts";
+export { Server } from "./api/server.ts";
+export type { NamespaceMatcher } from "./api/server-types.ts";
+export { snapshot } from "./api/snapshot.ts";
+export { Socket } from "./api/socket.ts";
 export type {
   BroadcastFlags,
   DisconnectReason,
@@ -20,4 +20,14 @@ export type {
   Room,
   ServerTypes,
   SocketId,
-} from "./socket-types.ts";
+} from "./api/socket-types.ts";
+export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
+export {
+  Adapter,
+  type AdapterConstructor,
+  type BroadcastOptions,
+  type SocketDetails,
+} from "./rooms/adapter.ts";
+export type { Client } from "./sockets/client.ts";
+export type { Handshake } from "./sockets/handshake.ts";
+export type { ParserOption } from "./sockets/parser.ts";

@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { DiskRows } from "../../src/objects/disk-rows.ts";
+import { DiskRows } from "../../src/objects/storage/disk-rows.ts";
 import { TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { waitForPayload } from "../../src/objects/channel.ts";
+import { waitForPayload } from "../../src/objects/sessions/channel.ts";
 import { RS, TestObject } from "./support.ts";
 
 const OPEN: AbortSignal = new AbortController().signal;

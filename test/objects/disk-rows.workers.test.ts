@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Frame } from "../../src/codec/index.ts";
-import { DiskRows } from "../../src/objects/disk-rows.ts";
+import { DiskRows } from "../../src/objects/storage/disk-rows.ts";
 import { TestObject } from "./support.ts";
 
 const EVERYTHING = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY] as const;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { StoredSession } from "../../src/objects/session-store.ts";
+import type { StoredSession } from "../../src/objects/storage/session-store.ts";
 import { TalkObject } from "./talk.ts";
 
 const HEADER = '452-["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]';

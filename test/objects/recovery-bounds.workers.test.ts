@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { RecoveryLog } from "../../src/objects/recovery-log.ts";
+import { RecoveryLog } from "../../src/objects/recovery/recovery-log.ts";
 import type { RecoveryEntry, RecoveryRecord } from "../../src/server/ports.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { Clock } from "./clock.ts";

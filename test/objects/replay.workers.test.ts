@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Socket } from "../../src/server/socket.ts";
+import { Socket } from "../../src/server/api/socket.ts";
 import { RS, TestObject } from "./support.ts";
 import { type Talker, TalkObject } from "./talk.ts";
 

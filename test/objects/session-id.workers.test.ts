@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { findNamespace, getObject } from "../../src/objects/namespace.ts";
-import { findObject, hexToBase64Url } from "../../src/objects/session-id.ts";
+import { findObject, hexToBase64Url } from "../../src/objects/sessions/session-id.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { env, PollingClient, TestObject } from "./support.ts";
 

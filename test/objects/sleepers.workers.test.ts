@@ -2,7 +2,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Session } from "../../src/engine/session.ts";
 import { runtimeOf } from "../../src/objects/session-object.ts";
-import type { StoredSession } from "../../src/objects/session-store.ts";
+import type { StoredSession } from "../../src/objects/storage/session-store.ts";
 import type { Server } from "../../src/server/index.ts";
 import { watch } from "./clock.ts";
 import type { PollingClient, SocketClient, TestObject } from "./support.ts";

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Session } from "../../src/engine/session.ts";
 import type { SessionConsumer } from "../../src/engine/session-ports.ts";
 import { runtimeOf } from "../../src/objects/session-object.ts";
-import type { StoredSession } from "../../src/objects/session-store.ts";
+import type { StoredSession } from "../../src/objects/storage/session-store.ts";
 import { RS, TestObject, until } from "./support.ts";
 
 let logged: unknown[][];

@@ -6,7 +6,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import type { App } from "../../src/http/app.ts";
 import { askObject, type InternalRequest } from "../../src/objects/internal-request.ts";
 import type { SessionObjectMembers } from "../../src/objects/session-object.ts";
-import type { SocketRole } from "../../src/objects/session-store.ts";
+import type { SocketRole } from "../../src/objects/storage/session-store.ts";
 import {
   awake,
   bare,

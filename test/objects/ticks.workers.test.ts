@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { DiskRows } from "../../src/objects/disk-rows.ts";
-import type { StoredSession } from "../../src/objects/session-store.ts";
+import { DiskRows } from "../../src/objects/storage/disk-rows.ts";
+import type { StoredSession } from "../../src/objects/storage/session-store.ts";
 import { watch } from "./clock.ts";
 import { TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";

@@ -31,7 +31,7 @@ const OFFICIAL_OPTIONS = [
 
 const OUR_OPTIONS = [
   ["src/engine/options.ts", "interface EngineOptions"],
-  ["src/server/options.ts", "interface SocketOptions"],
+  ["src/server/api/options.ts", "interface SocketOptions"],
   ["src/http/options.ts", "interface HttpOptions"],
 ] as const;
 

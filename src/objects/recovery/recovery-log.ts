@@ -1,0 +1,216 @@
+import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../../server/ports.ts";
+import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import type { SessionId } from "../../shared/ids.ts";
+import type { Rows } from "../storage/memory-rows.ts";
+import { removeAll } from "../storage/rows.ts";
+import { LOG, LOST, type LogRow, RECORD, type RecoveryLimits, RecoverySweep } from "./recovery-sweep.ts";
+
+export interface RecoveryLogHost {
+  now(): number;
+  /** Whether a session of this object has this id, asleep or awake. */
+  hasSession(sid: SessionId): boolean;
+  /** Calls `settle` at the end of this turn. */
+  endTurn(): void;
+  /** Has `prune` called soon. */
+  tickSoon(): void;
+  log(level: "error", message: string, error: unknown): void;
+}
+
+/** A row may hold 2 MB in production. */
+const MAX_ROW_BYTES = 1_900_000;
+/** How often it is tried to write what could not be written, once a turn. */
+const MAX_TRIES = 100;
+
+/** Removes all that code with recovery has left to code without, or a part of it. `true`: nothing is left. */
+export function clearRecovery(kv: SyncKvStorage): boolean {
+  return removeAll(kv, RECORD, LOG, LOST);
+}
+
+/** Something that waits for the end of a turn to be written. */
+interface Pending<T> {
+  readonly value: T;
+  tries: number;
+}
+
+/**
+ * Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. {@link RecoverySweep}
+ * removes what nobody can come back to any more.
+ */
+export class RecoveryLog implements RecoveryStore {
+  readonly quietMs: number;
+  readonly #kv: Rows;
+  readonly #host: RecoveryLogHost;
+  /** When sessions were last lost without a word: this instance began, or its setup failed. */
+  #endedAt: number;
+  readonly #sweep: RecoverySweep;
+  /** What this turn has to write. */
+  readonly #records = new Map<string, Pending<RecoveryRecord>>();
+  readonly #entries = new Map<string, Pending<RecoveryEntry[]>>();
+
+  constructor(kv: Rows, host: RecoveryLogHost, limits: RecoveryLimits) {
+    this.quietMs = limits.quietMs;
+    this.#kv = kv;
+    this.#host = host;
+    this.#endedAt = host.now();
+    this.#sweep = new RecoverySweep(kv, limits, (record) => this.#withEnd(record));
+  }
+
+  save(record: RecoveryRecord): void {
+    this.#records.set(toKey(record.nsp, record.pid), { value: record, tries: 0 });
+    this.#host.endTurn();
+  }
+
+  find(nsp: string, pid: string): RecoveryRecord | undefined {
+    const key = toKey(nsp, pid);
+    const record = this.#records.get(key)?.value ?? this.#kv.get<RecoveryRecord>(key);
+    return record === undefined ? undefined : this.#withEnd(record);
+  }
+
+  remove(nsp: string, pid: string): void {
+    const key = toKey(nsp, pid);
+    this.#records.delete(key);
+    this.#kv.delete(key);
+  }
+
+  append(nsp: string, entry: RecoveryEntry): void {
+    const pending = this.#entries.get(nsp);
+    if (pending === undefined) this.#entries.set(nsp, { value: [entry], tries: 0 });
+    else pending.value.push(entry);
+    this.#host.endTurn();
+  }
+
+  *since(nsp: string, offset: string): Iterable<RecoveryEntry> {
+    this.settle();
+    const prefix = toPrefix(LOG, nsp);
+    // The row that holds the offset may begin before it.
+    const [before] = this.#kv.list({ prefix, end: `${prefix}${offset}~`, reverse: true, limit: 1 });
+    let last = offset;
+    for (const [, { entries }] of this.#kv.list<LogRow>({ prefix, start: before?.[0] ?? prefix })) {
+      for (const entry of entries) {
+        if (entry.offset <= last) continue;
+        last = entry.offset;
+        yield entry;
+      }
+    }
+    // What could not be written yet.
+    for (const entry of this.#entries.get(nsp)?.value ?? []) if (entry.offset > last) yield entry;
+  }
+
+  latest(nsp: string): string | undefined {
+    this.settle();
+    const pending = this.#entries.get(nsp)?.value.at(-1);
+    if (pending !== undefined) return pending.offset;
+    const [newest] = this.#kv.list<LogRow>({ prefix: toPrefix(LOG, nsp), reverse: true, limit: 1 });
+    return newest?.[1].entries.at(-1)?.offset;
+  }
+
+  lostBefore(): string {
+    return this.#sweep.lostBefore;
+  }
+
+  /** The turn is over: what it has left to write is written, each row alone. Nobody waits for one that fails. */
+  settle(): void {
+    const at = this.#host.now();
+    for (const [key, pending] of this.#records) {
+      this.#try(
+        this.#records,
+        key,
+        pending,
+        () => this.#writeRecord(key, pending.value),
+        () => this.#kv.delete(key),
+      );
+    }
+    for (const [nsp, pending] of this.#entries) {
+      const lose = () => this.#sweep.lose(pending.value.at(-1)!.offset);
+      this.#try(this.#entries, nsp, pending, () => this.#write(nsp, at, pending.value), lose);
+    }
+    if (this.#sweep.isOver(at)) this.#host.tickSoon();
+  }
+
+  /**
+   * Removes some of what nobody can come back to any more, and gives the records among it. Those whose `disconnect` has
+   * yet to run stay while `mayTell` is false.
+   */
+  prune(now: number, mayTell: boolean): RecoveryRecord[] {
+    this.settle();
+    return this.#sweep.run(now, mayTell);
+  }
+
+  /** Somebody's `disconnect` is due. */
+  get isAnybodyDue(): boolean {
+    return this.#sweep.isAnybodyDue;
+  }
+
+  /** When there is something to prune, ms; infinite when nothing is kept for anybody who is away. */
+  nextPruneAt(now: number): number {
+    return this.#sweep.nextAt(now);
+  }
+
+  #try<T>(
+    of: Map<string, Pending<T>>,
+    key: string,
+    pending: Pending<T>,
+    write: () => void,
+    giveUp: () => unknown,
+  ): void {
+    try {
+      write();
+    } catch (error) {
+      this.#host.log("error", "recovery could not be written", error);
+      if (++pending.tries < MAX_TRIES) return;
+      try {
+        giveUp();
+      } catch {
+        // Storage fails altogether, and that was logged.
+      }
+    }
+    of.delete(key);
+  }
+
+  #writeRecord(key: string, record: RecoveryRecord): void {
+    const bytes = estimateBytes(record);
+    // What no row can hold cannot be given back: its client starts anew.
+    if (bytes > MAX_ROW_BYTES) this.#kv.delete(key);
+    else this.#kv.put(key, record);
+    if (record.at !== null) this.#sweep.wrote(bytes, record.at, record.isOver);
+  }
+
+  #write(nsp: string, at: number, entries: readonly RecoveryEntry[]): void {
+    const bytes = estimateBytes(entries);
+    const { offset, rooms, except, packet } = entries[0]!;
+    if (bytes <= MAX_ROW_BYTES) {
+      this.#kv.put(toPrefix(LOG, nsp) + offset, { at, entries, bytes } satisfies LogRow);
+      this.#sweep.wrote(bytes, at, true);
+    } else if (entries.length > 1) {
+      const middle = entries.length >> 1;
+      this.#write(nsp, at, entries.slice(0, middle));
+      this.#write(nsp, at, entries.slice(middle));
+    } else if (packet === undefined) this.#sweep.lose(offset);
+    // No row can hold it. Who has missed it starts anew; for whom it was is remembered.
+    else this.#write(nsp, at, [{ offset, rooms, except }]);
+  }
+
+  /** Sessions have ended without a word: when there is something to prune is found anew. */
+  lookAgain(): void {
+    this.#endedAt = this.#host.now();
+    this.#sweep.lookAgain();
+  }
+
+  /** A session that is gone, and has not said so, ended when that last happened. */
+  #withEnd(record: RecoveryRecord): RecoveryRecord {
+    if (record.at !== null || this.#host.hasSession(record.session)) return record;
+    return { ...record, at: this.#endedAt };
+  }
+}
+
+/**
+ * What the keys of a namespace begin with. Its length comes first: clients name dynamic namespaces, and no name may make
+ * its keys look like those of another one.
+ */
+function toPrefix(kind: string, nsp: string): string {
+  return `${kind}${nsp.length}:${nsp}:`;
+}
+
+function toKey(nsp: string, pid: string): string {
+  return toPrefix(RECORD, nsp) + pid;
+}

@@ -1,0 +1,214 @@
+import type { RecoveryEntry, RecoveryRecord } from "../../server/ports.ts";
+import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import type { Rows } from "../storage/memory-rows.ts";
+
+export const RECORD = "sio_r:";
+export const LOG = "sio_l:";
+/** Up to where packets may be gone that are not old. Older code has a row for each namespace. */
+export const LOST = "sio_p:";
+
+export interface RecoveryLimits {
+  /** How long a client may be away, ms. */
+  readonly windowMs: number;
+  /** For how long the end of a connection may go unnoticed, ms. */
+  readonly quietMs: number;
+  /** What those who are away may take on disk, with the packets that they miss. */
+  readonly maxBytes: number;
+}
+
+/** Packets of one turn of the event loop: one row. */
+export interface LogRow {
+  readonly at: number;
+  readonly entries: readonly RecoveryEntry[];
+  /** Rows of older code do not say. */
+  readonly bytes?: number;
+}
+
+/** A tick looks at rows up to one of these. */
+const PAGE_ROWS = 1_000;
+const PAGE_BYTES = 4_000_000;
+const KINDS = [LOG, RECORD] as const;
+
+interface SeenRow {
+  readonly key: string;
+  readonly row: LogRow | RecoveryRecord;
+  readonly bytes: number;
+}
+
+/** What a tick has looked at, and found to be over. */
+interface Page {
+  rows: number;
+  bytes: number;
+  readonly expired: RecoveryRecord[];
+}
+
+function isFull({ rows, bytes }: Page): boolean {
+  return rows >= PAGE_ROWS || bytes >= PAGE_BYTES;
+}
+
+/** A look at all rows, a page at each tick. */
+interface Round {
+  kind: number;
+  /** The last key that was looked at. */
+  cursor: string | undefined;
+  /** What those take that stay. */
+  bytes: number;
+  /** When the first of those who stay, and whose `disconnect` has yet to run, is over. */
+  next: number;
+}
+
+/**
+ * Removes what recovery has on disk and nobody can come back to: what is too old, and the oldest where it is too much.
+ *
+ *   due ──► page, page, ... (a tick each) ──► less than `maxBytes` is left: done until something is too old
+ *                                         └─► more: what is older than a later moment goes too, and so on
+ */
+export class RecoverySweep {
+  readonly #kv: Rows;
+  readonly #limits: RecoveryLimits;
+  readonly #withEnd: (record: RecoveryRecord) => RecoveryRecord;
+  #round: Round | undefined;
+  /** When the next round begins, ms; undefined before the first one. */
+  #nextAt: number | undefined;
+  /** About what is on disk; without what an earlier instance wrote until the first round is over. */
+  #bytes = 0;
+  #lostBefore: string | undefined;
+  /** The time of somebody is over whose `disconnect` could not be told. */
+  isAnybodyDue = false;
+
+  constructor(kv: Rows, limits: RecoveryLimits, withEnd: (record: RecoveryRecord) => RecoveryRecord) {
+    this.#kv = kv;
+    this.#limits = limits;
+    this.#withEnd = withEnd;
+  }
+
+  /** Entries up to this offset may be gone though they are not old. */
+  get lostBefore(): string {
+    if (this.#lostBefore === undefined) {
+      const offsets = Array.from(this.#kv.list<string>({ prefix: LOST }), ([, offset]) => offset);
+      this.#lostBefore = offsets.sort().at(-1) ?? "";
+    }
+    return this.#lostBefore;
+  }
+
+  lose(offset: string): void {
+    if (offset <= this.lostBefore) return;
+    this.#lostBefore = offset;
+    this.#kv.put(LOST, offset);
+  }
+
+  /** A row was written that is of no use after a while. */
+  wrote(bytes: number, at: number, isOver: boolean): void {
+    this.#bytes += bytes;
+    if (this.#nextAt !== undefined)
+      this.#nextAt = Math.min(this.#nextAt, at + this.#limits.windowMs + (isOver ? 1 : 0));
+  }
+
+  lookAgain(): void {
+    this.#nextAt = undefined;
+  }
+
+  /** Whether there is so much that the next tick has to come soon. */
+  isOver(now: number): boolean {
+    if (this.#bytes <= 1.25 * this.#limits.maxBytes || this.#round !== undefined) return false;
+    const isNews = this.#nextAt !== now;
+    this.#nextAt = now;
+    return isNews;
+  }
+
+  nextAt(now: number): number {
+    if (this.#round !== undefined) return now;
+    if (this.#nextAt === undefined) {
+      const isAnything = KINDS.some((prefix) => [...this.#kv.list({ prefix, limit: 1 })].length > 0);
+      this.#nextAt = isAnything ? now : Number.POSITIVE_INFINITY;
+    }
+    return this.#nextAt;
+  }
+
+  /** Looks at a page, if it is time; gives records whose time is over. */
+  run(now: number, mayTell: boolean): RecoveryRecord[] {
+    if (this.nextAt(now) > now) return [];
+    if (this.#round === undefined) {
+      this.isAnybodyDue = false;
+      this.#bytes = 0;
+      this.#round = { kind: 0, cursor: undefined, bytes: 0, next: Number.POSITIVE_INFINITY };
+    }
+    const page: Page = { rows: 0, bytes: 0, expired: [] };
+    while (this.#round !== undefined && !isFull(page)) this.#look(this.#round, page, now, mayTell);
+    return page.expired;
+  }
+
+  #look(round: Round, page: Page, now: number, mayTell: boolean): void {
+    const rows = this.#read(round, page);
+    const isLast = !isFull(page);
+    for (const { key, row, bytes } of rows) {
+      const record = "entries" in row ? undefined : this.#withEnd(row);
+      const isOver = record === undefined ? this.#isOld(row as LogRow, now) : this.#isExpired(record, now);
+      const isDue = isOver && record?.isOver === false && !mayTell;
+      this.isAnybodyDue ||= isDue;
+      if (isOver && !isDue) {
+        this.#kv.delete(key);
+        if (record !== undefined) page.expired.push(record);
+      } else if (record?.at !== null) {
+        round.bytes += bytes;
+        // A restart ended it, and nobody has written that down.
+        if (record !== undefined && record !== row) this.#kv.put(key, record);
+        if (record?.isOver === false) round.next = Math.min(round.next, record.at + this.#limits.windowMs);
+      }
+    }
+    if (isLast) this.#endKind(round, now);
+  }
+
+  /** As many rows as the page has room for. The list is a live cursor, of which there may be one at a time. */
+  #read(round: Round, page: Page): SeenRow[] {
+    const rows: SeenRow[] = [];
+    const prefix = KINDS[round.kind]!;
+    const options = round.cursor === undefined ? { prefix } : { prefix, startAfter: round.cursor };
+    for (const [key, row] of this.#kv.list<LogRow | RecoveryRecord>(options)) {
+      const bytes = ("entries" in row && row.bytes) || estimateBytes(row);
+      rows.push({ key, row, bytes });
+      round.cursor = key;
+      page.rows++;
+      page.bytes += bytes;
+      if (isFull(page)) break;
+    }
+    return rows;
+  }
+
+  #endKind(round: Round, now: number): void {
+    round.cursor = undefined;
+    if (++round.kind < KINDS.length) return;
+    const { maxBytes, windowMs } = this.#limits;
+    this.#round = undefined;
+    this.#bytes += round.bytes;
+    if (this.#bytes > maxBytes) {
+      const from = Math.max(now - this.#keptMs, this.#lostMs + 1);
+      // As if it had come evenly: where it has not, the next round goes on.
+      const keptFrom = now - ((now - from) * 0.9 * maxBytes) / this.#bytes;
+      this.lose(`${Math.ceil(keptFrom).toString(36).padStart(9, "0")}000`);
+      this.#nextAt = now;
+      return;
+    }
+    this.#nextAt = Math.min(round.next, this.#bytes > 0 ? now + windowMs + 1 : Number.POSITIVE_INFINITY);
+    if (this.#lostMs >= now - 2 * this.#keptMs || this.lostBefore === "") return;
+    for (const [key] of [...this.#kv.list({ prefix: LOST })]) this.#kv.delete(key);
+    this.#lostBefore = "";
+  }
+
+  #isOld({ at, entries }: LogRow, now: number): boolean {
+    return at < now - this.#keptMs || (entries.at(-1)?.offset ?? "") <= this.lostBefore;
+  }
+
+  #isExpired({ at }: RecoveryRecord, now: number): boolean {
+    return at !== null && (at <= now - this.#limits.windowMs || at < this.#lostMs);
+  }
+
+  /** Packets are kept for the longest time in which somebody may have missed them. */
+  get #keptMs(): number {
+    return this.#limits.windowMs + this.#limits.quietMs;
+  }
+
+  get #lostMs(): number {
+    return Number.parseInt(this.lostBefore.slice(0, 9) || "0", 36);
+  }
+}

@@ -1,0 +1,36 @@
+import { toBase64Url } from "../../shared/ids.ts";
+
+/** The object that serves everything unless something else is said. */
+export const MAIN = "main";
+
+/** A session id that names its object: the random part, and the object's id (32 bytes, base64url) behind a dot. */
+const ROUTED = /^[\w-]{1,128}\.([\w-]{43})$/;
+const PLAIN = /^[\w-]{1,128}$/;
+
+/**
+ * Finds the object of a session. Undefined when no object can have made that id: `idFromString` refuses what the
+ * namespace did not make, so nobody can make up an object.
+ */
+export function findObject<T extends Rpc.DurableObjectBranded | undefined>(
+  namespace: DurableObjectNamespace<T>,
+  sid: string,
+): DurableObjectId | undefined {
+  if (PLAIN.test(sid)) return namespace.idFromName(MAIN);
+  const match = ROUTED.exec(sid);
+  if (match?.[1] === undefined) return undefined;
+  try {
+    return namespace.idFromString(fromBase64Url(match[1]));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Hexadecimal to base64url. */
+export function hexToBase64Url(hex: string): string {
+  return toBase64Url(hex.match(/../g)?.map((pair) => Number.parseInt(pair, 16)) ?? []);
+}
+
+function fromBase64Url(text: string): string {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Array.from(binary, (char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,200 @@
+import { decodeFrame, encodeBase64Frame, type Frame } from "../../codec/index.ts";
+
+/** What a row is: frames that wait for a poll, the half of a packet that has come, the size of a row in `storage.kv`. */
+export type RowKind = "queue" | "half" | "kv";
+
+/** Rows are cut about here, UTF-16 units, so that little is written anew for a client that takes little at a time. */
+const SEGMENT = 16_384;
+/** Three bytes a unit at most, and a row may hold 2 MB in production. */
+const LARGEST_PIECE = 600_000;
+/** Smaller rows of `storage.kv` are bounded by their number. Sizes are rounded up to multiples of this: few changes are one. */
+const LARGE = 32_768;
+
+/** The small client is checked with the same library, and older browsers have less. */
+type Es2024String = string & { toWellFormed(): string };
+
+const CREATE =
+  "CREATE TABLE IF NOT EXISTS sio_rows (owner, kind, n, bytes, data, PRIMARY KEY (owner, kind, n)) WITHOUT ROWID";
+const OF_KIND = "FROM sio_rows WHERE owner = ?1 AND kind = ?2";
+/** Adds to the last row where that is small, and makes a new one elsewhere: one row written either way. */
+const APPEND = `INSERT INTO sio_rows SELECT ?1, ?2, ifnull((SELECT n + (bytes > 8192) ${OF_KIND} ORDER BY n DESC LIMIT 1), 1), ?3, ?4
+WHERE true ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, data = data || excluded.data`;
+const NOTE =
+  "INSERT INTO sio_rows VALUES (?, 'kv', 0, ?, NULL) ON CONFLICT DO UPDATE SET bytes = excluded.bytes WHERE bytes <> excluded.bytes";
+
+/**
+ * What an object has on disk, as far as its size matters: a table, since `storage.kv` neither tells the size of a row nor
+ * removes one unread.
+ *
+ *   append ──► one row a turn, more for what is large ──► take: the oldest first, a payload at a time
+ *   note   ──► the size of a large row that lies in `storage.kv`
+ *
+ * An owner is the id of a session, or the key of a row that is no session's. Frames of a kind are one text, whatever rows
+ * it lies in. Sizes are lengths of strings.
+ */
+export class DiskRows {
+  readonly #sql: SqlStorage;
+  readonly #noted = new Map<string, number>();
+  #isThere = false;
+  #total: number | undefined;
+  #hasGrown = false;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Writes frames behind those that are there, and gives the bytes this takes. */
+  append(owner: string, kind: RowKind, frames: readonly Frame[]): number {
+    let written = 0;
+    let text = "";
+    const write = () => {
+      written += text.length;
+      for (const piece of cut(text)) this.#run(APPEND, owner, kind, piece.length, piece);
+      text = "";
+    };
+    for (const frame of frames) {
+      text += toText(frame);
+      if (text.length >= SEGMENT) write();
+    }
+    if (text !== "") write();
+    this.#add(written);
+    this.#hasGrown = true;
+    return written;
+  }
+
+  /**
+   * Removes the oldest frames and gives them: `most` of them, and not much more than `maxBytes` unless one is larger.
+   * `left` is what the others take.
+   */
+  take(owner: string, kind: RowKind, most: number, maxBytes: number): { frames: Frame[]; left: number } {
+    const frames: Frame[] = [];
+    let rest = "";
+    let last = 0;
+    let bytes = 0;
+    for (const row of this.#run(`SELECT n, data ${OF_KIND} ORDER BY n`, owner, kind)) {
+      const data = row.data as string;
+      last = row.n as number;
+      bytes += data.length;
+      rest = parse(rest + data, frames, most);
+      if (frames.length === most || (bytes >= maxBytes && rest === "")) break;
+    }
+    this.#subtract(this.#run(`DELETE ${OF_KIND} AND n <= ?3 RETURNING bytes`, owner, kind, last));
+    if (frames.length === most && rest !== "") {
+      this.#run("INSERT INTO sio_rows VALUES (?, ?, ?, ?, ?)", owner, kind, last, rest.length, rest);
+      this.#add(rest.length);
+    }
+    return { frames, left: this.bytes(owner, kind) };
+  }
+
+  /** All frames of a kind; they stay. */
+  read(owner: string, kind: RowKind): Frame[] {
+    const frames: Frame[] = [];
+    let rest = "";
+    for (const { data } of this.#run(`SELECT data ${OF_KIND} ORDER BY n`, owner, kind)) {
+      rest = parse(rest + data, frames, Number.POSITIVE_INFINITY);
+    }
+    return frames;
+  }
+
+  bytes(owner: string, kind: RowKind): number {
+    return this.#run(`SELECT total(bytes) AS bytes ${OF_KIND}`, owner, kind).one().bytes as number;
+  }
+
+  /** A row of this size, bytes, lies in `storage.kv`: remembered if that is large. {@link drop} forgets it. */
+  note(owner: string, bytes: number): void {
+    const size = bytes < LARGE ? 0 : Math.ceil(bytes / LARGE) * LARGE;
+    const before = this.#noted.get(owner);
+    if (size === (before ?? 0)) return;
+    this.#noted.set(owner, size);
+    this.#run(NOTE, owner, size);
+    this.#hasGrown = true;
+    // What an earlier instance had noted is not known, and need not be.
+    if (before === undefined) this.#total = undefined;
+    else this.#add(size - before);
+  }
+
+  /** Removes all rows of an owner, or those of one kind. */
+  drop(owner: string, kind?: RowKind): void {
+    if (kind === undefined || kind === "kv") this.#noted.delete(owner);
+    const where = kind === undefined ? "" : " AND kind = ?2";
+    const values = kind === undefined ? [owner] : [owner, kind];
+    this.#subtract(this.#run(`DELETE FROM sio_rows WHERE owner = ?1${where} RETURNING bytes`, ...values));
+  }
+
+  /** Bytes of all rows, those noted included. */
+  total(): number {
+    this.#total ??= this.#run("SELECT total(bytes) AS bytes FROM sio_rows").one().bytes as number;
+    return this.#total;
+  }
+
+  /** Whether all rows together take more than this; looked at only if any were written since it was asked last. */
+  isOver(most: number): boolean {
+    const hasGrown = this.#hasGrown;
+    this.#hasGrown = false;
+    return hasGrown && this.total() > most;
+  }
+
+  /** Who has most, and how much: the first ones. */
+  largest(most: number): { owner: string; bytes: number }[] {
+    const sums = "SELECT owner, sum(bytes) AS bytes FROM sio_rows GROUP BY owner ORDER BY 2 DESC LIMIT ?";
+    return [...this.#run(sums, most)] as { owner: string; bytes: number }[];
+  }
+
+  /** Everybody who has anything. */
+  owners(): string[] {
+    return [...this.#run("SELECT DISTINCT owner FROM sio_rows")].map(({ owner }) => owner as string);
+  }
+
+  /** Removes everything, unread. */
+  clear(): void {
+    this.#sql.exec("DROP TABLE IF EXISTS sio_rows");
+    this.#isThere = false;
+    this.#noted.clear();
+    this.#total = undefined;
+  }
+
+  #run(query: string, ...values: SqlStorageValue[]) {
+    if (!this.#isThere) this.#sql.exec(CREATE);
+    this.#isThere = true;
+    return this.#sql.exec(query, ...values);
+  }
+
+  #add(bytes: number): void {
+    if (this.#total !== undefined) this.#total += bytes;
+  }
+
+  #subtract(removed: Iterable<Record<string, SqlStorageValue>>): void {
+    for (const { bytes } of removed) this.#add(-(bytes as number));
+  }
+}
+
+/** Bytes are text as in a payload; no other frame begins with a letter. */
+function toText(frame: Frame): string {
+  // A lone surrogate would come back as three letters, and on the wire it is one that means as little.
+  const text = typeof frame === "string" ? (frame as Es2024String).toWellFormed() : encodeBase64Frame(frame);
+  return `${text.length}:${text}`;
+}
+
+/** Moves the whole frames at the beginning of `text` to `frames`, up to `most`, and gives what is left. */
+function parse(text: string, frames: Frame[], most: number): string {
+  let at = 0;
+  while (frames.length < most) {
+    const colon = text.indexOf(":", at);
+    const end = colon + 1 + Number(text.slice(at, colon));
+    if (colon < 0 || end > text.length) break;
+    const frame = text.slice(colon + 1, end);
+    frames.push(frame[0] === "b" ? (decodeFrame(frame).data as Uint8Array) : frame);
+    at = end;
+  }
+  return text.slice(at);
+}
+
+/** Pieces that rows can hold; no pair of surrogates is taken apart. */
+function* cut(text: string): Iterable<string> {
+  for (let at = 0; at < text.length; ) {
+    let end = at + LARGEST_PIECE;
+    if (/[\ud800-\udbff]/.test(text[end - 1] ?? "")) end--;
+    yield text.slice(at, end);
+    at = end;
+  }
+}

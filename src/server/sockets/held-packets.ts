@@ -1,0 +1,44 @@
+import type { SocketPacket } from "../../codec/index.ts";
+import type { Account } from "../../shared/byte-budget.ts";
+import { estimateMemory } from "../../shared/estimate-bytes.ts";
+
+/** What a packet takes that waits, besides its data. */
+const HELD_BYTES = 200;
+
+interface HeldPacket {
+  /** None, once it was dropped. */
+  packet: SocketPacket | undefined;
+}
+
+/** Packets of one connection that wait until listeners are registered again. They count as long as they wait. */
+export class HeldPackets {
+  readonly #account: Account;
+  #held: Set<HeldPacket> | undefined;
+
+  constructor(account: Account) {
+    this.#account = account;
+  }
+
+  get isEmpty(): boolean {
+    return !this.#held?.size;
+  }
+
+  /** Keeps a packet until `wait` runs what it is given. The connection may end for it. */
+  hold(packet: SocketPacket, wait: (run: () => void) => void, then: (packet: SocketPacket) => void): void {
+    const bytes = HELD_BYTES + estimateMemory(packet.data);
+    const held: HeldPacket = { packet };
+    this.#held ??= new Set();
+    this.#held.add(held);
+    this.#account.add(bytes);
+    wait(() => {
+      if (!this.#held?.delete(held)) return;
+      this.#account.add(-bytes);
+      then(held.packet as SocketPacket);
+    });
+  }
+
+  drop(): void {
+    for (const held of this.#held ?? []) held.packet = undefined;
+    this.#held = undefined;
+  }
+}
