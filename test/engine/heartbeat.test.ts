@@ -1,7 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { isExpired, nextTickAt, pingDueAt } from "../../src/engine/heartbeat.ts";
 import { createState, fromStored, type SessionState, toStored } from "../../src/engine/state.ts";
-import { after, poll, polling, QUICK, RULES, START, tick, version3, websocket } from "./driver.ts";
+import {
+  after,
+  flush,
+  poll,
+  polling,
+  QUICK,
+  RULES,
+  START,
+  send,
+  tick,
+  version3,
+  websocket,
+} from "./driver.ts";
 
 const pong = (session: SessionState, now: number, rules = RULES) =>
   after(session, { type: "packet", packet: { type: "pong" }, now }, rules);
@@ -130,6 +142,24 @@ describe("who polls and is not heard of", () => {
     expect(tick(session, START + 52_500)).toEqual(["answer 1", "closed: ping timeout"]);
   });
 
+  const answers: Record<string, (session: SessionState, now: number) => void> = {
+    "with packets": (session, now) => {
+      send(session, ["4x"], now);
+      flush(session, now);
+    },
+    "with a ping": (session, now) => after(session, { type: "poll-gone", cause: "pinged", now }),
+    "by a channel that broke": (session, now) => after(session, { type: "poll-gone", cause: "lost", now }),
+  };
+
+  it.each(Object.keys(answers))("has its time from when its poll was answered %s, not asked", (how) => {
+    const session = polling();
+    poll(session, START + 100);
+    answers[how]!(session, START + 20_000);
+    expect(session.poll).toBe(null);
+    expect(tick(session, START + 64_999)).toEqual([]);
+    expect(tick(session, START + 65_000)).toEqual(["closed: ping timeout"]);
+  });
+
   it("is dead for an instance that has just woken when two ticks find nobody", () => {
     const woken = fromStored(toStored(polling()));
     expect(tick(woken, START + 60_000)).toEqual(["save"]);
@@ -192,12 +222,34 @@ describe("a client that pings by itself", () => {
     expect(tick(woken, START + 55_000)).toEqual(["answer 1", "closed: ping timeout"]);
   });
 
+  it("is answered by its next poll, and lives, when it pings while no poll waits", () => {
+    const session = version3("polling");
+    poll(session, START + 1_000);
+    send(session, ["4x"], START + 2_000);
+    flush(session, START + 2_000);
+    for (const second of [20, 40, 60]) {
+      expect(ping(session, START + second * 1_000)).toEqual(["heartbeat", "queued"]);
+      expect(tick(session, START + second * 1_000 + 10)).toEqual([]);
+    }
+    expect(poll(session, START + 61_000)).toEqual(["queued", "reply 3|3|3", "drain"]);
+    expect(tick(session, START + 104_999)).toEqual([]);
+    expect(tick(session, START + 105_000)).toEqual(["closed: ping timeout"]);
+  });
+
   it("is given the time again by an instance that knows nothing of it", () => {
     const woken = fromStored(toStored(version3("polling")));
     expect(tick(woken, START + 60_000)).toEqual(["save"]);
     expect(poll(woken, START + 70_000)).toEqual(["save", "park, ping in 86400000"]);
     expect(tick(woken, START + 114_999)).toEqual([]);
     expect(tick(woken, START + 115_000)).toEqual(["answer 1", "closed: ping timeout"]);
+  });
+
+  it("is alive for an instance that has just woken when it pings between the two ticks", () => {
+    const woken = fromStored(toStored(version3("polling")));
+    tick(woken, START + 60_000);
+    expect(ping(woken, START + 70_000)).toEqual(["heartbeat", "save", "queued"]);
+    const again = fromStored(toStored(woken));
+    expect(tick(again, START + 82_500)).toEqual(["save"]);
   });
 
   it("keeps its time when it upgrades", () => {

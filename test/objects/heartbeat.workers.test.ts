@@ -134,6 +134,28 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await poll.payload).toBe("1");
   });
 
+  it("counts the time of a polling session from when its poll was answered, not asked", async () => {
+    const object = new TestObject(name("answered"));
+    const client = await object.openPolling();
+    const poll = await client.park();
+    await between(object);
+    at(22_500);
+    await alarm(object);
+    await between(object);
+    at(40_000);
+    await client.post("4late");
+    expect(await poll.payload).toBe(`2${RS}4late`);
+    await between(object);
+    at(45_000);
+    await alarm(object);
+    expect(object.journal.join()).not.toContain("close");
+    await between(object);
+    at(60_000);
+    expect(await client.post("4hello")).toBe("200 ok");
+    // An instance that has just woken does not know when it last pinged, and pings at once.
+    expect(await client.poll()).toBe(state === "asleep" ? `2${RS}4hello` : "4hello");
+  });
+
   it("leaves a polling session alone whose poll waits, and writes nothing for it", async () => {
     const object = new TestObject(name("parked"));
     const client = await object.openPolling();

@@ -1,7 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Running } from "../support/app.ts";
+import { begin, http } from "../support/http.ts";
 import { pathOf } from "../support/raw-session.ts";
 import { RawSocket } from "../support/raw-socket.ts";
-import { start, targets } from "../support/targets.ts";
+import { expected, start, targets } from "../support/targets.ts";
+
+const EIO3 = { EIO: "3", transport: "polling" };
 
 describe.each(targets)("a binary payload of Engine.IO v3 on %s", (target) => {
   it("keeps every byte in the answer to a poll that did not wait", async () => {
@@ -48,6 +52,47 @@ describe.each(targets)("a polling session of Engine.IO v3 on %s", (target) => {
     } finally {
       await server.close();
     }
+  });
+});
+
+describe.each(targets)("a polling session of Engine.IO v3 on %s, asleep between its requests", (target) => {
+  let server: Running;
+  beforeAll(async () => {
+    server = await start(target, "version2");
+  });
+  afterAll(() => server.close());
+
+  /** Its path, once it has fetched all that a new session is sent. */
+  async function join(): Promise<string> {
+    const open = await http(server, pathOf(EIO3));
+    const [json] = /\{.*?\}/.exec(open.body)!;
+    const path = pathOf({ ...EIO3, sid: JSON.parse(json).sid });
+    if (!open.body.includes("2:40")) expect((await http(server, path)).body).toBe("2:40");
+    return path;
+  }
+
+  it("that pings while no GET waits is answered by its next GET, each ping by a pong", async () => {
+    const path = await join();
+    for (const ping of ["1:2", "1:2"]) {
+      await server.evict("hibernate");
+      const posted = await http(server, path, { method: "POST", body: ping });
+      expect([posted.status, posted.body]).toEqual([200, "ok"]);
+    }
+    await server.evict("hibernate");
+    expect((await http(server, path)).body).toBe("1:31:3");
+    const waiting = begin(server, path);
+    await server.evict("hibernate");
+    await http(server, path, { method: "POST", body: "1:2" });
+    expect((await waiting.reply).body).toBe("1:3");
+  });
+
+  it("ends when it posts nothing", async () => {
+    const path = await join();
+    const posted = await http(server, path, { method: "POST", body: "" });
+    // Node answers before it has read what came.
+    expect(posted.status).toBe(expected(target, { official: 200, edge: 400 }));
+    const next = await http(server, path);
+    expect([next.status, next.body]).toEqual([400, '{"code":1,"message":"Session ID unknown"}']);
   });
 });
 
