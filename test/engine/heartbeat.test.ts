@@ -244,6 +244,16 @@ describe("a client that pings by itself", () => {
     expect(tick(woken, START + 115_000)).toEqual(["answer 1", "closed: ping timeout"]);
   });
 
+  it("is over for an instance that knows the time only from a poll that an instance took that knew nothing", () => {
+    const woken = fromStored(toStored(version3("polling")));
+    poll(woken, START + 70_000);
+    const again = fromStored(toStored(woken));
+    again.poll = woken.poll;
+    again.pongedAt = woken.poll?.pongedAt ?? 0;
+    expect(tick(again, START + 114_999)).toEqual([]);
+    expect(tick(again, START + 115_000)).toEqual(["answer 1", "closed: ping timeout"]);
+  });
+
   it("is alive for an instance that has just woken when it pings between the two ticks", () => {
     const woken = fromStored(toStored(version3("polling")));
     tick(woken, START + 60_000);
