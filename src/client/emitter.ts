@@ -7,16 +7,16 @@ interface Registration {
   readonly isOnce: boolean;
 }
 
-/** Calls listeners by event name, in the order in which they were added. Its methods have the official names. */
+/** Calls listeners by event name, in the order in which they were added. */
 export class Emitter<Listen, Emit = Listen, Reserved = object> {
   readonly #events = new Map<unknown, readonly Registration[]>();
 
-  /** Adds a listener; one that is added twice is called twice. */
+  /** Adds a listener. A listener that is added twice is called twice. */
   on<E extends Name<Reserved, Listen>>(event: E, listener: ListenerOf<Reserved, Listen, E>): this {
     return this.#add(event, listener as Listener, false);
   }
 
-  /** Adds a listener that is called once at most. */
+  /** Adds a listener that is called at most once. */
   once<E extends Name<Reserved, Listen>>(event: E, listener: ListenerOf<Reserved, Listen, E>): this {
     return this.#add(event, listener as Listener, true);
   }
@@ -29,7 +29,7 @@ export class Emitter<Listen, Emit = Listen, Reserved = object> {
     return this;
   }
 
-  /** Calls the listeners of an event at once. A Socket sends the event instead. */
+  /** Calls the listeners of an event synchronously. The method of a Socket sends the event to the server instead. */
   emit<E extends EventNames<Emit>>(event: E, ...args: EventParams<Emit, E>): this {
     this._fire(event, ...args);
     return this;
@@ -40,6 +40,7 @@ export class Emitter<Listen, Emit = Listen, Reserved = object> {
     return this.#of(event).map(({ listener }) => listener as ListenerOf<Reserved, Listen, E>);
   }
 
+  /** Whether the event has a listener. */
   hasListeners(event: Name<Reserved, Listen>): boolean {
     return this.#of(event).length > 0;
   }
@@ -51,7 +52,7 @@ export class Emitter<Listen, Emit = Listen, Reserved = object> {
 
   /** Calls the listeners of an event, reserved ones included. @internal */
   _fire(event: unknown, ...args: unknown[]): void {
-    // Lists are replaced and never changed, so a listener may add and remove others.
+    // Lists are replaced and never changed, so that a listener may add and remove others while this loop runs.
     for (const registration of this.#of(event)) {
       if (registration.isOnce && !this.#remove(event, (it) => it === registration)) continue;
       registration.listener.apply(this, args);
@@ -62,7 +63,7 @@ export class Emitter<Listen, Emit = Listen, Reserved = object> {
     return this.#events.get(event) ?? [];
   }
 
-  /** Whether there was one to remove: a nested call may have fired a `once` listener already. */
+  /** Returns false when there was none to remove: a nested call may have called a `once` listener already. */
   #remove(event: unknown, isMeant: (registration: Registration) => boolean): boolean {
     const before = this.#of(event);
     const index = before.findIndex(isMeant);

@@ -4,7 +4,7 @@ import { decodeFrame, encodePayload, PacketDecoder, SEPARATOR } from "../codec/i
 import { Emitter } from "./emitter.ts";
 import type { DefaultEventsMap, DisconnectReason, ManagerOptions, TransportName } from "./types.ts";
 
-/** Hears every event of an engine before its listeners do. */
+/** Is called with every event of an engine before the listeners are. */
 type Observer = (event: unknown, ...args: unknown[]) => void;
 
 /** An encoded Engine.IO packet: text, or the bytes of a message. */
@@ -18,11 +18,11 @@ interface Handshake {
   maxPayload: number;
 }
 
-/** How long a connection may take to answer when the page comes back, or its network, in milliseconds. */
+/** How long the server may take to answer when the page or its network comes back, in milliseconds. */
 const PROBE_TIMEOUT_MS = 5000;
 
 /**
- * One Engine.IO connection: polling by `fetch`, WebSocket by `WebSocket`, nothing else of the platform.
+ * One Engine.IO connection. It uses nothing of the platform but `fetch` and `WebSocket`.
  *
  *     opening --handshake--> open --close()--> closing --everything is written--> closed
  *        |-- the next transport  `---- an error, the ping timeout, a close packet ----^
@@ -31,32 +31,32 @@ const PROBE_TIMEOUT_MS = 5000;
  * `close(reason, description)`.
  */
 export class Engine extends Emitter<DefaultEventsMap> {
-  /** Whether the last WebSocket worked, for `rememberUpgrade`. */
+  /** Whether the last connection used a WebSocket, for `rememberUpgrade`. */
   static #didWebSocketWork = false;
 
-  /** The id of the session; a secret, unlike the ids of sockets. */
+  /** The id of the session, which is a secret, unlike the ids of sockets. */
   id = "";
   readyState: "opening" | "open" | "closing" | "closed" = "opening";
-  /** `writable` says whether what is sent now leaves at once. */
+  /** `writable` is true when a packet that is sent now is not buffered. */
   readonly transport: { name: TransportName; writable: boolean } = { name: "polling", writable: true };
 
   readonly #origin: string;
   readonly #opts: ManagerOptions;
   readonly #observer: Observer;
-  /** The transports that have not been tried. */
+  /** The transports that have not been tried yet, in order. */
   readonly #candidates: string[];
   readonly #abort = new AbortController();
   readonly #decoder = new PacketDecoder();
   #buffer: Frame[] = [];
   #socket: WebSocket | undefined;
   #isUpgrading = false;
-  /** The server answers a pong with a noop, so that a lost connection can be noticed soon. */
+  /** Whether the server answers a pong with a noop, which shows quickly whether the connection is lost. */
   #answersPongs = false;
-  /** The loop that reads by polling, until it ends. */
+  /** The loop that polls. It settles when the loop ends. */
   #reading: Promise<void> | undefined;
   #writing: unknown;
   #maxPayload = Infinity;
-  /** How long the server may be silent, in milliseconds. */
+  /** How long the server may be silent, in milliseconds: `pingInterval` and `pingTimeout` together. */
   #patience = 0;
   #deadline = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -76,19 +76,19 @@ export class Engine extends Emitter<DefaultEventsMap> {
     queueMicrotask(() => this.#open());
   }
 
-  /** Closes when everything is written and no upgrade is under way. */
+  /** Closes the connection as soon as everything is written and no upgrade is under way. */
   close(): void {
     this.#write("1");
     if (this.readyState === "open") this.readyState = "closing";
     else this._close("forced close");
   }
 
-  /** Closes at once, for a reason. @internal */
+  /** Closes the connection at once. @internal */
   _close(reason: DisconnectReason, description?: Error): void {
     if (this.readyState === "closed") return;
     this.readyState = "closed";
     this.#isUpgrading = false;
-    // An engine that is closed in the turn in which it was made opens nothing.
+    // An engine that is closed before its first microtask must not open a transport.
     this.#candidates.length = 0;
     clearTimeout(this.#timer);
     this.#abort.abort();
@@ -97,8 +97,8 @@ export class Engine extends Emitter<DefaultEventsMap> {
   }
 
   /**
-   * Sends a packet. False when the packet exceeds what the server accepts: the server would end the connection because
-   * of it. @internal
+   * Sends a packet. Returns false, and sends nothing, when a frame of it is larger than the server's `maxPayload`,
+   * because the server would close the connection. @internal
    */
   _send(packet: SocketPacket): boolean {
     const frames = encodeMessages("4", packet, () => false);
@@ -109,15 +109,15 @@ export class Engine extends Emitter<DefaultEventsMap> {
     return !isTooLarge;
   }
 
-  /** Whether the server has been silent for too long; a timer that the browser throttles may not have noticed. @internal */
+  /** Whether the server has been silent for too long. A throttled timer may not have noticed it yet. @internal */
   _isExpired(): boolean {
     const isExpired = Date.now() >= this.#deadline;
-    // What is emitted before the timer fires finds the connection expired, too.
+    // Closes in the next turn; an event that is emitted until then finds the connection expired too.
     if (isExpired) this.#wait(0);
     return isExpired;
   }
 
-  /** Asks for a sign of life, so that a lost connection shows at once and not after the ping timeout. @internal */
+  /** Asks the server for a sign of life, to notice a lost connection before the ping timeout does. @internal */
   _probe(): void {
     if (this._isExpired()) return;
     this.#write("3");
@@ -149,7 +149,7 @@ export class Engine extends Emitter<DefaultEventsMap> {
     return `${this.#origin + path}?${new URLSearchParams(this.#opts.query)}&EIO=4&transport=${transport}${session}`;
   }
 
-  /** Undefined when the request failed, which ends the connection. */
+  /** Returns the body of the answer, or undefined when the request failed, which ends the connection. */
   async #request(frames?: readonly Frame[]): Promise<string | undefined> {
     let context: unknown;
     let status: number | undefined;
@@ -158,14 +158,14 @@ export class Engine extends Emitter<DefaultEventsMap> {
         method: frames && "POST",
         body: frames && encodePayload(await Promise.all(frames.map(toBytes))),
         headers: this.#opts.extraHeaders,
-        // A Worker refuses the field itself, so it has a value only when somebody asks for it.
+        // Workers throw when the field has a value at all, so it is undefined unless the option is set.
         credentials: this.#opts.withCredentials ? "include" : undefined,
         signal: this.#abort.signal,
       });
       const body = await response.text();
       if (response.ok) return body;
       status = response.status;
-      // The end of the connection takes the body away from a response that nobody has read.
+      // Aborting at the end of the connection would discard the unread body, so the error carries a copy.
       context = new Response(body, response);
     } catch (error) {
       if (this.#abort.signal.aborted) return undefined;
@@ -175,20 +175,20 @@ export class Engine extends Emitter<DefaultEventsMap> {
     return undefined;
   }
 
-  /** Ends with the first request that fails. */
+  /** Polls until a request fails, an upgrade pauses it, or the transport changes. */
   async #read(): Promise<void> {
     while (this.#isPolling && !this.#isUpgrading) {
       const body = await this.#request();
       if (body === undefined) return;
       for (const frame of body.split(SEPARATOR)) {
         this.#onFrame(frame);
-        // What a packet causes happens before the next packet, above all before a close.
+        // The listeners of a packet run in a microtask; they have to run before the next packet, which may be a close.
         await undefined;
       }
     }
   }
 
-  /** Connects by WebSocket. One that upgrades the session proves itself first and then takes the place of polling. */
+  /** Connects by WebSocket. If it upgrades the session, it is probed first, and then replaces polling. */
   #connect(upgrades = false): void {
     const address = this.#url("websocket").replace("http", "ws");
     let isOver = false;
@@ -202,7 +202,7 @@ export class Engine extends Emitter<DefaultEventsMap> {
         else this.#fail("transport error", "websocket error", event, event);
         return;
       }
-      // A reading loop that has not seen the pause yet goes on by itself; this one waits behind it.
+      // The polling loop may have stopped for the upgrade. If it has not, the new loop begins when the old one ends.
       if (this.#isUpgrading) this.#reading = this.#reading?.then(() => this.#read());
       this.#isUpgrading = false;
       this._fire("upgradeError", event);
@@ -243,7 +243,9 @@ export class Engine extends Emitter<DefaultEventsMap> {
     }
   }
 
-  /** Listeners are called in a turn of their own: what they throw is the page's to hear, and no fault of the connection. */
+  /**
+   * Listeners run in a microtask, so that an error that they throw reaches the page and does not end the connection.
+   */
   #onPacket({ type, data = "" }: EnginePacket): void {
     if (type === "open") this.#onHandshake(JSON.parse(String(data)));
     else if (type === "close") queueMicrotask(() => this.#fail("transport close"));
@@ -269,7 +271,7 @@ export class Engine extends Emitter<DefaultEventsMap> {
 
   #onMessage(message: string | Uint8Array): void {
     try {
-      // Bytes arrive as the platform likes them: as a Buffer where there is one.
+      // As with the official client, bytes arrive as a Buffer where the platform has that class.
       const packet = this.#decoder.add(
         typeof message === "string"
           ? message
@@ -281,7 +283,7 @@ export class Engine extends Emitter<DefaultEventsMap> {
     }
   }
 
-  /** A transport failed. While the connection opens, the next transport is tried. */
+  /** Handles the failure of a transport. While the connection opens, the next transport is tried. */
   #fail(
     reason: DisconnectReason,
     message: string = reason,
@@ -296,7 +298,7 @@ export class Engine extends Emitter<DefaultEventsMap> {
     } else this._close(reason, error);
   }
 
-  /** The page goes away: the server learns of it at once, and nobody here does. */
+  /** Closes the connection when the page goes away. No event is emitted in the page. */
   readonly #leave = (): void => {
     this.#abort.abort();
     if (!this.#socket) return;
@@ -320,19 +322,19 @@ export class Engine extends Emitter<DefaultEventsMap> {
   async #flush(): Promise<void> {
     if (this.#isUpgrading || !this.transport.writable || this.#buffer.length === 0) return;
     this.transport.writable = false;
-    // What is emitted in one turn leaves together, as far as one POST may carry it.
+    // Events that are emitted in one turn are sent together, as many as one POST may carry.
     await undefined;
     let size = 0;
     const frames = this.#buffer.filter((frame, index) => {
       size += upperBound(frame);
-      // A close packet travels alone: a server takes a packet before it in the same body for unsaid.
+      // A close packet is sent alone, because a server discards packets before it in the same body.
       return index === 0 || (size < this.#maxPayload && frame !== "1");
     });
     this.#buffer.splice(0, frames.length);
     if (this.#isPolling) {
       this.#writing = this.#request(frames);
       await this.#writing;
-      // A POST that was answered is a sign of life; a WebSocket accepts everything.
+      // The answer to a POST is a sign of life. Writing to a WebSocket succeeds even when the connection is lost.
       this.#wait(this.#patience);
     } else for (const frame of frames) this.#socket?.send(frame as string);
     this.transport.writable = true;
@@ -340,14 +342,14 @@ export class Engine extends Emitter<DefaultEventsMap> {
     this.#flush();
   }
 
-  /** The exact size of a frame on its way, in bytes: base64 makes bytes a third longer. */
+  /** The exact size of a frame on the wire, in bytes. Base64 makes binary frames a third longer. */
   #byteLength(frame: Frame): number {
     const { size } = new Blob([frame as string]);
     return this.#isPolling && typeof frame !== "string" ? (size * 4) / 3 : size;
   }
 }
 
-/** Node, Deno and Bun accept headers in the place of the subprotocols; a browser throws. */
+/** Node, Deno and Bun accept an object with headers in place of the subprotocols; a browser throws. */
 function openWebSocket(address: string, headers: Record<string, string> | undefined): WebSocket {
   try {
     return new WebSocket(address, { headers } as unknown as string);
@@ -360,7 +362,7 @@ async function toBytes(frame: Frame): Promise<string | Uint8Array> {
   return frame instanceof Blob ? new Uint8Array(await frame.arrayBuffer()) : frame;
 }
 
-/** At least as many bytes as a frame and its separator take on the wire, for little work. */
+/** An upper bound, which is cheap to compute, for the bytes of a frame and its separator on the wire. */
 function upperBound(frame: Frame): number {
   return 3 * (frame instanceof Blob ? frame.size : frame.length);
 }

@@ -3,11 +3,12 @@ import { Socket } from "./socket.ts";
 import type { ConnectOptions, DefaultEventsMap } from "./types.ts";
 import { parseTarget } from "./url.ts";
 
-/** Shared connections by server and path. */
+/** The shared Managers by origin and path. */
 const managers: Record<string, Manager> = {};
 
 /**
- * Connects to a namespace: the path of the address. Namespaces of one server share a connection.
+ * Connects to a namespace, which is the path of the address. Namespaces of one server share a connection, unless
+ * `forceNew` is true or `multiplex` is false.
  * @example
  * const socket = io("https://example.com/chat", { auth: { token } });
  */
@@ -24,7 +25,7 @@ export function io<Listen = DefaultEventsMap, Emit = Listen>(
   return manager.socket(nsp, opts) as unknown as Socket<Listen, Emit>;
 }
 
-/** Revision of the Socket.IO protocol. */
+/** The revision of the Socket.IO protocol that this client speaks. */
 export const protocol = 5;
 
 export type { Emitter } from "./emitter.ts";

@@ -24,8 +24,8 @@ type Settings = typeof DEFAULTS;
 type OpenCallback = (error?: Error) => void;
 
 /**
- * One connection to a server, shared by the namespaces on it. It connects again when the connection is lost. `io()`
- * makes Managers for you.
+ * A connection to a server that its namespaces share. It reconnects when the connection is lost. `io()` creates
+ * Managers for you.
  *
  *     closed --open()--> opening --> open --> lost --> waiting (delay doubles) --> opening ...
  *                                      `-- the last namespace leaves --> closed
@@ -35,11 +35,13 @@ export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
   Emit,
   ManagerReservedEvents
 > {
+  /** The options, with their defaults. */
   readonly opts: ManagerOptions & Settings;
   /** The connection; undefined before the first namespace connects and after the last one has left. */
   engine: Engine | undefined;
+  /** The sockets of this Manager by namespace. */
   readonly nsps: Record<string, Socket<Listen, Emit>> = {};
-  /** The sockets that are connected, or want to be: they hear what the Manager emits. @internal */
+  /** The sockets that are connected or wait for the connection. They receive the Manager's events. @internal */
   readonly _active = new Set<Socket<Listen, Emit>>();
   /** @internal */
   _isReconnecting = false;
@@ -57,13 +59,16 @@ export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     if (this.opts.autoConnect !== false) this.open();
   }
 
-  /** Connects, unless it is connected or about to be. With a callback, a first failure is the caller's to handle. */
+  /**
+   * Connects, unless it is connected or connecting. `callback` is called without an argument once it is connected, or
+   * with an error when the first attempt fails; with a callback the Manager does not try again by itself.
+   */
   open(callback?: OpenCallback): this {
     if (this.engine?.readyState.startsWith("open")) return this;
     this.#follow("add");
     clearTimeout(this.#timer);
     const engine = new Engine(this.#origin, this.opts, (event, ...args) => {
-      // An engine that was left behind has nothing to say any more.
+      // Events of an engine that has been replaced are ignored.
       if (engine === this.engine) this.#onEngineEvent(engine, callback, event, args);
     });
     this.engine = engine;
@@ -75,7 +80,7 @@ export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return this.open(callback);
   }
 
-  /** The socket of a namespace; the same one each time. */
+  /** Returns the socket of a namespace, and connects it unless `autoConnect` is false. */
   socket(nsp: string, options?: SocketOptions): Socket<Listen, Emit> {
     this.nsps[nsp] ??= new Socket<Listen, Emit>(this, nsp, options);
     const socket = this.nsps[nsp];
@@ -83,43 +88,49 @@ export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return socket;
   }
 
+  /** Reads or sets whether a lost connection is opened again. */
   reconnection(): boolean;
   reconnection(value: boolean): this;
   reconnection(value?: boolean): boolean | this {
     return this.#setting("reconnection", value);
   }
 
+  /** Reads or sets how many times it tries to reconnect before it emits `reconnect_failed`. */
   reconnectionAttempts(): number;
   reconnectionAttempts(value: number): this;
   reconnectionAttempts(value?: number): number | this {
     return this.#setting("reconnectionAttempts", value);
   }
 
+  /** Reads or sets the delay before the first attempt to reconnect, in milliseconds; it doubles with each attempt. */
   reconnectionDelay(): number;
   reconnectionDelay(value: number): this;
   reconnectionDelay(value?: number): number | this {
     return this.#setting("reconnectionDelay", value);
   }
 
+  /** Reads or sets the longest delay between two attempts to reconnect, in milliseconds. */
   reconnectionDelayMax(): number;
   reconnectionDelayMax(value: number): this;
   reconnectionDelayMax(value?: number): number | this {
     return this.#setting("reconnectionDelayMax", value);
   }
 
+  /** Reads or sets by how much a delay may differ at random from the computed one, 0 to 1. */
   randomizationFactor(): number;
   randomizationFactor(value: number): this;
   randomizationFactor(value?: number): number | this {
     return this.#setting("randomizationFactor", value);
   }
 
+  /** Reads or sets how long connecting may take, in milliseconds; `false` waits without end. */
   timeout(): number | false;
   timeout(value: number | false): this;
   timeout(value?: number | false): number | false | this {
     return this.#setting("timeout", value);
   }
 
-  /** Closes the connection for good when no namespace needs it any more. @internal */
+  /** Closes the connection when no namespace uses it any more. @internal */
   _leave(socket: Socket<Listen, Emit>): void {
     if (!this._active.delete(socket) || this._active.size > 0) return;
     const { engine } = this;
@@ -133,7 +144,7 @@ export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
   }
 
   override _fire(event: unknown, ...args: unknown[]): void {
-    // A copy: a socket that comes back in a listener, or is opened by one, does not hear the same event again.
+    // Iterates over a copy, so that a socket that a listener connects does not receive the same event.
     for (const socket of [...this._active]) socket._hear(event, args);
     super._fire(event, ...args);
   }
@@ -186,13 +197,13 @@ export class Manager<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     this.open();
   };
 
-  /** Begins or ends to listen to the page and its network. */
+  /** Starts or stops listening to events of the page and its network. */
   #follow(action: "add" | "remove"): void {
     for (const event of ["online", "offline", "visibilitychange"])
       globalThis[`${action}EventListener`]?.(event, this.#onPageEvent);
   }
 
-  /** The connection is back at once, and not after a delay or a timeout. */
+  /** Reconnects, or checks the connection, as soon as the page or its network is back. */
   readonly #onPageEvent = ({ type }: Event): void => {
     const { engine } = this;
     if (type === "offline") engine?._close("transport close");

@@ -27,7 +27,7 @@ export class RetryQueue<Flags> {
     this.#send = send;
   }
 
-  /** Takes an event; a function at its end is called with an error or null, and then with the answer. */
+  /** Adds an event. A function at the end of `args` is called with an error or null, and then the answer. */
   add(args: unknown[], flags: Flags): void {
     const last = args.at(-1);
     const callback = typeof last === "function" ? (args.pop() as Callback) : undefined;
@@ -35,7 +35,7 @@ export class RetryQueue<Flags> {
     this.#sendFirst();
   }
 
-  /** Begins or ends to send. What was under way went with the connection. */
+  /** Starts or stops sending. An event that was sent and not acknowledged counts as lost with the connection. */
   connected(isConnected: boolean): void {
     this.#isConnected = isConnected;
     this.#isWaiting = false;

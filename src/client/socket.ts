@@ -26,18 +26,18 @@ import type {
   Untyped,
 } from "./types.ts";
 
-/** Holds for the next event. */
+/** The modifiers of the next event. */
 interface Flags {
   volatile?: boolean;
   timeout?: number;
-  /** Its callback takes an error as its first argument. */
+  /** Whether the callback takes an error as its first argument. */
   withError?: boolean;
 }
 
-/** Settles an acknowledgement. False: its callback takes no error, so nobody learns of it. */
+/** Settles an acknowledgement. Returns false when the callback takes no error, so that the error reaches nobody. */
 type Settle = (error: Error | null, args?: unknown[]) => boolean;
 
-/** One namespace of a connection. `io()` and `manager.socket()` make it for you. */
+/** A client's socket in one namespace. `io()` and `manager.socket()` create it for you. */
 export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
   Listen,
   Emit,
@@ -45,14 +45,15 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
 > {
   readonly io: Manager<Listen, Emit>;
   readonly nsp: string;
-  /** Given by the server; undefined while the socket is disconnected. */
+  /** The id that the server has assigned; undefined while the socket is disconnected. */
   id: string | undefined;
-  /** Whether the server has restored the session that was interrupted, missed events included. */
+  /** Whether the server has recovered the state of this socket, including missed events, at the last connect. */
   recovered = false;
+  /** What the server finds in `handshake.auth`; it is read at each connect. */
   auth: Auth | undefined;
-  /** Events that came before the server's welcome. */
+  /** Events that were received before the server accepted the socket. */
   receiveBuffer: Untyped[][] = [];
-  /** Events that wait for a connection; each function sends one. */
+  /** Events that wait for a connection; each function sends one of them. */
   sendBuffer: (() => void)[] = [];
 
   readonly #opts: SocketOptions;
@@ -62,9 +63,9 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
   readonly #acks = new Map<number | undefined, Settle>();
   #flags: Flags = {};
   #ids = 0;
-  /** The secret by which the session is restored. */
+  /** The secret with which the server recovers this socket. */
   #pid: string | undefined;
-  /** Of the last event that the server can replay from. */
+  /** The offset of the last event, from which the server sends missed events. */
   #offset: string | undefined;
 
   constructor(io: Manager<Listen, Emit>, nsp: string, options: SocketOptions = {}) {
@@ -79,15 +80,17 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
       );
   }
 
+  /** Whether the server has accepted the socket, and the connection is open. */
   get connected(): boolean {
     return !!this.id;
   }
 
+  /** The opposite of {@link connected}. */
   get disconnected(): boolean {
     return !this.connected;
   }
 
-  /** Whether it is connected, or will connect by itself. */
+  /** Whether the socket is connected, or will connect without a call of `connect()`. */
   get active(): boolean {
     return this.io._active.has(this);
   }
@@ -98,6 +101,7 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return this;
   }
 
+  /** Connects to the namespace, and opens the connection if needed. */
   connect(): this {
     const { active } = this;
     this.io._active.add(this);
@@ -111,7 +115,7 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return this.connect();
   }
 
-  /** Leaves the namespace; the connection closes with the last one. */
+  /** Leaves the namespace. The connection is closed when its last namespace has been left. */
   disconnect(): this {
     const { connected } = this;
     if (connected) this.#deliver(DISCONNECT);
@@ -131,7 +135,7 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
   }
 
   /**
-   * Sends an event. A function as last argument is called with the answer.
+   * Sends an event. If the last argument is a function, it is called with the server's acknowledgement.
    * @throws Error when the name is reserved
    * @example
    * socket.emit("rename", "bob", (result) => console.log(result));
@@ -141,7 +145,8 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
   }
 
   /**
-   * Sends an event and resolves with the answer; rejects at the timeout, or when the connection is lost.
+   * Sends an event and resolves with the server's acknowledgement. Rejects when `timeout()` or `ackTimeout` is over,
+   * and when the connection is lost.
    * @example
    * const result = await socket.timeout(5000).emitWithAck("rename", "bob");
    */
@@ -156,7 +161,9 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     });
   }
 
-  /** The callback of the next event is called with an error when no answer comes within `ms` milliseconds. */
+  /**
+   * Sets how long the next event may wait for its acknowledgement, in milliseconds; then the callback gets an error.
+   */
   timeout(ms: number): Socket<Listen, DecorateAcknowledgements<Emit>> {
     this.#flags.timeout = ms;
     return this as Untyped;
@@ -173,6 +180,7 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return this;
   }
 
+  /** Like {@link onAny}, but the listener is called before the others. */
   prependAny(listener: Listener): this {
     this.#incoming = [listener, ...this.#incoming];
     return this;
@@ -184,16 +192,18 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return this;
   }
 
+  /** The listeners for every event that arrives. */
   listenersAny(): Listener[] {
     return this.#incoming;
   }
 
-  /** Adds a listener for every event that leaves. */
+  /** Adds a listener for every event that is sent. */
   onAnyOutgoing(listener: Listener): this {
     this.#outgoing = [...this.#outgoing, listener];
     return this;
   }
 
+  /** Like {@link onAnyOutgoing}, but the listener is called before the others. */
   prependAnyOutgoing(listener: Listener): this {
     this.#outgoing = [listener, ...this.#outgoing];
     return this;
@@ -205,11 +215,12 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return this;
   }
 
+  /** The listeners for every event that leaves. */
   listenersAnyOutgoing(): Listener[] {
     return this.#outgoing;
   }
 
-  /** The Manager emits something. @internal */
+  /** Handles an event of the Manager. @internal */
   _hear(event: unknown, args: unknown[]): void {
     if (event === "open") this.#join();
     else if (event === "error") this.#onError(args[0]);
@@ -217,12 +228,12 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     else if (event === "packet") this.#onPacket(args[0] as SocketPacket);
   }
 
-  /** Asks the server to be let into the namespace. */
+  /** Sends a CONNECT packet for the namespace. */
   #join(): void {
     const { engine } = this.io;
     const { auth } = this;
     const send = (data?: object) => {
-      // An answer that comes after the connection is lost belongs to no connection.
+      // The `auth` function may answer after the connection is lost; its answer is then ignored.
       if (engine === this.io.engine)
         this.#deliver(CONNECT, { pid: this.#pid, offset: this.#offset, ...data });
     };
@@ -274,7 +285,7 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     let { engine } = this.io;
     if (id !== undefined)
       args.push((...data: unknown[]) => {
-        // An answer counts once, and only on the connection that asked.
+        // Only the first answer is sent, and only on the connection on which the event arrived.
         if (this.connected && engine === this.io.engine) this.#deliver(ACK, data, id);
         engine = undefined;
       });
@@ -298,7 +309,7 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     return this;
   }
 
-  /** Sends an event now, keeps it for later, or drops it if it is volatile. */
+  /** Sends an event now, buffers it, or drops it if it is volatile and cannot be sent now. */
   #send(args: unknown[], flags: Flags): void {
     const { volatile, timeout = this.#opts.ackTimeout, withError = timeout !== undefined } = flags;
     let id: number | undefined;
@@ -330,7 +341,7 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
     else this.sendBuffer.push(transmit);
   }
 
-  /** Sends a packet, or says why it cannot be sent: to its callback, or else in public. */
+  /** Sends a packet. If it is too large, the error goes to its callback, or else to the console and the Manager. */
   #deliver(type: SocketPacket["type"], data?: unknown, id?: number): void {
     if (this.io.engine?._send({ type, nsp: this.nsp, data, id }) !== false) return;
     const error = new Error("over maxPayload");

@@ -1,7 +1,7 @@
-/** What JSON may hold, unchecked: the type of an event's arguments until the user names the events. */
+/** Any JSON value, unchecked: the type of an event's arguments unless the user declares the events. */
 export type Untyped = ReturnType<JSON["parse"]>;
 
-/** The event map of a socket whose events nobody has described: any name, any arguments. */
+/** The events of a socket whose events are not declared: any name with any arguments. */
 export interface DefaultEventsMap {
   [event: string]: (...args: Untyped[]) => void;
 }
@@ -16,7 +16,7 @@ export type EventParams<Events, Name extends keyof Events> = Events[Name] extend
   ? Params
   : never;
 
-/** The listener of a reserved event, else of a user's. */
+/** The type of a listener, for a reserved event or one of the user's. */
 export type ListenerOf<Reserved, Events, Name> = Name extends keyof Reserved
   ? Reserved[Name]
   : Name extends keyof Events
@@ -29,7 +29,7 @@ type WithError<Params extends unknown[]> = {
     : Params[Index];
 };
 
-/** The same events with an error in front of every acknowledgement's arguments, as `timeout()` delivers them. */
+/** The same events, with an error as the first argument of each acknowledgement, as after `timeout()`. */
 export type DecorateAcknowledgements<Events> = {
   [Name in keyof Events]: Events[Name] extends (...args: infer Params) => infer Result
     ? (...args: WithError<Params>) => Result
@@ -42,13 +42,14 @@ export type AllButLast<List extends unknown[]> = List extends [...infer Rest, un
 
 export type FirstArg<Callback> = Callback extends (arg: infer Arg) => unknown ? Arg : Untyped;
 
-/** Why a transport failed: the HTTP status or the platform's event in `description`, the response in `context`. */
+/** Why a transport failed. `description` is the HTTP status or the platform's event, `context` the response. */
 export interface TransportError extends Error {
   type: "TransportError";
   description: unknown;
   context: unknown;
 }
 
+/** The first argument of `disconnect`. */
 export type DisconnectReason =
   | "io server disconnect"
   | "io client disconnect"
@@ -60,7 +61,7 @@ export type DisconnectReason =
 
 export type DisconnectDescription = Error | { description: string; context?: unknown };
 
-/** The error of `connect_error`; `data` is what the server's middleware put there. */
+/** The error of `connect_error`; `data` is the property `data` of the error that a middleware passed to `next`. */
 export interface ExtendedError extends Error {
   data?: Untyped;
 }
@@ -69,83 +70,99 @@ export type TransportName = "polling" | "websocket";
 
 export interface EngineOptions {
   /**
-   * What is added to the query of every request. Read again at each connection.
+   * Parameters that are added to the query of every request. They are read again at each connect.
    * @default the query of the URL
    */
   query?: string | Record<string, string>;
-  /** @default "/socket.io" */
+  /**
+   * The path of the server; it has to equal the server's option `path`.
+   * @default "/socket.io"
+   */
   path?: string;
   /**
-   * Transports in the order in which they are tried.
+   * The transports, in the order in which they are tried.
    * @default ["polling", "websocket"]
    */
   transports?: readonly string[];
   /**
-   * Whether a session on polling moves to WebSocket.
+   * Whether a session that begins with polling is upgraded to WebSocket.
    * @default true
    */
   upgrade?: boolean;
   /**
-   * Tries the next transport when the first one fails (the original: false).
+   * Whether the next transport is tried when the first one fails. (The official client's default is false.)
    * @default true
    */
   tryAllTransports?: boolean;
-  /** Headers of polling requests; of WebSockets too where the platform takes them (Node, Deno, Bun). */
+  /** Headers of polling requests, and of WebSocket handshakes where the platform allows it (Node, Deno, Bun). */
   extraHeaders?: Record<string, string>;
   /**
-   * Sends cookies to another origin.
+   * Whether cookies are sent to a server of another origin.
    * @default false
    */
   withCredentials?: boolean;
   /**
-   * Tries WebSocket first when the last connection of this page ended up there, so that no upgrade is needed.
+   * Whether WebSocket is tried first when the last connection of this page used it, so that no upgrade is needed.
    * @default false
    */
   rememberUpgrade?: boolean;
   /**
-   * Closes the connection when the page goes away, without a `disconnect` event in that page.
+   * Whether the connection is closed when the page goes away. No `disconnect` event is emitted in that page.
    * @default false
    */
   closeOnBeforeunload?: boolean;
 }
 
 export interface ManagerOptions extends EngineOptions {
-  /** @default true */
+  /**
+   * Whether a lost connection is opened again.
+   * @default true
+   */
   reconnection?: boolean;
-  /** @default Infinity */
+  /**
+   * How many times to try before giving up.
+   * @default Infinity
+   */
   reconnectionAttempts?: number;
   /**
-   * First delay, in milliseconds.
+   * The delay before the first attempt to reconnect, in milliseconds. It doubles with each attempt.
    * @default 1000
    */
   reconnectionDelay?: number;
-  /** @default 5000 */
+  /**
+   * The longest delay between two attempts, in milliseconds.
+   * @default 5000
+   */
   reconnectionDelayMax?: number;
   /**
-   * How far a delay may be from the computed one, 0 to 1.
+   * By how much a delay may differ at random from the computed one, 0 to 1.
    * @default 0.5
    */
   randomizationFactor?: number;
   /**
-   * Milliseconds that a connection may take; `false` waits for ever.
+   * How long connecting may take, in milliseconds; `false` waits without end.
    * @default 20000
    */
   timeout?: number | false;
-  /** @default true */
+  /**
+   * Whether to connect without a call of `connect()`.
+   * @default true
+   */
   autoConnect?: boolean;
 }
 
+/** What the server finds in `handshake.auth`, or a function that is called at each connect and passes it on. */
 export type Auth = Record<string, Untyped> | ((send: (data: object) => void) => void);
 
 export interface SocketOptions {
-  /** What the server finds in `handshake.auth`; a function is asked at each connect. */
+  /** What the server finds in `handshake.auth`; a function is called at each connect. */
   auth?: Auth;
-  /** Milliseconds that an acknowledgement may take unless `timeout()` says otherwise. */
+  /** How long an acknowledgement may take, in milliseconds, for events without a `timeout()` of their own. */
   ackTimeout?: number;
   /**
-   * How often an event is sent again when no acknowledgement comes within `ackTimeout`, or when the connection is lost
-   * before. Events keep their order: the next one is sent when the one before it is acknowledged, and the server has to
-   * acknowledge each. A callback gets an error, or null, as its first argument. Volatile events are left out.
+   * How many times an event is sent again when it is not acknowledged within `ackTimeout`, or when the connection is
+   * lost before. The server has to acknowledge every event. Events stay in order: each is sent when the one before it
+   * has been acknowledged. A callback gets an error or null as its first argument. Volatile events are not retried.
    * @default 0
    */
   retries?: number;
@@ -153,12 +170,12 @@ export interface SocketOptions {
 
 export interface ConnectOptions extends ManagerOptions, SocketOptions {
   /**
-   * A connection of its own.
+   * Whether the socket gets a connection of its own.
    * @default false
    */
   forceNew?: boolean;
   /**
-   * Shares one connection among the namespaces of a server.
+   * Whether the namespaces of a server share one connection.
    * @default true
    */
   multiplex?: boolean;

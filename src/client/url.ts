@@ -1,4 +1,6 @@
-/** Resolves what `io()` and `Manager` take: a URL, `host:port`, `//host`, a namespace or nothing; then options. */
+/**
+ * Resolves the arguments of `io()` and `Manager`: a URL, `host:port`, `//host`, a namespace or nothing, then options.
+ */
 export function parseTarget<Options extends object>(
   address: string | Options = "",
   options?: Options,

@@ -1,15 +1,17 @@
 import { CodecError } from "./codec-error.ts";
 
 /**
- * Levels of nesting in data to be sent. Deeper data is taken for circular: a fixed limit is the same on every engine,
- * where a stack overflow is not, and receivers in Python or Java stop here too.
+ * The maximum nesting depth of data to be sent. Deeper data is treated as circular. Unlike a stack overflow, a fixed
+ * limit is the same on every JavaScript engine, and receivers in Python or Java have a similar limit.
  */
 export const MAX_DEPTH = 1000;
 
-/** Bytes as they leave in a message of their own. A Blob passes through: only its owner may wait for its bytes. */
+/**
+ * Bytes that are sent as a message of their own. A Blob is passed through, because reading its bytes is asynchronous.
+ */
 export type Attachment = Uint8Array | Blob;
 
-/** The header, and what must follow it. */
+/** The header of a packet, followed by its attachments. */
 export type EncodedPacket = [header: string, ...attachments: Attachment[]];
 
 type Container = Record<string | number, unknown>;
@@ -17,8 +19,9 @@ type Container = Record<string | number, unknown>;
 const EMPTY = {};
 
 /**
- * Somebody put keys on Object.prototype. An object among them inherits itself, so who follows keys has to ask for own
- * ones; asking at every key would cost as much as all the rest.
+ * Whether somebody has added enumerable keys to Object.prototype. If one of them holds an object, that object inherits
+ * itself, and `for...in` over nested data never ends. Checking for own keys at each step would double the cost of
+ * {@link mayHoldBytes}, so this is checked once.
  */
 export function isPrototypePolluted(): boolean {
   for (const _key in EMPTY) return true;
@@ -26,9 +29,9 @@ export function isPrototypePolluted(): boolean {
 }
 
 /**
- * Whether `value` may contain bytes, so that it has to be taken apart. Every event passes here, so what is rare is
- * asked last: a `constructor` of Object is the cheapest proof of a plain object, and only a function found on the way
- * can be the `toJSON` of one.
+ * Whether `value` may contain bytes, so that attachments have to be extracted from it. Every event passes through here,
+ * so the rare cases are checked last: `constructor === Object` is the cheapest proof of a plain object, and a plain
+ * object can have a `toJSON` only if one of its values is a function.
  * @throws CodecError "CIRCULAR"
  */
 export function mayHoldBytes(value: object, depth = 0): boolean {
@@ -56,7 +59,7 @@ function mayListHoldBytes(items: unknown[], depth: number): boolean {
 }
 
 /**
- * A copy of `value` with placeholders for the bytes, which go to `frames`.
+ * Returns a copy of `value` in which placeholders stand for the bytes, and appends the bytes to `frames`.
  * @throws CodecError "CIRCULAR"
  */
 export function extractAttachments(
@@ -74,7 +77,7 @@ export function extractAttachments(
     return extractAttachments(toJSON.call(value), frames, depth, true);
   const extract = (item: unknown) => extractAttachments(item, frames, depth + 1);
   if (Array.isArray(value)) return [...value].map(extract);
-  // An own `__proto__` of the source is own in the copy too: setting it then touches no prototype.
+  // If the source has an own key `__proto__`, the copy has it too, so that assigning to it sets no prototype.
   const copy: Container = { ...value };
   for (const key of Object.keys(copy)) copy[key] = extract(copy[key]);
   return copy;
@@ -84,7 +87,7 @@ function assertDepth(depth: number): void {
   if (depth >= MAX_DEPTH) throw new CodecError("CIRCULAR");
 }
 
-/** The bytes of a binary value as a view on them, or undefined for any other object. */
+/** A view on the bytes of a binary value; undefined for any other object. */
 export function toAttachment(value: object): Attachment | undefined {
   if (value instanceof Uint8Array || value instanceof Blob) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
@@ -93,7 +96,8 @@ export function toAttachment(value: object): Attachment | undefined {
 }
 
 /**
- * Puts attachments where `data`, fresh from JSON, has placeholders. Data of any depth will do: nothing recurses.
+ * Replaces the placeholders in `data`, which comes from `JSON.parse`, by the attachments. It does not recurse, so that
+ * data of any depth can be processed.
  * @throws CodecError "ILLEGAL_ATTACHMENTS"
  */
 export function insertAttachments(data: unknown, attachments: readonly unknown[]): void {

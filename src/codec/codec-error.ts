@@ -1,4 +1,4 @@
-/** Why a frame, payload or packet was refused. The hosts decide what each code answers on the wire. */
+/** Why a frame, payload or packet was refused. The caller decides what to answer on the wire. */
 export type CodecErrorCode =
   /** The first character is not a digit from 0 to 6, nor `b`. */
   | "UNKNOWN_ENGINE_PACKET"
@@ -10,16 +10,16 @@ export type CodecErrorCode =
   | "ILLEGAL_ATTACHMENTS"
   /** More attachments announced than the decoder accepts. */
   | "TOO_MANY_ATTACHMENTS"
-  /** A text message came where an attachment was due. */
+  /** A text message was received where an attachment was expected. */
   | "UNEXPECTED_TEXT"
-  /** A binary message came where no attachment was due. */
+  /** A binary message was received where no attachment was expected. */
   | "UNEXPECTED_BINARY"
-  /** Not JSON, or not what this type of packet carries. */
+  /** The payload is not JSON, or this type of packet may not carry it. */
   | "INVALID_PAYLOAD"
   /** Data to be sent that contains itself, or is nested deeper than `MAX_DEPTH`. */
   | "CIRCULAR";
 
-/** A refusal by the codec: bad input from outside, or data that no packet can carry. */
+/** Thrown by the codec for malformed input, and for data that cannot be sent. */
 export class CodecError extends Error {
   override readonly name = "CodecError";
   readonly code: CodecErrorCode;

@@ -11,12 +11,12 @@ import {
   type SocketPacket,
 } from "./socket-packet.ts";
 
-/** What `JSON.parse` takes as its second argument. */
+/** The second argument of `JSON.parse`. */
 export type Reviver = (this: unknown, key: string, value: unknown) => unknown;
 
 /**
- * Decodes `<type>[<count>-][<namespace>,][<id>][JSON]`. A BINARY packet comes out as the EVENT or ACK that it carries,
- * with the number of attachments that must follow.
+ * Decodes `<type>[<count>-][<namespace>,][<id>][JSON]`. A BINARY packet is returned as the EVENT or ACK that it
+ * carries, with the number of attachments that have to follow.
  * @throws CodecError
  */
 export function decodeHeader(text: string, maxAttachments: number, reviver?: Reviver): SocketPacket {
@@ -48,7 +48,7 @@ export function decodeHeader(text: string, maxAttachments: number, reviver?: Rev
   return packet;
 }
 
-/** Digits, and white space too: socket.io-parser swallows it, so `42 ["a"]` has the id 0. */
+/** Accepts digits and, like socket.io-parser, white space: `42 ["a"]` has the id 0. */
 function isIdCharacter(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return (code < 58 || code > 127) && Number(text[at]) >= 0;
@@ -59,7 +59,7 @@ function decodeData(type: number, json: string, reviver?: Reviver): unknown {
   try {
     data = JSON.parse(json, reviver);
   } catch {
-    // No type of packet may carry `undefined`.
+    // `data` stays undefined, which no type of packet may carry.
   }
   if (!isDataValid(type, data)) throw new CodecError("INVALID_PAYLOAD");
   return data;

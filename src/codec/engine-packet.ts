@@ -1,34 +1,34 @@
 import { fromBase64, toBase64 } from "./base64.ts";
 import { CodecError } from "./codec-error.ts";
 
-/** What a transport carries: a text frame (an encoded Engine.IO packet) or the bytes of a binary message. */
+/** What a transport carries: text (an encoded Engine.IO packet) or the bytes of a binary message. */
 export type Frame = string | Uint8Array;
 
-/** The place of a name is its digit on the wire. */
+/** The index of a type is its digit on the wire. */
 const TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"] as const;
 
 export type EnginePacketType = (typeof TYPES)[number];
 
-/** One Engine.IO packet. Only messages carry bytes; a packet of one character has no `data`. */
+/** One Engine.IO packet. Only messages carry bytes. `data` is undefined where the packet is only its type. */
 export interface EnginePacket {
   type: EnginePacketType;
   data?: string | Uint8Array;
 }
 
-/** Encodes a packet for a WebSocket: bytes travel as they are, for a binary frame can only be a message. */
+/** Encodes a packet for a WebSocket. Bytes are sent as they are, because a binary frame can only be a message. */
 export function encodeFrame(packet: EnginePacket): Frame {
   const { type, data } = packet;
   if (typeof data === "object") return data;
   return TYPES.indexOf(type) + (data || "");
 }
 
-/** Wraps bytes in text (`b` and base64), for long-polling and for WebSockets whose client asked with `b64=1`. */
+/** Encodes bytes as text (`b` and base64), for long-polling and for WebSocket clients that connected with `b64=1`. */
 export function encodeBase64Frame(bytes: Uint8Array): string {
   return `b${toBase64(bytes)}`;
 }
 
 /**
- * Decodes what a WebSocket received, or one packet of a polling payload.
+ * Decodes a frame received by a WebSocket, or one packet of a polling payload.
  * @throws CodecError "UNKNOWN_ENGINE_PACKET" or "INVALID_BASE64"
  */
 export function decodeFrame(frame: Frame | ArrayBuffer): EnginePacket {

@@ -3,22 +3,26 @@ import { CodecError } from "./codec-error.ts";
 import { decodeHeader, type Reviver } from "./decode-header.ts";
 import type { SocketPacket } from "./socket-packet.ts";
 
-/** Attachments a packet may have unless the options say otherwise: what socket.io-parser allows since 4.2.6. */
+/** How many attachments a packet may have by default: as many as socket.io-parser allows since 4.2.6. */
 export const DEFAULT_MAX_ATTACHMENTS = 10;
 
-/** A binary message as the host received it; it is handed on as it came. */
+/** A binary message as it was received; it is passed on without a copy. */
 export type BinaryChunk = Uint8Array | ArrayBuffer;
 
 export interface PacketDecoderOptions {
-  /** @default 10 */
+  /**
+   * How many attachments a packet may have; a packet that announces more is refused with "TOO_MANY_ATTACHMENTS".
+   * @default 10
+   */
   maxAttachments?: number;
+  /** The second argument of `JSON.parse`, for the payloads of packets. */
   reviver?: Reviver;
 }
 
-/** The messages of a packet that is half received, its header first. Structured clone can hold them. */
+/** The messages of an incomplete packet, its header first. The structured clone algorithm can copy them. */
 export type PendingPacket = readonly (string | BinaryChunk)[];
 
-/** Puts the messages of one connection together to packets; attachments follow their header at once. */
+/** Assembles the messages of one connection to packets. The attachments of a packet directly follow its header. */
 export class PacketDecoder {
   readonly #options: PacketDecoderOptions;
   #packet: SocketPacket | undefined;
@@ -28,15 +32,15 @@ export class PacketDecoder {
     this.#options = options;
   }
 
-  /** Whether attachments are awaited. */
+  /** Whether a packet is incomplete because attachments are missing. */
   get isPending(): boolean {
     return this.#chunks.length > 0;
   }
 
   /**
-   * Takes one Engine.IO message. Returns the packet it completes, or undefined while attachments are awaited. A binary
-   * packet comes out as the EVENT or ACK that it carries, as from socket.io-parser.
-   * @throws CodecError after which the connection is of no use
+   * Adds one Engine.IO message. Returns the packet that it completes, or undefined while attachments are missing. A
+   * binary packet is returned as the EVENT or ACK that it carries, as by socket.io-parser.
+   * @throws CodecError after which the connection has to be closed
    */
   add(chunk: string | BinaryChunk): SocketPacket | undefined {
     let packet = this.#packet;
@@ -57,18 +61,18 @@ export class PacketDecoder {
     return packet;
   }
 
-  /** What is half received, for a server that must be able to sleep; undefined when nothing is. */
+  /** The incomplete packet, for a server that stores it before it sleeps; undefined when there is none. */
   snapshot(): PendingPacket | undefined {
     return this.#packet && [...this.#chunks];
   }
 
-  /** Goes on from a snapshot. */
+  /** Continues with an incomplete packet from {@link snapshot}. */
   restore(pending: PendingPacket): void {
     this.reset();
     for (const chunk of pending) this.add(chunk);
   }
 
-  /** Forgets what is half received. */
+  /** Discards an incomplete packet. */
   reset(): void {
     this.#packet = undefined;
     this.#chunks = [];

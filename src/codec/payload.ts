@@ -1,7 +1,7 @@
 import type { CodecError } from "./codec-error.ts";
 import { decodeFrame, type EnginePacket, encodeBase64Frame, type Frame } from "./engine-packet.ts";
 
-/** Stands between two packets of a payload. JSON escapes this character, so no packet of Socket.IO contains it. */
+/** Separates the packets of a payload. JSON escapes this character, so no packet of Socket.IO contains it. */
 export const SEPARATOR = "\x1e";
 
 /** Joins frames to the body of one long-polling request or response. */
@@ -11,13 +11,13 @@ export function encodePayload(frames: readonly Frame[]): string {
     .join(SEPARATOR);
 }
 
-/** The packets of a body in their order, up to the first bad one; `error` says what was wrong with that one. */
+/** The packets of a body in their order, up to the first malformed one; `error` says what is wrong with that one. */
 export interface DecodedPayload {
   packets: EnginePacket[];
   error: CodecError | null;
 }
 
-/** Splits the body of a long-polling request or response: packets before a bad one still count, as on Node. */
+/** Splits the body of a long-polling request or response. Packets before a malformed one are returned, as on Node. */
 export function decodePayload(body: string): DecodedPayload {
   const packets: EnginePacket[] = [];
   try {

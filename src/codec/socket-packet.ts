@@ -1,4 +1,5 @@
-// Constants of their own beside the table: a bundler puts the numbers where they are used and drops the names.
+// These are constants of their own, because a bundler replaces constants by their numbers, but not the members of a
+// table.
 export const CONNECT = 0;
 export const DISCONNECT = 1;
 export const EVENT = 2;
@@ -26,13 +27,13 @@ export interface SocketPacket {
   /** Namespace, `/` for the main one. */
   nsp: string;
   data?: unknown;
-  /** Of an EVENT: asks for an acknowledgement. Of an ACK: the event it answers. */
+  /** In an EVENT, asks for an acknowledgement with this id. In an ACK, the id of the event that it answers. */
   id?: number;
-  /** How many binary messages follow; read only where a packet is already of a BINARY type. */
+  /** How many binary messages follow. The encoder reads it only for packets that already have a BINARY type. */
   attachments?: number;
 }
 
-/** Names with a meaning of their own on either side: nobody may send them as events. */
+/** Names that have a meaning of their own in the client or the server, so that they cannot be sent as events. */
 export const RESERVED_EVENTS: ReadonlySet<unknown> = new Set([
   "connect",
   "connect_error",

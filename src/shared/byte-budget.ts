@@ -55,7 +55,10 @@ export class ByteBudget {
     if (typeof WeakRef === "function") budgets.set(id, new WeakRef(this));
   }
 
-  /** An account for a session. `end` ends it, and says why; what it has user code do has to bring in less than it takes away. */
+  /**
+   * An account for a session. `end` ends it, and says why; what it has user code do has to bring in less than it takes
+   * away.
+   */
   open(end: (why: string) => void): Account {
     const account = new Account(this, end);
     this.#accounts.add(account);

@@ -55,7 +55,10 @@ export class Mute {
     return this.#settle(run, result, limitMs);
   }
 
-  /** Runs `fn` heard, also within a muted run: for what happens now for the first time, though a replay brought it about. */
+  /**
+   * Runs `fn` heard, also within a muted run: for what happens now for the first time, though a replay brought it
+   * about.
+   */
   lift<T>(fn: () => T): T {
     return this.#running === 0 ? fn() : this.#enter(undefined, fn);
   }
