@@ -80,6 +80,9 @@ export function defineServer<
   ) => unknown,
 ): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
+  const source = toSource(options);
+  const emitter = (env: Cloudflare.Env) =>
+    new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(env, source);
   const Base = createSessionObject<Io>({
     engine: resolveEngineOptions(options),
     needsHandshakeData: options.handshakeData !== undefined,
@@ -87,6 +90,9 @@ export function defineServer<
     setup,
   });
   class SessionObject extends Base implements ServerMembers<Io> {
+    /** For `socket.io-edge/testing`, which finds nothing of a server but its class. */
+    static readonly socketIoEmitter = emitter;
+
     get io(): Io {
       return runtimeOf(this).liveApi() as Io;
     }
@@ -96,11 +102,10 @@ export function defineServer<
       return performCall(this.io, call);
     }
   }
-  const source = toSource(options);
   return {
     SessionObject,
     app: createApp({ path: "/socket.io", ...options }, source),
-    emitter: (env) => new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(env, source),
+    emitter,
   };
 }
 

@@ -100,6 +100,11 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     }
 
     onSchedule(): void | Promise<void> {}
+
+    /** For `socket.io-edge/testing`: whether a timer of the library keeps the object awake. */
+    socketIoIsWaiting(): boolean {
+      return runtimeOf(this).timers.isWaiting;
+    }
   };
 }
 

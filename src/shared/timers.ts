@@ -31,6 +31,10 @@ export class Timers {
     this.#bind = bind;
   }
 
+  get isWaiting(): boolean {
+    return this.#lists.size > 0;
+  }
+
   set(run: () => void, delay: number | undefined): Timer {
     const ms = Math.max(0, Number(delay) || 0);
     const timer: Timer = { dueAt: this.#now() + ms, ms, run: this.#bind(run) };

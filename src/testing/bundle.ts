@@ -1,0 +1,135 @@
+import { readFile } from "node:fs/promises";
+import { builtinModules } from "node:module";
+import { basename, dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadTool } from "./optional.ts";
+import type { EsbuildModule, PluginBuild } from "./tools.ts";
+
+/** A file that the Worker imports and that is no code. */
+export interface Asset {
+  readonly type: "Text" | "Data" | "CompiledWasm";
+  readonly path: string;
+  readonly contents: string | Uint8Array<ArrayBuffer>;
+}
+
+/** A Worker as one function, and what that needs around it. */
+export interface Bundle {
+  /** CommonJS text for the body of a function. */
+  readonly body: string;
+  readonly exports: readonly string[];
+  /** What the text requires: modules of the platform, and the assets. */
+  readonly externals: readonly string[];
+  readonly assets: readonly Asset[];
+}
+
+const TARGET = "es2024";
+/** What wrangler takes for something else than code, unless it is told otherwise. */
+const ASSET = /\.(txt|html|sql|bin|wasm)(\?module)?$/;
+
+/**
+ * Bundles a Worker as a function.
+ * @throws Error for what cannot be bundled, a top-level `await` among that
+ */
+export async function bundle(main: string, define: Record<string, string> = {}): Promise<Bundle> {
+  const { build } = loadTool<EsbuildModule>("esbuild");
+  const assets = new Map<string, string>();
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: dirname(main),
+    entryPoints: [main],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    target: TARGET,
+    keepNames: true,
+    sourcemap: "inline",
+    conditions: ["workerd", "worker", "browser"],
+    mainFields: ["browser", "module", "main"],
+    define: { "process.env.NODE_ENV": '"development"', ...define },
+    external: ["cloudflare:*", "workerd:*", "node:*"],
+    plugins: [{ name: "platform", setup: (own: PluginBuild) => setAside(own, assets) }],
+    logLevel: "silent",
+  });
+  const [output] = Object.values(metafile.outputs);
+  const externals = (output?.imports ?? [])
+    .filter(({ external, kind }) => external && !kind.startsWith("dynamic"))
+    .map(({ path }) => path);
+  return {
+    body: await toFunctionBody(outputFiles[0]?.text ?? "", main),
+    exports: output?.exports ?? [],
+    externals: [...new Set(externals)],
+    assets: await Promise.all([...assets].map(([path, file]) => readAsset(path, file))),
+  };
+}
+
+/** Leaves the platform's modules where they are, also those of Node without their prefix, and collects the assets. */
+function setAside(build: PluginBuild, assets: Map<string, string>): void {
+  build.onResolve({ filter: /^[a-z_]+(\/[a-z_]+)?$/ }, async ({ path, kind, resolveDir, pluginData }) => {
+    if (!builtinModules.includes(path) || pluginData === build) return undefined;
+    const installed = await build.resolve(path, { kind, resolveDir, pluginData: build });
+    if (installed.errors?.length === 0 && !installed.external) return { path: installed.path };
+    return { path: `node:${path}`, external: true };
+  });
+  build.onResolve({ filter: ASSET }, ({ path, resolveDir }) => {
+    if (!path.startsWith(".")) return undefined;
+    const file = resolve(resolveDir, path.replace(/\?module$/, ""));
+    const name = `./${assets.size}-${basename(file)}`;
+    assets.set(name, file);
+    return { path: name, external: true };
+  });
+}
+
+async function toFunctionBody(text: string, main: string): Promise<string> {
+  const { build } = loadTool<EsbuildModule>("esbuild");
+  try {
+    const { outputFiles } = await build({
+      stdin: { contents: text, sourcefile: "worker.mjs", loader: "js" },
+      write: false,
+      metafile: true,
+      format: "cjs",
+      target: TARGET,
+      sourcemap: "inline",
+      logLevel: "silent",
+    });
+    return outputFiles[0]?.text ?? "";
+  } catch (error) {
+    if (!/top-level await/i.test(String(error))) throw error;
+    throw new Error(
+      `${main} awaits something at its top level. The kit runs a Worker as a function, to load it anew at each nap, ` +
+        "and there that is not possible: await it in the setup function, which may be async.",
+      { cause: error },
+    );
+  }
+}
+
+async function readAsset(path: string, file: string): Promise<Asset> {
+  if (file.endsWith(".wasm")) return { type: "CompiledWasm", path, contents: await readBytes(file) };
+  if (file.endsWith(".bin")) return { type: "Data", path, contents: await readBytes(file) };
+  return { type: "Text", path, contents: await readFile(file, "utf8") };
+}
+
+async function readBytes(file: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await readFile(file));
+}
+
+/** The part of the kit that runs in the Worker, with the module around it. */
+export async function bundleHarness(entry: string): Promise<string> {
+  const { build } = loadTool<EsbuildModule>("esbuild");
+  const { outputFiles } = await build({
+    stdin: { contents: entry, resolveDir: fileURLToPath(new URL(".", import.meta.url)), loader: "js" },
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    target: TARGET,
+    external: ["cloudflare:*", "workerd:*", "node:*", "./app.js", "./[0-9]*"],
+    plugins: [{ name: "beside", setup: leaveModules }],
+    logLevel: "silent",
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
+/** The modules that lie beside the main module in the runtime are no files here. */
+function leaveModules(build: PluginBuild): void {
+  build.onResolve({ filter: /^\.\/(app\.js|\d+-.*)$/ }, ({ path }) => ({ path, external: true }));
+}

@@ -1,0 +1,96 @@
+import type { ManagerOptions, Socket, SocketOptions } from "socket.io-client";
+import { loadPackage } from "./optional.ts";
+import { within } from "./within.ts";
+
+/** Options of the stock client, and the namespace it connects to. */
+export interface ClientOptions extends Partial<ManagerOptions & SocketOptions> {
+  /** @default "/" */
+  namespace?: string;
+}
+
+interface ClientPackage {
+  io(url: string, options: Partial<ManagerOptions & SocketOptions>): Socket;
+}
+
+/** No server has it, so that its refusal proves that all that was sent before has been handled. */
+const NOWHERE = "/socket.io-edge/testing/nowhere";
+
+/** A restart is over for a client after some milliseconds. Seconds would be right for many clients of a real server. */
+const QUICK = { forceNew: true, reconnectionDelay: 10, reconnectionDelayMax: 100, randomizationFactor: 0 };
+
+/** The stock clients of a test. */
+export class Clients {
+  readonly #url: string;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async connect({ namespace = "/", ...options }: ClientOptions): Promise<Socket> {
+    const { io } = await loadPackage<ClientPackage>("socket.io-client");
+    const path = namespace.startsWith("/") ? namespace : `/${namespace}`;
+    const socket = io(`${this.#url}${path}`, { ...QUICK, ...options });
+    this.#sockets.add(socket);
+    if (options.autoConnect === false) return socket;
+    const connected = new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("connect_error", reject);
+    });
+    try {
+      await within(connected, `the client to connect to ${path}`);
+    } catch (error) {
+      socket.disconnect();
+      throw error;
+    }
+    return socket;
+  }
+
+  /** Waits until what they have sent has been handled, and what they were sent has arrived; and for their upgrades. */
+  async settle(): Promise<void> {
+    const managers = new Set([...this.#sockets].filter(({ connected }) => connected).map(({ io }) => io));
+    await Promise.all([...managers].map(settleManager));
+  }
+
+  /** Does what cuts WebSockets off, and waits until the clients that come back by themselves are there again. */
+  async reunite(cut: () => Promise<void>): Promise<void> {
+    const affected = [...this.#sockets].filter(
+      ({ connected, io }) => connected && io.reconnection() && io.engine.transport.name === "websocket",
+    );
+    const back = affected.map(async (socket) => {
+      await new Promise((resolve) => socket.once("disconnect", resolve));
+      await new Promise<void>((resolve) => socket.once("connect", resolve));
+    });
+    await cut();
+    await within(Promise.all(back), "the clients to come back after the restart");
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) {
+      socket.io.reconnection(false);
+      socket.disconnect();
+    }
+    this.#sockets.clear();
+  }
+}
+
+async function settleManager(manager: Socket["io"]): Promise<void> {
+  const { engine } = manager;
+  // Protected in its types, and the only word about an upgrade that has begun.
+  if ((engine as unknown as { upgrading: boolean }).upgrading) {
+    const upgraded = new Promise<void>((resolve) => {
+      engine.once("upgrade", () => resolve());
+      engine.once("upgradeError", () => resolve());
+      engine.once("close", () => resolve());
+    });
+    await within(upgraded, "an upgrade to WebSocket");
+  }
+  const probe = manager.socket(NOWHERE);
+  const answered = new Promise<void>((resolve) => {
+    probe.once("connect", resolve);
+    probe.once("connect_error", () => resolve());
+    engine.once("close", () => resolve());
+  });
+  await within(answered, "an answer from the server");
+  probe.disconnect();
+}

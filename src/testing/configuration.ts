@@ -1,0 +1,98 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadTool } from "./optional.ts";
+import type { WorkerdModule, WorkerOptions, WranglerModule } from "./tools.ts";
+
+/** Which Worker is tested, and what it is given. One of `worker` and `config` is needed, or a wrangler file in the working directory. */
+export interface WorkerChoice {
+  /**
+   * Path of the Worker's main module, from the working directory. Without `config` its Durable Object classes are found,
+   * and bound by their names: `SessionObject` as `SESSIONS`, and any other such as `ChatRoom` as `CHAT_ROOM`.
+   */
+  worker?: string | URL;
+  /** Path of a wrangler.toml, .json or .jsonc, from which everything is taken: main module, bindings, variables, flags, assets. */
+  config?: string | URL;
+  /** One of the environments that the wrangler file describes. */
+  environment?: string;
+  /** Variables and secrets, added to those of the wrangler file. */
+  vars?: Record<string, unknown>;
+  /** Bindings of Durable Objects, name to class, added to those that are there. */
+  durableObjects?: Record<string, string>;
+  /** @default what the wrangler file says, or the newest that the installed runtime knows */
+  compatibilityDate?: string;
+  /** @default what the wrangler file says, or `["enable_request_signal"]` */
+  compatibilityFlags?: string[];
+}
+
+/** What a Worker is run with, as far as that is known without running it. */
+export interface Configuration {
+  readonly main: string;
+  readonly define: Record<string, string>;
+  readonly options: WorkerOptions;
+  readonly otherWorkers: readonly WorkerOptions[];
+  /** The classes are still to be found. */
+  readonly isInferred: boolean;
+}
+
+const WRANGLER_FILES = ["wrangler.jsonc", "wrangler.json", "wrangler.toml"];
+
+/** @throws Error when nothing says which Worker is meant, or what is named does not exist */
+export function configure(choice: WorkerChoice): Configuration {
+  const found = choice.worker === undefined ? findWranglerFile() : undefined;
+  const config = choice.config === undefined ? found : existing(choice.config, "config");
+  const base = config === undefined ? inferred() : fromWrangler(config, choice.environment);
+  const main = choice.worker === undefined ? base.main : existing(choice.worker, "worker");
+  if (main === undefined) {
+    throw new Error(
+      config === undefined
+        ? 'startServer() needs a Worker: startServer({ worker: "src/worker.ts" }), or a wrangler file'
+        : `${config} names no \`main\` module; add it, or pass \`worker\``,
+    );
+  }
+  const options: WorkerOptions = {
+    ...base.options,
+    bindings: { ...base.options.bindings, ...choice.vars },
+    durableObjects: { ...base.options.durableObjects, ...bound(choice.durableObjects) },
+  };
+  if (choice.compatibilityDate !== undefined) options.compatibilityDate = choice.compatibilityDate;
+  if (choice.compatibilityFlags !== undefined) options.compatibilityFlags = choice.compatibilityFlags;
+  return { ...base, main, options, isInferred: config === undefined };
+}
+
+function inferred(): Omit<Configuration, "main" | "isInferred"> & { main: undefined } {
+  const { compatibilityDate } = loadTool<WorkerdModule>("workerd");
+  const options = { compatibilityDate, compatibilityFlags: ["enable_request_signal"] };
+  return { main: undefined, define: {}, options, otherWorkers: [] };
+}
+
+function fromWrangler(config: string, environment: string | undefined) {
+  const { unstable_getMiniflareWorkerOptions: read } = loadTool<WranglerModule>("wrangler");
+  const { workerOptions, define, main, externalWorkers } = read(config, environment);
+  // They belong to modules that wrangler would find, and the kit finds its own.
+  const { modulesRules: _, rootPath: __, ...options } = workerOptions;
+  return { main, define, options, otherWorkers: externalWorkers };
+}
+
+function bound(classes: Record<string, string> = {}): WorkerOptions["durableObjects"] {
+  return Object.fromEntries(
+    Object.entries(classes).map(([name, className]) => [name, { className, useSQLite: true }]),
+  );
+}
+
+/** The binding that a class gets where no configuration names one. */
+export function bindingFor(className: string): string {
+  if (className === "SessionObject") return "SESSIONS";
+  return className.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_").toUpperCase();
+}
+
+function findWranglerFile(): string | undefined {
+  return WRANGLER_FILES.map((name) => join(process.cwd(), name)).find(existsSync);
+}
+
+function existing(path: string | URL, option: string): string {
+  const isUrl = path instanceof URL || path.startsWith("file:");
+  const file = isUrl ? fileURLToPath(path) : resolve(path);
+  if (existsSync(file)) return file;
+  throw new Error(`\`${option}\`: there is no file ${file}; a path counts from the working directory`);
+}

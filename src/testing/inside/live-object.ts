@@ -1,0 +1,107 @@
+import type { StoredRow } from "./protocol.ts";
+
+type Handler = (this: object, ...args: unknown[]) => unknown;
+
+/** The methods by which the runtime tells an object that something happened. */
+const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"] as const;
+
+/** What of a `SessionObject` tells whether a timer of the library is pending. */
+interface SessionObjectLike {
+  socketIoIsWaiting?(): boolean;
+}
+
+/** An instance of a Durable Object, with a count of what it is doing. */
+export class LiveObject {
+  readonly className: string;
+  readonly ctx: DurableObjectState;
+  /** Which copy of the module it was made by. */
+  readonly generation: number;
+  instance: object | undefined;
+  #events = 0;
+  #promises = 0;
+
+  constructor(className: string, ctx: DurableObjectState, generation: number) {
+    this.className = className;
+    this.ctx = ctx;
+    this.generation = generation;
+    const waitUntil = ctx.waitUntil.bind(ctx);
+    const count = (promise: Promise<unknown>) => {
+      this.#promises++;
+      waitUntil(promise);
+      const done = () => void this.#promises--;
+      promise.then(done, done);
+    };
+    Object.defineProperty(ctx, "waitUntil", { value: count, configurable: true, writable: true });
+  }
+
+  get id(): string {
+    return this.ctx.id.toString();
+  }
+
+  get label(): string {
+    return this.ctx.id.name ?? this.id;
+  }
+
+  /** Why the runtime would not let it sleep now, as far as can be known from inside. */
+  get underWay(): string[] {
+    const reasons: string[] = [];
+    if ((this.instance as SessionObjectLike | undefined)?.socketIoIsWaiting?.()) {
+      reasons.push(
+        "an acknowledgement, an upgrade or half a packet is awaited, or `hibernation: false` is set",
+      );
+    }
+    if (this.#events > 0) reasons.push("a request or a message is being handled");
+    if (this.#promises > 0) reasons.push("a handler, or a promise given to waitUntil, has not settled");
+    return reasons;
+  }
+
+  /** Counts what the instance handles, and answers the kit's own requests in its place. */
+  watch(instance: object, onCommand: (request: Request) => Promise<Response> | undefined): void {
+    this.instance = instance;
+    const handlers = instance as Record<string, Handler | undefined>;
+    for (const name of HANDLERS) {
+      const handler = handlers[name];
+      if (handler === undefined && name !== "fetch") continue;
+      const value = (...args: unknown[]): unknown => {
+        const answer = name === "fetch" ? onCommand(args[0] as Request) : undefined;
+        if (answer !== undefined) return answer;
+        if (handler === undefined) throw new Error(`the class ${this.className} has no fetch()`);
+        return this.#count(() => handler.apply(instance, args));
+      };
+      Object.defineProperty(instance, name, { value, configurable: true, writable: true });
+    }
+  }
+
+  #count(run: () => unknown): unknown {
+    this.#events++;
+    const done = () => void this.#events--;
+    try {
+      const result = run();
+      if (!(result instanceof Promise)) {
+        done();
+        return result;
+      }
+      result.then(done, done);
+      return result;
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
+  /** Everything it has stored. Runs in the object's own context. */
+  rows(): StoredRow[] {
+    const { storage } = this.ctx;
+    const rows: StoredRow[] = [];
+    for (const [key, value] of storage.kv.list()) rows.push({ object: this.label, table: "kv", key, value });
+    const tables = storage.sql
+      .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+      .toArray()
+      .filter(({ name }) => !name.startsWith("_cf_") && !name.startsWith("sqlite_"));
+    for (const { name } of tables) {
+      const found = storage.sql.exec(`SELECT * FROM "${name.replaceAll('"', '""')}"`).toArray();
+      for (const value of found) rows.push({ object: this.label, table: name, value });
+    }
+    return rows;
+  }
+}

@@ -1,0 +1,61 @@
+/** How a value that JSON does not know travels: its kind, and what it is made of. */
+type Tagged = { readonly $: string; readonly v: unknown };
+
+const KEY = "$";
+
+/** Text for a value that structured clone knows: plain data, Map, Set, Date, bytes, bigint and undefined. */
+export function toText(value: unknown): string {
+  return JSON.stringify(tag(value));
+}
+
+/** The value that `toText` wrote down. */
+export function fromText(text: string): unknown {
+  return untag(JSON.parse(text));
+}
+
+function tag(value: unknown): unknown {
+  if (value === undefined) return { $: "undefined", v: null };
+  if (typeof value === "bigint") return { $: "bigint", v: String(value) };
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(tag);
+  if (value instanceof Date) return { $: "date", v: value.getTime() };
+  if (value instanceof Map) return { $: "map", v: [...value].map(([key, item]) => [tag(key), tag(item)]) };
+  if (value instanceof Set) return { $: "set", v: [...value].map(tag) };
+  if (value instanceof ArrayBuffer) return { $: "bytes", v: [...new Uint8Array(value)] };
+  if (ArrayBuffer.isView(value)) {
+    return { $: "bytes", v: [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)] };
+  }
+  const entries = Object.entries(value).map(([key, item]) => [key, tag(item)] as const);
+  const plain = Object.fromEntries(entries);
+  return KEY in value ? { $: "object", v: plain } : plain;
+}
+
+function untag(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(untag);
+  if (KEY in value) return fromTagged(value as Tagged);
+  return untagFields(value);
+}
+
+function untagFields(value: object): object {
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, untag(item)]));
+}
+
+function fromTagged({ $: kind, v }: Tagged): unknown {
+  switch (kind) {
+    case "bigint":
+      return BigInt(v as string);
+    case "date":
+      return new Date(v as number);
+    case "map":
+      return new Map((v as [unknown, unknown][]).map(([key, item]) => [untag(key), untag(item)]));
+    case "set":
+      return new Set((v as unknown[]).map(untag));
+    case "bytes":
+      return Uint8Array.from(v as number[]);
+    case "object":
+      return untagFields(v as object);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,176 @@
+import { randomUUID } from "node:crypto";
+import { bundle } from "./bundle.ts";
+import { bindingFor, type Configuration } from "./configuration.ts";
+import { fromText, toText } from "./inside/plain-values.ts";
+import type { Command, ObjectAddress, ObjectReport } from "./inside/protocol.ts";
+import { loadTool } from "./optional.ts";
+import type { DurableObjectOptions, LogEntry, Miniflare, MiniflareModule, WorkerOptions } from "./tools.ts";
+import { ENTRYPOINT, probeModules, renewableModules } from "./worker-modules.ts";
+
+const DEFAULT_NAME = "worker";
+/** How long the runtime waits until it puts an object to sleep, and a second, ms. */
+const HIBERNATION_MS = 11_000;
+const LONGEST_HIBERNATION_MS = 60_000;
+
+/** Hands each command on to the Worker that is tested. */
+const CONTROL = "export default { fetch: (request, env) => env.WORKER.fetch(request) };";
+
+/** The Worker that is tested, in miniflare. */
+export class Runtime {
+  readonly url: string;
+  readonly canEvict: boolean;
+  readonly #miniflare: Miniflare;
+  readonly #name: string;
+  readonly #control: string;
+
+  private constructor(miniflare: Miniflare, url: URL, name: string, control: string) {
+    this.#miniflare = miniflare;
+    this.#name = name;
+    this.#control = control;
+    this.url = url.origin;
+    this.canEvict = miniflare.unsafeEvictDurableObject !== undefined;
+  }
+
+  static async start(
+    configuration: Configuration,
+    port: number,
+    onLog: (entry: LogEntry) => void,
+  ): Promise<Runtime> {
+    const app = await bundle(configuration.main, configuration.define);
+    const options = configuration.isInferred
+      ? withClasses(configuration.options, await findClasses(configuration.options, app))
+      : configuration.options;
+    const name = String(options.name ?? DEFAULT_NAME);
+    // Nobody can guess the names of what answers the kit: the Worker in between, and the header in front of an object.
+    const control = `control-${randomUUID()}`;
+    const secret = `x-${randomUUID()}`;
+    const modules = await renewableModules(app, classesOf(options), secret);
+    const miniflare = await startMiniflare(
+      [
+        { ...options, name, modules },
+        {
+          name: control,
+          modules: [{ type: "ESModule", path: "control.js", contents: CONTROL }],
+          compatibilityDate: options.compatibilityDate,
+          serviceBindings: { WORKER: { name, entrypoint: ENTRYPOINT } },
+        },
+        ...configuration.otherWorkers,
+      ],
+      port,
+      onLog,
+    );
+    return new Runtime(miniflare, await miniflare.ready, name, control);
+  }
+
+  /** @throws Error with what the Worker says */
+  async ask(command: Command): Promise<unknown> {
+    const worker = await this.#miniflare.getWorker(this.#control);
+    const response = await worker.fetch("http://control/", { method: "POST", body: toText(command) });
+    const answer = fromText(await response.text()) as { result?: unknown; error?: string };
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer.result;
+  }
+
+  async look(): Promise<ObjectReport[]> {
+    return (await this.ask({ type: "look" })) as ObjectReport[];
+  }
+
+  /** Loads the module anew, and then puts to sleep all that runs the copy before: whatever wakes has the new one. */
+  async renew(webSockets: "hibernate" | "close"): Promise<void> {
+    const objects = (await this.ask({ type: "renew" })) as ObjectAddress[];
+    await Promise.all(objects.map((object) => this.#evict(object, webSockets)));
+  }
+
+  dispose(): Promise<void> {
+    return this.#miniflare.dispose();
+  }
+
+  async #evict(object: ObjectAddress, webSockets: "hibernate" | "close"): Promise<void> {
+    const { className, id } = object;
+    if (!this.canEvict) {
+      return webSockets === "close" ? this.#abort(object) : this.#waitForSleep(object);
+    }
+    try {
+      await this.#miniflare.unsafeEvictDurableObject?.(this.#name, className, { id, webSockets });
+    } catch (error) {
+      // An object that is not in memory already is where it should be.
+      if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
+    }
+  }
+
+  async #abort(object: ObjectAddress): Promise<void> {
+    await this.ask({ type: "abort", object }).catch(() => {
+      // The instance that was asked is gone, as it should be.
+    });
+  }
+
+  /** The runtimes of older versions put objects to sleep only by themselves. */
+  async #waitForSleep(object: ObjectAddress): Promise<void> {
+    const until = Date.now() + LONGEST_HIBERNATION_MS;
+    while (Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, HIBERNATION_MS));
+      if (!(await this.ask({ type: "is-old", object }))) return;
+    }
+    throw new Error(
+      "this miniflare cannot put an object to sleep, and the runtime has not done so within a minute; " +
+        "wrangler 4.140 or newer, on Node 22 or newer, can",
+    );
+  }
+}
+
+function classesOf(options: WorkerOptions): Set<string> {
+  const bound = Object.values(options.durableObjects ?? {})
+    .map((binding): DurableObjectOptions => (typeof binding === "string" ? { className: binding } : binding))
+    .filter(({ scriptName }) => scriptName === undefined || scriptName === options.name);
+  const all = [...bound, ...(options.additionalUnboundDurableObjects ?? [])];
+  return new Set(all.map(({ className }) => className));
+}
+
+/** The exported classes that are Durable Objects, which only the runtime can tell. */
+async function findClasses(
+  options: WorkerOptions,
+  app: Awaited<ReturnType<typeof bundle>>,
+): Promise<string[]> {
+  const { bindings, compatibilityDate, compatibilityFlags } = options;
+  const worker = {
+    name: "probe",
+    modules: await probeModules(app),
+    bindings,
+    compatibilityDate,
+    compatibilityFlags,
+  };
+  const miniflare = await startMiniflare([worker], 0, () => {});
+  try {
+    const response = await fetch(await miniflare.ready);
+    const kinds = (await response.json()) as Record<string, string>;
+    return Object.keys(kinds).filter((name) => kinds[name] === "DurableObject");
+  } finally {
+    await miniflare.dispose();
+  }
+}
+
+function withClasses(options: WorkerOptions, classes: string[]): WorkerOptions {
+  const given = classesOf(options);
+  const found = classes
+    .filter((className) => !given.has(className))
+    .map((className) => [bindingFor(className), { className, useSQLite: true }] as const);
+  return { ...options, durableObjects: { ...Object.fromEntries(found), ...options.durableObjects } };
+}
+
+async function startMiniflare(
+  workers: object[],
+  port: number,
+  onLog: (entry: LogEntry) => void,
+): Promise<Miniflare> {
+  const { Miniflare, Log, LogLevel, convertV4MiniflareOptions } = loadTool<MiniflareModule>("miniflare");
+  const options = {
+    host: "127.0.0.1",
+    port,
+    log: new Log(LogLevel.NONE),
+    handleStructuredLogs: ({ level, message }: LogEntry) => onLog({ level, message }),
+    workers,
+  };
+  const miniflare = new Miniflare(convertV4MiniflareOptions?.(options) ?? options);
+  await miniflare.ready;
+  return miniflare;
+}

@@ -1,0 +1,127 @@
+import type { Socket } from "socket.io-client";
+import type { Emitter } from "../http/emitter.ts";
+import { type ClientOptions, Clients } from "./clients.ts";
+import { configure, type WorkerChoice } from "./configuration.ts";
+import { remoteEmitter } from "./emitter.ts";
+import type { StoredRow } from "./inside/protocol.ts";
+import { Runtime } from "./runtime.ts";
+import type { LogEntry } from "./tools.ts";
+
+/** Options of `startServer`. */
+export interface StartOptions extends WorkerChoice {
+  /** Port on the loopback interface; 0 is one that is free. @default 0 */
+  port?: number;
+  /** How long `nap()` waits for what is under way, ms. @default 10000 */
+  napTimeout?: number;
+}
+
+const NAP_TIMEOUT_MS = 10_000;
+const LOOK_AGAIN_MS = 10;
+
+/** A Worker that runs on this machine for the time of a test. `startServer` makes it. */
+export class TestServer {
+  /** Origin without a trailing slash, for example `http://127.0.0.1:4000`. */
+  readonly url: string;
+  /** What the Worker has logged since the start, with the runtime's own warnings. */
+  readonly logs: readonly LogEntry[];
+  /** Emits as the Worker's `emitter(env)` does, from the test. */
+  readonly emitter: Emitter;
+  readonly #runtime: Runtime;
+  readonly #clients: Clients;
+  readonly #napTimeout: number;
+
+  private constructor(runtime: Runtime, logs: readonly LogEntry[], napTimeout: number) {
+    this.#runtime = runtime;
+    this.#napTimeout = napTimeout;
+    this.#clients = new Clients(runtime.url);
+    this.url = runtime.url;
+    this.logs = logs;
+    this.emitter = remoteEmitter((chain) => runtime.ask({ type: "emit", chain }));
+  }
+
+  /** @internal */
+  static async start({
+    port = 0,
+    napTimeout = NAP_TIMEOUT_MS,
+    ...choice
+  }: StartOptions): Promise<TestServer> {
+    const logs: LogEntry[] = [];
+    const runtime = await Runtime.start(configure(choice), port, (entry) => logs.push(entry));
+    return new TestServer(runtime, logs, napTimeout);
+  }
+
+  /**
+   * Connects a stock client, of the `socket.io-client` that your project has installed. It comes back quickly after a
+   * restart, and `stop()` closes it.
+   * @throws what the server refuses it with, or an Error when `socket.io-client` is not installed
+   * @example const ann = await server.client({ auth: { name: "ann" } });
+   */
+  client(options: ClientOptions = {}): Promise<Socket> {
+    return this.#clients.connect(options);
+  }
+
+  /**
+   * Lets every object sleep and wake as it does in production: its WebSockets stay open, and what is in memory is lost,
+   * variables of the module among it. Waits before until what the clients of this server have sent is handled, and
+   * until nothing is under way.
+   * @throws Error when something keeps an object awake for longer than `napTimeout`, and names it
+   */
+  async nap(): Promise<void> {
+    await this.#clients.settle();
+    await this.#untilIdle();
+    await this.#runtime.renew("hibernate");
+  }
+
+  /**
+   * Ends every object and its WebSockets, and loads the module anew, as a deploy does. Clients that poll notice nothing.
+   * Those by WebSocket lose their connection; the clients of this server are connected again when this resolves, unless
+   * they were made with `reconnection: false`.
+   */
+  async restart(): Promise<void> {
+    await this.#clients.settle();
+    await this.#clients.reunite(() => this.#runtime.renew("close"));
+  }
+
+  /** Everything that the objects have stored, by what is in `storage.kv` and in tables of SQL. */
+  async rows(): Promise<StoredRow[]> {
+    const objects = await this.#runtime.look();
+    const rows = objects.map((object) => this.#runtime.ask({ type: "rows", object }));
+    return ((await Promise.all(rows)) as StoredRow[][]).flat();
+  }
+
+  /** Closes the clients, and the server. */
+  async stop(): Promise<void> {
+    this.#clients.close();
+    await this.#runtime.dispose();
+  }
+
+  async #untilIdle(): Promise<void> {
+    const until = Date.now() + this.#napTimeout;
+    for (;;) {
+      const busy = (await this.#runtime.look()).find(({ underWay }) => underWay.length > 0);
+      if (busy === undefined) return;
+      if (Date.now() > until) {
+        const why = busy.underWay.join("; ");
+        throw new Error(
+          `nap(): the object "${busy.label}" did not become idle within ${this.#napTimeout} ms: ${why}. ` +
+            "In production it would stay awake, too, and be paid for.",
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
+}
+
+/**
+ * Runs a Worker on this machine, for tests in any runner on Node. What it needs is there where `wrangler` is installed.
+ * @throws Error with the cure, when a package is missing or the Worker cannot be bundled
+ * @example
+ * const server = await startServer({ worker: "src/worker.ts" });
+ * const ann = await server.client();
+ * await server.nap();
+ * ann.emit("message", "hello");
+ * await server.stop();
+ */
+export function startServer(options: StartOptions = {}): Promise<TestServer> {
+  return TestServer.start(options);
+}

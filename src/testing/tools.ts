@@ -1,0 +1,98 @@
+/** What the kit uses of miniflare, esbuild and wrangler, whose own types would be part of this package's otherwise. */
+
+export interface LogEntry {
+  /** `"log"`, `"info"`, `"debug"`, `"warn"` or `"error"`. */
+  readonly level: string;
+  readonly message: string;
+}
+
+interface Fetcher {
+  fetch(url: string, init?: { method?: string; body?: string }): Promise<{ text(): Promise<string> }>;
+}
+
+export interface Miniflare {
+  readonly ready: Promise<URL>;
+  getWorker(name: string): Promise<Fetcher>;
+  /** Absent before miniflare 5, which needs Node 22. */
+  unsafeEvictDurableObject?(
+    worker: string,
+    className: string,
+    options: { id: string; webSockets: "hibernate" | "close" },
+  ): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface MiniflareModule {
+  Miniflare: new (options: object) => Miniflare;
+  Log: new (level: number) => object;
+  LogLevel: { NONE: number };
+  /** Since miniflare 5; before, its options were such as this makes them from. */
+  convertV4MiniflareOptions?(options: object): object;
+}
+
+/** A Worker as miniflare 4 describes it, which is also what wrangler gives. */
+export interface WorkerOptions {
+  [option: string]: unknown;
+  compatibilityDate?: string;
+  compatibilityFlags?: string[];
+  bindings?: Record<string, unknown>;
+  durableObjects?: Record<string, DurableObjectOptions | string>;
+  additionalUnboundDurableObjects?: DurableObjectOptions[];
+}
+
+export interface DurableObjectOptions {
+  className: string;
+  scriptName?: string;
+  useSQLite?: boolean;
+}
+
+export interface WranglerModule {
+  unstable_getMiniflareWorkerOptions(
+    configPath: string,
+    environment?: string,
+  ): {
+    workerOptions: WorkerOptions;
+    define: Record<string, string>;
+    main?: string;
+    externalWorkers: WorkerOptions[];
+  };
+}
+
+export interface WorkerdModule {
+  /** The newest date that it accepts without a warning. */
+  compatibilityDate: string;
+}
+
+interface Import {
+  path: string;
+  kind: string;
+  external?: boolean;
+}
+
+interface ResolveArgs {
+  path: string;
+  kind: string;
+  resolveDir: string;
+  pluginData?: unknown;
+}
+
+interface ResolveResult {
+  path: string;
+  external?: boolean;
+  errors?: unknown[];
+}
+
+export interface PluginBuild {
+  onResolve(
+    options: { filter: RegExp },
+    callback: (args: ResolveArgs) => Promise<ResolveResult | undefined> | ResolveResult | undefined,
+  ): void;
+  resolve(path: string, options: object): Promise<ResolveResult>;
+}
+
+export interface EsbuildModule {
+  build(options: object): Promise<{
+    outputFiles: { text: string }[];
+    metafile: { outputs: Record<string, { imports: Import[]; exports: string[] }> };
+  }>;
+}

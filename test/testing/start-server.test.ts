@@ -1,0 +1,167 @@
+import { once } from "node:events";
+import type { Socket } from "socket.io-client";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type StartOptions, startServer, type TestServer } from "../../src/testing/index.ts";
+
+const fixture = (name: string) => new URL(`../fixtures/testing/${name}`, import.meta.url);
+
+interface Counts {
+  inModule: number;
+  inSetup: number;
+  inData: number;
+}
+
+const count = (socket: Socket): Promise<Counts> => socket.timeout(5_000).emitWithAck("count");
+
+describe("a server of the kit", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer({ worker: fixture("counter.ts"), napTimeout: 700 });
+  });
+  afterAll(() => server?.stop());
+
+  it.each([[["polling"]], [["websocket"]], [["polling", "websocket"]]])(
+    "loses the variables of module and setup at a nap, and keeps connections and data, for clients by %s",
+    async (transports) => {
+      const ann = await server.client({ transports });
+      const { id } = ann;
+      await count(ann);
+      const before = await count(ann);
+      expect(before.inData).toBe(2);
+      expect(before.inModule).toBeGreaterThan(1);
+      await server.nap();
+      expect(await count(ann)).toEqual({ inModule: 1, inSetup: 1, inData: 3 });
+      expect(await count(ann)).toEqual({ inModule: 2, inSetup: 2, inData: 4 });
+      await server.nap();
+      await server.nap();
+      expect(await count(ann)).toEqual({ inModule: 1, inSetup: 1, inData: 5 });
+      expect([ann.id, ann.connected]).toEqual([id, true]);
+      ann.disconnect();
+    },
+  );
+
+  it("restarts: who polls goes on, and who has a WebSocket is back when it is done", async () => {
+    const [ann, bob] = await Promise.all(
+      ["polling", "websocket"].map((transport) => server.client({ transports: [transport] })),
+    );
+    const ids = [ann?.id, bob?.id];
+    await Promise.all([count(ann as Socket), count(bob as Socket)]);
+    await server.restart();
+    expect([ann?.id === ids[0], bob?.id === ids[1], bob?.connected]).toEqual([true, false, true]);
+    expect(await count(ann as Socket)).toEqual({ inModule: 1, inSetup: 1, inData: 2 });
+    expect(await count(bob as Socket)).toEqual({ inModule: 2, inSetup: 2, inData: 1 });
+    ann?.disconnect();
+    bob?.disconnect();
+  });
+
+  it("handles before a nap what was sent before it", async () => {
+    const ann = await server.client();
+    const done = ann.emitWithAck("later");
+    await server.nap();
+    expect(await done).toBe("done");
+    ann.disconnect();
+  });
+
+  it("says what keeps an object awake, when that takes too long", async () => {
+    const ann = await server.client();
+    const asked = once(ann as never, "question");
+    ann.emit("ask", 60_000);
+    const [answer] = (await asked) as [() => void];
+    await expect(server.nap()).rejects.toThrow(
+      /"main" did not become idle within 700 ms: an acknowledgement/,
+    );
+    answer();
+    await server.nap();
+    ann.disconnect();
+  });
+
+  it("connects to a namespace, and says why where the server refuses", async () => {
+    const admin = await server.client({ namespace: "admin", autoConnect: false });
+    admin.connect();
+    await once(admin as never, "welcome");
+    admin.disconnect();
+    await expect(server.client({ namespace: "/nobody" })).rejects.toThrow("Invalid namespace");
+  });
+
+  it("emits from outside, awake and asleep, and tells who is there", async () => {
+    const [ann, bob] = await Promise.all([server.client(), server.client({ transports: ["polling"] })]);
+    ann.emit("join", "news");
+    await server.nap();
+    const heard = Promise.all([ann, bob].map((socket) => once(socket as never, "headline")));
+    await server.emitter.of("/").emit("headline", { at: 1 }, new Uint8Array([1, 2]));
+    expect(await heard).toEqual([0, 1].map(() => [{ at: 1 }, Buffer.from([1, 2])]));
+    const there = await server.emitter
+      .to("news")
+      .except(bob.id as string)
+      .volatile.fetchSockets();
+    expect(there.map(({ id, rooms }) => [id, rooms])).toEqual([[ann.id, [ann.id, "news"]]]);
+    await expect(server.emitter.emit("connect" as never)).rejects.toThrow("reserved");
+    ann.disconnect();
+    bob.disconnect();
+  });
+
+  it("shows what is stored, and what was logged", async () => {
+    const ann = await server.client({ transports: ["polling"] });
+    ann.emit("complain", "it is cold");
+    await server.nap();
+    const rows = await server.rows();
+    expect(rows.filter(({ key }) => key?.startsWith("sio_s:"))).toEqual([
+      { object: "main", table: "kv", key: expect.any(String), value: expect.objectContaining({ k: "s" }) },
+    ]);
+    expect(server.logs).toContainEqual({ level: "warn", message: "it is cold" });
+    ann.disconnect();
+  });
+
+  it("obeys nobody but the kit", async () => {
+    const ann = await server.client();
+    await count(ann);
+    const { inModule } = await count(ann);
+    for (const path of ["/", "/socket.io/", "/renew"]) {
+      const body = JSON.stringify({ type: "renew" });
+      const headers = { "MF-Route-Override": "control" };
+      await fetch(`${server.url}${path}`, { method: "POST", body, headers });
+    }
+    expect((await count(ann)).inModule).toBe(inModule + 1);
+    ann.disconnect();
+  });
+});
+
+describe("what a server is made from", () => {
+  let server: TestServer | undefined;
+  afterEach(async () => {
+    await server?.stop();
+    server = undefined;
+  });
+
+  const get = async (path: string) => (await fetch(`${server?.url}${path}`)).text();
+
+  async function serves(options: StartOptions, greeting: string): Promise<void> {
+    server = await startServer(options);
+    expect(await get("/greeting")).toBe(`${greeting} function`);
+    expect([await get("/visit"), await get("/visit")]).toEqual(["1", "2"]);
+    const ann = await server.client();
+    expect(await ann.emitWithAck("ping")).toBe("pong");
+    await server.nap();
+    expect([await get("/visit"), await ann.emitWithAck("ping")]).toEqual(["1", "pong"]);
+  }
+
+  it("is a module alone, whose classes are found and bound by their names", () =>
+    serves({ worker: fixture("elsewhere.ts") }, "hello from a file"));
+
+  it("is a wrangler file", () =>
+    serves({ config: fixture("wrangler.toml") }, "hello from the configuration"));
+
+  it("is a wrangler file, with an environment and variables of the test's own", async () => {
+    await serves({ config: fixture("wrangler.toml"), environment: "polite" }, "good evening");
+    await server?.stop();
+    await serves({ config: fixture("wrangler.toml"), vars: { GREETING: "psst" } }, "psst");
+  });
+
+  it.each([
+    ["that awaits at its top level", { worker: fixture("top-level-await.ts") }, /top level.*setup function/s],
+    ["that is not there", { worker: "nowhere.ts" }, /there is no file .*nowhere\.ts/],
+    ["whose wrangler file is not there", { config: "nowhere.toml" }, /there is no file .*nowhere\.toml/],
+  ] as const)("is no module %s, and the error says so", async (_, options, message) => {
+    await expect(startServer(options)).rejects.toThrow(message);
+  });
+});
