@@ -3,7 +3,7 @@ import { EVENT } from "../codec/socket-packet.ts";
 import { assertFree } from "../server/api/reserved.ts";
 import type { HandshakeData, ServerTypes } from "../server/api/socket-types.ts";
 import type { Handshake } from "../server/sockets/handshake.ts";
-import { toPlain } from "../server/state/plain.ts";
+import { toPlain } from "../server/state/plain-copy.ts";
 import type { Untyped } from "../shared/untyped.ts";
 
 /** A socket as somebody outside its object sees it: a snapshot. */
@@ -36,7 +36,7 @@ interface Broadcaster {
 }
 
 interface EventLog {
-  encode(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string>): unknown;
+  encodeAndLog(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string>): unknown;
 }
 
 interface Operator {
@@ -93,7 +93,7 @@ function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCal
   if (operation.type === "emit") {
     assertFree(operation.args[0]);
     const packet: SocketPacket = { type: EVENT, nsp, data: operation.args };
-    if (!to.isVolatile) io._core.recovery?.encode(packet, to.rooms, to.except);
+    if (!to.isVolatile) io._core.recovery?.encodeAndLog(packet, to.rooms, to.except);
   }
   return operation.type === "fetch" ? [] : undefined;
 }

@@ -1,6 +1,6 @@
 import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
-import { isPlain } from "../server/state/plain.ts";
+import { isPlain } from "../server/state/containers.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 
 /** It travels with the handshake and is kept with every session. */

@@ -1,4 +1,4 @@
-import { withoutProxies } from "../server/state/plain.ts";
+import { withoutProxies } from "../server/state/without-proxies.ts";
 
 /** What belongs to the library, and what to use instead. */
 const GUARDED_STORAGE: Record<string, string> = {

@@ -1,4 +1,5 @@
-import { LEND, withoutProxies } from "../server/state/plain.ts";
+import { ESCAPING_RAW } from "../server/state/raw.ts";
+import { withoutProxies } from "../server/state/without-proxies.ts";
 import { isThenable } from "../shared/event-emitter.ts";
 
 /**
@@ -20,7 +21,7 @@ export function returnPlainValues(
       const value = function (this: object, ...args: unknown[]): unknown {
         const settle = (result: unknown) => {
           onSettled(this);
-          return withoutProxies(result, LEND);
+          return withoutProxies(result, ESCAPING_RAW);
         };
         const result: unknown = method.apply(this, args);
         return isThenable(result) ? result.then(settle) : settle(result);

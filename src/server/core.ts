@@ -8,13 +8,15 @@ import type { AnyServer } from "./api/server.ts";
 import { type AnySocket, Socket } from "./api/socket.ts";
 import type { ServerHost } from "./ports.ts";
 import { Recovery } from "./recovery/recovery.ts";
-import { type Member, MembershipBook } from "./rooms/membership.ts";
+import { LogicalClock } from "./rooms/logical-clock.ts";
+import { RoomDirectory } from "./rooms/room-directory.ts";
 import { WaitingBroadcasts } from "./rooms/waiting-broadcasts.ts";
 import { Awake } from "./sockets/awake.ts";
 import type { Client } from "./sockets/client.ts";
 import { createParser, type Parser } from "./sockets/parser.ts";
+import type { SocketMember } from "./sockets/socket-member.ts";
 import type { SocketState } from "./sockets/socket-state.ts";
-import type { Tracked } from "./state/tracked.ts";
+import { EscapedValues } from "./state/escaped-values.ts";
 
 const MAX_WARNINGS = 1_000;
 const LONGEST_PATH = 200;
@@ -38,18 +40,15 @@ export class Core {
   readonly parser: Parser;
   readonly awake: Awake;
   readonly broadcasts: WaitingBroadcasts;
-  readonly book: MembershipBook;
+  readonly clock: LogicalClock;
+  readonly rooms: RoomDirectory<Client, SocketState>;
   readonly recovery: Recovery | undefined;
   readonly namespaces = new Map<string, AnyNamespace>();
   readonly families: NamespaceFamily[] = [];
   /** A socket's end is being told. */
   isEnding = false;
   /** Kept values that may have changed where no proxy sees it. */
-  readonly givenOut = new Set<Tracked>();
-  /** Handlers at work: each may still hold what it was given. */
-  unsettled = 0;
-  /** Given out while others were at work; looked at again when all have settled, before the object may sleep. */
-  readonly #lent = new Set<Tracked>();
+  readonly escaped = new EscapedValues();
   readonly #warned = new Set<string>();
 
   constructor(server: AnyServer, host: ServerHost, options: ResolvedOptions) {
@@ -59,7 +58,11 @@ export class Core {
     this.parser = createParser(options.parser);
     this.awake = new Awake(host, options.maxAwakeTime);
     this.broadcasts = new WaitingBroadcasts(host);
-    this.book = new MembershipBook(host);
+    this.clock = new LogicalClock({
+      now: () => host.now(),
+      latestOffset: (nsp) => this.#latestOffset(nsp),
+    });
+    this.rooms = new RoomDirectory(host, this.clock);
     if (options.recovery !== undefined && host.recovery !== undefined) {
       this.recovery = new Recovery(host.recovery, this, options.recovery);
     }
@@ -108,14 +111,14 @@ export class Core {
   }
 
   /** The session of a sleeping socket, brought into memory; none of the user's code runs. */
-  wake(member: Member): Client | undefined {
+  wake(member: SocketMember): Client | undefined {
     if (member.client === undefined) this.host.session(member.sid);
-    if (member.client === undefined) this.book.of(member.nsp).drop(member);
+    if (member.client === undefined) this.rooms.of(member.nsp).drop(member);
     return member.client;
   }
 
   /** A member's socket, made if need be. Undefined when its session is gone, or nobody made its namespace. */
-  stateOf(member: Member): SocketState | undefined {
+  stateOf(member: SocketMember): SocketState | undefined {
     if (member.state === undefined) {
       const client = this.wake(member);
       const nsp = this.#namespaceOf(member);
@@ -125,12 +128,12 @@ export class Core {
     return member.state;
   }
 
-  socketOf(member: Member): AnySocket | undefined {
+  socketOf(member: SocketMember): AnySocket | undefined {
     return this.stateOf(member)?.socket;
   }
 
   /** Has a member's listeners registered again, and then runs `action`, after what was held before. */
-  afterResume(member: Member, action: (state: SocketState) => void): Promise<void> | void {
+  afterResume(member: SocketMember, action: (state: SocketState) => void): Promise<void> | void {
     const run = () => {
       if (member.state !== undefined) action(member.state);
     };
@@ -149,7 +152,7 @@ export class Core {
     return done;
   }
 
-  async #resume(member: Member): Promise<void> {
+  async #resume(member: SocketMember): Promise<void> {
     try {
       await this.host.ready();
     } catch {
@@ -180,25 +183,16 @@ export class Core {
 
   #findChanges(state: SocketState | undefined): void {
     state?.findChanges();
-    for (const tracked of this.givenOut) {
-      tracked.compare();
-      if (this.unsettled > 0) this.#lent.add(tracked);
-      else tracked.release();
-    }
-    this.givenOut.clear();
-    if (this.unsettled > 0 || this.#lent.size === 0) return;
-    for (const tracked of this.#lent) {
-      tracked.compare();
-      tracked.release();
-    }
-    this.#lent.clear();
+    this.escaped.compare();
   }
 
-  /** A socket is gone, with what it kept. */
-  forget(tracked: Tracked | undefined): void {
-    if (tracked === undefined) return;
-    this.givenOut.delete(tracked);
-    this.#lent.delete(tracked);
+  #latestOffset(nsp: string): string | undefined {
+    try {
+      return this.host.recovery?.latest(nsp);
+    } catch (error) {
+      this.host.log("error", "recovery could not be read", error);
+      return undefined;
+    }
   }
 
   /**
@@ -215,19 +209,19 @@ export class Core {
   /** Children of dynamic namespaces that an earlier instance made exist again, if somebody is in them. */
   reviveChildren(): void {
     if (this.families.length === 0) return;
-    for (const member of this.book.representatives()) this.#namespaceOf(member);
+    for (const member of this.rooms.oneOfEach()) this.#namespaceOf(member);
   }
 
   /** A namespace that exists: a child that an earlier instance made does, if somebody is in it. */
   existing(nsp: string): AnyNamespace | undefined {
     const known = this.namespaces.get(nsp);
     if (known !== undefined || this.families.length === 0) return known;
-    const member = this.book.representative(nsp);
+    const member = this.rooms.anyOf(nsp);
     return member && this.#namespaceOf(member);
   }
 
   /** A namespace that exists, or that a parent made in an earlier instance. */
-  #namespaceOf({ nsp, parent }: Member): AnyNamespace | undefined {
+  #namespaceOf({ nsp, parent }: SocketMember): AnyNamespace | undefined {
     const known = this.namespaces.get(nsp);
     if (known !== undefined || parent === undefined) return known;
     const family = this.families.find((it) => it.parent.name === parent);

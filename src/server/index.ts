@@ -21,7 +21,8 @@ export type {
   ServerTypes,
   SocketId,
 } from "./api/socket-types.ts";
-export type { RecoveryEntry, RecoveryRecord, RecoveryStore, ServerHost } from "./ports.ts";
+export type { ServerHost } from "./ports.ts";
+export type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "./recovery/recovery-store.ts";
 export {
   Adapter,
   type AdapterConstructor,

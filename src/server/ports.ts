@@ -5,6 +5,7 @@ import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
 import type { Timers } from "../shared/timers.ts";
+import type { RecoveryStore } from "./recovery/recovery-store.ts";
 
 /** What the server needs of the object that it lives in. */
 export interface ServerHost {
@@ -46,50 +47,4 @@ export interface ServerHost {
   nextAckBlock(nsp: string): number;
   /** A `Buffer` where there is one. */
   toBinary(bytes: Uint8Array): Uint8Array;
-}
-
-/** What a socket that lost its connection needs to come back. */
-export interface RecoveryRecord {
-  /** Secret that the client shows on return. */
-  pid: string;
-  /** The socket's id. */
-  sid: string;
-  nsp: string;
-  rooms: string[];
-  data: unknown;
-  /** The session that it lived, or lives, on. */
-  session: SessionId;
-  /**
-   * When the connection ended, ms; null while it lives. When the object starts and the session is gone, the host
-   * fills in that moment: a restart runs no `disconnect`.
-   */
-  at: number | null;
-  /** Its `disconnect` has run: nothing is left to do when its time is over. */
-  isOver: boolean;
-}
-
-/** A packet that a returning client may have missed. */
-export interface RecoveryEntry {
-  /** Offsets sort as text in the order of time. */
-  offset: string;
-  /** The event and its arguments, without the offset; left out where it was too large to be kept. */
-  packet?: unknown[];
-  rooms: string[];
-  except: string[];
-}
-
-/** Keeps recovery records and the log of packets. Writes may be batched to one a turn of the event loop. */
-export interface RecoveryStore {
-  save(record: RecoveryRecord): void;
-  find(nsp: string, pid: string): RecoveryRecord | undefined;
-  remove(nsp: string, pid: string): void;
-  append(nsp: string, entry: RecoveryEntry): void;
-  /** Entries with a later offset, oldest first. */
-  since(nsp: string, offset: string): Iterable<RecoveryEntry>;
-  /** The newest offset of a namespace that is there. */
-  latest(nsp: string): string | undefined;
-  /** Entries up to this offset may be missing because there were too many; "" when none are. */
-  lostBefore(): string;
-  /** For how long the end of a connection may go unnoticed at most, ms: entries are kept for that much longer. */
-  readonly quietMs: number;
 }

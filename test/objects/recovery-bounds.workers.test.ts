@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RecoveryLog } from "../../src/objects/recovery/recovery-log.ts";
-import type { RecoveryEntry, RecoveryRecord } from "../../src/server/ports.ts";
+import type { RecoveryEntry, RecoveryRecord } from "../../src/server/recovery/recovery-store.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { Clock } from "./clock.ts";
 import { Club, enter, joinClub } from "./club.ts";

@@ -5,7 +5,7 @@ import type { Session } from "../../src/engine/session.ts";
 import { runtimeOf } from "../../src/objects/session-object.ts";
 import { Namespace } from "../../src/server/api/namespace.ts";
 import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
-import { MembershipBook } from "../../src/server/rooms/membership.ts";
+import { RoomDirectory } from "../../src/server/rooms/room-directory.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
 import { applications, engines } from "../fixtures/worker.ts";
 import { watch } from "./clock.ts";
@@ -316,8 +316,8 @@ describe("a try that has failed", () => {
     await object.sleep();
     object.deploy(async (io) => {
       expect([...io.sockets.sockets.values()]).toHaveLength(2);
-      const { load } = MembershipBook.prototype;
-      vi.spyOn(MembershipBook.prototype, "load").mockImplementation(function (this: MembershipBook, ...args) {
+      const { load } = RoomDirectory.prototype;
+      vi.spyOn(RoomDirectory.prototype, "load").mockImplementation(function (this: RoomDirectory, ...args) {
         if (args[0].conn.id === client.sid) throw new Error("no record");
         return load.apply(this, args);
       });

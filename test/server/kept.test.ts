@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { snapshot } from "../../src/server/index.ts";
-import { withoutProxies } from "../../src/server/state/plain.ts";
+import { withoutProxies } from "../../src/server/state/without-proxies.ts";
 import { FakeObject } from "./fakes.ts";
 
 describe("arrays of socket.data", () => {

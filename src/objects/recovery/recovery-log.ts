@@ -1,4 +1,4 @@
-import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../../server/ports.ts";
+import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../../server/recovery/recovery-store.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import type { Rows } from "../storage/memory-rows.ts";

@@ -1,4 +1,4 @@
-import type { RecoveryEntry, RecoveryRecord } from "../../server/ports.ts";
+import type { RecoveryEntry, RecoveryRecord } from "../../server/recovery/recovery-store.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { Rows } from "../storage/memory-rows.ts";
 

@@ -2,10 +2,11 @@ import { type Admission, EventEmitter } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import type { Core } from "../core.ts";
 import { Adapter } from "../rooms/adapter.ts";
-import type { Member, Membership } from "../rooms/membership.ts";
+import type { RoomIndex } from "../rooms/room-index.ts";
 import type { Client } from "../sockets/client.ts";
 import { type ConnectMiddleware, connectSocket } from "../sockets/connect-socket.ts";
 import { SocketMap } from "../sockets/socket-map.ts";
+import type { SocketMember } from "../sockets/socket-member.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
 import { Broadcaster } from "./broadcaster.ts";
 import type {
@@ -75,7 +76,7 @@ export class Namespace<
   /** @internal */
   readonly _core: Core;
   /** @internal */
-  readonly _membership: Membership;
+  readonly _rooms: RoomIndex<SocketMember>;
   /** @internal */
   readonly _broadcastAcks = new Map<number, BroadcastAck>();
   /** @internal */
@@ -93,8 +94,8 @@ export class Namespace<
     this.server = core.server;
     this._core = core;
     this._parent = parent;
-    this._membership = core.book.of(name);
-    this.sockets = new SocketMap(core, this._membership);
+    this._rooms = core.rooms.of(name);
+    this.sockets = new SocketMap(core, this._rooms);
     this.adapter = this._createAdapter();
   }
 
@@ -132,9 +133,9 @@ export class Namespace<
   }
 
   /** @internal */
-  _remove(member: Member): void {
-    this._membership.members.delete(member.id);
-    this._membership.pending.delete(member.id);
+  _remove(member: SocketMember): void {
+    this._rooms.members.delete(member.id);
+    this._rooms.pending.delete(member.id);
   }
 
   /** Ids count from 0, as on Node; an instance that is not the object's first takes them in blocks. @internal */

@@ -2,8 +2,8 @@ import type { Admission } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import type { Core } from "../core.ts";
 import { Adapter, type BroadcastOptions } from "../rooms/adapter.ts";
-import type { Member } from "../rooms/membership.ts";
 import type { Client } from "../sockets/client.ts";
+import type { SocketMember } from "../sockets/socket-member.ts";
 import type { RemoteSocket } from "./broadcast-operator.ts";
 import type { DefaultEventsMap, EventsMap } from "./events.ts";
 import { type AnyNamespace, Namespace } from "./namespace.ts";
@@ -115,7 +115,7 @@ class ChildNamespace<
     }
   }
 
-  override _remove(member: Member): void {
+  override _remove(member: SocketMember): void {
     super._remove(member);
     this.#cleanUp();
   }
@@ -124,7 +124,7 @@ class ChildNamespace<
     if (this.#entering > 0 || this.sockets.size > 0) return;
     this._core.attempt("close", () => this.adapter.close());
     this._core.namespaces.delete(this.name);
-    this._core.book.forget(this.name);
+    this._core.rooms.forget(this.name);
     this.#parent._children.delete(this);
   }
 

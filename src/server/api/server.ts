@@ -4,8 +4,9 @@ import { EventEmitter } from "../../shared/event-emitter.ts";
 import { missing } from "../../shared/missing.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import { Core, type NamespaceFamily } from "../core.ts";
-import type { RecoveryRecord, ServerHost } from "../ports.ts";
+import type { ServerHost } from "../ports.ts";
 import { handshakeOf } from "../recovery/recovery.ts";
+import type { RecoveryRecord } from "../recovery/recovery-store.ts";
 import { Adapter, type AdapterConstructor } from "../rooms/adapter.ts";
 import { Client } from "../sockets/client.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
@@ -96,12 +97,12 @@ export class Server<
 
   /** Disconnects everybody and ends every session. Sleeping sockets are woken: their `disconnect` runs. */
   async close(fn?: (err?: Error) => void): Promise<void> {
-    const { namespaces, host, book } = this._core;
+    const { namespaces, host, rooms } = this._core;
     host.checkHere("io");
-    book.complete();
+    rooms.complete();
     const pending: (Promise<void> | void)[] = [];
     for (const nsp of namespaces.values()) {
-      for (const member of [...nsp._membership.members.values()]) {
+      for (const member of [...nsp._rooms.members.values()]) {
         pending.push(this._core.wake(member)?._shutDown(member));
       }
       pending.push(this._core.attempt("close", () => nsp.adapter.close()));

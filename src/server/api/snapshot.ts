@@ -1,4 +1,4 @@
-import { toPlain } from "../state/plain.ts";
+import { toPlain } from "../state/plain-copy.ts";
 
 /**
  * A plain copy of a value that `socket.data`, `socket.handshake`, `socket.request` or a property of a socket gave out,

@@ -10,10 +10,10 @@ import {
 } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import type { Adapter } from "../rooms/adapter.ts";
-import type { Member } from "../rooms/membership.ts";
 import type { Client } from "../sockets/client.ts";
 import type { Handshake } from "../sockets/handshake.ts";
 import type { AckCallback } from "../sockets/pending-acks.ts";
+import type { SocketMember } from "../sockets/socket-member.ts";
 import { type SocketOrigin, SocketState } from "../sockets/socket-state.ts";
 import { guardUserProperties } from "../state/user-properties.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
@@ -66,7 +66,7 @@ export class Socket<
 > extends EventEmitter<ListenEvents, EmitEvents, SocketReservedEvents> {
   readonly #nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   readonly #client: Client;
-  readonly #member: Member;
+  readonly #member: SocketMember;
   readonly #state: SocketState;
   #flags: BroadcastFlags | undefined;
 
@@ -81,7 +81,7 @@ export class Socket<
   constructor(
     nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
     client: Client,
-    member: Member,
+    member: SocketMember,
     origin: SocketOrigin,
   ) {
     super();

@@ -1,15 +1,15 @@
 import type { Frame, SocketPacket } from "../../codec/index.ts";
-import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { RecoveryOptions } from "../api/options.ts";
-import { snapshot } from "../api/snapshot.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
-import type { Core } from "../core.ts";
-import type { RecoveryRecord, RecoveryStore, ServerHost } from "../ports.ts";
-import { type Member, type MembershipBook, toOffset } from "../rooms/membership.ts";
+import type { ServerHost } from "../ports.ts";
+import { type LogicalClock, toOffset } from "../rooms/logical-clock.ts";
+import type { Member } from "../rooms/member.ts";
 import type { Parser } from "../sockets/parser.ts";
-import type { LeftRoom, SocketRecord } from "../state/records.ts";
+import type { RoomStay, SocketRecord } from "../state/records.ts";
+import { PacketLog } from "./packet-log.ts";
+import type { RecoveryRecord, RecoveryStore } from "./recovery-store.ts";
 
-/** After these a client may come back to what it had. */
+/** After these reasons a client may come back to what it had. */
 const RECOVERABLE: ReadonlySet<string> = new Set<DisconnectReason>([
   "transport error",
   "transport close",
@@ -19,26 +19,26 @@ const RECOVERABLE: ReadonlySet<string> = new Set<DisconnectReason>([
   "forced server close",
 ]);
 
-/** What {@link toOffset} gives. */
+/** The form of what {@link toOffset} returns. */
 const OFFSET = /^[0-9a-z]{12}$/;
 
-/** Rooms that a socket has left are remembered up to this number. */
+/** So many rooms that a socket has left are remembered. */
 const MAX_LEFT = 100;
 
-/** What is stored beside what the port names. */
-interface RecoveredData {
+/** `RecoveryRecord.data`. */
+interface RecoveryData {
   data: unknown;
   auth?: unknown;
-  /** What `handshakeData` gave: a `disconnect` that a restart swallowed runs with it. */
+  /** What `handshakeData` gave. The `disconnect` listeners of a connection that a restart ended find it there. */
   handshake?: unknown;
-  /** The dynamic namespace that its namespace is a child of. */
+  /** The dynamic namespace whose child the socket's namespace is. */
   parent?: string;
   issued: number;
-  /** The rest is missing in records of older code. See `SocketRecord`. */
+  /** Older code did not write the following. They mean the same as in `SocketRecord`. */
   at?: number;
   since?: number;
   joins?: number[];
-  left?: LeftRoom[];
+  left?: RoomStay[];
   leftSince?: number;
 }
 
@@ -48,113 +48,120 @@ export interface RecoveredSession {
   readonly pid: string;
   readonly rooms: string[];
   readonly data: unknown;
-  /** The moment up to which `missedPackets` goes: from then on it is in its rooms again. */
+  /** Up to which moment `missedPackets` goes. From then on the socket is in its rooms again. */
   readonly at?: number;
-  /** What tells later which packets it may have missed. */
+  /** The following tell which packets the client may have missed when it comes back another time. */
   readonly since?: number;
-  readonly left?: LeftRoom[];
+  readonly left?: RoomStay[];
   readonly leftSince?: number;
   readonly missedPackets: unknown[][];
 }
 
+/** Parts of the server that recovery uses. */
+interface RecoveryServer {
+  readonly host: Pick<ServerHost, "now" | "log" | "engine">;
+  readonly parser: Parser;
+  readonly clock: LogicalClock;
+}
+
 /**
- * Connection state recovery: clients that were away get back what they had, or nothing of it.
+ * Connection state recovery: a client that was away gets back its id, rooms, data and missed packets, or starts anew.
  *
- * connect --> saved, and again at each change --> disconnected: its time begins --> comes back | expires
- * broadcast --> logged with an offset --> replayed to those that missed it
+ *   connect ──► stored, and again at each change ──► disconnected: its time begins ──► comes back | expires
+ *   event   ──► logged with an offset ──► sent to those that missed it
  *
- * Records are saved while the socket lives, for a restart of the object runs no `disconnect`.
+ * A socket is stored while it is connected, because a restart of the object runs no `disconnect`.
  */
 export class Recovery {
   readonly options: Required<RecoveryOptions>;
   readonly #store: RecoveryStore;
-  readonly #host: ServerHost;
-  readonly #parser: Parser;
-  readonly #book: MembershipBook;
-  readonly #changed = new Set<Member>();
+  readonly #host: RecoveryServer["host"];
+  readonly #clock: LogicalClock;
+  readonly #log: PacketLog;
+  /** Sockets that are stored at the end of this turn. */
+  readonly #dirty = new Set<Member>();
 
-  constructor(store: RecoveryStore, { host, parser, book }: Core, recovery: Required<RecoveryOptions>) {
+  constructor(
+    store: RecoveryStore,
+    { host, parser, clock }: RecoveryServer,
+    options: Required<RecoveryOptions>,
+  ) {
+    this.options = options;
     this.#store = store;
     this.#host = host;
-    this.#parser = parser;
-    this.#book = book;
-    this.options = recovery;
+    this.#clock = clock;
+    this.#log = new PacketLog(store, parser, clock, host.engine.opts.maxQueuedBytes);
   }
 
-  /** A socket's state changed: it is saved at the end of this turn. */
-  onChanged(member: Member): void {
+  /** Has a socket stored at the end of this turn. */
+  markDirty(member: Member): void {
     if (member.record?.pid === undefined) return;
-    if (this.#changed.size === 0) Promise.resolve().then(() => this.#saveChanged());
-    this.#changed.add(member);
+    if (this.#dirty.size === 0) Promise.resolve().then(() => this.#saveDirty());
+    this.#dirty.add(member);
   }
 
-  /** A socket has ended. The secret by which its client may come back; undefined when it may not. */
-  onDisconnect(member: Member, reason: DisconnectReason): string | undefined {
+  /**
+   * Stores a socket that has ended.
+   * @returns the secret with which its client may come back; undefined when it may not
+   */
+  persistSession(member: Member, reason: DisconnectReason): string | undefined {
     this.onEnding([member], reason);
     if (member.record?.pid === undefined) return undefined;
-    this.#changed.delete(member);
+    this.#dirty.delete(member);
     this.#save(member, this.#host.now());
     return member.record.pid;
   }
 
-  /** Sockets are about to end, as soon as their listeners are there to hear of it. Some reasons do not wait for that. */
+  /**
+   * Sockets are about to end, as soon as their listeners can hear of it. A client that may not come back after this
+   * reason is forgotten at once.
+   */
   onEnding(members: readonly Member[], reason: DisconnectReason): void {
     if (!RECOVERABLE.has(reason)) for (const member of members) this.forget(member);
   }
 
-  /** Its client may not come back, and not after a restart either: what is known of it goes in this very turn. */
+  /** The client of a socket may not come back. What is stored of it is removed in this turn, so that a crash does not bring it back. */
   forget({ nsp, record, client }: Member): void {
     if (record?.pid === undefined) return;
     const { pid } = record;
     record.pid = undefined;
     client?.conn.changed();
-    this.#write(() => this.#store.remove(nsp, pid));
+    this.#tryToWrite(() => this.#store.remove(nsp, pid));
   }
 
-  /** A socket left a room: what was said in it before is still its own. */
+  /** A socket left a room: the packets that were sent to the room before are still for it. */
   onLeft({ nsp, record, client }: Member, room: string, from: number | undefined): void {
     if (from === undefined || record?.pid === undefined || client?.conn.readyState !== "open") return;
-    const to = this.#book.nextStamp(nsp);
+    const to = this.#clock.next(nsp);
     const left = (record.left ?? []).filter((it) => it.to > to - this.#keptMs);
     if (left.push({ room, from, to }) > MAX_LEFT) record.leftSince = left.shift()?.to;
     record.left = left;
   }
 
-  /**
-   * Encodes an event with its offset as the last argument, and logs it for those who are away, as it goes out to the
-   * others: what user code hands over may be a proxy, have methods or change later, and no row could hold it.
-   */
-  encode(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string> = []): readonly Frame[] {
-    const { nsp } = packet;
-    const data = packet.data as unknown[];
-    const offset = toOffset(this.#book.nextStamp(nsp));
-    const frames = this.#parser.encode({ ...packet, data: [...data, offset] });
-    const sent = this.#parser.decode(frames)?.data;
-    // A foreign decoder may take its time: then what user code gave has to do.
-    const logged = Array.isArray(sent) ? sent.slice(0, -1) : snapshot(data);
-    this.#store.append(nsp, { offset, packet: logged, rooms: [...rooms], except: [...except] });
-    return frames;
+  /** Encodes an event with its offset as the last argument, and logs it for clients that are away. */
+  encodeAndLog(packet: SocketPacket, rooms: Iterable<string>, except?: Iterable<string>): readonly Frame[] {
+    return this.#log.encode(packet, rooms, except);
   }
 
-  /** Whether the client of a socket that has ended may come back, or has. */
+  /** Whether the client of a socket that has ended may still come back, or has come back. */
   isAwaited({ nsp, record }: Member): boolean {
     return record?.pid !== undefined && this.find(nsp, record.pid) !== undefined;
   }
 
   /** The record of a client that comes back in time. */
   find(nsp: string, pid: string): RecoveryRecord | undefined {
-    this.#saveChanged();
+    this.#saveDirty();
     const record = this.#store.find(nsp, pid);
-    // Storage may take one secret for another; who comes back has to be who left.
+    // Storage may take one secret for another (it replaces what is not valid Unicode), so it is compared here.
     if (record?.nsp !== nsp || record.pid !== pid) return undefined;
     const { at } = record;
-    // One whose time is over stays where it is: its `disconnect` may have to run yet.
+    // An expired record stays in the store, because the socket's `disconnect` listeners may have yet to run.
     const isExpired = at !== null && this.#host.now() - at > this.options.maxDisconnectionDuration;
     return isExpired ? undefined : record;
   }
 
-  /** All that a client had and missed; undefined when that cannot be told in full, so it has to start anew. */
-  restore(nsp: string, pid: string, offset: string | undefined): RecoveredSession | undefined {
+  /** All that a client had and missed; undefined when it has to start anew, because that cannot be told in full. */
+  restoreSession(nsp: string, pid: string, offset: string | undefined): RecoveredSession | undefined {
     const record = this.find(nsp, pid);
     if (record === undefined || (offset !== undefined && !OFFSET.test(offset))) return undefined;
     const {
@@ -165,17 +172,17 @@ export class Recovery {
       joins,
       left = [],
       leftSince = 0,
-    } = record.data as RecoveredData;
-    const now = this.#book.nextStamp(nsp);
-    // Who was connected for so long has heard what was sent before: the connection would have been closed otherwise.
+    } = record.data as RecoveryData;
+    const now = this.#clock.next(nsp);
+    // A client that was connected for so long has received what was sent before; else its connection would have ended.
     const heardAt = (record.at ?? now) - this.#store.quietMs;
     const start = at < heardAt ? heardAt : since;
-    const from = [offset ?? "", toOffset(start)].sort()[1]!;
+    const from = later(offset ?? "", toOffset(start));
     const oldest = toOffset(Math.max(leftSince, this.#host.now() - this.#keptMs));
     if (from < oldest || from < this.#store.lostBefore() || from > toOffset(now)) return undefined;
     const stays = [...left, ...toStays(record.rooms, joins, at, now)];
-    const first = [offset ?? "", toOffset(Math.max(since, leftSince))].sort()[1]!;
-    const missedPackets = this.#missedBy(nsp, first, stays);
+    const first = later(offset ?? "", toOffset(Math.max(since, leftSince)));
+    const missedPackets = this.#log.missedBy(nsp, first, stays);
     if (missedPackets === undefined) return undefined;
     return {
       sid: record.sid,
@@ -190,51 +197,34 @@ export class Recovery {
     };
   }
 
-  /** What was said since a moment to a socket that is coming back; undefined when it may not come back any more. */
+  /** What a socket that is coming back has missed since a moment; undefined when it may not come back any more. */
   missedSince(stamp: number, member: Member): unknown[][] | undefined {
     if (!this.isAwaited(member)) return undefined;
     const { nsp, rooms, joins, at, record } = member;
-    const there = toStays([...rooms], joins, at, this.#book.nextStamp(nsp));
-    return this.#missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...there]);
+    const stays = toStays([...rooms], joins, at, this.#clock.next(nsp));
+    return this.#log.missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...stays]);
   }
 
-  /** The socket that a record stands for. It has no way back any more. */
+  /** The socket of a record whose time is over. Its client cannot come back to it. */
   toSocketRecord({ sid, nsp, rooms, data }: RecoveryRecord): SocketRecord {
-    const { data: kept, auth, issued, parent } = data as RecoveredData;
+    const { data: kept, auth, issued, parent } = data as RecoveryData;
     return { id: sid, nsp, parent, at: issued, issued, auth, rooms, kept: { data: kept } };
   }
 
-  /** What was said behind `offset` to who was in these rooms; undefined when a packet is lost, or they are too much. */
-  #missedBy(nsp: string, offset: string, stays: readonly LeftRoom[]): unknown[][] | undefined {
-    const known = stays.map(({ room, from, to }) => ({ room, from: toOffset(from), to: toOffset(to) }));
-    const missed: unknown[][] = [];
-    let bytes = 0;
-    for (const { offset: at, packet, rooms, except } of this.#store.since(nsp, offset)) {
-      // What counts is where the socket was at that moment.
-      const wasIn = (room: string) => known.some((it) => it.room === room && it.from < at && at < it.to);
-      if ((rooms.length > 0 && !rooms.some(wasIn)) || except.some(wasIn)) continue;
-      bytes += estimateBytes(packet);
-      // More than may wait for a client would end its connection, and once more each time it comes back.
-      if (packet === undefined || bytes > this.#host.engine.opts.maxQueuedBytes) return undefined;
-      missed.push([...packet, at]);
-    }
-    return missed;
-  }
-
-  /** For how long things of the past may matter to somebody who comes back, ms. */
+  /** For how long the past may matter to a client that comes back, ms. */
   get #keptMs(): number {
     return this.options.maxDisconnectionDuration + this.#store.quietMs;
   }
 
-  /** Each alone: what of one socket cannot be kept is no matter of the others. */
-  #saveChanged(): void {
-    for (const member of this.#changed) {
-      this.#changed.delete(member);
-      this.#write(() => this.#save(member, null));
+  /** Each socket is stored on its own, so that one that cannot be stored does not affect the others. */
+  #saveDirty(): void {
+    for (const member of this.#dirty) {
+      this.#dirty.delete(member);
+      this.#tryToWrite(() => this.#save(member, null));
     }
   }
 
-  #write(run: () => void): void {
+  #tryToWrite(run: () => void): void {
     try {
       run();
     } catch (error) {
@@ -247,7 +237,7 @@ export class Recovery {
     if (record?.pid === undefined) return;
     const kept = state === undefined ? record.kept : state.toKept();
     const { pid, auth, issued, since, left, leftSince } = record;
-    const data: RecoveredData = {
+    const data: RecoveryData = {
       data: kept?.data,
       auth,
       handshake: member.client?.conn.handshakeData,
@@ -265,15 +255,19 @@ export class Recovery {
 
 /** What `handshakeData` gave for the client of a record. */
 export function handshakeOf({ data }: RecoveryRecord): unknown {
-  return (data as RecoveredData).handshake;
+  return (data as RecoveryData).handshake;
 }
 
-/** The rooms that a socket is in, as of `now`. */
+function later(a: string, b: string): string {
+  return a < b ? b : a;
+}
+
+/** The stays of a socket in the rooms that it is in now. */
 function toStays(
   rooms: readonly string[],
   joins: readonly number[] = [],
   at: number,
   now: number,
-): LeftRoom[] {
+): RoomStay[] {
   return rooms.map((room, index) => ({ room, from: joins[index] ?? at, to: now }));
 }

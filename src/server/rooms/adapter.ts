@@ -1,20 +1,20 @@
-import type { Frame, SocketPacket } from "../../codec/index.ts";
-import { EVENT } from "../../codec/socket-packet.ts";
+import type { SocketPacket } from "../../codec/index.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import type { AnyNamespace } from "../api/namespace.ts";
 import type { AnySocket } from "../api/socket.ts";
-import type { BroadcastFlags, Room, SocketId } from "../api/socket-types.ts";
-import type { Core } from "../core.ts";
+import type { Room, SocketId } from "../api/socket-types.ts";
+import { encodeEvent } from "../recovery/encode-event.ts";
 import type { RecoveredSession } from "../recovery/recovery.ts";
-import type { Member, Membership } from "./membership.ts";
+import type { Handshake } from "../sockets/handshake.ts";
+import type { SocketMember } from "../sockets/socket-member.ts";
+import type { BroadcastOptions } from "./broadcast-options.ts";
+import { LocalRooms } from "./local-rooms.ts";
+import type { RoomIndex } from "./room-index.ts";
 
-export interface BroadcastOptions {
-  rooms: Set<Room>;
-  except?: Set<Room>;
-  flags?: BroadcastFlags;
-}
+export type { BroadcastOptions } from "./broadcast-options.ts";
 
+/** What an adapter emits about its rooms. */
 export type AdapterEvents = {
   "create-room": (room: Room) => void;
   "join-room": (room: Room, id: SocketId) => void;
@@ -22,116 +22,104 @@ export type AdapterEvents = {
   "delete-room": (room: Room) => void;
 };
 
-const ROOM_EVENTS = ["create-room", "join-room", "leave-room", "delete-room"] as const;
-
-/** A socket of another object, as `fetchSockets` brings it over. */
+/** What `fetchSockets` of an adapter tells of a socket that lives in another object. */
 export interface SocketDetails {
   id: SocketId;
-  handshake: Untyped;
+  handshake: Handshake;
   rooms: Room[];
+  /** `socket.data`: whatever user code put there. */
   data: Untyped;
 }
 
-export type AdapterConstructor = (new (nsp: Untyped) => Adapter) | ((nsp: Untyped) => Adapter);
-
-/** What a broadcast does for each socket it reaches. */
-interface Delivery {
-  frames: readonly Frame[];
-  packet: SocketPacket;
-  flags: BroadcastFlags | undefined;
-}
+/** What the option `adapter` takes: a class that extends {@link Adapter}, or a function that makes one. */
+export type AdapterConstructor = (new (nsp: AnyNamespace) => Adapter) | ((nsp: AnyNamespace) => Adapter);
 
 /**
- * The rooms of one namespace and the broadcasts to them: the official port, its in-memory form. Membership itself
- * lives with each socket; the index over it (`rooms`, `sids`) is built when somebody needs it, once an instance.
+ * The rooms of one namespace and the broadcasts to them, in this object. It has the methods of the official in-memory
+ * adapter, so a class of your own may extend it: override `broadcast` to pass packets on to other servers, for example.
+ * @see https://socket.io/docs/v4/adapter/
+ * @example
+ * class LoggingAdapter extends Adapter {
+ *   override broadcast(packet: SocketPacket, opts: BroadcastOptions): void {
+ *     console.log("broadcast", packet.data);
+ *     super.broadcast(packet, opts);
+ *   }
+ * }
+ * defineServer({ adapter: LoggingAdapter }, setup);
  */
 export class Adapter extends EventEmitter<AdapterEvents> {
   readonly nsp: AnyNamespace;
-  readonly #core: Core;
-  readonly #membership: Membership;
+  /** The rooms of this object. An adapter over several objects builds on it. @internal */
+  readonly _local: LocalRooms<SocketMember>;
+  readonly #server: AnyNamespace["_core"];
 
   constructor(nsp: AnyNamespace) {
     super();
     this.nsp = nsp;
-    this.#core = nsp._core;
-    this.#membership = nsp._membership;
+    this.#server = nsp._core;
+    this._local = new LocalRooms(nsp.name, nsp._rooms, nsp._core, this);
   }
 
-  /** Sockets by room. */
+  /** The ids of sockets by room. Sockets that sleep are in it. @throws Error outside the object's instance */
   get rooms(): Map<Room, Set<SocketId>> {
-    return this.#here.complete().rooms;
+    return this.#index.rooms;
   }
 
-  /** Rooms by socket. */
+  /** The rooms of each socket, by its id. Sockets that sleep are in it. @throws Error outside the object's instance */
   get sids(): Map<SocketId, Set<Room>> {
-    return this.#here.complete().sids;
+    return this.#index.sids;
   }
 
+  /** Called when the namespace is made. It does nothing, and is there to be overridden. */
   init(): Promise<void> | void {}
 
+  /** Called when the server closes or the namespace is removed. It does nothing, and is there to be overridden. */
   close(): Promise<void> | void {}
 
-  /** How many servers take part. */
+  /** How many servers take part: one. */
   serverCount(): Promise<number> {
     return Promise.resolve(1);
   }
 
+  /** Adds a socket to rooms. The rooms of a socket are stored with it, also while it sleeps. */
   addAll(id: SocketId, rooms: Set<Room>): Promise<void> | void {
-    this.#change(id, (member) => {
-      if (member === undefined || this.#isIndexed()) this.#join(id, rooms, member);
-      else for (const room of rooms) member.join(room, this.#core.book.nextStamp(this.nsp.name));
-    });
+    this._local.join(id, rooms);
   }
 
+  /** Removes a socket from a room. */
   del(id: SocketId, room: Room): Promise<void> | void {
-    this.#change(id, (member) => {
-      const index = member === undefined || this.#isIndexed() ? this.#membership.complete() : undefined;
-      const joined = member?.leave(room);
-      if (member === undefined) index?.sids.get(id)?.delete(room);
-      else this.#core.recovery?.onLeft(member, room, joined);
-      this.#leave(id, room);
-    });
+    this._local.leave(id, room);
   }
 
+  /** Removes a socket from all of its rooms, its own included. */
   delAll(id: SocketId): void {
-    this.#change(id, (member) => {
-      if (this.#isIndexed()) {
-        const { sids } = this.#membership.complete();
-        for (const room of sids.get(id) ?? []) this.#leave(id, room);
-        sids.delete(id);
-      }
-      // The set itself stays as it is: who heard `disconnecting` may still look at it.
-      if (member === undefined) return;
-      const { recovery } = this.#core;
-      let index = 0;
-      for (const room of member.rooms) recovery?.onLeft(member, room, member.joins[index++] ?? member.at);
-      member.rooms = new Set();
-      member.joins = [];
-    });
+    this._local.leaveAll(id);
   }
 
+  /**
+   * Sends a packet to the sockets that the options select. With connection state recovery an event gets its offset as
+   * the last argument, and is logged for clients that are away, unless it is volatile.
+   */
   broadcast(packet: SocketPacket, opts: BroadcastOptions): void {
-    const { isMuted, recovery, parser } = this.#core;
-    if (isMuted) return;
-    const { flags } = opts;
+    if (this.#server.isMuted) return;
+    const { rooms, except, flags } = opts;
     packet.nsp = this.nsp.name;
-    // Whoever sleeps may have joined at a moment that the clock has yet to reach.
-    this.#membership.complete();
-    const isLogged = packet.type === EVENT && packet.id === undefined && !flags?.volatile;
-    const frames =
-      recovery === undefined || !isLogged
-        ? parser.encode(packet)
-        : recovery.encode(packet, opts.rooms, opts.except);
-    const delivery = { frames, packet, flags };
-    this.#visit(opts, (member) => this.#deliver(member, delivery));
+    // Sockets that sleep may have joined at a moment that the clock has yet to reach, and the offset must come after it.
+    this._local.index.complete();
+    const delivery = { frames: encodeEvent(this.#server, packet, flags, rooms, except), packet, flags };
+    this._local.visit(opts, (member) => this._local.deliver(member, delivery));
   }
 
-  /** `onGone`, which the official port does not have, is called for each client that left without an answer. */
+  /**
+   * As {@link broadcast}, with an acknowledgement: `ack` is called with each client's answer.
+   * @param clientCountCallback is told how many clients are asked, before the first answer.
+   * @param onGone is called for each client that leaves without an answer. The official adapter does not have it.
+   */
   broadcastWithAck(
     packet: SocketPacket,
     opts: BroadcastOptions,
     clientCountCallback: (clientCount: number) => void,
-    ack: (...args: Untyped[]) => void,
+    ack: (...args: unknown[]) => void,
     onGone?: () => void,
   ): void {
     packet.nsp = this.nsp.name;
@@ -139,166 +127,87 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     const waiting = new Set<SocketId>();
     this.nsp._broadcastAcks.set(packet.id, { waiting, ack, onGone });
     const { flags } = opts;
-    const delivery = { frames: this.#core.parser.encode(packet), packet, flags };
-    this.#visit(opts, (member) => {
+    const delivery = { frames: this.#server.parser.encode(packet), packet, flags };
+    this._local.visit(opts, (member) => {
       waiting.add(member.id);
-      this.#deliver(member, delivery);
+      this._local.deliver(member, delivery);
     });
     clientCountCallback(waiting.size);
   }
 
-  /** Ids of the sockets in any of the rooms; of all, where none are given. */
+  /** The ids of the sockets in any of the rooms, or of all sockets when no room is given. */
   sockets(rooms: Set<Room>): Promise<Set<SocketId>> {
     const ids = new Set<SocketId>();
-    this.#visit({ rooms }, (member) => ids.add(member.id));
+    this._local.visit({ rooms }, (member) => ids.add(member.id));
     return Promise.resolve(ids);
   }
 
+  /** The rooms of a socket; undefined when it is not known. */
   socketRooms(id: SocketId): Set<Room> | undefined {
-    return this.#membership.find(id)?.rooms ?? this.sids.get(id);
+    return this._local.index.find(id)?.rooms ?? this.sids.get(id);
   }
 
+  /** The sockets that the options select. Sockets that sleep are loaded for it; none of their listeners runs. */
   fetchSockets(opts: BroadcastOptions): Promise<(AnySocket | SocketDetails)[]> {
     return Promise.resolve(this.#list(opts));
   }
 
+  /** Has the sockets that the options select join rooms. What fails for one of them is logged. */
   addSockets(opts: BroadcastOptions, rooms: Room[]): void {
-    for (const socket of this.#list(opts)) this.#core.attempt("socketsJoin", () => socket.join(rooms));
+    for (const socket of this.#list(opts)) this.#server.attempt("socketsJoin", () => socket.join(rooms));
   }
 
+  /** Has the sockets that the options select leave rooms. */
   delSockets(opts: BroadcastOptions, rooms: Room[]): void {
     for (const socket of this.#list(opts)) for (const room of rooms) socket.leave(room);
   }
 
+  /** Disconnects the sockets that the options select; with `close` their connections end. */
   disconnectSockets(opts: BroadcastOptions, close: boolean): void {
     for (const socket of this.#list(opts)) socket.disconnect(close);
   }
 
-  /** Emits to the other servers. There is none: an acknowledgement gets no answers at once. */
-  serverSideEmit(packet: Untyped[]): void {
-    const ack: unknown = packet.at(-1);
+  /** Emits to the other servers. There is none here, so an acknowledgement is called with no answers. */
+  serverSideEmit(packet: unknown[]): void {
+    const ack = packet.at(-1);
     if (typeof ack !== "function") return;
-    Promise.resolve().then(() => this.#core.attempt("serverSideEmit", () => ack(null, [])));
+    Promise.resolve().then(() => this.#server.attempt("serverSideEmit", () => ack(null, [])));
   }
 
-  /** Hears of a socket that lost its connection. Recovery keeps what it needs by itself, from the start. */
+  /**
+   * Called when a socket has lost its connection and its client may come back. It does nothing: connection state
+   * recovery stores a socket from the moment it connects, because a restart of the object runs no `disconnect`.
+   */
   persistSession(_session: Omit<RecoveredSession, "missedPackets">): void {}
 
-  /** What the client with the secret `pid` may have back; null: it starts anew. */
+  /**
+   * What a client gets back that returns with the secret `pid` and the offset of the last packet it has seen; null when
+   * it has to start anew.
+   */
   restoreSession(
     pid: string,
     offset: string | undefined,
   ): RecoveredSession | null | Promise<RecoveredSession | null> {
-    return this.#core.recovery?.restore(this.nsp.name, pid, offset) ?? null;
+    return this.#server.recovery?.restoreSession(this.nsp.name, pid, offset) ?? null;
   }
 
-  /** A socket has to come to the end of its way, in and out, whatever listeners to its rooms do. @internal */
+  /** Whatever listeners to rooms throw, a socket has to be able to join and leave. @internal */
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    return this._emitSafely(event, args, this.#core.onError);
+    return this._emitSafely(event, args, this.#server.onError);
   }
 
-  /** For code that runs in the namespace's instance. @throws Error elsewhere */
-  get #here(): Membership {
-    this.#core.host.checkHere("io", this.nsp.name);
-    return this.#membership;
-  }
-
-  /** Whether the index has to be kept up to date: it was built, or somebody listens to what changes it. */
-  #isIndexed(): boolean {
-    return this.#membership.isComplete || ROOM_EVENTS.some((event) => this.listenerCount(event) > 0);
-  }
-
-  /** Rooms are stored with their socket: also where server code asks the adapter itself, and for one that sleeps. */
-  #change(id: SocketId, change: (member: Member | undefined) => void): void {
-    const member = this.#membership.find(id);
-    // What is stored of it tells what it is about to change.
-    if (member?.state === undefined && member !== undefined) this.#core.wake(member);
-    const before = member?.rooms.size;
-    change(member);
-    if (member === undefined || member.rooms.size === before) return;
-    if (member.state !== undefined) {
-      member.state.changed();
-      return;
-    }
-    member.client?.conn.changed();
-    this.#core.recovery?.onChanged(member);
-  }
-
-  #join(id: SocketId, rooms: Set<Room>, member: Member | undefined): void {
-    const index = this.#membership.complete();
-    let joined = index.sids.get(id);
-    if (joined === undefined) {
-      joined = member?.rooms ?? new Set();
-      index.sids.set(id, joined);
-    }
-    for (const room of rooms) {
-      member?.join(room, this.#core.book.nextStamp(this.nsp.name));
-      joined.add(room);
-      let ids = index.rooms.get(room);
-      if (ids === undefined) {
-        ids = new Set();
-        index.rooms.set(room, ids);
-        this.emit("create-room", room);
-      }
-      if (ids.has(id)) continue;
-      ids.add(id);
-      this.emit("join-room", room, id);
-    }
-  }
-
-  #leave(id: SocketId, room: Room): void {
-    const { rooms } = this.#membership;
-    const ids = rooms.get(room);
-    if (ids === undefined) return;
-    if (ids.delete(id)) this.emit("leave-room", room, id);
-    if (ids.size === 0 && rooms.delete(room)) this.emit("delete-room", room);
-  }
-
-  #deliver(member: Member, delivery: Delivery): void {
-    // Who sleeps goes on sleeping: to bring everybody into memory for a broadcast takes more than there is.
-    const { frames, flags } = delivery;
-    const isVolatile = flags?.volatile === true;
-    if (member.client === undefined && this.#core.host.sendAsleep(member.sid, frames, isVolatile)) return;
-    const client = member.client ?? this.#core.wake(member);
-    if (client === undefined) return;
-    member.state?.notifyOutgoing(delivery.packet.data as unknown[]);
-    client.conn.sendFrames(frames, flags);
+  /** The complete index, for code that runs in the namespace's own instance. @throws Error elsewhere */
+  get #index(): RoomIndex {
+    this.#server.host.checkHere("io", this.nsp.name);
+    return this._local.index.complete();
   }
 
   #list(opts: BroadcastOptions): AnySocket[] {
     const sockets: AnySocket[] = [];
-    this.#visit(opts, (member) => {
-      const socket = this.#core.socketOf(member);
+    this._local.visit(opts, (member) => {
+      const socket = this.#server.socketOf(member);
       if (socket !== undefined) sockets.push(socket);
     });
     return sockets;
   }
-
-  /** Each connected socket in any of the rooms (all, where none are given) and in none of those excepted, once. */
-  #visit({ rooms, except }: BroadcastOptions, visit: (member: Member) => void): void {
-    const index = this.#membership.complete();
-    const { members } = index;
-    const excepted = except === undefined || except.size === 0 ? undefined : union(index.rooms, except);
-    const isThere = ({ id, isLeaving }: Member) => (!isLeaving || this.#core.isEnding) && !excepted?.has(id);
-    if (rooms.size === 0) {
-      for (const member of members.values()) if (isThere(member)) visit(member);
-      return;
-    }
-    for (const id of union(index.rooms, rooms)) {
-      const member = members.get(id);
-      if (member !== undefined && isThere(member)) visit(member);
-    }
-  }
-}
-
-const NOBODY: ReadonlySet<SocketId> = new Set();
-
-/** Who is in any of the rooms. Of a single room, its own set. */
-function union(index: Map<Room, Set<SocketId>>, rooms: Set<Room>): ReadonlySet<SocketId> {
-  if (rooms.size === 1) {
-    for (const room of rooms) return index.get(room) ?? NOBODY;
-  }
-  const ids = new Set<SocketId>();
-  for (const room of rooms) for (const id of index.get(room) ?? NOBODY) ids.add(id);
-  return ids;
 }

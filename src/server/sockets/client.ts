@@ -8,15 +8,15 @@ import type { AnyServer } from "../api/server.ts";
 import type { AnySocket } from "../api/socket.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
 import type { Core } from "../core.ts";
-import type { Member } from "../rooms/membership.ts";
+import type { TrackedOwner } from "../state/change-tracker.ts";
 import { Overlay } from "../state/overlay.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "../state/records.ts";
-import type { TrackedOwner } from "../state/tracked.ts";
 import { Connecting } from "./connecting.ts";
 import { toDecodeError } from "./decode-error.ts";
 import { HeldPackets } from "./held-packets.ts";
 import { findNamespace, readNamespace, toFault, toRefusal } from "./namespace-lookup.ts";
 import { PacketReader } from "./packet-reader.ts";
+import type { SocketMember } from "./socket-member.ts";
 
 /** A promise that is settled: what follows it runs when the code at hand is done. (`queueMicrotask` costs 5 us here.) */
 const SETTLED = Promise.resolve();
@@ -39,7 +39,7 @@ export class Client implements SessionConsumer {
   #request: Overlay<EngineRequest> | undefined;
   /** What an earlier instance kept of it. */
   readonly #storedRequest: Record<string, unknown> | undefined;
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Map<string, SocketMember>();
   /** @internal */
   readonly _connecting: Connecting;
   readonly #queue: SocketPacket[] = [];
@@ -71,7 +71,7 @@ export class Client implements SessionConsumer {
     const known = sockets ?? record?.sockets;
     if (known === undefined) return;
     this.#hasJoined = true;
-    for (const member of core.book.load(this, known)) this.#members.set(member.nsp, member);
+    for (const member of core.rooms.load(this, known)) this.#members.set(member.nsp, member);
     if (record?.pending !== undefined) this.#reader.restore(record.pending);
   }
 
@@ -99,7 +99,7 @@ export class Client implements SessionConsumer {
       get isResumed() {
         return states().every((state) => state?.isResumed);
       },
-      changed: () => this.conn.changed(),
+      markDirty: () => this.conn.changed(),
     };
     const create = () => ({ method, url, headers, socket, connection, _query: toQuery(url) });
     this.#request = new Overlay(owner, "socket.request", create, this.#storedRequest);
@@ -137,7 +137,7 @@ export class Client implements SessionConsumer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#core.attempt("parser", () => this.#reader.stop());
-    this.#core.forget(this.#request);
+    this.#core.escaped.forget(this.#request);
     this._connecting.close();
     const why = this.#leaving ?? reason;
     const members = [...this.#members.values()];
@@ -194,7 +194,7 @@ export class Client implements SessionConsumer {
   }
 
   /** The server lets one socket go. @internal */
-  _leave(member: Member): void {
+  _leave(member: SocketMember): void {
     this.#dismiss(member);
     const { state } = member;
     // Its own listener says so while it is being registered again: the others have to wait.
@@ -212,25 +212,25 @@ export class Client implements SessionConsumer {
   }
 
   /** Tells the client, once: what the socket's own listeners hear may have to wait. */
-  #dismiss(member: Member): void {
+  #dismiss(member: SocketMember): void {
     if (!member.isLeaving) this._tell({ type: DISCONNECT, nsp: member.nsp });
     this.#letGo(member);
   }
 
   /** It may not come back, neither by recovery nor after a crash, however long its listeners take to hear of it. */
-  #letGo(member: Member): void {
+  #letGo(member: SocketMember): void {
     member.isLeaving = true;
     this.conn.changed();
     this.#core.recovery?.forget(member);
   }
 
   /** The server ends: a socket closes without a packet. @internal */
-  _shutDown(member: Member): Promise<void> | void {
+  _shutDown(member: SocketMember): Promise<void> | void {
     return this.#whenResumed(member, (state) => state.close("server shutting down"));
   }
 
   /** A namespace took one of its sockets, in place of another that its client has let go of. @internal */
-  _join(member: Member): void {
+  _join(member: SocketMember): void {
     this.#hasJoined = true;
     this.#members.get(member.nsp)?.state?.close("client namespace disconnect");
     this.#members.set(member.nsp, member);
@@ -238,7 +238,7 @@ export class Client implements SessionConsumer {
   }
 
   /** @internal */
-  _remove(member: Member): void {
+  _remove(member: SocketMember): void {
     if (this.#members.get(member.nsp) === member) this.#members.delete(member.nsp);
     this._connecting.count();
     this.#left ??= new Set();
@@ -247,12 +247,12 @@ export class Client implements SessionConsumer {
   }
 
   /** The code of today has no such namespace: the socket ends, and the others do not notice. @internal */
-  _dropUnknown(member: Member): void {
+  _dropUnknown(member: SocketMember): void {
     this.#core.warnOnce(
       `namespace "${member.nsp}" has sockets and does not exist; create it in the setup function`,
     );
     this._tell({ type: DISCONNECT, nsp: member.nsp });
-    this.#core.book.of(member.nsp).drop(member);
+    this.#core.rooms.of(member.nsp).drop(member);
     this._remove(member);
   }
 
@@ -335,7 +335,11 @@ export class Client implements SessionConsumer {
   }
 
   /** One after the other, in the order in which they joined. At once, as far as they are all resumed. */
-  #closeInOrder(members: Member[], reason: DisconnectReason, description: unknown): Promise<void> | void {
+  #closeInOrder(
+    members: SocketMember[],
+    reason: DisconnectReason,
+    description: unknown,
+  ): Promise<void> | void {
     for (const [index, member] of members.entries()) {
       const done = this.#whenResumed(member, (state) => state.close(reason, description));
       if (done === undefined) continue;
@@ -343,7 +347,7 @@ export class Client implements SessionConsumer {
     }
   }
 
-  #whenResumed(member: Member, action: Parameters<Core["afterResume"]>[1]): Promise<void> | void {
+  #whenResumed(member: SocketMember, action: Parameters<Core["afterResume"]>[1]): Promise<void> | void {
     if (member.state?.wake === "resumed" && member.held === undefined) action(member.state);
     else return this.#core.afterResume(member, action);
   }

@@ -5,9 +5,10 @@ import type { AnyNamespace } from "../api/namespace.ts";
 import { type AnySocket, Socket } from "../api/socket.ts";
 import type { ExtendedError } from "../api/socket-types.ts";
 import type { RecoveredSession } from "../recovery/recovery.ts";
-import { Member } from "../rooms/membership.ts";
+import { Member } from "../rooms/member.ts";
 import type { SocketRecord } from "../state/records.ts";
 import type { Client } from "./client.ts";
+import type { SocketMember } from "./socket-member.ts";
 import type { SocketState } from "./socket-state.ts";
 
 export type ConnectMiddleware = (socket: AnySocket, next: (err?: ExtendedError) => void) => void;
@@ -42,7 +43,7 @@ function admit(
   session: RecoveredSession | undefined,
 ): Promise<void> | void {
   const member = createMember(nsp, client, auth, session);
-  nsp._membership.pending.set(member.id, member);
+  nsp._rooms.pending.set(member.id, member);
   client._connecting.enter(member);
   const { socket } = createState(nsp, client, member, session);
   replay(nsp, client, session?.missedPackets);
@@ -63,7 +64,12 @@ function admit(
 }
 
 /** What was sent while middlewares were at work was missed as well. False: it may not come back to that any more. */
-function catchUp(nsp: AnyNamespace, client: Client, member: Member, session?: RecoveredSession): boolean {
+function catchUp(
+  nsp: AnyNamespace,
+  client: Client,
+  member: SocketMember,
+  session?: RecoveredSession,
+): boolean {
   const at = session?.at;
   if (at === undefined) return true;
   const missed = nsp._core.attempt("recovery", () => nsp._core.recovery?.missedSince(at, member));
@@ -75,17 +81,17 @@ function replay(nsp: AnyNamespace, client: Client, missed: unknown[][] = []): vo
   for (const data of missed) client._tell({ type: EVENT, nsp: nsp.name, data });
 }
 
-function enter(nsp: AnyNamespace, client: Client, member: Member, state: SocketState): void {
-  const { members, pending } = nsp._membership;
+function enter(nsp: AnyNamespace, client: Client, member: SocketMember, state: SocketState): void {
+  const { members, pending } = nsp._rooms;
   pending.delete(member.id);
-  member.at = nsp._core.book.nextStamp(nsp.name);
+  member.at = nsp._core.clock.next(nsp.name);
   members.set(member.id, member);
   client._join(member);
   state.connect();
   state.announce();
 }
 
-function refuse(nsp: AnyNamespace, client: Client, member: Member, error: ExtendedError): void {
+function refuse(nsp: AnyNamespace, client: Client, member: SocketMember, error: ExtendedError): void {
   nsp._core.recovery?.forget(member);
   member.state?.cleanUp();
   let message = "refused";
@@ -105,7 +111,12 @@ function refuse(nsp: AnyNamespace, client: Client, member: Member, error: Extend
   }
 }
 
-function createMember(nsp: AnyNamespace, client: Client, auth: unknown, session?: RecoveredSession): Member {
+function createMember(
+  nsp: AnyNamespace,
+  client: Client,
+  auth: unknown,
+  session?: RecoveredSession,
+): SocketMember {
   const { host, recovery } = nsp._core;
   const id = session?.sid ?? createId(nsp, client);
   const record: SocketRecord = {
@@ -122,7 +133,7 @@ function createMember(nsp: AnyNamespace, client: Client, auth: unknown, session?
     leftSince: session?.leftSince,
     kept: session?.data === undefined ? undefined : { data: session.data },
   };
-  const member = new Member(client.conn.id, record);
+  const member: SocketMember = new Member(client.conn.id, record);
   member.client = client;
   member.record = record;
   return member;
@@ -137,7 +148,7 @@ function createId(nsp: AnyNamespace, { conn }: Client): string {
 function createState(
   nsp: AnyNamespace,
   client: Client,
-  member: Member,
+  member: SocketMember,
   session?: RecoveredSession,
 ): SocketState {
   const socket = new Socket(nsp, client, member, session === undefined ? "new" : "recovered");
@@ -174,7 +185,7 @@ async function recover(
     const record = recovery?.find(nsp.name, pid);
     // Once its session is in memory its socket is known, also one whose `disconnect` has yet to run.
     if (record?.at === null) host.session(record.session);
-    const old = record && nsp._membership.find(record.sid);
+    const old = record && nsp._rooms.find(record.sid);
     if (old?.client === client) return undefined;
     if (old !== undefined) await retire(nsp, old);
     return (await nsp.adapter.restoreSession(pid, offset)) ?? undefined;
@@ -184,12 +195,15 @@ async function recover(
   }
 }
 
-function findRival({ _membership }: AnyNamespace, session: RecoveredSession | undefined): Member | undefined {
-  return session && _membership.find(session.sid);
+function findRival(
+  { _rooms }: AnyNamespace,
+  session: RecoveredSession | undefined,
+): SocketMember | undefined {
+  return session && _rooms.find(session.sid);
 }
 
 /** Ends the connection of another socket with the same id, and waits until its `disconnect` has run. */
-async function retire(nsp: AnyNamespace, old: Member): Promise<void> {
+async function retire(nsp: AnyNamespace, old: SocketMember): Promise<void> {
   await nsp._core.wake(old)?.close();
   // One in middlewares is no socket of its connection yet.
   if (old.state === undefined) nsp._remove(old);

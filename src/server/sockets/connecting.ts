@@ -1,7 +1,7 @@
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
-import type { Member } from "../rooms/membership.ts";
 import type { Awake, Hold } from "./awake.ts";
 import type { Client } from "./client.ts";
+import type { SocketMember } from "./socket-member.ts";
 
 /** What a socket takes besides its record: measured. The first of a connection is counted with that. */
 const SOCKET_BYTES = 3_000;
@@ -10,7 +10,7 @@ const SOCKET_BYTES = 3_000;
 interface Attempt {
   readonly hold: Hold;
   /** The socket, once middlewares look at it. */
-  member: Member | undefined;
+  member: SocketMember | undefined;
 }
 
 /**
@@ -20,11 +20,11 @@ interface Attempt {
 export class Connecting {
   readonly #awake: Awake;
   readonly #client: Client;
-  readonly #members: ReadonlyMap<string, Member>;
+  readonly #members: ReadonlyMap<string, SocketMember>;
   readonly #attempts = new Map<string, Attempt>();
   #bytes = 0;
 
-  constructor(awake: Awake, client: Client, members: ReadonlyMap<string, Member>) {
+  constructor(awake: Awake, client: Client, members: ReadonlyMap<string, SocketMember>) {
     this.#awake = awake;
     this.#client = client;
     this.#members = members;
@@ -44,7 +44,7 @@ export class Connecting {
     this.count();
   }
 
-  enter(member: Member): void {
+  enter(member: SocketMember): void {
     const attempt = this.#attempts.get(member.nsp);
     if (attempt !== undefined) attempt.member = member;
   }

@@ -1,6 +1,6 @@
 import type { Session } from "../../engine/session.ts";
 import type { Untyped } from "../../shared/untyped.ts";
-import { toPlain } from "../state/plain.ts";
+import { toPlain } from "../state/plain-copy.ts";
 import type { SocketRecord } from "../state/records.ts";
 
 /** What is known of a client from its first request and its CONNECT packet. */

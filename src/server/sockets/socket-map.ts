@@ -1,6 +1,7 @@
 import type { AnySocket } from "../api/socket.ts";
 import type { Core } from "../core.ts";
-import type { Member, Membership } from "../rooms/membership.ts";
+import type { RoomIndex } from "../rooms/room-index.ts";
+import type { SocketMember } from "./socket-member.ts";
 
 /**
  * The connected sockets of a namespace by id, in the order of connection. Sleeping ones are in it too: a socket is made
@@ -8,12 +9,12 @@ import type { Member, Membership } from "../rooms/membership.ts";
  */
 export class SocketMap extends Map<string, AnySocket> {
   readonly #core: Core;
-  readonly #membership: Membership;
+  readonly #index: RoomIndex<SocketMember>;
 
-  constructor(core: Core, membership: Membership) {
+  constructor(core: Core, index: RoomIndex<SocketMember>) {
     super();
     this.#core = core;
-    this.#membership = membership;
+    this.#index = index;
   }
 
   override get size(): number {
@@ -58,13 +59,13 @@ export class SocketMap extends Map<string, AnySocket> {
     for (const [id, socket] of this.entries()) visit.call(self, socket, id, this);
   }
 
-  #find(id: string): Member | undefined {
-    return this.#here.members.get(id) ?? this.#membership.complete().members.get(id);
+  #find(id: string): SocketMember | undefined {
+    return this.#here.members.get(id) ?? this.#index.complete().members.get(id);
   }
 
   /** For code that runs in the instance of the namespace: a later one has members of its own. @throws Error elsewhere */
-  get #here(): Membership {
+  get #here(): RoomIndex<SocketMember> {
     this.#core.host.checkHere("io");
-    return this.#membership;
+    return this.#index;
   }
 }

@@ -7,12 +7,15 @@ import type { AnyNamespace } from "../api/namespace.ts";
 import type { AnySocket } from "../api/socket.ts";
 import type { BroadcastFlags, DisconnectReason, Room } from "../api/socket-types.ts";
 import type { Core } from "../core.ts";
-import { type Member, ROOM_BYTES } from "../rooms/membership.ts";
-import { type KeptRecord, KeptValues } from "../state/kept-values.ts";
-import type { TrackedOwner } from "../state/tracked.ts";
+import { encodeEvent } from "../recovery/encode-event.ts";
+import { type MemberState, ROOM_BYTES } from "../rooms/member.ts";
+import type { TrackedOwner } from "../state/change-tracker.ts";
+import { KeptValues } from "../state/kept-values.ts";
+import type { KeptRecord } from "../state/records.ts";
 import type { Client } from "./client.ts";
 import { type EventMiddleware, Inbox } from "./inbox.ts";
 import { type AckCallback, PendingAcks } from "./pending-acks.ts";
+import type { SocketMember } from "./socket-member.ts";
 
 /** "recovered": its client came back in time. "loaded": another instance of the object knew it. */
 export type SocketOrigin = "new" | "recovered" | "loaded";
@@ -31,7 +34,7 @@ const REPLAY_LIMIT_MS = 10_000;
  * connected: resumed                      listeners are there
  *            loaded --> resuming --> resumed   its state is there; the `connection` listeners run again, muted
  */
-export class SocketState implements TrackedOwner {
+export class SocketState implements TrackedOwner, MemberState {
   readonly socket: AnySocket;
   readonly isRecovered: boolean;
   readonly inbox: Inbox;
@@ -41,7 +44,7 @@ export class SocketState implements TrackedOwner {
   readonly core: Core;
   readonly #nsp: AnyNamespace;
   readonly #client: Client;
-  readonly #member: Member;
+  readonly #member: SocketMember;
   #kept: KeptValues | undefined;
   #acks: PendingAcks | undefined;
   /** Its listeners of `disconnecting` are at work: they may disconnect all of a room, and so itself. */
@@ -54,7 +57,13 @@ export class SocketState implements TrackedOwner {
   /** `once` listeners that a replay leaves out, by event. */
   #fired: Map<string, number> | undefined;
 
-  constructor(socket: AnySocket, nsp: AnyNamespace, client: Client, member: Member, origin: SocketOrigin) {
+  constructor(
+    socket: AnySocket,
+    nsp: AnyNamespace,
+    client: Client,
+    member: SocketMember,
+    origin: SocketOrigin,
+  ) {
     this.socket = socket;
     this.isRecovered = origin !== "new";
     this.core = nsp._core;
@@ -113,11 +122,10 @@ export class SocketState implements TrackedOwner {
       return;
     }
     this.notifyOutgoing(data);
-    const isLogged = !flags?.volatile && this.phase === "connected";
     const frames =
-      recovery === undefined || !isLogged
-        ? parser.encode(packet)
-        : recovery.encode(packet, [this.#member.id]);
+      this.phase === "connected"
+        ? encodeEvent(this.core, packet, flags, [this.#member.id])
+        : parser.encode(packet);
     // Sent or not: a connection that is over, and whose end has yet to be heard, has missed it.
     this.#client.conn.sendFrames(frames, flags);
   }
@@ -149,7 +157,7 @@ export class SocketState implements TrackedOwner {
     const done = change();
     this.#count();
     // An adapter that takes its time may have rooms of its own.
-    if (isThenable(done)) return Promise.resolve(done).then(() => this.changed());
+    if (isThenable(done)) return Promise.resolve(done).then(() => this.markDirty());
   }
 
   addMiddleware(fn: EventMiddleware): void {
@@ -181,7 +189,7 @@ export class SocketState implements TrackedOwner {
     // An event may be called like a member of every object, "constructor" for one.
     const fired = new Map(Object.entries(record.fired ?? {}));
     record.fired = Object.fromEntries(fired.set(key, (fired.get(key) ?? 0) + 1));
-    this.changed();
+    this.markDirty();
   }
 
   /** The namespace took the socket: its client is told, and it receives from now on. */
@@ -193,7 +201,7 @@ export class SocketState implements TrackedOwner {
     const isOld = this.#client.conn.protocol === 3;
     this.#client._tell({ type: CONNECT, nsp: this.#nsp.name, data: isOld ? undefined : data });
     if (!this.core.host.hibernation) this.#count();
-    this.changed();
+    this.markDirty();
   }
 
   /** Runs the `connection` listeners. */
@@ -236,7 +244,7 @@ export class SocketState implements TrackedOwner {
     this.core.tellEnd(() => this.run(["disconnecting", reason, description]));
     this.core.attempt("persistSession", () => {
       const { id, rooms } = this.#member;
-      const pid = this.core.recovery?.onDisconnect(this.#member, reason);
+      const pid = this.core.recovery?.persistSession(this.#member, reason);
       const { data } = this.kept;
       return pid && this.#nsp.adapter.persistSession({ sid: id, pid, rooms: [...rooms], data });
     });
@@ -251,7 +259,7 @@ export class SocketState implements TrackedOwner {
     if (this.phase === "closed") return;
     const nsp = this.#nsp;
     this.core.attempt("delAll", () => nsp.adapter.delAll(this.#member.id));
-    nsp._membership.drop(this.#member);
+    nsp._rooms.drop(this.#member);
     nsp._remove(this.#member);
     this.#member.rooms = new Set();
     this.phase = "closed";
@@ -263,7 +271,7 @@ export class SocketState implements TrackedOwner {
 
   /** The client of a socket that has ended, and who has not come back, may not do so. */
   forget(): void {
-    if (this.phase === "closed" && !this.#nsp._membership.members.has(this.#member.id))
+    if (this.phase === "closed" && !this.#nsp._rooms.members.has(this.#member.id))
       this.core.recovery?.forget(this.#member);
   }
 
@@ -292,11 +300,11 @@ export class SocketState implements TrackedOwner {
     this.#client._findChanges();
   }
 
-  changed(): void {
+  markDirty(): void {
     // What is left of it is saved when it has closed.
     if (this.phase !== "connected" || this.#isClosing) return;
     this.#client.conn.changed();
-    this.core.recovery?.onChanged(this.#member);
+    this.core.recovery?.markDirty(this.#member);
   }
 
   #admitLate(what: string): Admission {
@@ -318,16 +326,16 @@ export class SocketState implements TrackedOwner {
   run(args: readonly unknown[]): void {
     const promises = EventEmitter.dispatch(this.socket, args, this.core.onError);
     if (promises === undefined) {
-      if (this.#kept !== undefined || this.core.givenOut.size > 0) this.core.onSettled(this);
+      if (this.#kept !== undefined || !this.core.escaped.isEmpty) this.core.onSettled(this);
       return;
     }
     this.#lookAfter(this.#whenSettled(promises), estimateMemory(args));
   }
 
   async #whenSettled(promises: readonly unknown[]): Promise<void> {
-    this.core.unsettled++;
+    this.core.escaped.handlerStarted();
     await Promise.all(promises);
-    this.core.unsettled--;
+    this.core.escaped.handlerEnded();
     this.core.onSettled(this);
   }
 

@@ -1,44 +1,39 @@
 import type { Session } from "../../engine/session.ts";
-import type { Member } from "../rooms/membership.ts";
 import { createHandshake, type Handshake } from "../sockets/handshake.ts";
+import { ChangeTracker, type TrackedOwner } from "./change-tracker.ts";
+import { isPlain } from "./containers.ts";
 import { Overlay } from "./overlay.ts";
-import { isPlain, unwrap } from "./plain.ts";
-import { Tracked, type TrackedOwner } from "./tracked.ts";
+import { unwrap } from "./raw.ts";
+import type { KeptRecord, SocketRecord } from "./records.ts";
 
-/** What is stored of them. */
-export interface KeptRecord {
-  data?: unknown;
-  /** Properties that user code put on the socket. */
-  own?: Record<string, unknown>;
-  /** What user code changed in `socket.handshake`, by its keys. */
-  handshake?: Record<string, unknown>;
-  /** Keys that were deleted: a replay must not bring them back. */
-  gone?: { data: string[]; own: string[] };
+/** Where the stored values are. */
+interface RecordHolder {
+  readonly record: SocketRecord | undefined;
 }
 
 type Keys = Record<PropertyKey, unknown>;
 
 /**
- * What user code puts on a socket: `socket.data`, properties of its own, and what it changes in `socket.handshake`. Made
- * when some of it is touched.
+ * What user code puts on a socket: `socket.data`, properties of its own, and what it changes in `socket.handshake`. It is
+ * made when some of it is read or written.
  *
- *   awake:  raw values, whatever they are
- *   record: plain copies; what structured clone cannot hold is left out, with one warning a path
+ *   in memory  the values themselves, whatever they are
+ *   stored     plain copies; what structured clone cannot hold is left out, with one warning for each path
  */
-export class KeptValues extends Tracked {
+export class KeptValues extends ChangeTracker {
   readonly #socket: object;
   readonly #conn: Session;
-  readonly #member: Member;
+  readonly #holder: RecordHolder;
   readonly #own: Keys;
   #data: unknown;
   #handshake: Overlay<Handshake> | undefined;
 
-  constructor(owner: TrackedOwner, socket: object, conn: Session, member: Member) {
+  constructor(owner: TrackedOwner, socket: object, conn: Session, holder: RecordHolder) {
     super(owner);
     this.#socket = socket;
     this.#conn = conn;
-    this.#member = member;
-    const { data = {}, own, gone } = member.record?.kept ?? {};
+    this.#holder = holder;
+    const { data = {}, own, gone } = holder.record?.kept ?? {};
     this.#data = data;
     this.#own = Object.assign(Object.create(null), own);
     this.addRoot(this.#data, gone?.data);
@@ -56,7 +51,7 @@ export class KeptValues extends Tracked {
     else if (raw !== this.#data) {
       this.replaceRoot(this.#data, raw);
       this.#data = raw;
-      this.changed();
+      this.markDirty();
     }
   }
 
@@ -64,24 +59,23 @@ export class KeptValues extends Tracked {
     this.#handshake ??= new Overlay(
       this.owner,
       "socket.handshake",
-      () => createHandshake(this.#conn, this.#member.record),
-      this.#member.record?.kept?.handshake,
+      () => createHandshake(this.#conn, this.#holder.record),
+      this.#holder.record?.kept?.handshake,
     );
     return this.#handshake;
   }
 
-  /** A property that user code assigned to the socket. False: nothing is stored here, and it is one like any other. */
+  /** Stores a property that user code assigns to the socket. Returns false when nothing is stored in this object. */
   keep(name: string, value: unknown): boolean {
     if (!this.owner.core.host.hibernation) return false;
-    // A replay assigns what was deleted, and is not listened to.
+    // A replay that assigns a deleted property is ignored.
     this.set(this.#own, name, value);
     if (Object.hasOwn(this.#own, name)) this.#defineOwn(name);
     return true;
   }
 
-  /** Looks for what nothing reports when a handler has settled: deleted properties, and changes in a Map given out long ago. */
+  /** Looks for changes that nothing reports: deleted properties, and values that have escaped. */
   findChanges(): void {
-    // The object has no prototype, and costs nothing to look through where it is empty.
     for (const name in this.#own)
       if (!Object.hasOwn(this.#socket, name)) this.deleteProperty(this.#own, name);
     this.compare();
@@ -90,11 +84,11 @@ export class KeptValues extends Tracked {
 
   /** The socket is gone. */
   forget(): void {
-    this.owner.core.forget(this);
-    this.owner.core.forget(this.#handshake);
+    this.owner.core.escaped.forget(this);
+    this.owner.core.escaped.forget(this.#handshake);
   }
 
-  /** Nothing in it where nothing is kept. */
+  /** The plain copies to store. Where nothing is stored, it only has what connection state recovery needs. */
   record(): KeptRecord {
     if (!this.owner.core.host.hibernation) return { data: this.#data };
     const record: KeptRecord = {};
@@ -109,9 +103,9 @@ export class KeptValues extends Tracked {
     return record;
   }
 
-  /** What the client gave as `auth` is stored once: what user code made of it takes its place. */
+  /** `auth` is stored once, in the record itself: what user code assigned takes the place of what the client gave. */
   #handshakeChanges(): KeptRecord["handshake"] {
-    const { record } = this.#member;
+    const { record } = this.#holder;
     if (this.#handshake === undefined) return record?.kept?.handshake;
     const changes = this.#handshake.record();
     if (changes === undefined || record === undefined || !("auth" in changes)) return changes;
@@ -130,7 +124,7 @@ export class KeptValues extends Tracked {
     });
   }
 
-  /** A replay assigns `socket.data` as a whole: what was not saved of it is taken. */
+  /** A replay assigns `socket.data` as a whole: only the keys that were not saved are taken. */
   #fill(raw: unknown): void {
     if (!isPlain(raw) || !isPlain(this.#data)) return;
     for (const [key, value] of Object.entries(raw as Keys)) this.set(this.#data as Keys, key, value);

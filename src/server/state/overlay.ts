@@ -1,13 +1,14 @@
-import { isPlain, isSame } from "./plain.ts";
-import { Tracked, type TrackedOwner } from "./tracked.ts";
+import { ChangeTracker, type TrackedOwner } from "./change-tracker.ts";
+import { isPlain } from "./containers.ts";
+import { isSame } from "./is-same.ts";
 
 type Keys = Record<string, unknown>;
 
 /**
- * An object that every instance can make anew (`socket.handshake`, `socket.request`), and what user code has changed
- * in it since. Only the keys that differ are stored.
+ * An object that every instance of the Durable Object can make anew (`socket.handshake`, `socket.request`), with what
+ * user code has changed in it. Only the keys that differ are stored.
  */
-export class Overlay<T extends object> extends Tracked {
+export class Overlay<T extends object> extends ChangeTracker {
   readonly #create: () => T;
   readonly #path: string;
   readonly #target: Keys;
@@ -31,9 +32,9 @@ export class Overlay<T extends object> extends Tracked {
     Object.assign(this.value, value);
   }
 
-  /** The keys that differ, as plain copies; undefined where none does. */
+  /** The keys that differ, as plain copies; undefined when none does. */
   record(): Keys | undefined {
-    if (!this.isTouched) return this.#changes;
+    if (!this.mayHaveChanged) return this.#changes;
     const original = this.#create() as Keys;
     const differing: Keys = {};
     for (const key of Object.keys({ ...original, ...this.#target })) {

@@ -1,9 +1,9 @@
-/** Keeps a value that user code assigns to an object; false: nobody keeps it, it becomes a property like any other. */
+/** Keeps a value that user code assigns to an object. Returns false when the value is to become an ordinary property. */
 type Keep<T> = (holder: T, name: string, value: unknown) => boolean;
 
 /**
- * Tells of every assignment to a property that no class in the chain of `prototype` defines. It sits at the chain's
- * end, in place of the prototype above, so known members cost nothing.
+ * Calls `keep` for every assignment to a property that no class in the prototype chain defines. The proxy that notices
+ * them takes the place of the prototype above `prototype`, so that access to known members costs nothing.
  */
 export function guardUserProperties<T extends object>(prototype: T, keep: Keep<T>): void {
   const parent = Object.getPrototypeOf(prototype) as object;

@@ -1,61 +1,63 @@
 import { setOwn } from "../../shared/set-own.ts";
-import { isPlain, isSame, isWatchable, LEND, RAW, toPlain, unwrap } from "./plain.ts";
+import { isOpaque, isPlain } from "./containers.ts";
+import type { EscapedValues } from "./escaped-values.ts";
+import { isSame } from "./is-same.ts";
+import { toPlain } from "./plain-copy.ts";
+import { ESCAPING_RAW, RAW, unwrap } from "./raw.ts";
 
-/** Whom tracked values belong to. */
+/** Whom tracked values belong to: a socket, for example. */
 export interface TrackedOwner {
   readonly core: TrackedCore;
   /** `connection` listeners are at work, for the first time or again. */
   readonly isSettingUp: boolean;
-  /** `connection` listeners have run in this instance: what they assign is known. */
+  /** `connection` listeners have run in this instance, so it is known what they assign. */
   readonly isResumed: boolean;
-  /** A value changed: it has to be saved. */
-  changed(): void;
+  /** Has the values saved at the end of this turn. */
+  markDirty(): void;
 }
 
-/** What of the server they need. */
+/** What a tracker needs of the server. */
 interface TrackedCore {
   readonly host: { readonly hibernation: boolean };
   readonly isMuted: boolean;
-  /** What was given out and changes unseen: only a comparison can tell. */
-  readonly givenOut: Set<Tracked>;
+  readonly escaped: EscapedValues;
   warnLeftOut(path: string): void;
-  /** Looks for no changes in it any more. */
-  forget(tracked: Tracked | undefined): void;
 }
 
 type Keys = Record<PropertyKey, unknown>;
 
-/** Keys of one object that are remembered. Who uses it as a dictionary names ever new ones. */
+/** So many keys of one object are remembered: code that uses it as a dictionary assigns new ones without end. */
 const MAX_REMEMBERED = 1_000;
 
-/** What a replay must know of an object that it may add keys to. */
+/** What a replay has to know of an object to which it may add keys. */
 interface Root {
-  /** Keys that `connection` listeners assign: nothing else can come back by a replay. */
+  /** Keys that `connection` listeners assign. A replay cannot bring back any other. */
   readonly assigned: Set<string>;
-  /** Deleted keys that must not come back. */
+  /** Keys that were deleted, which a replay must not bring back. */
   readonly gone: Set<string>;
 }
 
 /**
- * Values that user code changes, seen at any depth: what is given out are proxies, and this is their handler. Where
- * nothing is stored nothing has to be seen, and the values themselves are given out.
+ * Notices changes that user code makes in values, at any depth: user code is given proxies, and this is their handler.
+ * Where nothing is stored, no change has to be noticed, and user code is given the values themselves.
  *
- *   assigned --> raw, as the user gave it --> given out behind proxies that report changes
+ *   assigned ──► stored as the user gave it ──► read: a proxy that reports changes, or the value itself where no proxy
+ *                                               can see them (a Map, a Date), which is then found by comparison
  *   replay:  what was saved wins over what a listener assigns; what was not saved may be assigned again
  */
-export abstract class Tracked implements ProxyHandler<object> {
+export abstract class ChangeTracker implements ProxyHandler<object> {
   protected readonly owner: TrackedOwner;
-  /** Something changed in this instance, or may have. */
-  protected isTouched = false;
+  /** Something changed in this instance, or may have changed unseen. */
+  protected mayHaveChanged = false;
   readonly #proxies = new WeakMap<object, object>();
-  /** Undefined, as long as nothing has to be known of one. */
+  /** The objects to which a replay may add keys; undefined for one of which nothing has to be remembered. */
   readonly #roots = new Map<unknown, Root | undefined>();
-  /** Objects that a replay assigned where nothing was saved: it may go on filling them. */
+  /** Objects that a replay assigned where nothing was saved. The replay may go on filling them. */
   #fresh: WeakSet<object> | undefined;
-  /** The copy that is compared with, once something was given out that no proxy can watch. */
+  /** The plain copies of the last comparison; undefined as long as nothing has escaped. */
   #compared: { record: unknown } | undefined;
-  /** What was given out may change at any time from now on. */
-  #isWatched = false;
+  /** User code holds an opaque value, which it may change at any time from now on. */
+  #holdsOpaque = false;
 
   constructor(owner: TrackedOwner) {
     this.owner = owner;
@@ -64,30 +66,30 @@ export abstract class Tracked implements ProxyHandler<object> {
   /** Plain copies, for storage. */
   abstract record(): unknown;
 
-  /** Reports a change that no proxy saw. Called when a handler has settled. */
+  /** Looks for a change that no proxy saw. Called when a handler has settled. */
   compare(): void {
     if (this.#compared === undefined) return;
     const record = this.record();
     if (isSame(record, this.#compared.record)) return;
     this.#compared = { record };
-    this.changed();
+    this.markDirty();
   }
 
-  /** Nobody is at work who could hold what was lent. */
+  /** No code is at work any more that could hold a raw value. */
   release(): void {
-    if (!this.#isWatched) this.#compared = undefined;
+    if (!this.#holdsOpaque) this.#compared = undefined;
   }
 
   get(target: object, key: PropertyKey): unknown {
     if (key === RAW) return target;
-    if (key === LEND) return this.#lend(target);
+    if (key === ESCAPING_RAW) return this.#escape(target);
     const value = (target as Keys)[key];
     if (typeof value === "function") return Array.isArray(target) ? (searchOf(target, key) ?? value) : value;
     if (typeof value !== "object" || value === null) return value;
     const raw = unwrap(value) as object;
     if (this.#fresh?.has(target)) this.#fresh.add(raw);
     const descriptor = Reflect.getOwnPropertyDescriptor(target, key);
-    // Of a frozen object the language demands the very value.
+    // The language demands that a proxy answers with the very value of a frozen property.
     if (descriptor?.configurable === false && descriptor.writable === false) return value;
     return this.give(raw);
   }
@@ -106,7 +108,7 @@ export abstract class Tracked implements ProxyHandler<object> {
         this.#fresh.add(raw);
       }
     }
-    this.changed();
+    this.markDirty();
     return true;
   }
 
@@ -115,28 +117,28 @@ export abstract class Tracked implements ProxyHandler<object> {
     if (!Object.hasOwn(target, key) || isKept) return true;
     if (!Reflect.deleteProperty(target, key)) return false;
     if (this.#roots.has(target)) this.#forget(target, key);
-    this.changed();
+    this.markDirty();
     return true;
   }
 
   defineProperty(target: object, key: PropertyKey, descriptor: PropertyDescriptor): boolean {
     if (this.#isRefused(target, key)) return true;
-    this.changed();
+    this.markDirty();
     return Reflect.defineProperty(target, key, descriptor);
   }
 
-  protected changed(): void {
-    this.isTouched = true;
-    this.owner.changed();
+  protected markDirty(): void {
+    this.mayHaveChanged = true;
+    this.owner.markDirty();
   }
 
-  /** What stands for a value outside. */
+  /** What user code is given for a value. */
   protected give(value: unknown): unknown {
     if (typeof value !== "object" || value === null || !this.owner.core.host.hibernation) return value;
     if (!isPlain(value)) {
-      if (isWatchable(value)) {
-        this.#isWatched = true;
-        this.#lend(value);
+      if (isOpaque(value)) {
+        this.#holdsOpaque = true;
+        this.#escape(value);
       }
       return value;
     }
@@ -148,12 +150,12 @@ export abstract class Tracked implements ProxyHandler<object> {
     return proxy;
   }
 
-  /** A replay may add keys to this object, save those that are gone. */
+  /** Lets a replay add keys to this object, other than those that were deleted. */
   protected addRoot(target: unknown, gone?: readonly string[]): void {
     this.#roots.set(target, gone && { assigned: new Set(), gone: new Set(gone) });
   }
 
-  /** Another object is in its place: what listeners assign and it does not have was deleted. */
+  /** Another object takes the place of a root. Keys that listeners assign and that it does not have count as deleted. */
   protected replaceRoot(before: unknown, after: unknown): void {
     const root = this.#rootOf(before);
     this.#roots.delete(before);
@@ -167,7 +169,7 @@ export abstract class Tracked implements ProxyHandler<object> {
     }
   }
 
-  /** A copy for storage. */
+  /** A plain copy for storage. What has to be left out is warned about. */
   protected toPlain(value: unknown, path: string): unknown {
     return toPlain(value, path, (at) => this.owner.core.warnLeftOut(at));
   }
@@ -178,27 +180,28 @@ export abstract class Tracked implements ProxyHandler<object> {
     return root === undefined ? [] : [...root.gone].filter((key) => this.#mayReturn(root, key));
   }
 
-  /** Gives out the object itself: its changes are looked for when the code at work has settled. */
-  #lend(value: object): object {
-    this.isTouched = true;
+  /** User code gets the object itself: changes in it are looked for when the code at work has settled. */
+  #escape(value: object): object {
+    this.mayHaveChanged = true;
     this.#compared ??= { record: this.record() };
-    this.owner.core.givenOut.add(this);
+    this.owner.core.escaped.add(this);
     return value;
   }
 
-  /** A listener assigns this key. */
+  /** Remembers that a listener assigns a key. */
   #note(target: unknown, key: PropertyKey): void {
     const { assigned } = this.#rootOf(target);
     if (typeof key === "string" && assigned.size < MAX_REMEMBERED) assigned.add(key);
   }
 
+  /** Remembers that a key was deleted. */
   #forget(target: unknown, key: PropertyKey): void {
     const root = this.#rootOf(target);
     const isFull = root.gone.size === MAX_REMEMBERED;
     if (typeof key === "string" && !isFull && this.#mayReturn(root, key)) root.gone.add(key);
   }
 
-  /** Where listeners have yet to run, any key may. */
+  /** Whether a replay may assign a key. As long as listeners have yet to run, any key may be among those. */
   #mayReturn({ assigned }: Root, key: string): boolean {
     return !this.owner.isResumed || assigned.has(key);
   }
@@ -209,7 +212,7 @@ export abstract class Tracked implements ProxyHandler<object> {
     return root;
   }
 
-  /** A replay may only add keys to roots that were neither saved nor deleted. */
+  /** A replay may only add keys to roots, and only such as were neither saved nor deleted. */
   #isRefused(target: object, key: PropertyKey): boolean {
     if (!this.owner.core.isMuted || this.#fresh?.has(target)) return false;
     if (!this.#roots.has(target) || Object.hasOwn(target, key)) return true;
@@ -217,7 +220,7 @@ export abstract class Tracked implements ProxyHandler<object> {
   }
 }
 
-/** Methods of arrays that compare: they find an item by itself and by its proxy. */
+/** The methods of arrays that search: they find an item by the item itself and by its proxy. */
 function searchOf(list: unknown[], key: PropertyKey): ((...args: unknown[]) => unknown) | undefined {
   if (key !== "includes" && key !== "indexOf" && key !== "lastIndexOf") return undefined;
   return (item, ...from) => (list.map(unwrap)[key] as (...args: unknown[]) => unknown)(unwrap(item), ...from);

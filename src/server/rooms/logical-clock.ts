@@ -1,0 +1,57 @@
+/** The smallest difference between two moments, ms. Numbers can express it exactly until the year 2248. */
+const STEP = 2 ** -10;
+
+/**
+ * Writes a moment as text that sorts in the order of time: nine base-36 digits of milliseconds (enough until the year
+ * 5188), and three for the steps within one millisecond.
+ */
+export function toOffset(stamp: number): string {
+  const ms = Math.floor(stamp);
+  const step = Math.floor((stamp - ms) / STEP);
+  return ms.toString(36).padStart(9, "0") + step.toString(36).padStart(3, "0");
+}
+
+/** What the clock has to know of the object. */
+interface ClockHost {
+  now(): number;
+  /** The latest offset that an earlier instance of the object has logged for a namespace. */
+  latestOffset(nsp: string): string | undefined;
+}
+
+/**
+ * The moments at which sockets connect, join, leave and are sent something: no two are the same, and they follow each
+ * other in the order of these events even when the clock of the machine goes back.
+ */
+export class LogicalClock {
+  readonly #host: ClockHost;
+  #last = 0;
+  /** Namespaces whose latest logged offset has been read. */
+  readonly #known = new Set<string>();
+
+  constructor(host: ClockHost) {
+    this.#host = host;
+  }
+
+  /** The current time, or the moment just after the last one. It is later than whatever was logged for the namespace. */
+  next(nsp: string): number {
+    if (!this.#known.has(nsp)) this.#readLatest(nsp);
+    this.#last = Math.max(Math.floor(this.#host.now()), this.#last + STEP);
+    return this.#last;
+  }
+
+  /** Makes all later moments come after this one. */
+  advance(stamp: number): void {
+    this.#last = Math.max(this.#last, stamp);
+  }
+
+  /** A namespace was removed. */
+  forget(nsp: string): void {
+    this.#known.delete(nsp);
+  }
+
+  #readLatest(nsp: string): void {
+    this.#known.add(nsp);
+    const latest = this.#host.latestOffset(nsp);
+    if (latest !== undefined) this.advance(Number.parseInt(latest.slice(0, 9), 36) + 1);
+  }
+}
