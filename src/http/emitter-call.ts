@@ -29,14 +29,14 @@ export interface EmitterCall {
 
 /** What of a server an emitter uses. */
 interface Broadcaster {
-  readonly _core: { readonly recovery: EventLog | undefined };
+  readonly _core: { readonly recovery: { readonly log: EventLog } | undefined };
   _find(
     nsp: string,
   ): { to(rooms: string[]): Operator; _onServerSideEmit(args: [string, ...unknown[]]): void } | undefined;
 }
 
 interface EventLog {
-  encodeAndLog(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string>): unknown;
+  encode(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string>): unknown;
 }
 
 interface Operator {
@@ -93,7 +93,7 @@ function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCal
   if (operation.type === "emit") {
     assertFree(operation.args[0]);
     const packet: SocketPacket = { type: EVENT, nsp, data: operation.args };
-    if (!to.isVolatile) io._core.recovery?.encodeAndLog(packet, to.rooms, to.except);
+    if (!to.isVolatile) io._core.recovery?.log.encode(packet, to.rooms, to.except);
   }
   return operation.type === "fetch" ? [] : undefined;
 }

@@ -58,10 +58,7 @@ export class Core {
     this.parser = createParser(options.parser);
     this.awake = new Awake(host, options.maxAwakeTime);
     this.broadcasts = new WaitingBroadcasts(host);
-    this.clock = new LogicalClock({
-      now: () => host.now(),
-      latestOffset: (nsp) => this.#latestOffset(nsp),
-    });
+    this.clock = new LogicalClock(host);
     this.rooms = new RoomDirectory(host, this.clock);
     if (options.recovery !== undefined && host.recovery !== undefined) {
       this.recovery = new Recovery(host.recovery, this, options.recovery);
@@ -184,15 +181,6 @@ export class Core {
   #findChanges(state: SocketState | undefined): void {
     state?.findChanges();
     this.escaped.compare();
-  }
-
-  #latestOffset(nsp: string): string | undefined {
-    try {
-      return this.host.recovery?.latest(nsp);
-    } catch (error) {
-      this.host.log("error", "recovery could not be read", error);
-      return undefined;
-    }
   }
 
   /**

@@ -11,39 +11,42 @@ export interface RecoveryLogHost {
   hasSession(sid: SessionId): boolean;
   /** Calls `settle` at the end of this turn. */
   endTurn(): void;
-  /** Has `prune` called soon. */
+  /** Makes the heartbeat, which calls `prune`, come soon. */
   tickSoon(): void;
   log(level: "error", message: string, error: unknown): void;
 }
 
 /** A row may hold 2 MB in production. */
 const MAX_ROW_BYTES = 1_900_000;
-/** How often it is tried to write what could not be written, once a turn. */
+/** So many turns try to write what storage refuses to take. */
 const MAX_TRIES = 100;
 
-/** Removes all that code with recovery has left to code without, or a part of it. `true`: nothing is left. */
+/**
+ * Removes what recovery has stored, for an object whose code has recovery no longer. What takes long is removed in parts.
+ * @returns whether nothing is left
+ */
 export function clearRecovery(kv: SyncKvStorage): boolean {
   return removeAll(kv, RECORD, LOG, LOST);
 }
 
-/** Something that waits for the end of a turn to be written. */
+/** A value that is written at the end of the turn. */
 interface Pending<T> {
   readonly value: T;
   tries: number;
 }
 
 /**
- * Connection state recovery in SQLite: a row for each socket, and one for all packets of a turn. {@link RecoverySweep}
- * removes what nobody can come back to any more.
+ * Stores connection state recovery in SQLite: one row for each socket, and one for all packets of a turn.
+ * {@link RecoverySweep} removes rows that are no longer of use.
  */
 export class RecoveryLog implements RecoveryStore {
   readonly quietMs: number;
   readonly #kv: Rows;
   readonly #host: RecoveryLogHost;
-  /** When sessions were last lost without a word: this instance began, or its setup failed. */
+  /** When sessions last ended without an event: when this instance began, or when its setup function failed. */
   #endedAt: number;
   readonly #sweep: RecoverySweep;
-  /** What this turn has to write. */
+  /** What is written at the end of this turn. */
   readonly #records = new Map<string, Pending<RecoveryRecord>>();
   readonly #entries = new Map<string, Pending<RecoveryEntry[]>>();
 
@@ -82,7 +85,7 @@ export class RecoveryLog implements RecoveryStore {
   *since(nsp: string, offset: string): Iterable<RecoveryEntry> {
     this.settle();
     const prefix = toPrefix(LOG, nsp);
-    // The row that holds the offset may begin before it.
+    // The row that contains the offset may begin with an earlier one.
     const [before] = this.#kv.list({ prefix, end: `${prefix}${offset}~`, reverse: true, limit: 1 });
     let last = offset;
     for (const [, { entries }] of this.#kv.list<LogRow>({ prefix, start: before?.[0] ?? prefix })) {
@@ -92,7 +95,7 @@ export class RecoveryLog implements RecoveryStore {
         yield entry;
       }
     }
-    // What could not be written yet.
+    // Packets that could not be written yet.
     for (const entry of this.#entries.get(nsp)?.value ?? []) if (entry.offset > last) yield entry;
   }
 
@@ -108,7 +111,7 @@ export class RecoveryLog implements RecoveryStore {
     return this.#sweep.lostBefore;
   }
 
-  /** The turn is over: what it has left to write is written, each row alone. Nobody waits for one that fails. */
+  /** Called at the end of a turn. Writes each row on its own, so that one that cannot be written does not affect others. */
   settle(): void {
     const at = this.#host.now();
     for (const [key, pending] of this.#records) {
@@ -128,20 +131,21 @@ export class RecoveryLog implements RecoveryStore {
   }
 
   /**
-   * Removes some of what nobody can come back to any more, and gives the records among it. Those whose `disconnect` has
-   * yet to run stay while `mayTell` is false.
+   * Removes some of the rows that are no longer of use.
+   * @param mayTell whether `disconnect` listeners can run now; if not, records whose listeners have yet to run stay
+   * @returns the records that were removed because their time is over
    */
   prune(now: number, mayTell: boolean): RecoveryRecord[] {
     this.settle();
     return this.#sweep.run(now, mayTell);
   }
 
-  /** Somebody's `disconnect` is due. */
+  /** The time of a socket is over, and its `disconnect` listeners have yet to run. */
   get isAnybodyDue(): boolean {
     return this.#sweep.isAnybodyDue;
   }
 
-  /** When there is something to prune, ms; infinite when nothing is kept for anybody who is away. */
+  /** When `prune` has something to do, ms; infinite when nothing is stored. */
   nextPruneAt(now: number): number {
     return this.#sweep.nextAt(now);
   }
@@ -161,7 +165,7 @@ export class RecoveryLog implements RecoveryStore {
       try {
         giveUp();
       } catch {
-        // Storage fails altogether, and that was logged.
+        // The failure of storage was logged above.
       }
     }
     of.delete(key);
@@ -169,7 +173,7 @@ export class RecoveryLog implements RecoveryStore {
 
   #writeRecord(key: string, record: RecoveryRecord): void {
     const bytes = estimateBytes(record);
-    // What no row can hold cannot be given back: its client starts anew.
+    // A record that no row can hold cannot be restored, so its client starts anew.
     if (bytes > MAX_ROW_BYTES) this.#kv.delete(key);
     else this.#kv.put(key, record);
     if (record.at !== null) this.#sweep.wrote(bytes, record.at, record.isOver);
@@ -186,17 +190,17 @@ export class RecoveryLog implements RecoveryStore {
       this.#write(nsp, at, entries.slice(0, middle));
       this.#write(nsp, at, entries.slice(middle));
     } else if (packet === undefined) this.#sweep.lose(offset);
-    // No row can hold it. Who has missed it starts anew; for whom it was is remembered.
+    // No row can hold the packet. Its receivers are remembered: a client among them that was away has to start anew.
     else this.#write(nsp, at, [{ offset, rooms, except }]);
   }
 
-  /** Sessions have ended without a word: when there is something to prune is found anew. */
+  /** Sessions have ended without an event, so when to prune is computed again. */
   lookAgain(): void {
     this.#endedAt = this.#host.now();
     this.#sweep.lookAgain();
   }
 
-  /** A session that is gone, and has not said so, ended when that last happened. */
+  /** A record of a session that is gone without having said so: it ended when sessions last ended without an event. */
   #withEnd(record: RecoveryRecord): RecoveryRecord {
     if (record.at !== null || this.#host.hasSession(record.session)) return record;
     return { ...record, at: this.#endedAt };
@@ -204,8 +208,8 @@ export class RecoveryLog implements RecoveryStore {
 }
 
 /**
- * What the keys of a namespace begin with. Its length comes first: clients name dynamic namespaces, and no name may make
- * its keys look like those of another one.
+ * What the keys of a namespace begin with. The length of the name comes first, because clients choose the names of dynamic
+ * namespaces, and no name may make its keys look like those of another namespace.
  */
 function toPrefix(kind: string, nsp: string): string {
   return `${kind}${nsp.length}:${nsp}:`;

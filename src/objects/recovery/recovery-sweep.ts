@@ -4,7 +4,7 @@ import type { Rows } from "../storage/memory-rows.ts";
 
 export const RECORD = "sio_r:";
 export const LOG = "sio_l:";
-/** Up to where packets may be gone that are not old. Older code has a row for each namespace. */
+/** The row with the offset up to which packets may have been removed early. Older code wrote one for each namespace. */
 export const LOST = "sio_p:";
 
 export interface RecoveryLimits {
@@ -12,19 +12,19 @@ export interface RecoveryLimits {
   readonly windowMs: number;
   /** For how long the end of a connection may go unnoticed, ms. */
   readonly quietMs: number;
-  /** What those who are away may take on disk, with the packets that they miss. */
+  /** How much the sockets of clients that are away, and the packets that they miss, may take on disk. */
   readonly maxBytes: number;
 }
 
-/** Packets of one turn of the event loop: one row. */
+/** The packets of one turn of the event loop, which share a row. */
 export interface LogRow {
   readonly at: number;
   readonly entries: readonly RecoveryEntry[];
-  /** Rows of older code do not say. */
+  /** About the size of the row; left out in rows of older code. */
   readonly bytes?: number;
 }
 
-/** A tick looks at rows up to one of these. */
+/** A tick looks at this many rows, or rows of this size, at most. */
 const PAGE_ROWS = 1_000;
 const PAGE_BYTES = 4_000_000;
 const KINDS = [LOG, RECORD] as const;
@@ -35,10 +35,11 @@ interface SeenRow {
   readonly bytes: number;
 }
 
-/** What a tick has looked at, and found to be over. */
+/** What one tick has looked at. */
 interface Page {
   rows: number;
   bytes: number;
+  /** Records whose time is over. */
   readonly expired: RecoveryRecord[];
 }
 
@@ -46,22 +47,23 @@ function isFull({ rows, bytes }: Page): boolean {
   return rows >= PAGE_ROWS || bytes >= PAGE_BYTES;
 }
 
-/** A look at all rows, a page at each tick. */
+/** A walk through all rows, one page at each tick. */
 interface Round {
+  /** Which of `KINDS` is looked at. */
   kind: number;
   /** The last key that was looked at. */
   cursor: string | undefined;
-  /** What those take that stay. */
+  /** The size of the rows that stay. */
   bytes: number;
-  /** When the first of those who stay, and whose `disconnect` has yet to run, is over. */
+  /** When the time of the first socket is over whose `disconnect` listeners have yet to run. */
   next: number;
 }
 
 /**
- * Removes what recovery has on disk and nobody can come back to: what is too old, and the oldest where it is too much.
+ * Removes rows of recovery: those that are too old to be of use, and the oldest ones when all take too much.
  *
- *   due ──► page, page, ... (a tick each) ──► less than `maxBytes` is left: done until something is too old
- *                                         └─► more: what is older than a later moment goes too, and so on
+ *   due ──► page, page, ... (one a tick) ──► `maxBytes` or less is left: done until the next row is too old
+ *                                        └─► more is left: the limit of age is lowered, and another round begins
  */
 export class RecoverySweep {
   readonly #kv: Rows;
@@ -70,10 +72,10 @@ export class RecoverySweep {
   #round: Round | undefined;
   /** When the next round begins, ms; undefined before the first one. */
   #nextAt: number | undefined;
-  /** About what is on disk; without what an earlier instance wrote until the first round is over. */
+  /** About the size of all rows. Those of earlier instances are counted when the first round is over. */
   #bytes = 0;
   #lostBefore: string | undefined;
-  /** The time of somebody is over whose `disconnect` could not be told. */
+  /** The time of a socket is over, and its `disconnect` listeners could not run yet. */
   isAnybodyDue = false;
 
   constructor(kv: Rows, limits: RecoveryLimits, withEnd: (record: RecoveryRecord) => RecoveryRecord) {
@@ -82,7 +84,7 @@ export class RecoverySweep {
     this.#withEnd = withEnd;
   }
 
-  /** Entries up to this offset may be gone though they are not old. */
+  /** Packets up to this offset may have been removed though they are not too old; "" when none were. */
   get lostBefore(): string {
     if (this.#lostBefore === undefined) {
       const offsets = Array.from(this.#kv.list<string>({ prefix: LOST }), ([, offset]) => offset);
@@ -91,24 +93,26 @@ export class RecoverySweep {
     return this.#lostBefore;
   }
 
+  /** Notes that packets up to an offset may be gone. */
   lose(offset: string): void {
     if (offset <= this.lostBefore) return;
     this.#lostBefore = offset;
     this.#kv.put(LOST, offset);
   }
 
-  /** A row was written that is of no use after a while. */
+  /** A row was written, which has to be removed one day. */
   wrote(bytes: number, at: number, isOver: boolean): void {
     this.#bytes += bytes;
     if (this.#nextAt !== undefined)
       this.#nextAt = Math.min(this.#nextAt, at + this.#limits.windowMs + (isOver ? 1 : 0));
   }
 
+  /** Has the time of the next round computed again. */
   lookAgain(): void {
     this.#nextAt = undefined;
   }
 
-  /** Whether there is so much that the next tick has to come soon. */
+  /** Whether the rows have just become so many that the next tick has to come soon. */
   isOver(now: number): boolean {
     if (this.#bytes <= 1.25 * this.#limits.maxBytes || this.#round !== undefined) return false;
     const isNews = this.#nextAt !== now;
@@ -116,6 +120,7 @@ export class RecoverySweep {
     return isNews;
   }
 
+  /** When the next page is due, ms; infinite when there are no rows. */
   nextAt(now: number): number {
     if (this.#round !== undefined) return now;
     if (this.#nextAt === undefined) {
@@ -125,7 +130,7 @@ export class RecoverySweep {
     return this.#nextAt;
   }
 
-  /** Looks at a page, if it is time; gives records whose time is over. */
+  /** Looks at the next page when it is due. Returns the records whose time is over; they are removed. */
   run(now: number, mayTell: boolean): RecoveryRecord[] {
     if (this.nextAt(now) > now) return [];
     if (this.#round === undefined) {
@@ -151,7 +156,7 @@ export class RecoverySweep {
         if (record !== undefined) page.expired.push(record);
       } else if (record?.at !== null) {
         round.bytes += bytes;
-        // A restart ended it, and nobody has written that down.
+        // A restart ended the session, and that has to be written down.
         if (record !== undefined && record !== row) this.#kv.put(key, record);
         if (record?.isOver === false) round.next = Math.min(round.next, record.at + this.#limits.windowMs);
       }
@@ -159,7 +164,7 @@ export class RecoverySweep {
     if (isLast) this.#endKind(round, now);
   }
 
-  /** As many rows as the page has room for. The list is a live cursor, of which there may be one at a time. */
+  /** Reads as many rows as the page has room for. The list is a cursor, and only one may be open at a time. */
   #read(round: Round, page: Page): SeenRow[] {
     const rows: SeenRow[] = [];
     const prefix = KINDS[round.kind]!;
@@ -183,7 +188,7 @@ export class RecoverySweep {
     this.#bytes += round.bytes;
     if (this.#bytes > maxBytes) {
       const from = Math.max(now - this.#keptMs, this.#lostMs + 1);
-      // As if it had come evenly: where it has not, the next round goes on.
+      // This assumes that rows were written evenly over time. If they were not, another round follows.
       const keptFrom = now - ((now - from) * 0.9 * maxBytes) / this.#bytes;
       this.lose(`${Math.ceil(keptFrom).toString(36).padStart(9, "0")}000`);
       this.#nextAt = now;
@@ -203,7 +208,7 @@ export class RecoverySweep {
     return at !== null && (at <= now - this.#limits.windowMs || at < this.#lostMs);
   }
 
-  /** Packets are kept for the longest time in which somebody may have missed them. */
+  /** How long packets are stored: the longest time for which a client may have missed one. */
   get #keptMs(): number {
     return this.#limits.windowMs + this.#limits.quietMs;
   }

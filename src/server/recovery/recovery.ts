@@ -1,4 +1,3 @@
-import type { Frame, SocketPacket } from "../../codec/index.ts";
 import type { RecoveryOptions } from "../api/options.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
 import type { ServerHost } from "../ports.ts";
@@ -74,10 +73,11 @@ interface RecoveryServer {
  */
 export class Recovery {
   readonly options: Required<RecoveryOptions>;
+  /** The events that clients may have missed. */
+  readonly log: PacketLog;
   readonly #store: RecoveryStore;
   readonly #host: RecoveryServer["host"];
   readonly #clock: LogicalClock;
-  readonly #log: PacketLog;
   /** Sockets that are stored at the end of this turn. */
   readonly #dirty = new Set<Member>();
 
@@ -90,7 +90,7 @@ export class Recovery {
     this.#store = store;
     this.#host = host;
     this.#clock = clock;
-    this.#log = new PacketLog(store, parser, clock, host.engine.opts.maxQueuedBytes);
+    this.log = new PacketLog(store, parser, clock, host.engine.opts.maxQueuedBytes);
   }
 
   /** Has a socket stored at the end of this turn. */
@@ -138,11 +138,6 @@ export class Recovery {
     record.left = left;
   }
 
-  /** Encodes an event with its offset as the last argument, and logs it for clients that are away. */
-  encodeAndLog(packet: SocketPacket, rooms: Iterable<string>, except?: Iterable<string>): readonly Frame[] {
-    return this.#log.encode(packet, rooms, except);
-  }
-
   /** Whether the client of a socket that has ended may still come back, or has come back. */
   isAwaited({ nsp, record }: Member): boolean {
     return record?.pid !== undefined && this.find(nsp, record.pid) !== undefined;
@@ -182,7 +177,7 @@ export class Recovery {
     if (from < oldest || from < this.#store.lostBefore() || from > toOffset(now)) return undefined;
     const stays = [...left, ...toStays(record.rooms, joins, at, now)];
     const first = later(offset ?? "", toOffset(Math.max(since, leftSince)));
-    const missedPackets = this.#log.missedBy(nsp, first, stays);
+    const missedPackets = this.log.missedBy(nsp, first, stays);
     if (missedPackets === undefined) return undefined;
     return {
       sid: record.sid,
@@ -202,7 +197,7 @@ export class Recovery {
     if (!this.isAwaited(member)) return undefined;
     const { nsp, rooms, joins, at, record } = member;
     const stays = toStays([...rooms], joins, at, this.#clock.next(nsp));
-    return this.#log.missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...stays]);
+    return this.log.missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...stays]);
   }
 
   /** The socket of a record whose time is over. Its client cannot come back to it. */

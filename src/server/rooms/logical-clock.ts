@@ -1,3 +1,5 @@
+import type { ServerHost } from "../ports.ts";
+
 /** The smallest difference between two moments, ms. Numbers can express it exactly until the year 2248. */
 const STEP = 2 ** -10;
 
@@ -11,12 +13,8 @@ export function toOffset(stamp: number): string {
   return ms.toString(36).padStart(9, "0") + step.toString(36).padStart(3, "0");
 }
 
-/** What the clock has to know of the object. */
-interface ClockHost {
-  now(): number;
-  /** The latest offset that an earlier instance of the object has logged for a namespace. */
-  latestOffset(nsp: string): string | undefined;
-}
+/** What the clock needs of the object. */
+type ClockHost = Pick<ServerHost, "now" | "log" | "recovery">;
 
 /**
  * The moments at which sockets connect, join, leave and are sent something: no two are the same, and they follow each
@@ -49,9 +47,14 @@ export class LogicalClock {
     this.#known.delete(nsp);
   }
 
+  /** Goes on after the last packet that an earlier instance of the object has logged for a namespace. */
   #readLatest(nsp: string): void {
     this.#known.add(nsp);
-    const latest = this.#host.latestOffset(nsp);
-    if (latest !== undefined) this.advance(Number.parseInt(latest.slice(0, 9), 36) + 1);
+    try {
+      const latest = this.#host.recovery?.latest(nsp);
+      if (latest !== undefined) this.advance(Number.parseInt(latest.slice(0, 9), 36) + 1);
+    } catch (error) {
+      this.#host.log("error", "recovery could not be read", error);
+    }
   }
 }
