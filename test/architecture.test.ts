@@ -15,6 +15,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   client: ["shared", "codec"],
   // Runs on Node beside a test: of the server it knows the types of what it gives out.
   testing: ["http"],
+  // The command line stands alone: it knows the library as files to be copied.
+  cli: [],
   // The doors, and the demo, which is written as a user would write it.
   "index.ts": ["shared", "codec", "engine", "transports", "server", "objects", "http"],
   "client-files.ts": ["http"],
@@ -26,10 +28,10 @@ const PACKAGES: Record<string, readonly string[]> = {
   "cloudflare:workers": ["objects"],
   hono: ["http", "demo"],
   "node:crypto": ["testing"],
-  "node:fs": ["testing"],
+  "node:fs": ["testing", "cli"],
   "node:module": ["testing"],
-  "node:path": ["testing"],
-  "node:url": ["testing"],
+  "node:path": ["testing", "cli"],
+  "node:url": ["testing", "cli"],
   "socket.io": ["testing"],
   "socket.io-client": ["testing"],
 };
