@@ -15,6 +15,7 @@ await writeClientFiles();
 compile();
 await mendTypes();
 await dropMapOfClientFiles();
+await refuseRequire();
 await buildScript(dist);
 console.log(`small client, minified and compressed: ${compressedSize(await bundleModule())} bytes`);
 
@@ -45,4 +46,12 @@ async function dropMapOfClientFiles(): Promise<void> {
   await rm(`${path}.map`);
   const text = await readFile(path, "utf8");
   await writeFile(path, text.replace(/\n\/\/# sourceMappingURL=.*$/m, ""));
+}
+
+/** A module for `require("socket.io-edge")` whose only purpose is its error: the one of the runtime names none of the cures. */
+async function refuseRequire(): Promise<void> {
+  const message =
+    'socket.io-edge is an ES module that runs in Cloudflare Workers: write `import { defineServer } from "socket.io-edge"`, and "type": "module" in package.json.';
+  await writeFile(join(dist, "require.cjs"), `throw new Error(${JSON.stringify(message)});\n`);
+  await writeFile(join(dist, "require.d.cts"), `/** ${message} */\nexport {};\n`);
 }

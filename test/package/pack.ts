@@ -26,6 +26,8 @@ export async function run(command: string, args: readonly string[], cwd: string)
 
 export interface Project {
   readonly folder: string;
+  /** The packed package. */
+  readonly tarball: string;
   /** Paths inside the tarball, without npm's `package/`. */
   readonly packed: readonly string[];
   remove(): Promise<void>;
@@ -50,8 +52,11 @@ export async function installTarball(): Promise<Project> {
     "scripts",
     "docs",
     "examples",
+    "templates",
     "README.md",
     "LICENSE",
+    "NOTICE",
+    "CHANGELOG.md",
   ]) {
     await cp(join(root, name), join(copy, name), { recursive: true });
   }
@@ -67,6 +72,7 @@ export async function installTarball(): Promise<Project> {
   await run("npm", ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"], folder);
   return {
     folder,
+    tarball: join(folder, tarball.filename),
     packed: tarball.files.map((file) => file.path),
     remove: () => rm(temporary, { recursive: true, force: true }),
   };

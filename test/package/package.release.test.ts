@@ -23,6 +23,34 @@ async function runModule(code: string): Promise<string> {
 }
 
 describe("the published package", () => {
+  it("has nothing that publint minds", async () => {
+    expect(
+      await run("publint", [join(project.folder, "node_modules/socket.io-edge"), "--strict"], root),
+    ).toContain("All good!");
+  });
+
+  it("has types that fit its code, wherever they are resolved", async () => {
+    // Ignored are a resolution that knows no subpaths of any package, and what asks for CommonJS. The script has no types.
+    const flags = [
+      "--profile",
+      "esm-only",
+      "--exclude-entrypoints",
+      "socket.io-edge.min.js",
+      "--format",
+      "json",
+    ];
+    const report = JSON.parse(await run("attw", [project.tarball, ...flags], root)) as { problems?: object };
+    expect(Object.keys(report.problems ?? {})).toEqual(["NoResolution", "CJSResolvesToESM"]);
+  });
+
+  it("fails in one sentence where it is required", async () => {
+    await writeFile(join(project.folder, "old.cjs"), 'require("socket.io-edge");');
+    const failure = run(process.execPath, ["old.cjs"], project.folder);
+    await expect(failure).rejects.toThrow(
+      'Error: socket.io-edge is an ES module that runs in Cloudflare Workers: write `import { defineServer } from "socket.io-edge"`',
+    );
+  });
+
   it("has the doors, their types, the docs and the licence, and neither tests nor the demo", () => {
     expect(project.packed).toEqual(
       expect.arrayContaining([
@@ -38,6 +66,9 @@ describe("the published package", () => {
         "dist/socket.io-edge.min.js",
         "README.md",
         "LICENSE",
+        "NOTICE",
+        "CHANGELOG.md",
+        "templates/app/gitignore",
         "docs/porting.md",
         "examples/chat/worker/wrangler.toml",
       ]),
@@ -77,12 +108,13 @@ describe("the published package", () => {
       format: "esm",
       external: ["cloudflare:*", "node:*"],
     });
+    const toml = await readmeBlock("toml");
     const worker = new Miniflare(
       convertV4MiniflareOptions({
         name: "chat",
         modules: [{ type: "ESModule", path: "worker.js", contents: bundle.outputFiles[0]?.text ?? "" }],
-        compatibilityDate: "2026-10-23",
-        compatibilityFlags: ["enable_request_signal"],
+        compatibilityDate: toml.match(/compatibility_date = "(.+)"/)?.[1] ?? "",
+        compatibilityFlags: JSON.parse(toml.match(/compatibility_flags = (.+)/)?.[1] ?? "") as string[],
         durableObjects: { SESSIONS: { className: "SessionObject", useSQLite: true } },
       }),
     );
