@@ -1,4 +1,4 @@
-export type { CodecError } from "./codec/index.ts";
+export type { CodecError, SocketPacket } from "./codec/index.ts";
 export type { Engine } from "./engine/engine.ts";
 export type { EngineOptions } from "./engine/options.ts";
 export type { EngineRequest } from "./engine/request.ts";
@@ -18,7 +18,10 @@ export type { CookieOptions, HttpOptions, RefusedConnection } from "./http/optio
 export type { ClientFiles } from "./http/serve-client.ts";
 export {
   Adapter,
+  type AdapterConstructor,
+  type BroadcastFlags,
   BroadcastOperator,
+  type BroadcastOptions,
   type DefaultEventsMap,
   type DisconnectReason,
   type Event,
@@ -26,9 +29,13 @@ export {
   type ExtendedError,
   type Handshake,
   Namespace,
+  type ParserOption,
+  type RecoveredSession,
+  type RecoveryOptions,
   RemoteSocket,
   Server,
   type ServerTypes,
   Socket,
+  type SocketDetails,
   snapshot,
 } from "./server/index.ts";

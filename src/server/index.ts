@@ -2,7 +2,6 @@ export { BroadcastOperator, RemoteSocket } from "./api/broadcast-operator.ts";
 export type { DefaultEventsMap, Event, EventsMap } from "./api/events.ts";
 export { Namespace } from "./api/namespace.ts";
 export {
-  type RecoveryOptions,
   resolveOptions,
   type ServerOptions,
   type SocketOptions,
@@ -22,6 +21,8 @@ export type {
   SocketId,
 } from "./api/socket-types.ts";
 export type { ServerHost } from "./ports.ts";
+export type { RecoveredSession } from "./recovery/recovery.ts";
+export type { RecoveryOptions } from "./recovery/recovery-options.ts";
 export type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "./recovery/recovery-store.ts";
 export {
   Adapter,

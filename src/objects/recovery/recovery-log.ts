@@ -22,7 +22,8 @@ const MAX_ROW_BYTES = 1_900_000;
 const MAX_TRIES = 100;
 
 /**
- * Removes what recovery has stored, for an object whose code has recovery no longer. What takes long is removed in parts.
+ * Removes what recovery has stored, for an object whose code has recovery no longer. If that is much, each call removes
+ * a part.
  * @returns whether nothing is left
  */
 export function clearRecovery(kv: SyncKvStorage): boolean {
@@ -111,7 +112,7 @@ export class RecoveryLog implements RecoveryStore {
     return this.#sweep.lostBefore;
   }
 
-  /** Called at the end of a turn. Writes each row on its own, so that one that cannot be written does not affect others. */
+  /** Called at the end of a turn. Writes each row on its own, so that one that cannot be written affects no other. */
   settle(): void {
     const at = this.#host.now();
     for (const [key, pending] of this.#records) {
@@ -208,8 +209,8 @@ export class RecoveryLog implements RecoveryStore {
 }
 
 /**
- * What the keys of a namespace begin with. The length of the name comes first, because clients choose the names of dynamic
- * namespaces, and no name may make its keys look like those of another namespace.
+ * What the keys of a namespace begin with. The length of the name comes first, because clients choose the names of
+ * dynamic namespaces, and no name may make its keys look like those of another namespace.
  */
 function toPrefix(kind: string, nsp: string): string {
   return `${kind}${nsp.length}:${nsp}:`;

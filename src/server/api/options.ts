@@ -1,20 +1,8 @@
 import type { EngineOptions } from "../../engine/options.ts";
 import { withDefaults } from "../../shared/with-defaults.ts";
+import type { RecoveryOptions } from "../recovery/recovery-options.ts";
 import type { AdapterConstructor } from "../rooms/adapter.ts";
 import type { ParserOption } from "../sockets/parser.ts";
-
-export interface RecoveryOptions {
-  /** How long a client may be away, ms. @default 120000 */
-  maxDisconnectionDuration?: number;
-  /** Whether a client that comes back passes namespace middlewares again. @default true */
-  skipMiddlewares?: boolean;
-  /**
-   * What clients that are away may take on disk, with the packets that they miss, bytes. Beyond it the oldest go: who
-   * comes back to one of these starts anew.
-   * @default 50000000
-   */
-  maxBytes?: number;
-}
 
 /** Options of the Socket.IO layer, with the names and defaults of the official server. */
 export interface SocketOptions {

@@ -12,8 +12,8 @@ export interface RecoveryRecord {
   /** The session that carries the socket, or carried it. */
   session: SessionId;
   /**
-   * When the connection ended, ms; null while it lives. A restart of the object runs no `disconnect`, so the store fills
-   * in the moment of the restart when it finds that the session is gone.
+   * When the connection ended, ms; null while it lives. A restart of the object runs no `disconnect`, so the store
+   * fills in the moment of the restart when it finds that the session is gone.
    */
   at: number | null;
   /** The socket's `disconnect` listeners have run, so nothing is left to do when its time is over. */

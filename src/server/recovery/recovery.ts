@@ -1,4 +1,3 @@
-import type { RecoveryOptions } from "../api/options.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
 import type { ServerHost } from "../ports.ts";
 import { type LogicalClock, toOffset } from "../rooms/logical-clock.ts";
@@ -6,6 +5,7 @@ import type { Member } from "../rooms/member.ts";
 import type { Parser } from "../sockets/parser.ts";
 import type { RoomStay, SocketRecord } from "../state/records.ts";
 import { PacketLog } from "./packet-log.ts";
+import type { RecoveryOptions } from "./recovery-options.ts";
 import type { RecoveryRecord, RecoveryStore } from "./recovery-store.ts";
 
 /** After these reasons a client may come back to what it had. */
@@ -120,7 +120,7 @@ export class Recovery {
     if (!RECOVERABLE.has(reason)) for (const member of members) this.forget(member);
   }
 
-  /** The client of a socket may not come back. What is stored of it is removed in this turn, so that a crash does not bring it back. */
+  /** The client of a socket may not come back. Its record is removed in this turn, so that no crash brings it back. */
   forget({ nsp, record, client }: Member): void {
     if (record?.pid === undefined) return;
     const { pid } = record;

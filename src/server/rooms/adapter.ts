@@ -104,7 +104,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     if (this.#server.isMuted) return;
     const { rooms, except, flags } = opts;
     packet.nsp = this.nsp.name;
-    // Sockets that sleep may have joined at a moment that the clock has yet to reach, and the offset must come after it.
+    // A socket that sleeps may have joined at a moment that the clock has yet to reach. The offset must come after it.
     this._local.index.complete();
     const delivery = { frames: encodeEvent(this.#server, packet, flags, rooms, except), packet, flags };
     this._local.visit(opts, (member) => this._local.deliver(member, delivery));

@@ -30,7 +30,7 @@ export class LogicalClock {
     this.#host = host;
   }
 
-  /** The current time, or the moment just after the last one. It is later than whatever was logged for the namespace. */
+  /** The current time, or the moment just after the last one; later than all that was logged for the namespace. */
   next(nsp: string): number {
     if (!this.#known.has(nsp)) this.#readLatest(nsp);
     this.#last = Math.max(Math.floor(this.#host.now()), this.#last + STEP);

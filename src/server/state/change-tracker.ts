@@ -155,7 +155,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
     this.#roots.set(target, gone && { assigned: new Set(), gone: new Set(gone) });
   }
 
-  /** Another object takes the place of a root. Keys that listeners assign and that it does not have count as deleted. */
+  /** Another object takes the place of a root. Keys that listeners assign and that it lacks count as deleted. */
   protected replaceRoot(before: unknown, after: unknown): void {
     const root = this.#rootOf(before);
     this.#roots.delete(before);

@@ -14,8 +14,8 @@ interface RecordHolder {
 type Keys = Record<PropertyKey, unknown>;
 
 /**
- * What user code puts on a socket: `socket.data`, properties of its own, and what it changes in `socket.handshake`. It is
- * made when some of it is read or written.
+ * What user code puts on a socket: `socket.data`, properties of its own, and what it changes in `socket.handshake`. The
+ * object is made when some of that is first read or written.
  *
  *   in memory  the values themselves, whatever they are
  *   stored     plain copies; what structured clone cannot hold is left out, with one warning for each path

@@ -1,4 +1,4 @@
-/** Keeps a value that user code assigns to an object. Returns false when the value is to become an ordinary property. */
+/** Keeps a value that user code assigns to an object. Returns false when it is to become an ordinary property. */
 type Keep<T> = (holder: T, name: string, value: unknown) => boolean;
 
 /**
