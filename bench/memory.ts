@@ -1,7 +1,6 @@
 /**
- * Memory of a WebSocket client, awake and asleep. `heap`: what V8 holds after a collection, which is what counts against
- * the 128 MB of an isolate. `process`: resident memory of workerd, kernel buffers not included; it is never given back,
- * so it says nothing about sleep.
+ * V8's heap for a WebSocket client, awake and asleep, after a collection: what counts against the 128 MB of an isolate.
+ * What the process takes is never given back, so it says nothing about sleep: `bench/resident.ts` measures it.
  */
 import { WebSocket } from "ws";
 import { Load } from "./load/client.ts";
@@ -12,25 +11,23 @@ import { startWorkerd } from "./support/servers.ts";
 const CLIENTS = 2_000;
 const ASLEEP_AFTER_MS = 11_500;
 
-export async function benchMemory(): Promise<void> {
-  const rows = [await measure("sleepers"), await measure("control")];
+export async function benchMemory(clients = CLIENTS): Promise<void> {
+  const rows = [await measure("sleepers", clients), await measure("control", clients)];
   console.table(rows);
 }
 
-async function measure(worker: string): Promise<Record<string, unknown>> {
+async function measure(worker: string, clients: number): Promise<Record<string, unknown>> {
   const inspectorPort = await freePort();
-  const server = await startWorkerd(
-    worker,
-    worker,
-    [`--inspector-addr=127.0.0.1:${inspectorPort}`],
-    ["--expose-gc"],
-  );
+  const server = await startWorkerd(worker, {
+    flags: [`--inspector-addr=127.0.0.1:${inspectorPort}`],
+    v8Flags: ["--expose-gc"],
+  });
   const load = new Load();
   try {
     // Code and caches are there before anything counts.
     await load.run("openSockets", server.port, 50);
     const empty = await lookAt(server, inspectorPort);
-    await load.run("openSockets", server.port, CLIENTS);
+    await load.run("openSockets", server.port, clients);
     const awake = await lookAt(server, inspectorPort);
     const { instances } = await readCounts(server.port);
     await sleep(ASLEEP_AFTER_MS);
@@ -40,9 +37,8 @@ async function measure(worker: string): Promise<Record<string, unknown>> {
       throw new Error("the object did not sleep");
     return {
       "bytes for one client": worker === "control" ? "bare object" : "ours",
-      "heap, awake": Math.round((awake.heap - empty.heap) / CLIENTS),
-      "heap, asleep": Math.round((asleep.heap - empty.heap) / CLIENTS),
-      process: Math.round((awake.process - empty.process) / CLIENTS),
+      "heap, awake": Math.round((awake - empty) / clients),
+      "heap, asleep": Math.round((asleep - empty) / clients),
     };
   } finally {
     load.stop();
@@ -50,10 +46,9 @@ async function measure(worker: string): Promise<Record<string, unknown>> {
   }
 }
 
-async function lookAt(server: ServerProcess, inspectorPort: number) {
+async function lookAt(server: ServerProcess, inspectorPort: number): Promise<number> {
   await fetch(`http://127.0.0.1:${server.port}/bench?gc`);
-  const heap = await usedHeap(inspectorPort);
-  return { heap, process: server.rssBytes() };
+  return usedHeap(inspectorPort);
 }
 
 /** JavaScript objects and what the runtime holds for them. */

@@ -3,73 +3,84 @@
  * a part. Ends with 1 when a bar is missed. The long soak is `node bench/soak.ts`.
  */
 import { benchCodec } from "./codec.ts";
+import { benchCold } from "./cold.ts";
 import { benchCosts } from "./costs.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchIdle } from "./idle.ts";
 import { benchMemory } from "./memory.ts";
+import { benchResident } from "./resident.ts";
 import { benchSizes } from "./sizes.ts";
 import { type Check, printChecks } from "./support/check.ts";
-import { type Comparison, isMet, printComparisons, round } from "./support/compare.ts";
-import { benchEcho, benchFanOut, benchPolling } from "./traffic.ts";
+import { type Plan, readPlan, USAGE } from "./support/plan.ts";
 import { benchWaking } from "./waking.ts";
+import { benchConnect, benchEcho, benchFanOut, benchPolling, benchUpgrade } from "./warm.ts";
 
-const ROUNDS = { codec: 31, traffic: 41, waking: 5 };
+type Part = (plan: Plan, compression: boolean) => Promise<Check | Check[]>;
 
-const PARTS: Record<string, () => Promise<Check | Check[]>> = {
-  sizes: benchSizes,
-  codec: async () => benchCodec(ROUNDS.codec),
-  echo: () => traffic(benchEcho(ROUNDS.traffic)),
-  "fan-out": async () => [
-    await traffic(benchFanOut(ROUNDS.traffic, 200)),
-    await traffic(benchFanOut(ROUNDS.traffic, 1_000)),
+/** What is measured without compression, and then with it. */
+const TRAFFIC: Record<string, Part> = {
+  cold: benchCold,
+  echo: benchEcho,
+  connect: benchConnect,
+  "fan-out": async (plan, compression) => [
+    ...(await benchFanOut(plan, compression, 200)),
+    ...(await benchFanOut(plan, compression, 1_000)),
   ],
-  polling: () => traffic(benchPolling(ROUNDS.traffic)),
-  costs: benchCosts,
-  idle: benchIdle,
-  memory: async () => {
-    await benchMemory();
-    return [];
-  },
-  waking: () => benchWaking(ROUNDS.waking),
+  resident: benchResident,
+  upgrade: benchUpgrade,
 };
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(PARTS);
-const unknown = names.find((name) => PARTS[name] === undefined);
+/** What has nothing to do with compression. */
+const OTHERS: Record<string, Part> = {
+  polling: (plan) => benchPolling(plan, false),
+  growth: benchGrowth,
+  sizes: benchSizes,
+  codec: async (plan) => benchCodec(plan.rounds(31)),
+  costs: benchCosts,
+  memory: async (plan) => {
+    await benchMemory(plan.count(2_000));
+    return [];
+  },
+  idle: benchIdle,
+  waking: () => benchWaking(5),
+};
+
+const plan = toPlan();
+const parts = plan.parts.length > 0 ? plan.parts : [...Object.keys(TRAFFIC), ...Object.keys(OTHERS)];
+const unknown = parts.find((part) => !(part in TRAFFIC || part in OTHERS));
 if (unknown !== undefined) {
-  console.error(`There is no "${unknown}"; choose from ${Object.keys(PARTS).join(", ")}`);
-  process.exit(2);
+  fail(`There is no "${unknown}"; choose from ${Object.keys({ ...TRAFFIC, ...OTHERS }).join(", ")}`);
 }
 
 const checks: Check[] = [];
-for (const name of names) {
-  const started = Date.now();
-  console.log(`\n${name}`);
-  try {
-    checks.push(...[await PARTS[name]!()].flat());
-  } catch (error) {
-    console.error(error);
-    checks.push({ what: name, bar: "runs to its end", measured: "an error, see above", isMet: false });
+const failures: Check[] = [];
+for (const part of parts) {
+  for (const compression of part in TRAFFIC ? plan.compressions : [false]) {
+    const started = Date.now();
+    console.log(`\n${part}${part in TRAFFIC ? `, compression ${compression ? "on" : "off"}` : ""}`);
+    try {
+      checks.push(...[await { ...TRAFFIC, ...OTHERS }[part]!(plan, compression)].flat());
+    } catch (error) {
+      console.error(error);
+      failures.push({ what: part, bar: "runs to its end", measured: "an error, see above", isMet: false });
+    }
+    console.log(`${part}: ${Math.round((Date.now() - started) / 1_000)} s`);
   }
-  console.log(`${name}: ${Math.round((Date.now() - started) / 1_000)} s`);
 }
 console.log("\nall bars");
-process.exit(printChecks(checks) ? 0 : 1);
+// Quick figures mean nothing: then it only counts that every part ran to its end.
+const isMet = printChecks([...(plan.isQuick ? [] : checks), ...failures]);
+process.exit(isMet ? 0 : 1);
 
-async function traffic(running: Promise<Comparison>): Promise<Check> {
-  const comparison = await running;
-  printComparisons([comparison]);
-  printRow(comparison);
-  const { what, bar, ours, control, again } = comparison;
-  return {
-    what: `CPU: ${what}, ours / bare object`,
-    bar: `${bar} x ${round(again / control)}`,
-    measured: `${round(ours / control)}`,
-    isMet: isMet(comparison),
-  };
+function toPlan(): Plan {
+  try {
+    return readPlan(process.argv.slice(2));
+  } catch (error) {
+    return fail(`${(error as Error).message}\n${USAGE}`);
+  }
 }
 
-/** The row of the README's table. */
-function printRow({ what, ours, control, again, node }: Comparison): void {
-  const bare = (control + again) / 2;
-  const us = (value: number) => `${Math.round(value)} µs`;
-  console.log(`| ${what}, CPU | ${us(ours)} | ${us(bare)} | ${node === undefined ? "" : us(node)} |`);
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
 }

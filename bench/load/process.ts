@@ -1,14 +1,20 @@
+import type { WebSocket } from "ws";
 import { Polls } from "./polls.ts";
-import { Sockets } from "./sockets.ts";
+import { closeAll, Sockets } from "./sockets.ts";
 import { upgradeAll } from "./upgrades.ts";
 
 /** What the parent process may ask for. */
 const sockets = new Sockets();
 const polls = new Polls();
+/** Those of the polling clients that were upgraded. */
+const upgraded: WebSocket[] = [];
 
 const tasks = {
-  openSockets: (port: number, count: number, query?: string) => sockets.open(port, count, query),
-  echo: (each: number, window: number) => sockets.echo(each, window),
+  /** Nothing: the process has started when it is answered. */
+  start: () => {},
+  openSockets: (port: number, count: number, query?: string, path?: string) =>
+    sockets.open(port, count, query, path),
+  echo: (each: number, window: number, count?: number) => sockets.echo(each, window, count),
   broadcast: (frame: string, times: number) => sockets.broadcast(frame, times),
   call: (frame: string, from: number, count: number) => sockets.call(frame, from, count),
   first: (frame: string, from: number, receivers: number) => sockets.first(frame, from, receivers),
@@ -17,7 +23,14 @@ const tasks = {
   openPolls: (port: number, count: number) => polls.open(port, count),
   roundTrips: (each: number) => polls.roundTrips(each),
   queue: () => polls.queue(),
-  upgrade: async () => (await upgradeAll(polls)).length,
+  upgrade: async () => {
+    upgraded.push(...(await upgradeAll(polls)));
+    return upgraded.length;
+  },
+  closeUpgraded: async () => {
+    polls.close();
+    await closeAll(upgraded.splice(0));
+  },
   idle: () => polls.idle(),
   closePolls: () => polls.close(),
 };

@@ -2,8 +2,23 @@ import { WebSocket } from "ws";
 
 /** How many connect at the same time. */
 const AT_ONCE = 50;
+const CLOSED_WITHIN_MS = 500;
 const TEXT = "a line of a chat, of usual length";
 const ECHO = `42["message","${TEXT}"]`;
+/** What a browser says: it offers compression, and where the server takes it compresses whatever it sends. */
+export const AS_BROWSERS = {
+  perMessageDeflate: { threshold: 0 },
+  maxPayload: 0,
+  headers: {
+    "user-agent":
+      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "accept-language": "en-GB,en;q=0.9,de;q=0.8",
+    "accept-encoding": "gzip, deflate, br, zstd",
+    "cache-control": "no-cache",
+    pragma: "no-cache",
+    cookie: "theme=dark; session=0123456789abcdef0123456789abcdef",
+  },
+};
 
 /** WebSocket clients that write Engine.IO frames by hand: as little work as a client can have. */
 export class Sockets {
@@ -11,19 +26,20 @@ export class Sockets {
   #onFrame: (frame: Buffer, from: WebSocket) => void = () => {};
 
   /** Opens `count` more sockets and joins the main namespace with each. */
-  async open(port: number, count: number, query = ""): Promise<void> {
-    const url = `ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket${query}`;
+  async open(port: number, count: number, query = "", path = "/socket.io/"): Promise<void> {
+    const url = `ws://127.0.0.1:${port}${path}?EIO=4&transport=websocket${query}`;
     for (let left = count; left > 0; left -= AT_ONCE) {
       const some = Array.from({ length: Math.min(left, AT_ONCE) }, () => this.#connect(url));
       this.#sockets.push(...(await Promise.all(some)));
     }
   }
 
-  /** Each socket sends `each` messages, `window` of them at a time, and gets every one back. */
-  echo(each: number, window: number): Promise<number> {
-    const left = new Map(this.#sockets.map((socket) => [socket, each]));
+  /** Each of the first `count` sockets sends `each` messages, `window` of them at a time, and gets every one back. */
+  echo(each: number, window: number, count = this.#sockets.length): Promise<number> {
+    const speakers = this.#sockets.slice(0, count);
+    const left = new Map(speakers.map((socket) => [socket, each]));
     const unanswered = new Map(left);
-    let waiting = this.#sockets.length;
+    let waiting = speakers.length;
     const send = (socket: WebSocket) => {
       const rest = left.get(socket)!;
       if (rest === 0) return;
@@ -35,10 +51,10 @@ export class Sockets {
         if (frame.length !== ECHO.length) return reject(new Error(`not an echo: ${frame}`));
         const rest = unanswered.get(socket)! - 1;
         unanswered.set(socket, rest);
-        if (rest === 0 && --waiting === 0) resolve(each * this.#sockets.length);
+        if (rest === 0 && --waiting === 0) resolve(each * speakers.length);
         else send(socket);
       };
-      for (const socket of this.#sockets) for (let i = 0; i < window; i++) send(socket);
+      for (const socket of speakers) for (let i = 0; i < window; i++) send(socket);
     });
   }
 
@@ -88,15 +104,13 @@ export class Sockets {
     this.#onFrame = () => {};
   }
 
-  async close(): Promise<void> {
-    const closed = this.#sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
-    for (const socket of this.#sockets.splice(0)) socket.close();
-    await Promise.all(closed);
+  close(): Promise<void> {
+    return closeAll(this.#sockets.splice(0));
   }
 
   #connect(url: string): Promise<WebSocket> {
     return new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 0 });
+      const socket = new WebSocket(url, AS_BROWSERS);
       socket.once("error", reject);
       const onOpening = (frame: Buffer) => {
         if (frame[0] === 0x30) return socket.send("40");
@@ -114,4 +128,15 @@ export class Sockets {
     if (frame[0] === 0x34) this.#onFrame(frame, socket);
     else if (frame[0] === 0x32) socket.send("3");
   }
+}
+
+/** Closes them and waits until all are closed. Not every server answers a close: those that do not are cut off. */
+export async function closeAll(sockets: readonly WebSocket[]): Promise<void> {
+  const closed = sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+  for (const socket of sockets) socket.close(1000);
+  const timer = setTimeout(() => {
+    for (const socket of sockets) socket.terminate();
+  }, CLOSED_WITHIN_MS);
+  await Promise.all(closed);
+  clearTimeout(timer);
 }

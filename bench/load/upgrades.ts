@@ -1,5 +1,6 @@
 import { WebSocket } from "ws";
 import type { Polls } from "./polls.ts";
+import { AS_BROWSERS } from "./sockets.ts";
 
 /** Turns each of the polling clients into a WebSocket client, as the stock client does it: probe, then upgrade. */
 export async function upgradeAll(polls: Polls): Promise<WebSocket[]> {
@@ -9,7 +10,7 @@ export async function upgradeAll(polls: Polls): Promise<WebSocket[]> {
 async function upgrade(polls: Polls, { port, sid }: Polls["clients"][number]): Promise<WebSocket> {
   const waiting = polls.get({ port, sid });
   const url = `ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket&sid=${sid}`;
-  const socket = new WebSocket(url, { perMessageDeflate: false });
+  const socket = new WebSocket(url, AS_BROWSERS);
   await new Promise((resolve, reject) => {
     socket.once("error", reject);
     socket.once("open", resolve);

@@ -1,71 +1,54 @@
-import type { Load } from "../load/client.ts";
-import type { ServerProcess } from "./process.ts";
+import type { Check } from "./check.ts";
+import { AGAIN, BARE, type Contestant, OURS } from "./contestants.ts";
 
-/** A server and the process that keeps it busy. */
-export interface Contestant {
-  readonly server: ServerProcess;
-  readonly load: Load;
-}
+/** What one piece of work costs, µs or bytes, by what was measured. */
+export type Costs = Readonly<Record<string, number>>;
 
-/** CPU of the servers for one unit of work, µs: medians of the rounds. */
+/** What something costs, by contestant: medians of the rounds. */
 export interface Comparison {
   readonly what: string;
-  readonly bar: number;
-  readonly ours: number;
-  readonly control: number;
-  readonly again: number;
-  readonly node: number | undefined;
+  readonly costs: ReadonlyMap<string, number>;
   readonly rounds: number;
 }
 
-export interface Contest {
-  readonly ours: Contestant;
-  readonly control: Contestant;
-  readonly again: Contestant;
-  readonly node?: Contestant;
+/** The most that ours may cost: so many times what another contestant costs. */
+export interface Bar {
+  readonly what: string;
+  readonly times: number;
+  readonly than: string;
 }
-
-/** Rounds that only let the engines compile. */
-const WARM_UP = 2;
 
 /**
  * Lets the contestants do the same work in turns, in another order each round. Each counts as a multiple of the
  * control in the same round: what slows the machine down for a while slows all of them.
  */
-export async function compare(
-  what: string,
-  bar: number,
-  contest: Contest,
-  rounds: number,
-  work: (contestant: Contestant) => Promise<number>,
-): Promise<Comparison> {
-  const { ours, control, again, node } = contest;
-  const all = [control, ours, again, ...(node === undefined ? [] : [node])];
-  const samples = all.map((): number[] => []);
-  for (let round = -WARM_UP; round < rounds; round++) {
+export async function compare<One extends { readonly name: string }>(
+  all: readonly One[],
+  { rounds, warmUp = 0 }: { rounds: number; warmUp?: number },
+  measure: (one: One) => Promise<Costs>,
+): Promise<Comparison[]> {
+  const samples = new Map<string, Costs[]>(all.map(({ name }) => [name, []]));
+  for (let round = -warmUp; round < rounds; round++) {
     for (let turn = 0; turn < all.length; turn++) {
-      const i = (turn + round + WARM_UP) % all.length;
-      const cost = await cpuOf(all[i]!, work);
-      if (round >= 0) samples[i]!.push(cost);
+      const one = all[(turn + round + warmUp) % all.length]!;
+      const costs = await measure(one);
+      if (round >= 0) samples.get(one.name)!.push(costs);
     }
   }
-  const multiple = (i: number) => median(samples[i]!.map((cost, round) => cost / samples[0]![round]!));
-  const base = median(samples[0]!);
-  return {
-    what,
-    bar,
-    rounds,
-    control: base,
-    ours: base * multiple(1),
-    again: base * multiple(2),
-    node: node === undefined ? undefined : base * multiple(3),
-  };
+  const control = samples.get(BARE)!;
+  return Object.keys(control[0] ?? {}).map((what) => {
+    const base = median(control.map((costs) => costs[what]!));
+    const toCost = (mine: Costs[]) =>
+      base * median(mine.map((costs, i) => costs[what]! / control[i]![what]!));
+    return { what, rounds, costs: new Map([...samples].map(([name, mine]) => [name, toCost(mine)])) };
+  });
 }
 
-async function cpuOf(contestant: Contestant, work: (contestant: Contestant) => Promise<number>) {
-  const before = contestant.server.cpuUs();
-  const units = await work(contestant);
-  return (contestant.server.cpuUs() - before) / units;
+/** CPU that the server uses for one of the units that `work` does, µs. */
+export async function cpuOf({ server }: Contestant, work: () => Promise<number>): Promise<number> {
+  const before = server.cpuUs();
+  const units = await work();
+  return (server.cpuUs() - before) / units;
 }
 
 export function median(values: readonly number[]): number {
@@ -75,24 +58,33 @@ export function median(values: readonly number[]): number {
   return ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-export function isMet({ bar, ours, control, again }: Comparison): boolean {
-  return ours / control <= (bar * again) / control;
+/** The checks of those bars whose contestants took part. The control's noise is allowed for. */
+export function toChecks(comparisons: readonly Comparison[], bars: readonly Bar[], suffix = ""): Check[] {
+  return bars.flatMap(({ what, times, than }) => {
+    const costs = comparisons.find((comparison) => comparison.what === what)?.costs;
+    const [ours, other] = [costs?.get(OURS), costs?.get(than)];
+    if (costs === undefined || ours === undefined || other === undefined) return [];
+    const noise = costs.get(AGAIN)! / costs.get(BARE)!;
+    return {
+      what: `${what}${suffix}, ours / ${than}`,
+      bar: `${times} x ${round(noise)}`,
+      measured: `${round(ours / other)}`,
+      isMet: ours / other <= times * noise,
+    };
+  });
 }
 
-export function printComparisons(comparisons: readonly Comparison[]): void {
+/** One line for each comparison: what the control costs, and how many times of it the others. */
+export function printComparisons(title: string, comparisons: readonly Comparison[]): void {
   console.table(
-    comparisons.map((comparison) => {
-      const { what, bar, ours, control, again, node, rounds } = comparison;
+    comparisons.map(({ what, costs, rounds }) => {
+      const control = costs.get(BARE)!;
+      const others = [...costs].filter(([name]) => name !== BARE);
       return {
-        "CPU of the server": what,
-        "bar x": bar,
-        "ours, us": round(ours),
-        "control, us": round(control),
-        "control again, us": round(again),
-        "ours / control": round(ours / control),
-        allowed: round((bar * again) / control),
-        met: isMet(comparison) ? "yes" : "NO",
-        "Socket.IO on Node / control": node === undefined ? "" : round(node / control),
+        [title]: what,
+        [BARE]: round(control),
+        ours: round(costs.get(OURS) ?? Number.NaN),
+        ...Object.fromEntries(others.map(([name, cost]) => [`${name} x`, round(cost / control)])),
         rounds,
       };
     }),

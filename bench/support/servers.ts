@@ -6,29 +6,38 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { freePort, type ServerProcess, startProcess } from "./process.ts";
 
-const bench = fileURLToPath(new URL("../", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface WorkerdOptions {
+  /** What the server is called in tables and errors. @default the Worker's name */
+  readonly name?: string;
+  /** Whether clients that offer compression get it. @default false */
+  readonly compression?: boolean;
+  /** Another checkout of this repository, whose Worker and sources run in place of ours. */
+  readonly checkout?: string;
+  /** Flags of workerd. */
+  readonly flags?: readonly string[];
+  readonly v8Flags?: readonly string[];
+}
 
 /** Runs a Worker of `bench/workers` in workerd itself, without a dev proxy in front. */
-export async function startWorkerd(
-  worker: string,
-  name = worker,
-  flags: readonly string[] = [],
-  v8Flags: readonly string[] = [],
-): Promise<ServerProcess> {
+export async function startWorkerd(worker: string, options: WorkerdOptions = {}): Promise<ServerProcess> {
+  const { name = worker, checkout = root, flags = [] } = options;
   const folder = mkdtempSync(join(tmpdir(), "socket.io-edge-bench-"));
   const port = await freePort();
   mkdirSync(join(folder, "data"));
   await build({
-    entryPoints: [resolve(bench, "workers", `${worker}.ts`)],
+    entryPoints: [resolve(checkout, "bench/workers", `${worker}.ts`)],
     outfile: join(folder, "worker.js"),
     bundle: true,
     format: "esm",
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
+    nodePaths: [join(root, "node_modules")],
     logLevel: "error",
   });
-  writeFileSync(join(folder, "config.capnp"), toConfig(port, v8Flags));
+  writeFileSync(join(folder, "config.capnp"), toConfig(port, options));
   const server = await startProcess(name, port, workerdBinary(), [
     "serve",
     join(folder, "config.capnp"),
@@ -45,9 +54,10 @@ export async function startWorkerd(
 }
 
 /** Runs the same application on Socket.IO for Node. */
-export async function startNode(name = "node"): Promise<ServerProcess> {
+export async function startNode(compression: boolean): Promise<ServerProcess> {
   const port = await freePort();
-  return startProcess(name, port, process.execPath, [join(bench, "workers", "node.ts"), String(port)]);
+  const args = [join(root, "bench/workers/node.ts"), String(port), compression ? "compress" : ""];
+  return startProcess("node", port, process.execPath, args);
 }
 
 /** The workerd that wrangler and miniflare run, too. */
@@ -56,7 +66,8 @@ export function workerdBinary(): string {
   return (fromMiniflare("workerd") as { default: string }).default;
 }
 
-function toConfig(port: number, v8Flags: readonly string[]): string {
+function toConfig(port: number, { v8Flags = [], compression = false }: WorkerdOptions): string {
+  const compatibilityFlags = ["enable_request_signal", ...(compression ? [] : ["no_web_socket_compression"])];
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   v8Flags = ${JSON.stringify(v8Flags)},
@@ -65,7 +76,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [ (name = "worker", esModule = embed "worker.js") ],
   compatibilityDate = "2026-10-23",
-  compatibilityFlags = ["enable_request_signal"],
+  compatibilityFlags = ${JSON.stringify(compatibilityFlags)},
   bindings = [ (name = "SESSIONS", durableObjectNamespace = "SessionObject") ],
   durableObjectNamespaces = [ (className = "SessionObject", uniqueKey = "bench", enableSql = true) ],
   durableObjectStorage = (localDisk = "disk") );

@@ -3,13 +3,11 @@
  * send one string to all sockets, and park and answer polls; they know no sessions, no protocol, no errors.
  */
 import { DurableObject } from "cloudflare:workers";
+import { isForAll, JOINED, OPENING, toReply } from "./frames.ts";
 
 interface Env {
   SESSIONS: DurableObjectNamespace<SessionObject>;
 }
-
-const OPENING = '0{"sid":"bare","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}';
-const JOINED = '40{"sid":"bare"}';
 
 /** Instances made since the process started: tells whether the object slept. */
 let instances = 0;
@@ -46,13 +44,11 @@ export class SessionObject extends DurableObject<Env> {
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     if (typeof message !== "string") return;
-    if (message.startsWith('42["all"')) for (const each of this.ctx.getWebSockets()) each.send(message);
+    if (isForAll(message)) for (const each of this.ctx.getWebSockets()) each.send(message);
     else if (message.startsWith('42["room"'))
       for (const each of this.ctx.getWebSockets("room")) each.send(message);
     else if (message.startsWith('42["seek"')) this.#seek(message);
-    else if (message === "40") socket.send(JOINED);
-    else if (message === '420["join"]') socket.send("430[]");
-    else socket.send(message);
+    else socket.send(toReply(message));
   }
 
   /** Finds the room in the attachments, as a server has to whose clients join rooms after they have connected. */

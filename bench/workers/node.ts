@@ -2,7 +2,10 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { setup } from "./app.ts";
 
-/** Socket.IO on Node, reported beside: `node bench/workers/node.ts <port>`. */
+/** Socket.IO on Node, reported beside: `node bench/workers/node.ts <port> [compress]`. */
+const [, , port, compress] = process.argv;
 const httpServer = createServer();
-setup(new Server(httpServer, { perMessageDeflate: false }) as unknown as Parameters<typeof setup>[0]);
-httpServer.listen(Number(process.argv[2]), "127.0.0.1");
+// As in a browser's server that compresses whatever is sent; the official default is not to compress at all.
+const perMessageDeflate = compress === "compress" ? { threshold: 0 } : false;
+setup(new Server(httpServer, { perMessageDeflate }) as unknown as Parameters<typeof setup>[0]);
+httpServer.listen(Number(port), "127.0.0.1");

@@ -1,0 +1,46 @@
+import { parseArgs } from "node:util";
+import { type Entrant, entrants } from "./contestants.ts";
+
+/** What the command line asks for. */
+export interface Plan {
+  /** What is measured. */
+  readonly parts: readonly string[];
+  readonly entrants: readonly Entrant[];
+  /** Whether clients get the compression that they offer: each is a table of its own. */
+  readonly compressions: readonly boolean[];
+  /** As little of everything as shows that the benchmarks run. Such figures mean nothing. */
+  readonly isQuick: boolean;
+  /** `full`, or 1 where it is quick. */
+  rounds(full: number): number;
+  /** `full`, or a hundredth where it is quick. */
+  count(full: number): number;
+}
+
+export const USAGE = `node bench/run.ts [part ...] [options]
+  --base <checkout>        another checkout of this repository takes part, for instance a git worktree of an older commit
+  --only <name,name>       leaves out all others, except for the bare object
+  --compression <on|off>   one of the two tables
+  --quick                  the smallest counts: shows that the benchmarks run, and measures nothing`;
+
+/** @throws TypeError for an option that does not exist */
+export function readPlan(args: readonly string[]): Plan {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      base: { type: "string" },
+      only: { type: "string" },
+      compression: { type: "string" },
+      quick: { type: "boolean", default: false },
+    },
+  });
+  const { base, only, compression, quick } = values;
+  return {
+    parts: positionals,
+    entrants: entrants({ checkout: base, only: only?.split(",") }),
+    compressions: compression === undefined ? [false, true] : [compression === "on"],
+    isQuick: quick,
+    rounds: (full) => (quick ? 1 : full),
+    count: (full) => (quick ? Math.max(1, Math.round(full / 100)) : full),
+  };
+}
