@@ -59,7 +59,7 @@ export class Emitter<
     return this.#with({ isVolatile: true });
   }
 
-  /** Accepted, without effect: on Workers the runtime decides about compression. */
+  /** Accepted, without effect: the compatibility flag `no_web_socket_compression` decides for all WebSockets. */
   compress(_compress: boolean): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({});
   }

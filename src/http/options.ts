@@ -54,7 +54,7 @@ export interface HttpOptions<Handshake = Untyped> {
    * @example allowRequest: (request, env) => request.headers.get("origin") === env.ORIGIN || "Wrong origin"
    */
   allowRequest?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<boolean | string>;
-  /** Accepted, without effect: the runtime decides how WebSockets are compressed. */
+  /** Accepted, without effect: the compatibility flag `no_web_socket_compression` decides whether WebSockets are compressed. */
   perMessageDeflate?: unknown;
   /** Accepted, without effect: Cloudflare compresses answers by itself. */
   httpCompression?: unknown;

@@ -57,7 +57,7 @@ export class BroadcastOperator<
     return this.#with({ except: withRooms(this.#opts.except, room) });
   }
 
-  /** Accepted, without effect: on Workers the runtime decides about compression. */
+  /** Accepted, without effect: the compatibility flag `no_web_socket_compression` decides for all WebSockets. */
   compress(compress: boolean): BroadcastOperator<EmitEvents, SocketData, Types> {
     return this.#flag({ compress });
   }

@@ -239,7 +239,7 @@ export class Socket<
     return this.#flag({ volatile: true });
   }
 
-  /** Accepted, without effect: on Workers the runtime decides about compression. */
+  /** Accepted, without effect: the compatibility flag `no_web_socket_compression` decides for all WebSockets. */
   compress(compress: boolean): this {
     return this.#flag({ compress });
   }
