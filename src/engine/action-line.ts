@@ -1,32 +1,34 @@
-import type { Session } from "./session.ts";
-import type { SessionLink } from "./session-ports.ts";
-
 type Action = () => void | Promise<void>;
 
 /**
- * What has to reach the layer above in order. For a session that another instance opened, nothing does before the
- * user's code has been set up again.
+ * Passes what happens to a session on to its listeners, in order. For a session that an earlier instance opened, actions
+ * wait until the user's code has been set up again.
  *
  * run ──► at once | waits for setup ──► released, in order
  */
 export class ActionLine {
-  readonly #session: Session;
-  readonly #link: SessionLink;
+  readonly #resume: () => void | Promise<void>;
+  readonly #keepAwake: (promise: Promise<unknown>) => void;
   #isResumed: boolean;
   #held: Action[] | null = null;
 
-  constructor(session: Session, link: SessionLink) {
-    this.#session = session;
-    this.#link = link;
-    this.#isResumed = !session.recovered;
+  /** `resume` sets the user's code up; it is called once, when the first action needs it. */
+  constructor(
+    isResumed: boolean,
+    resume: () => void | Promise<void>,
+    keepAwake: (promise: Promise<unknown>) => void,
+  ) {
+    this.#isResumed = isResumed;
+    this.#resume = resume;
+    this.#keepAwake = keepAwake;
   }
 
-  /** Something waits. */
+  /** Whether actions are waiting. */
   get isHolding(): boolean {
     return this.#held !== null;
   }
 
-  /** Nothing has to wait, or ask for setup. */
+  /** Whether an action would run at once. */
   get isFree(): boolean {
     return this.#isResumed && this.#held === null;
   }
@@ -42,18 +44,18 @@ export class ActionLine {
     }
     this.#isResumed = true;
     this.#held = [action];
-    const resumed = this.#link.host.resume(this.#session);
+    const resumed = this.#resume();
     if (resumed === undefined) this.#release();
-    else this.#link.keepAwake(resumed.then(() => this.#release()));
+    else this.#keepAwake(resumed.then(() => this.#release()));
   }
 
-  /** Setup has failed: what waits for it is dropped, and nothing more waits. */
+  /** Setup has failed: discards the waiting actions, and lets later ones run at once. */
   giveUp(): void {
     this.#isResumed = true;
     this.#held = null;
   }
 
-  /** Drops what waits, but for the last `kept` actions. */
+  /** Discards the waiting actions, except for the last `kept` of them. */
   drop(kept: number): void {
     if (this.#held !== null) this.#held = this.#held.slice(this.#held.length - kept);
   }
@@ -66,6 +68,6 @@ export class ActionLine {
 
   #perform(action: Action): void {
     const done = action();
-    if (done !== undefined) this.#link.keepAwake(done);
+    if (done !== undefined) this.#keepAwake(done);
   }
 }

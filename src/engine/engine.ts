@@ -1,5 +1,5 @@
 import type { EnginePacket } from "../codec/index.ts";
-import { EventEmitter } from "../shared/event-emitter.ts";
+import { EventEmitter, type OnListenerError } from "../shared/event-emitter.ts";
 import { randomId } from "../shared/ids.ts";
 import { missing } from "../shared/missing.ts";
 import type { ConnectionError } from "./errors.ts";
@@ -22,17 +22,6 @@ export interface SessionDirectory {
   count(): number;
   /** All of them, loaded. */
   all(): Iterable<Session>;
-}
-
-/** Hears of what user code threw while it listened to `event`. */
-export type OnListenerError = (error: unknown, event: unknown) => void;
-
-/** The layer above the sessions of an object. */
-export interface SessionLayer {
-  /** A session was just opened. Sets `session.consumer`. */
-  open(session: Session): void;
-  /** A stored session enters memory: its state is rebuilt from `session.stored`, and no user code runs. */
-  load(session: Session): void;
 }
 
 /** The Engine.IO server of one object: `io.engine`, or what `defineEngine` hands out. */

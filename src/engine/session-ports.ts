@@ -1,79 +1,95 @@
-import type { Frame } from "../codec/index.ts";
+import type { EnginePacket, Frame } from "../codec/index.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
-import type { SessionId } from "../shared/ids.ts";
+import type { OnListenerError } from "../shared/event-emitter.ts";
+import type { Mute } from "../shared/mute.ts";
 import type { Effect } from "./effects.ts";
-import type { Engine } from "./engine.ts";
+import type { ResolvedEngineOptions } from "./options.ts";
 import type { EngineRequest } from "./request.ts";
-import type { Session } from "./session.ts";
 import type { CloseReason, SessionRules } from "./state.ts";
 
-/** What of a session never changes. */
-export interface SessionIdentity {
-  readonly id: SessionId;
-  readonly protocol: 3 | 4;
-  readonly request: EngineRequest;
-  readonly remoteAddress: string;
-  readonly secure: boolean;
-  readonly openedAt: number;
-  /** JSON of what `handshakeData` gave; empty for nothing. */
-  readonly data?: string;
-}
-
-/** The layer above a session: Socket.IO's client, or plain Engine.IO listeners. */
+/** What receives the messages of a session: the client object of Socket.IO. Bare Engine.IO has none. */
 export interface SessionConsumer {
-  /** One message of the client. Calls come in order. */
+  /** Receives one message of the client. Calls come in order. */
   message(data: string | Uint8Array): void;
-  /** The session is over. Called once; the object stays awake for the promise. */
+  /** The session is over. Called once; the object stays in memory until the promise settles. */
   closed(reason: CloseReason, description?: unknown): void | Promise<void>;
-  /** What has to survive, as plain data that structured clone can hold. */
+  /** What has to survive hibernation, as plain data that structured clone accepts. */
   record(): unknown;
-  /** Something is under way that cannot be stored: a restart has to end the session. */
+  /** Whether something is under way that cannot be stored, so that a restart has to end the session. */
   isBusy(): boolean;
-  /** What user code gets as the session's request: whatever it puts there is to be kept. Asked once, when it looks. */
+  /**
+   * Wraps the request before user code sees it, so that what user code puts there is stored. Called once, when user
+   * code first reads the request.
+   */
   keepRequest?(request: EngineRequest): EngineRequest;
-  /** Nobody has joined anything yet: `connectTimeout` counts. */
+  /** Whether no namespace has been joined yet, so that `connectTimeout` applies. */
   isIdle?(): boolean;
-  /** The session ends for holding too much: what of its client waits to be dealt with is dropped. */
+  /** Discards the client's packets that wait to be handled, because the session ends for holding too much memory. */
   drop?(): void;
 }
 
-/** What of a session is not written down yet: frames that a poll may take before they have to be, its state, or all of it. */
+/**
+ * What has changed since the session was last saved: frames that a poll may take before they have to be written, its
+ * state, or everything.
+ */
 export type Change = "queue" | "state" | "record";
 
-/** Keeps messages of a packet whose rest has not come: over polling that may take any number of requests, and instances. */
+/**
+ * Stores the messages of a packet that has not arrived completely. Over polling the rest may take any number of requests
+ * and object instances.
+ */
 export interface HalfPacket {
-  /** Writes messages down behind those that are kept. */
+  /** Appends messages to those that are stored. */
   keepHalf(messages: readonly Frame[]): void;
-  /** What is kept, oldest first; empty where nothing is. */
+  /** The stored messages, oldest first; empty when there are none. */
   readHalf(): readonly Frame[];
-  /** The packet is complete, or given up. */
+  /** Removes the messages, because the packet is complete or was given up. */
   dropHalf(): void;
 }
 
-/** The object that sessions live in. */
-export interface SessionHost {
+/** The Engine.IO server as its sessions know it. `S` is the session: this file imports no class that uses it. */
+export interface SessionServer<S> {
+  readonly opts: ResolvedEngineOptions;
+  readonly clientsCount: number;
+  /** @internal */
+  readonly onListenerError: OnListenerError;
+  listenerCount(event: "flush" | "drain"): number;
+  emit(event: "flush", session: S, packets: readonly EnginePacket[]): boolean;
+  emit(event: "drain", session: S): boolean;
+}
+
+/** The part of an object's host that its sessions need. */
+export interface SessionHost<S> {
   readonly rules: SessionRules;
-  readonly engine: Engine;
+  readonly engine: SessionServer<S>;
   readonly budget: ByteBudget;
-  /** `check` throws an Error when the code that asks runs outside the instance to which `what` belongs. */
-  readonly here: { check(what: string, nsp?: string): void };
+  readonly mute: Mute;
+  /** The current time, ms. */
   now(): number;
-  isMuted(): boolean;
   /** A number that changes with every turn of the event loop. */
   turn(): number;
-  /** Runs the user's setup and `connection` listeners for a session that another instance opened; abandons it if that fails. */
-  resume(session: Session): void | Promise<void>;
+  /**
+   * Checks that the calling code runs in the object instance that `what` (of namespace `nsp`) belongs to.
+   * @throws Error otherwise
+   */
+  checkInstance(what: string, nsp?: string): void;
+  /**
+   * Runs the user's setup function and `connection` listeners for a session that an earlier instance opened. The session
+   * is abandoned when they fail.
+   */
+  resume(session: S): void | Promise<void>;
+  /** Returns the bytes as a `Buffer` where the runtime has that class. */
   toBinary(bytes: Uint8Array): Uint8Array;
 }
 
-/** The platform below a session. */
+/** What belongs to one session alone: its sockets, its waiting poll and its place in storage. */
 export interface SessionLink extends HalfPacket {
-  readonly host: SessionHost;
-  /** The last pong the runtime answered for this session by itself, ms. */
+  /** When the runtime last answered a pong of this session by itself, ms. */
   pongedAt(): number;
   carryOut(effect: PlatformEffect): void;
-  /** Flush, and save what has changed, once, at the end of this turn. */
-  touched(change: Change): void;
+  /** Answers the waiting poll and saves what has changed, once, at the end of this turn. */
+  saveLater(change: Change): void;
+  /** Keeps the object in memory until the promise settles. */
   keepAwake(promise: Promise<unknown>): void;
 }
 

@@ -6,16 +6,16 @@ import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
 import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
-import type { Engine } from "./engine.ts";
 import { pingEach } from "./flow.ts";
-import type { EngineRequest } from "./request.ts";
+import type { HandshakeRecord } from "./handshake.ts";
+import { type EngineRequest, toRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type {
   HalfPacket,
   SessionConsumer,
   SessionHost,
-  SessionIdentity,
   SessionLink,
+  SessionServer,
 } from "./session-ports.ts";
 import type { SendFlags, SessionEvents } from "./session-types.ts";
 import { byteLength, type CloseReason, type SessionState } from "./state.ts";
@@ -59,7 +59,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly state: SessionState;
 
   readonly #link: SessionLink;
-  readonly #host: SessionHost;
+  readonly #host: SessionHost<Session>;
   #request: EngineRequest | null | undefined;
   readonly #line: ActionLine;
   #wroteInTurn = -1;
@@ -70,32 +70,34 @@ export class Session extends EventEmitter<SessionEvents> {
   #isLetGo = false;
 
   constructor(
-    identity: SessionIdentity,
+    id: SessionId,
+    handshake: HandshakeRecord,
     state: SessionState,
+    host: SessionHost<Session>,
     link: SessionLink,
     stored?: { record: unknown },
   ) {
     super();
-    this.id = identity.id;
-    this.protocol = identity.protocol;
-    this.firstRequest = identity.request;
-    this.remoteAddress = identity.remoteAddress;
-    this.secure = identity.secure;
-    this.openedAt = identity.openedAt;
-    this.handshakeData = identity.data ? JSON.parse(identity.data) : undefined;
+    this.id = id;
+    this.protocol = handshake.protocol;
+    this.firstRequest = toRequest(handshake.request);
+    this.remoteAddress = handshake.address;
+    this.secure = handshake.secure;
+    this.openedAt = handshake.openedAt;
+    this.handshakeData = handshake.data ? JSON.parse(handshake.data) : undefined;
     this.state = state;
     this.recovered = stored !== undefined;
     this.stored = stored?.record;
     this.#link = link;
-    this.#host = link.host;
-    this.#line = new ActionLine(this, link);
-    this.account = link.host.budget.open((why) => this.#overdrawn(why));
-    this.half = link;
-    this.transport = new TransportView(
-      state,
-      () => this.#isWritable(),
-      () => link.host.engine.onListenerError,
+    this.#host = host;
+    this.#line = new ActionLine(
+      !this.recovered,
+      () => host.resume(this),
+      (promise) => link.keepAwake(promise),
     );
+    this.account = host.budget.open((why) => this.#overdrawn(why));
+    this.half = link;
+    this.transport = new TransportView(state, () => this.#isWritable(), host.engine.onListenerError);
   }
 
   /** The first request of the connection, also after an upgrade. */
@@ -112,7 +114,7 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /** The Engine.IO server that it is a session of. */
-  get server(): Engine {
+  get server(): SessionServer<Session> {
     return this.#host.engine;
   }
 
@@ -125,8 +127,8 @@ export class Session extends EventEmitter<SessionEvents> {
    * A message to a session that is over is dropped, as on Node.
    */
   send(data: Sendable, options?: unknown, callback?: SendCallback): this {
-    this.#host.here.check("a session");
-    if (this.#host.isMuted() || this.state.phase !== "open") return this;
+    this.#host.checkInstance("a session");
+    if (this.#host.mute.active || this.state.phase !== "open") return this;
     const then = typeof options === "function" ? (options as SendCallback) : callback;
     if (then !== undefined) this.#callbacks.push(then);
     const compress = (options as SendFlags | undefined)?.compress;
@@ -140,21 +142,16 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Ends the session with `forced close`; `discard` drops what is queued. Listeners of `close` are told `why`. */
   close(discard = false, why?: Error): this {
-    this.#host.here.check("a session");
+    this.#host.checkInstance("a session");
     this.#isLetGo = !this.#line.isHolding;
     this.dispatch({ type: "close", discard, now: this.#host.now(), description: why });
-    this.#link.touched("queue");
+    this.#link.saveLater("queue");
     return this;
   }
 
-  /** What `consumer.record()` gives has changed: it is saved at the end of this turn. */
+  /** What `consumer.record()` or `isBusy()` returns has changed: it is saved at the end of this turn. */
   changed(): void {
-    if (this.state.phase !== "closed") this.#link.touched("record");
-  }
-
-  /** What `consumer.isBusy()` answers may have changed. */
-  busyChanged(): void {
-    this.changed();
+    if (this.state.phase !== "closed") this.#link.saveLater("record");
   }
 
   /**
@@ -255,10 +252,10 @@ export class Session extends EventEmitter<SessionEvents> {
         this.#link.carryOut(effect);
         return;
       case "save":
-        this.#link.touched("state");
+        this.#link.saveLater("state");
         return;
       case "queued":
-        this.#link.touched("queue");
+        this.#link.saveLater("queue");
         return;
       case "report":
         this.#report(effect.event);

@@ -1,5 +1,4 @@
-import { EventEmitter } from "../shared/event-emitter.ts";
-import type { OnListenerError } from "./engine.ts";
+import { EventEmitter, type OnListenerError } from "../shared/event-emitter.ts";
 import type { EngineRequest } from "./request.ts";
 import type { SessionState, TransportName } from "./state.ts";
 
@@ -14,9 +13,9 @@ type TransportEvents = {
 export class TransportView extends EventEmitter<TransportEvents> {
   readonly #state: SessionState;
   readonly #isWritable: () => boolean;
-  readonly #onError: () => OnListenerError;
+  readonly #onError: OnListenerError;
 
-  constructor(state: SessionState, isWritable: () => boolean, onError: () => OnListenerError) {
+  constructor(state: SessionState, isWritable: () => boolean, onError: OnListenerError) {
     super();
     this.#state = state;
     this.#isWritable = isWritable;
@@ -32,6 +31,6 @@ export class TransportView extends EventEmitter<TransportEvents> {
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    return this._emitSafely(event, args, this.#onError());
+    return this._emitSafely(event, args, this.#onError);
   }
 }

@@ -1,7 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
+import type { ObjectServer } from "../engine/object-server.ts";
 import { type EngineOptions, resolveEngineOptions } from "../engine/options.ts";
-import type { Session } from "../engine/session.ts";
-import type { ObjectLayer } from "../objects/definition.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import { type App, createApp } from "./app.ts";
 import type { HttpOptions } from "./options.ts";
@@ -30,7 +29,7 @@ export function defineEngine(
   const Base = createSessionObject<Engine>({
     engine: resolveEngineOptions(options),
     needsHandshakeData: options.handshakeData !== undefined,
-    createLayer: ({ engine }) => new BareLayer(engine),
+    createServer: ({ engine }) => createBareServer(engine),
     setup,
   });
   class SessionObject extends Base {
@@ -42,16 +41,7 @@ export function defineEngine(
   return { SessionObject, app: createApp({ path: "/engine.io", ...options }, toSource(options)) };
 }
 
-/** Nothing above the sessions: user code listens to them itself. */
-class BareLayer implements ObjectLayer<Engine> {
-  readonly api: Engine;
-  readonly connectTimeout = undefined;
-
-  constructor(engine: Engine) {
-    this.api = engine;
-  }
-
-  open(_session: Session): void {}
-
-  load(_session: Session): void {}
+/** Has no server on the sessions: user code listens to them itself. */
+function createBareServer(engine: Engine): ObjectServer<Engine> {
+  return { api: engine, connectTimeout: undefined, open() {}, load() {} };
 }

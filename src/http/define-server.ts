@@ -1,16 +1,13 @@
 import { resolveEngineOptions } from "../engine/options.ts";
-import type { Session } from "../engine/session.ts";
-import type { LayerHost, ObjectLayer } from "../objects/definition.ts";
-import type { RecoveryLog } from "../objects/recovery/recovery-log.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
-import {
-  type HandshakeData,
-  resolveOptions,
+import type {
+  HandshakeData,
   Server,
-  type ServerTypes,
-  type ServerOptions as SocketServerOptions,
+  ServerTypes,
+  ServerOptions as SocketServerOptions,
 } from "../server/index.ts";
+import { createSocketServer } from "../server/object-server.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { type App, createApp } from "./app.ts";
 import { Emitter } from "./emitter.ts";
@@ -86,7 +83,7 @@ export function defineServer<
   const Base = createSessionObject<Io>({
     engine: resolveEngineOptions(options),
     needsHandshakeData: options.handshakeData !== undefined,
-    createLayer: (host) => new SocketLayer<Io>(options, host),
+    createServer: (host) => createSocketServer<Io>(options, host),
     setup,
   });
   class SessionObject extends Base implements ServerMembers<Io> {
@@ -107,66 +104,4 @@ export function defineServer<
     app: createApp({ path: "/socket.io", ...options }, source),
     emitter,
   };
-}
-
-/** How soon a tick comes back to a `disconnect` that is due and that the setup function holds up, ms. */
-const WITHOUT_SETUP_MS = 60_000;
-
-/** A Socket.IO server above the sessions of an object. */
-class SocketLayer<Io extends Server<Untyped, Untyped, Untyped, Untyped>> implements ObjectLayer<Io> {
-  readonly api: Io;
-  readonly #host: LayerHost;
-  readonly #recovery: RecoveryLog | undefined;
-
-  constructor(options: ServerOptions, host: LayerHost) {
-    this.#host = host;
-    const { recovery } = resolveOptions(options);
-    this.#recovery = recovery && host.recovery(recovery.maxDisconnectionDuration, recovery.maxBytes);
-    this.api = new Server(options, Object.assign(host, { recovery: this.#recovery })) as Io;
-  }
-
-  get connectTimeout(): number {
-    return this.api.connectTimeout();
-  }
-
-  open(session: Session): void {
-    this.api.open(session);
-  }
-
-  load(session: Session): void {
-    this.api.load(session);
-  }
-
-  onSettled(): void {
-    this.api._core.onSettled();
-  }
-
-  tick(now: number): void {
-    this.#prune(now);
-    if (!this.#isWaitingForSetup) return;
-    // Somebody's `disconnect` is due, which is the user's code.
-    const done = this.#host.ready().then(
-      () => this.#prune(this.#host.now()),
-      () => {
-        // Logged where it failed. They stay, and this is tried again with a later tick.
-      },
-    );
-    this.#host.keepAwake(done);
-  }
-
-  #prune(now: number): void {
-    for (const record of this.#recovery?.prune(now, this.#host.isSetUp) ?? []) {
-      const done = this.api.expire(record);
-      if (done !== undefined) this.#host.keepAwake(done);
-    }
-  }
-
-  nextTickAt(now: number): number {
-    const next = this.#recovery?.nextPruneAt(now) ?? Number.POSITIVE_INFINITY;
-    return this.#isWaitingForSetup ? Math.max(next, now + WITHOUT_SETUP_MS) : next;
-  }
-
-  get #isWaitingForSetup(): boolean {
-    return !this.#host.isSetUp && this.#recovery?.isAnybodyDue === true;
-  }
 }

@@ -1,34 +1,37 @@
 import { Engine } from "../engine/engine.ts";
+import type { ObjectServer } from "../engine/object-server.ts";
+import type { Host } from "../server/host.ts";
 import { Mute, Silence } from "../shared/mute.ts";
 import { findAsyncContext } from "./async-context.ts";
-import type { ObjectLayer } from "./definition.ts";
-import { createLayerHost } from "./layer-host.ts";
+import { ObjectHost } from "./object-host.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 
-/** Where the layer above cannot be made, nobody is above the sessions, and what is stored of them stays as it is. */
-const NO_LAYER = { connectTimeout: undefined, open() {}, load() {} };
+/** Stands in for a server that could not be created: what is stored of the sessions stays as it is. */
+const NO_SERVER = { connectTimeout: undefined, open() {}, load() {} };
 
 /**
- * One try at the user's setup function, with what is made for it alone: an engine, the layer above, and the mute.
- * After a failure none of them reaches anybody, though timers and promises of the user's code may still hold them.
+ * One attempt to run the user's setup function, with what is created for it alone: an engine, a server, and the mute.
+ * After a failure none of them reaches a client, though timers and promises of the user's code may still hold them.
  */
 export class Attempt<Api> {
   readonly engine: Engine;
+  readonly host: Host;
   phase: "waiting" | "running" | "done" | "failed" = "waiting";
   mute: Mute;
   /** No setup function has completed in this object before. */
   isFirstRun = false;
   readonly #runtime: ObjectRuntime<Api>;
-  #layer: ObjectLayer<Api> | undefined;
+  #server: ObjectServer<Api> | undefined;
   #broken: { error: unknown } | undefined;
 
   constructor(runtime: ObjectRuntime<Api>) {
     this.#runtime = runtime;
     const Context = findAsyncContext();
     this.mute = new Mute(Context && new Context(), runtime.timers);
-    const { here, table } = runtime;
+    const { guard, table } = runtime;
+    this.host = new ObjectHost(runtime, this);
     const isReached = () => {
-      here.check("the engine");
+      guard.check("the engine");
       return this.phase !== "failed";
     };
     const directory = {
@@ -40,16 +43,16 @@ export class Attempt<Api> {
     );
   }
 
-  /** The layer above the sessions; made when it is first needed, since a tick needs it and no setup. */
-  get layer(): ObjectLayer<Api> {
-    this.#layer ??= this.#createLayer();
-    return this.#layer;
+  /** The server on the sessions. It is created when it is first needed: a tick needs it without setup. */
+  get server(): ObjectServer<Api> {
+    this.#server ??= this.#createServer();
+    return this.#server;
   }
 
-  /** What the setup function is called with. @throws what a part of the layer (an adapter) threw when it was made */
+  /** What the setup function is called with. @throws what a part of the server (an adapter) threw when it was created */
   get api(): Api {
-    if (this.#broken !== undefined) this.#retryLayer();
-    const { api } = this.layer;
+    if (this.#broken !== undefined) this.#retryServer();
+    const { api } = this.server;
     if (this.#broken !== undefined) throw this.#broken.error;
     return api;
   }
@@ -59,19 +62,19 @@ export class Attempt<Api> {
     this.mute = new Silence();
   }
 
-  /** A tick needed it when it could not be made: only sessions have met what stands for it. */
-  #retryLayer(): void {
+  /** A tick needed the server when it could not be created: the sessions were given its stand-in. */
+  #retryServer(): void {
     this.#broken = undefined;
-    this.#layer = undefined;
+    this.#server = undefined;
     this.#runtime.table.reload();
   }
 
-  #createLayer(): ObjectLayer<Api> {
+  #createServer(): ObjectServer<Api> {
     try {
-      return this.#runtime.definition.createLayer(createLayerHost(this.#runtime, this));
+      return this.#runtime.definition.createServer(this.host);
     } catch (error) {
       this.#broken = { error };
-      return NO_LAYER as unknown as ObjectLayer<Api>;
+      return NO_SERVER as unknown as ObjectServer<Api>;
     }
   }
 }

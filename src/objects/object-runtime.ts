@@ -1,6 +1,7 @@
 import type { EnginePacket } from "../codec/index.ts";
 import type { Engine } from "../engine/engine.ts";
 import { longestQuietMs } from "../engine/heartbeat.ts";
+import type { ObjectServer } from "../engine/object-server.ts";
 import { toRules } from "../engine/options.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
@@ -9,7 +10,8 @@ import type { SessionId } from "../shared/ids.ts";
 import { type Timer, Timers } from "../shared/timers.ts";
 import { decodeMessage, isTooLarge } from "../transports/websocket.ts";
 import { findAsyncContext } from "./async-context.ts";
-import type { ObjectDefinition, ObjectLayer } from "./definition.ts";
+import type { ObjectDefinition } from "./definition.ts";
+import { InstanceGuard } from "./instance-guard.ts";
 import { fromInternalRequest, VERSION } from "./internal-request.ts";
 import { RecoveryLog } from "./recovery/recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
@@ -23,7 +25,6 @@ import { Ticker } from "./sessions/ticker.ts";
 import { MemoryRows } from "./storage/memory-rows.ts";
 import { SessionStore, StateTooLarge } from "./storage/session-store.ts";
 import { UserCode } from "./user-code.ts";
-import { Whereabouts } from "./whereabouts.ts";
 
 /** `hibernation: false` renews a timer of this length, ms: an object with a pending timer stays in memory. */
 const AWAKE_MS = 5_000;
@@ -50,7 +51,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly timers = new Timers(findAsyncContext()?.bind);
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
-  readonly here: Whereabouts;
+  readonly guard: InstanceGuard;
   /** There once the layer above is, if that recovers anybody. */
   recovery: RecoveryLog | undefined;
 
@@ -65,7 +66,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
     this.ctx = ctx;
     this.definition = definition;
-    this.here = new Whereabouts(ctx.id);
+    this.guard = new InstanceGuard(ctx.id);
     this.rules = toRules(definition.engine);
     this.persists = definition.engine.hibernation;
     this.needsHandshakeData = definition.needsHandshakeData;
@@ -73,7 +74,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     const { maxHeldBytes: object, maxIsolateBytes: isolate } = definition.engine;
     const onOver = (why: string) => this.log("warn", `a session is closed: ${why}`);
     this.budget = new ByteBudget(ctx.id.toString(), { object, isolate }, onOver);
-    this.table = new SessionTable(this, () => this.layer);
+    this.table = new SessionTable(this, () => this.#userCode.attempt);
     const onAlarmError = (error: unknown) => this.log("error", "the alarm could not be set", error);
     this.ticker = new Ticker(ctx.storage, longestQuietMs(this.rules), onAlarmError);
     this.#userCode = new UserCode(this, env);
@@ -86,9 +87,9 @@ export class ObjectRuntime<Api> implements CarrierHost {
     return this.#userCode.attempt.engine;
   }
 
-  /** The layer above the sessions. */
-  get layer(): ObjectLayer<Api> {
-    return this.#userCode.attempt.layer;
+  /** The server on the sessions. */
+  get server(): ObjectServer<Api> {
+    return this.#userCode.attempt.server;
   }
 
   /** Runs the user's setup function once an instance; undefined when it has run. @throws SetupFailed, or rejects with it */
@@ -101,7 +102,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   liveApi(): Api {
     let why = "it is at work";
     try {
-      if (this.ready() === undefined) return this.layer.api;
+      if (this.ready() === undefined) return this.server.api;
     } catch (error) {
       why = (error as Error).message;
     }
@@ -139,7 +140,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     }
     let packet: EnginePacket;
     try {
-      packet = decodeMessage(data, carrier.fixed);
+      packet = decodeMessage(data, carrier.handshake);
     } catch (error) {
       if (socket === carrier.socket) {
         carrier.session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
@@ -195,7 +196,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   /** A method of the user's class has settled. */
   onSettled(): void {
     this.healAlarm();
-    if (this.#userCode.attempt.phase === "done") this.layer.onSettled?.();
+    if (this.#userCode.attempt.phase === "done") this.server.onSettled?.();
   }
 
   /** A session exists: it is written down, whatever its listeners did, and there has to be a tick for it. */
@@ -221,10 +222,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
     return Date.now();
   }
 
-  isMuted(): boolean {
-    return this.#userCode.attempt.mute.active;
-  }
-
   turn(): number {
     if (!this.#isTurnEnding) this.#endTurn();
     return this.#turn;
@@ -248,11 +245,6 @@ export class ObjectRuntime<Api> implements CarrierHost {
   ended(carrier: Carrier): void {
     this.table.forget(carrier.session.id);
     this.#touched.delete(carrier);
-  }
-
-  toBinary(bytes: Uint8Array): Uint8Array {
-    const { Buffer } = globalThis;
-    return Buffer === undefined ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   keepAwake(promise: Promise<unknown>): void {
@@ -307,7 +299,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
 
   /** One microtask a turn, whatever happens in it: flushes what polls can take, then writes what has changed. */
   #endTurn(): void {
-    this.here.check("io, a socket or a session");
+    this.guard.check("io, a socket or a session");
     this.#isTurnEnding = true;
     Promise.resolve().then(() => this.#settle());
   }

@@ -1,5 +1,5 @@
 import { EngineError } from "../engine/errors.ts";
-import { toOpenFrames } from "../engine/handshake.ts";
+import { type HandshakeRecord, toOpenFrames } from "../engine/handshake.ts";
 import { isExpired } from "../engine/heartbeat.ts";
 import { type EngineRequest, headerOf, toRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
@@ -20,7 +20,7 @@ import { openChannel } from "./sessions/channel.ts";
 import { SILENT } from "./sessions/heartbeat.ts";
 import { baseBytes } from "./sessions/session-table.ts";
 import { pollTag, socketTag } from "./sessions/socket-tags.ts";
-import type { FixedPart, SocketRole } from "./storage/session-store.ts";
+import type { SocketRole } from "./storage/session-store.ts";
 import { SetupFailed } from "./user-code.ts";
 
 /** No upgrade may keep an object awake for longer, ms. */
@@ -86,13 +86,13 @@ export class RequestHandler<Api> {
   async #open(meta: InternalRequest): Promise<Response> {
     const runtime = this.#runtime;
     const client = toRequest(meta.request);
-    const fixed = this.#toFixed(meta);
-    const sid = this.#admit(await this.#makeId(meta, client), fixed);
-    const carrier = runtime.table.create(sid, fixed, "polling", null);
+    const handshake = this.#toHandshake(meta);
+    const sid = this.#admit(await this.#makeId(meta, client), handshake);
+    const carrier = runtime.table.create(sid, handshake, "polling", null);
     const headers = this.#handshakeHeaders(sid, client);
     // What `connection` listeners send goes out with the second poll, as on Node.
-    const frames = toOpenFrames(carrier.session, runtime.definition.engine);
-    const response = payloadResponse(toPayload(frames, carrier.fixed), headers);
+    const frames = toOpenFrames(sid, "polling", runtime.definition.engine);
+    const response = payloadResponse(toPayload(frames, carrier.handshake), headers);
     this.#announce(carrier);
     return response;
   }
@@ -100,13 +100,13 @@ export class RequestHandler<Api> {
   async #openSocket(meta: InternalRequest): Promise<Response> {
     const runtime = this.#runtime;
     const client = toRequest(meta.request);
-    const fixed = this.#toFixed(meta);
-    const sid = this.#admit(await this.#makeId(meta, client), fixed);
+    const handshake = this.#toHandshake(meta);
+    const sid = this.#admit(await this.#makeId(meta, client), handshake);
     const { 0: peer, 1: socket } = new WebSocketPair();
     runtime.ctx.acceptWebSocket(socket, [socketTag(sid)]);
-    const carrier = runtime.table.create(sid, fixed, "websocket", socket);
+    const carrier = runtime.table.create(sid, handshake, "websocket", socket);
     const headers = this.#handshakeHeaders(sid, client);
-    carrier.session.sendHandshake(toOpenFrames(carrier.session, runtime.definition.engine));
+    carrier.session.sendHandshake(toOpenFrames(sid, "websocket", runtime.definition.engine));
     this.#announce(carrier);
     return new Response(null, { status: 101, webSocket: peer, headers });
   }
@@ -121,7 +121,7 @@ export class RequestHandler<Api> {
     const answer = this.#takeAnswer(carrier);
     if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
     const headers = this.#headers(meta, session);
-    if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, carrier.fixed), headers);
+    if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, carrier.handshake), headers);
     const role: SocketRole = { v: 1, k: "p", sid: session.id, ...answer.poll };
     const tag = pollTag(session.id);
     const { socket, response } = openChannel(this.#runtime.ctx, tag, role, answer.pingInMs, headers);
@@ -208,12 +208,12 @@ export class RequestHandler<Api> {
   }
 
   /** Whether there is room for a session, and its id free: asked in the very moment in which it is made. */
-  #admit(id: string, fixed: FixedPart): SessionId {
+  #admit(id: string, handshake: HandshakeRecord): SessionId {
     const { budget, engine, table, definition } = this.#runtime;
     if (table.isFull(definition.engine.maxSessions)) {
       throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
     }
-    if (!budget.admits(baseBytes(fixed))) {
+    if (!budget.admits(baseBytes(handshake))) {
       throw new EngineError("FORBIDDEN", { message: "maxHeldBytes is reached" }, "Too many bytes are held");
     }
     const sid = this.#runtime.toSessionId(id);
@@ -255,13 +255,13 @@ export class RequestHandler<Api> {
   }
 
   #announce(carrier: Carrier): void {
-    const { engine, layer } = this.#runtime;
-    layer.open(carrier.session);
+    const { engine, server } = this.#runtime;
+    server.open(carrier.session);
     if (engine.listenerCount("connection") > 0) engine.emit("connection", carrier.session);
     this.#runtime.opened(carrier);
   }
 
-  #toFixed(meta: InternalRequest): FixedPart {
+  #toHandshake(meta: InternalRequest): HandshakeRecord {
     const { protocol, b64, address, secure, request, data } = meta;
     return { protocol, b64, address, secure, openedAt: this.#runtime.now(), request, data };
   }

@@ -53,7 +53,7 @@ export class UserCode<Api> {
     this.#attempt = new Attempt(runtime);
   }
 
-  /** The try at hand, or the one that is to come. */
+  /** The current attempt, or the next one. */
   get attempt(): Attempt<Api> {
     return this.#attempt;
   }
@@ -82,7 +82,7 @@ export class UserCode<Api> {
   }
 
   #begin(attempt: Attempt<Api>): void | Promise<void> {
-    this.#runtime.here.check("this.io, this.engine or this.ready()");
+    this.#runtime.guard.check("this.io, this.engine or this.ready()");
     let resolve!: () => void;
     let reject!: (failure: SetupFailed) => void;
     const promise = new Promise<void>((...settle) => {

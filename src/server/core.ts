@@ -6,7 +6,8 @@ import type { ResolvedOptions } from "./api/options.ts";
 import type { ParentNamespace } from "./api/parent-namespace.ts";
 import type { AnyServer } from "./api/server.ts";
 import { type AnySocket, Socket } from "./api/socket.ts";
-import type { ServerHost } from "./ports.ts";
+import type { Host } from "./host.ts";
+import { RecoveryExpiry } from "./recovery/expiry.ts";
 import { Recovery } from "./recovery/recovery.ts";
 import { LogicalClock } from "./rooms/logical-clock.ts";
 import { RoomDirectory } from "./rooms/room-directory.ts";
@@ -35,7 +36,7 @@ export interface NamespaceFamily {
 /** What the parts of one server share, and users do not see. */
 export class Core {
   readonly server: AnyServer;
-  readonly host: ServerHost;
+  readonly host: Host;
   readonly options: ResolvedOptions;
   readonly parser: Parser;
   readonly awake: Awake;
@@ -43,6 +44,7 @@ export class Core {
   readonly clock: LogicalClock;
   readonly rooms: RoomDirectory<Client, SocketState>;
   readonly recovery: Recovery | undefined;
+  readonly expiry: RecoveryExpiry | undefined;
   readonly namespaces = new Map<string, AnyNamespace>();
   readonly families: NamespaceFamily[] = [];
   /** A socket's end is being told. */
@@ -51,17 +53,20 @@ export class Core {
   readonly escaped = new EscapedValues();
   readonly #warned = new Set<string>();
 
-  constructor(server: AnyServer, host: ServerHost, options: ResolvedOptions) {
+  constructor(server: AnyServer, host: Host, options: ResolvedOptions) {
     this.server = server;
     this.host = host;
     this.options = options;
     this.parser = createParser(options.parser);
     this.awake = new Awake(host, options.maxAwakeTime);
     this.broadcasts = new WaitingBroadcasts(host);
-    this.clock = new LogicalClock(host);
+    const { recovery } = options;
+    const store = recovery && host.openRecovery(recovery.maxDisconnectionDuration, recovery.maxBytes);
+    this.clock = new LogicalClock(host, store);
     this.rooms = new RoomDirectory(host, this.clock);
-    if (options.recovery !== undefined && host.recovery !== undefined) {
-      this.recovery = new Recovery(host.recovery, this, options.recovery);
+    if (recovery !== undefined && store !== undefined) {
+      this.recovery = new Recovery(store, this, recovery);
+      this.expiry = new RecoveryExpiry(store, host, (record) => server.expire(record));
     }
   }
 
@@ -100,7 +105,7 @@ export class Core {
   /** Code that runs after setup registers something that the next instance will not know. */
   admitLate(what: string, cure: string): Admission {
     if (!this.host.isSetUp) return "add";
-    this.host.checkHere("io or a socket");
+    this.host.checkInstance("io or a socket");
     if (this.host.hibernation && !this.isMuted) {
       this.warnOnce(`${what} is gone once the object has slept; ${cure}`);
     }

@@ -20,7 +20,7 @@ export type {
   ServerTypes,
   SocketId,
 } from "./api/socket-types.ts";
-export type { ServerHost } from "./ports.ts";
+export type { Host } from "./host.ts";
 export type { RecoveredSession } from "./recovery/recovery.ts";
 export type { RecoveryOptions } from "./recovery/recovery-options.ts";
 export type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "./recovery/recovery-store.ts";

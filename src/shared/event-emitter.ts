@@ -25,7 +25,8 @@ export type EventListener<Events, Name, Reserved = object> = Name extends keyof 
 
 type Listener<T> = T extends AnyListener ? T : AnyListener;
 
-type OnError = (error: unknown, event: unknown) => void;
+/** Receives what a listener of `event` threw, or rejected with. */
+export type OnListenerError = (error: unknown, event: unknown) => void;
 
 /** "track": tell me when this `once` listener fires. */
 export type Admission = "add" | "skip" | "track";
@@ -58,7 +59,7 @@ export class EventEmitter<
   static dispatch(
     emitter: AnyEmitter,
     args: readonly unknown[],
-    onError: OnError,
+    onError: OnListenerError,
   ): Promise<unknown>[] | undefined {
     return emitter.#dispatch(args, onError);
   }
@@ -69,7 +70,7 @@ export class EventEmitter<
   }
 
   /** As `emit`, in the middle of work that has to go on: what listeners throw goes to `onError`. @internal */
-  protected _emitSafely(event: string | symbol, args: readonly unknown[], onError: OnError): boolean {
+  protected _emitSafely(event: string | symbol, args: readonly unknown[], onError: OnListenerError): boolean {
     const isHeard = this.#of(event).length > 0;
     if (isHeard) this.#dispatch([event, ...args], onError);
     return isHeard;
@@ -223,7 +224,7 @@ export class EventEmitter<
     return listeners.length > 0;
   }
 
-  #dispatch(args: readonly unknown[], onError: OnError): Promise<unknown>[] | undefined {
+  #dispatch(args: readonly unknown[], onError: OnListenerError): Promise<unknown>[] | undefined {
     const listeners = this.#of(args[0] as string);
     if (listeners.length === 0) return undefined;
     const rest = args.length === 2 ? undefined : args.slice(1);

@@ -3,9 +3,13 @@ import type { Server, Socket } from "../../src/server/index.ts";
 import { FakeObject, turn } from "./fakes.ts";
 import { OfficialObject } from "./official-object.ts";
 
-async function withSocket(setup: (io: Server) => void = () => {}, options = {}) {
+async function withSocket(
+  setup: (io: Server) => void = () => {},
+  options = {},
+  transport: "polling" | "websocket" = "websocket",
+) {
   const object = new FakeObject(setup, options);
-  const client = await object.connect();
+  const client = await object.connect({ transport });
   const id = await client.join();
   client.take();
   const socket = object.io.sockets.sockets.get(id)!;
@@ -206,12 +210,12 @@ describe("an event to the client", () => {
   });
 
   it("is dropped when it is volatile and the transport is not ready; flags hold for one event", async () => {
-    const { object, client, socket } = await withSocket();
-    object.setWritable(client, false);
+    const { object, client, socket } = await withSocket(() => {}, {}, "polling");
+    object.setPolling(client, false);
     socket.volatile.emit("dropped", new Uint8Array([1]));
     socket.emit("kept");
     object.io.volatile.emit("dropped too");
-    object.setWritable(client, true);
+    object.setPolling(client, true);
     socket.volatile.emit("sent");
     socket.compress(false).emit("sent too");
     expect(client.take()).toEqual(['42["kept"]', '42["sent"]', '42["sent too"]']);

@@ -1,19 +1,20 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Frame } from "../../src/codec/index.ts";
-import type { Engine } from "../../src/engine/engine.ts";
-import { type EngineRequest, toRequest } from "../../src/engine/request.ts";
-import type { Session } from "../../src/engine/session.ts";
-import type { HalfPacket, SessionConsumer } from "../../src/engine/session-ports.ts";
-import type { CloseReason } from "../../src/engine/state.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import type { HandshakeRecord } from "../../src/engine/handshake.ts";
+import { resolveEngineOptions, toRules } from "../../src/engine/options.ts";
+import { Session } from "../../src/engine/session.ts";
+import type { Change, PlatformEffect, SessionLink } from "../../src/engine/session-ports.ts";
+import { type CloseReason, createState } from "../../src/engine/state.ts";
 import {
+  type Host,
   type RecoveryEntry,
   type RecoveryRecord,
   type RecoveryStore,
   Server,
-  type ServerHost,
   type ServerOptions,
 } from "../../src/server/index.ts";
-import { type Account, ByteBudget } from "../../src/shared/byte-budget.ts";
+import { ByteBudget } from "../../src/shared/byte-budget.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { Mute } from "../../src/shared/mute.ts";
 import { Timers } from "../../src/shared/timers.ts";
@@ -30,82 +31,84 @@ export class Clock {
   now = 1_700_000_000_000;
 }
 
-/** A connection as the server sees it, with what its client has received. */
-class FakeSession {
-  consumer: SessionConsumer | null = null;
-  readyState: "open" | "closing" | "closed" = "open";
-  readonly id: SessionId;
-  readonly protocol: 3 | 4;
-  readonly firstRequest: EngineRequest;
-  readonly remoteAddress = "203.0.113.7";
-  readonly secure = true;
-  readonly recovered: boolean;
-  readonly server = { opts: { pingInterval: 25_000, pingTimeout: 20_000 } };
-  readonly stored: unknown;
-  readonly transport: { name: "polling" | "websocket"; writable: boolean };
+const REQUEST = {
+  method: "GET",
+  url: "https://example.com/socket.io/?EIO=4&transport=polling&token=abc",
+  headers: [
+    ["origin", "https://example.com"],
+    ["user-agent", "test"],
+    ["cf-connecting-ip", "203.0.113.7"],
+  ],
+} as const;
+
+/** A GET that waits as long as it has to. */
+const POLL = { pingDueAt: Number.POSITIVE_INFINITY, limit: 10_000 };
+
+function isControl(frame: Frame): boolean {
+  return frame === "1" || frame === "2" || frame === "6";
+}
+
+/** The platform below a session: a client that takes everything at once, and rows in memory. */
+class FakeLink implements SessionLink {
+  session!: Session;
   isDirty = false;
-  #request: EngineRequest | undefined;
-  readonly account: Account;
-  readonly half: HalfPacket;
   readonly #client: TestClient;
   readonly #object: FakeObject;
 
-  constructor(client: TestClient, object: FakeObject, stored?: { record: unknown }) {
-    this.id = client.sid;
-    this.protocol = client.protocol;
-    this.transport = { name: client.transport, writable: true };
-    this.recovered = stored !== undefined;
-    this.stored = stored?.record;
+  constructor(client: TestClient, object: FakeObject) {
     this.#client = client;
     this.#object = object;
-    this.half = object.halfOf(client.sid);
-    this.account = object.budget.open((why) => {
-      this.consumer?.drop?.();
-      this.end("transport error", why);
-    });
-    this.firstRequest = toRequest({
-      method: "GET",
-      url: "https://example.com/socket.io/?EIO=4&transport=polling&token=abc",
-      headers: [
-        ["origin", "https://example.com"],
-        ["user-agent", "test"],
-        ["cf-connecting-ip", this.remoteAddress],
-      ],
-    });
   }
 
-  get request(): EngineRequest {
-    this.#request ??= this.consumer?.keepRequest?.(this.firstRequest);
-    return this.#request ?? this.firstRequest;
+  /** A client that polls asks again as soon as it is answered. */
+  poll(): void {
+    this.session.dispatch({ type: "poll", now: this.#object.clock.now, limit: POLL.limit });
+    if (this.session.state.poll !== null) this.session.state.poll = POLL;
   }
 
-  sendFrames(frames: readonly Frame[], flags?: { volatile?: boolean }): boolean {
-    if (this.readyState !== "open" || (flags?.volatile && !this.transport.writable)) return false;
-    this.#client.frames.push(...frames);
-    return true;
+  pongedAt(): number {
+    return Number.POSITIVE_INFINITY;
   }
 
-  close(_discard?: boolean, why?: Error): this {
-    this.end("forced close", why);
-    return this;
+  carryOut(effect: PlatformEffect): void {
+    switch (effect.type) {
+      case "write":
+      case "answer":
+      case "reply":
+        this.#client.frames.push(...effect.frames.filter((frame) => !isControl(frame)));
+        if (effect.type !== "write" && this.session.readyState !== "closed") this.poll();
+        return;
+      case "closed":
+        this.#client.isOpen = false;
+        this.#object.forget(this.session.id);
+    }
   }
 
-  changed(): void {
+  saveLater(change: Change): void {
+    if (change === "queue") {
+      this.session.dispatch({ type: "flush", now: this.#object.clock.now });
+      return;
+    }
     this.isDirty = true;
+    if (change === "record") this.#object.saves++;
+  }
+
+  keepAwake(promise: Promise<unknown>): void {
+    this.#object.keepAwake(promise);
+  }
+
+  keepHalf(messages: readonly Frame[]): void {
+    const { halves } = this.#object;
+    halves.set(this.session.id, [...this.readHalf(), ...structuredClone(messages)]);
     this.#object.saves++;
   }
 
-  busyChanged(): void {
-    this.isDirty = true;
+  readHalf(): readonly Frame[] {
+    return this.#object.halves.get(this.session.id) ?? [];
   }
 
-  end(reason: CloseReason, description?: unknown): void {
-    if (this.readyState === "closed") return;
-    this.readyState = "closed";
-    this.#client.isOpen = false;
-    this.#object.forget(this.id);
-    const done = this.consumer?.closed(reason, description);
-    if (done instanceof Promise) this.#object.keepAwake(done);
+  dropHalf(): void {
+    this.#object.halves.delete(this.session.id);
   }
 }
 
@@ -172,6 +175,8 @@ export class FakeRecoveryStore implements RecoveryStore {
   readonly quietMs = 90_000;
   hasSession: (sid: SessionId) => boolean = () => true;
   restartedAt = 0;
+  windowMs = 0;
+  readonly isAnybodyDue = false;
 
   save(record: RecoveryRecord): void {
     this.records.set(record.nsp + record.pid, structuredClone(record));
@@ -215,8 +220,16 @@ export class FakeRecoveryStore implements RecoveryStore {
     return this.entries.findLast((it) => it.nsp === nsp)?.entry.offset;
   }
 
+  prune(now: number): RecoveryRecord[] {
+    return this.expire(now - this.windowMs);
+  }
+
+  nextPruneAt(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** Forgets the packets so far. */
-  prune(): void {
+  dropEntries(): void {
     for (const { entry } of this.entries) this.lost = entry.offset;
     this.entries = [];
   }
@@ -246,10 +259,11 @@ export class FakeObject {
   readonly #fake: FakeOptions;
   readonly #clients = new Map<string, TestClient>();
   readonly #stored = new Map<SessionId, unknown>();
-  readonly #sessions = new Map<SessionId, FakeSession>();
+  readonly #sessions = new Map<SessionId, FakeLink>();
   /** Of its first instance only: what sleeps is not counted here. */
   readonly budget: ByteBudget;
-  readonly #halves = new Map<SessionId, Frame[]>();
+  /** Rows of half a packet, which outlive the instance. */
+  readonly halves = new Map<SessionId, Frame[]>();
   #isFirstRun = true;
   #isSetUp = false;
   #settingUp: Promise<void> | undefined;
@@ -274,10 +288,8 @@ export class FakeObject {
     await this.ready();
     const client = new TestClient(this, `session-${++this.#nextSid}`, options);
     this.#clients.set(client.sid, client);
-    const session = new FakeSession(client, this);
-    this.#sessions.set(client.sid, session);
     this.#stored.set(client.sid, undefined);
-    this.io.open(session as unknown as Session);
+    this.io.open(this.#add(client).session);
     await this.settle();
     return client;
   }
@@ -285,23 +297,23 @@ export class FakeObject {
   async deliver(sid: SessionId, messages: (string | Uint8Array)[]): Promise<void> {
     await this.ready();
     const session = this.#load(sid);
-    for (const message of messages) if (session?.readyState === "open") session.consumer?.message(message);
+    for (const data of messages) session?.receive({ type: "message", data }, this.clock.now);
     await this.settle();
   }
 
   async end(sid: SessionId, reason: CloseReason, description?: unknown): Promise<void> {
     await this.ready();
-    this.#load(sid)?.end(reason, description);
+    this.#load(sid)?.dispatch({ type: "transport-gone", reason, description });
     await this.settle();
   }
 
   /** Lets the event end: saves what changed. */
   async settle(): Promise<void> {
     for (let i = 0; i < 3; i++) await turn();
-    for (const [sid, session] of this.#sessions) {
-      if (!session.isDirty || session.readyState === "closed") continue;
-      session.isDirty = false;
-      this.#stored.set(sid, structuredClone(session.consumer?.record()));
+    for (const [sid, link] of this.#sessions) {
+      if (!link.isDirty) continue;
+      link.isDirty = false;
+      this.#stored.set(sid, structuredClone(link.session.consumer?.record()));
     }
   }
 
@@ -343,30 +355,20 @@ export class FakeObject {
     return this.#settingUp;
   }
 
-  /** Rows of half a packet, which outlive the instance. */
-  halfOf(sid: SessionId): HalfPacket {
-    return {
-      keepHalf: (messages) => {
-        this.#halves.set(sid, [...(this.#halves.get(sid) ?? []), ...structuredClone(messages)]);
-        this.saves++;
-      },
-      readHalf: () => this.#halves.get(sid) ?? [],
-      dropHalf: () => this.#halves.delete(sid),
-    };
-  }
-
   forget(sid: SessionId): void {
     this.#stored.delete(sid);
     this.#sessions.delete(sid);
   }
 
-  setWritable(client: TestClient, isWritable: boolean): void {
+  /** Lets a client that polls leave no GET waiting, or ask again. */
+  setPolling(client: TestClient, isPolling: boolean): void {
     const session = this.#load(client.sid);
-    if (session !== undefined) session.transport.writable = isWritable;
+    if (isPolling) this.#sessions.get(client.sid)?.poll();
+    else if (session !== undefined) session.state.poll = null;
   }
 
   isBusy(client: TestClient): boolean {
-    return this.#sessions.get(client.sid)?.consumer?.isBusy() ?? false;
+    return this.#sessions.get(client.sid)?.session.consumer?.isBusy() ?? false;
   }
 
   isIdle(client: TestClient): boolean {
@@ -384,21 +386,46 @@ export class FakeObject {
     await this.settle();
   }
 
-  #load(sid: SessionId): FakeSession | undefined {
-    const awake = this.#sessions.get(sid);
+  #load(sid: SessionId): Session | undefined {
+    const awake = this.#sessions.get(sid)?.session;
     const client = this.#clients.get(sid);
     if (awake !== undefined || client === undefined || !this.#stored.has(sid)) return awake;
-    const session = new FakeSession(client, this, { record: structuredClone(this.#stored.get(sid)) });
-    this.#sessions.set(sid, session);
+    const { session } = this.#add(client, { record: structuredClone(this.#stored.get(sid)) });
     this.loads++;
-    this.io.load(session as unknown as Session);
+    this.io.load(session);
     return session;
+  }
+
+  #add(client: TestClient, stored?: { record: unknown }): FakeLink {
+    const link = this.#createSession(client, stored);
+    this.#sessions.set(client.sid, link);
+    if (client.transport === "polling") link.session.state.poll = POLL;
+    return link;
+  }
+
+  #createSession(client: TestClient, stored?: { record: unknown }): FakeLink {
+    const { sid, protocol, transport } = client;
+    const openedAt = this.clock.now;
+    const address = "203.0.113.7";
+    const handshake: HandshakeRecord = {
+      protocol,
+      b64: false,
+      address,
+      secure: true,
+      openedAt,
+      request: REQUEST,
+    };
+    const link = new FakeLink(client, this);
+    const state = createState(protocol, transport, openedAt);
+    link.session = new Session(sid, handshake, state, this.#host, link, stored);
+    return link;
   }
 
   #begin(): void {
     this.#isSetUp = false;
     this.#settingUp = undefined;
-    this.io = new Server(this.#fake.options ?? {}, this.#createHost());
+    this.#host = this.#createHost();
+    this.io = new Server(this.#fake.options ?? {}, this.#host);
   }
 
   async #runSetup(): Promise<void> {
@@ -410,13 +437,21 @@ export class FakeObject {
 
   readonly #asyncContext = new AsyncLocalStorage<unknown>();
   #mute = new Mute();
+  #host!: Host;
+  #turn = 0;
 
-  #createHost(): ServerHost {
+  #createHost(): Host {
     const object = this;
     const mute = new Mute(this.#fake.hasAsyncContext === false ? undefined : this.#asyncContext);
     this.#mute = mute;
+    const options = resolveEngineOptions(this.#fake.options ?? {});
+    const directory = {
+      count: () => this.#stored.size,
+      all: () => [...this.#stored.keys()].flatMap((sid) => this.#load(sid) ?? []),
+    };
     return {
-      engine: { close: () => {}, opts: { maxQueuedBytes: 16_000_000 } } as unknown as Engine,
+      engine: new Engine(options, directory, (error, event) => this.logs.push(`${String(event)}: ${error}`)),
+      rules: toRules(options),
       mute,
       timers: this.timers,
       budget: this.budget,
@@ -427,24 +462,31 @@ export class FakeObject {
       get isSetUp() {
         return object.#isSetUp;
       },
-      recovery: this.recovery,
+      openRecovery: (windowMs) => {
+        this.recovery.windowMs = windowMs;
+        return this.recovery;
+      },
       now: () => this.clock.now,
       log: (level, message, error) =>
         this.logs.push(`${level}: ${message}${error ? `: ${String(error)}` : ""}`),
       keepAwake: (promise) => this.keepAwake(promise),
-      ready: () => this.ready(),
-      checkHere: () => {},
+      ready: async () => this.ready(),
+      resume: () => this.ready(),
+      // As if each write were in a turn of its own.
+      turn: () => ++this.#turn,
+      checkInstance: () => {},
       visitSleeping(visit) {
         for (const [sid, stored] of object.#stored) {
           if (!object.#sessions.has(sid)) visit(sid, structuredClone(stored));
         }
       },
       sendAsleep: () => false,
-      session: (sid) => this.#load(sid) as unknown as Session | undefined,
-      ghost: (sid) => {
-        const session = new FakeSession(new TestClient(this, sid, {}), this, { record: undefined });
-        session.readyState = "closed";
-        return session as unknown as Session;
+      session: (sid) => this.#load(sid),
+      endedSession: (sid) => {
+        const { session } = this.#createSession(new TestClient(this, sid, {}));
+        session.state.phase = "closed";
+        session.account.close();
+        return session;
       },
       nextAckBlock: (nsp) => {
         this.ackBlocks.push(nsp);

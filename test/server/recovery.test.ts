@@ -295,7 +295,7 @@ describe("connection state recovery", () => {
       "packets it may have missed are gone",
       async ({ object }) => {
         await object.act((io) => io.emit("gone"));
-        object.recovery.prune();
+        object.recovery.dropEntries();
       },
       {},
     ],

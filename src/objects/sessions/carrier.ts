@@ -1,23 +1,31 @@
 import type { Frame } from "../../codec/index.ts";
 import type { Effect } from "../../engine/effects.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { pingEach } from "../../engine/flow.ts";
+import type { HandshakeRecord } from "../../engine/handshake.ts";
 import type { Session } from "../../engine/session.ts";
-import type { Change, PlatformEffect, SessionHost, SessionLink } from "../../engine/session-ports.ts";
-import { toStored } from "../../engine/state.ts";
+import type { Change, PlatformEffect, SessionLink } from "../../engine/session-ports.ts";
+import { type SessionRules, toStored } from "../../engine/state.ts";
+import type { ByteBudget } from "../../shared/byte-budget.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import type { Timer, Timers } from "../../shared/timers.ts";
 import { toPayload, Upload } from "../../transports/polling.ts";
 import { toBinaryFrame } from "../../transports/websocket.ts";
-import type { FixedPart, SessionStore, StoredSession } from "../storage/session-store.ts";
+import type { SessionStore, StoredSession } from "../storage/session-store.ts";
 import { answerChannel } from "./channel.ts";
 
 /** What carriers share: the object they live in. */
-export interface CarrierHost extends SessionHost {
+export interface CarrierHost {
+  readonly rules: SessionRules;
+  readonly engine: Engine;
+  readonly budget: ByteBudget;
   readonly ctx: DurableObjectState;
   readonly timers: Timers;
   readonly store: SessionStore;
   readonly persists: boolean;
   readonly needsHandshakeData: boolean;
+  now(): number;
+  turn(): number;
   touch(carrier: Carrier): void;
   ended(carrier: Carrier): void;
   keepAwake(promise: Promise<unknown>): void;
@@ -38,7 +46,7 @@ const LARGEST_PAYLOAD = 1_000_000;
 /** Carries one session: its sockets, its waiting poll, its place in storage. */
 export class Carrier implements SessionLink {
   readonly host: CarrierHost;
-  fixed: FixedPart;
+  handshake: HandshakeRecord;
   session!: Session;
   socket: WebSocket | null = null;
   candidate: WebSocket | null = null;
@@ -48,7 +56,7 @@ export class Carrier implements SessionLink {
   pollAnswer: PollAnswer | undefined;
   /** How many promises keep the object awake for it. */
   pending = 0;
-  #fixedJson: string;
+  #handshakeJson: string;
   /** What has changed since it was written down last. */
   #unsaved: Change | undefined;
   #candidateB64 = false;
@@ -60,10 +68,10 @@ export class Carrier implements SessionLink {
   #upgradeTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
 
-  constructor(host: CarrierHost, fixed: FixedPart, stored?: StoredSession) {
+  constructor(host: CarrierHost, handshake: HandshakeRecord, stored?: StoredSession) {
     this.host = host;
-    this.fixed = fixed;
-    this.#fixedJson = stored?.fixed ?? JSON.stringify(fixed);
+    this.handshake = handshake;
+    this.#handshakeJson = stored?.fixed ?? JSON.stringify(handshake);
     this.#hasRow = stored?.state.transport === "polling";
     this.#hasHalf = stored?.half === true;
     this.#unsaved = stored === undefined ? "record" : undefined;
@@ -74,7 +82,7 @@ export class Carrier implements SessionLink {
     return this.host.ctx.getWebSocketAutoResponseTimestamp(this.socket)?.getTime() ?? 0;
   }
 
-  touched(change: Change): void {
+  saveLater(change: Change): void {
     if (change !== "queue" && this.#unsaved !== "record") this.#unsaved = change;
     this.host.touch(this);
   }
@@ -90,7 +98,7 @@ export class Carrier implements SessionLink {
         for (const frame of effect.frames) this.#send(this.socket, frame);
         return;
       case "answer":
-        if (this.poll !== null) answerChannel(this.poll, toPayload(effect.frames, this.fixed));
+        if (this.poll !== null) answerChannel(this.poll, toPayload(effect.frames, this.handshake));
         this.poll = null;
         return;
       case "reply":
@@ -197,7 +205,7 @@ export class Carrier implements SessionLink {
   keepHalf(messages: readonly Frame[]): void {
     if (!this.host.persists) return;
     this.host.store.rows.append(this.session.id, "half", messages);
-    this.touched(this.#hasHalf ? "queue" : "record");
+    this.saveLater(this.#hasHalf ? "queue" : "record");
     this.#hasHalf = true;
   }
 
@@ -209,7 +217,7 @@ export class Carrier implements SessionLink {
     if (!this.#hasHalf) return;
     this.#hasHalf = false;
     this.host.store.rows.drop(this.session.id, "half");
-    this.touched("record");
+    this.saveLater("record");
   }
 
   /** Writes down what has changed since. @throws StateTooLarge */
@@ -245,7 +253,7 @@ export class Carrier implements SessionLink {
       v: isPolling ? 2 : 1,
       k: "s",
       sid: session.id,
-      fixed: this.#fixedJson,
+      fixed: this.#handshakeJson,
       state: toStored(session.state),
       record: session.consumer === null ? session.stored : session.consumer.record(),
     };
@@ -261,9 +269,9 @@ export class Carrier implements SessionLink {
     this.socket = this.candidate;
     this.candidate = null;
     // How binary travels is a matter of the transport, not of the session.
-    if (this.fixed.b64 !== this.#candidateB64) {
-      this.fixed = { ...this.fixed, b64: this.#candidateB64 };
-      this.#fixedJson = JSON.stringify(this.fixed);
+    if (this.handshake.b64 !== this.#candidateB64) {
+      this.handshake = { ...this.handshake, b64: this.#candidateB64 };
+      this.#handshakeJson = JSON.stringify(this.handshake);
     }
     this.#unsaved = "record";
     this.#deleteRow();
@@ -292,7 +300,7 @@ export class Carrier implements SessionLink {
     if (socket === null) return;
     try {
       if (typeof frame === "string") socket.send(frame);
-      else socket.send(toBinaryFrame(frame, this.fixed));
+      else socket.send(toBinaryFrame(frame, this.handshake));
     } catch (error) {
       // The peer is gone and its close event on the way, or it never comes: then this ends the session.
       const gone = Promise.resolve().then(() =>

@@ -45,14 +45,14 @@ export class Heartbeat<Api> {
   }
 
   tick(now: number, lateness: number): void {
-    const { table, layer } = this.#runtime;
+    const { table, server } = this.#runtime;
     this.#hasFailed = false;
     this.#isUnfinished = false;
     this.#ending = this.#ending.filter(({ carrier }) => carrier.pending > 0);
     this.#bytes = this.#ending.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const sleeper of table.asleep()) this.#try(() => this.#tickAsleep(sleeper, now, lateness));
     for (const carrier of table.live()) this.#try(() => this.#tickAwake(carrier, now, lateness));
-    this.#try(() => layer.tick?.(now));
+    this.#try(() => server.tick?.(now));
     this.#try(() => this.#sweep());
   }
 
@@ -68,8 +68,8 @@ export class Heartbeat<Api> {
 
   /** When the next tick has something to do, ms; infinite when there is nobody. */
   next(now: number): number {
-    const { table, rules, ticker, layer } = this.#runtime;
-    let next = layer.nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
+    const { table, rules, ticker, server } = this.#runtime;
+    let next = server.nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
     for (const { state } of table.asleep()) {
       next = Math.min(next, nextTickAt(fromStored(state), now, rules));
     }
@@ -82,9 +82,9 @@ export class Heartbeat<Api> {
 
   /** When a tick has something to do for this session, ms. */
   nextFor(session: Session, now: number): number {
-    const { rules, layer } = this.#runtime;
+    const { rules, server } = this.#runtime;
     const next = Math.max(nextTickAt(session.state, now, rules), now + 1);
-    const { connectTimeout } = layer;
+    const { connectTimeout } = server;
     if (connectTimeout === undefined || connectTimeout >= rules.pingInterval) return next;
     return session.consumer?.isIdle?.() ? Math.min(next, session.openedAt + connectTimeout) : next;
   }
@@ -172,7 +172,7 @@ export class Heartbeat<Api> {
   }
 
   #isIdleTooLong(openedAt: number, isIdle: boolean, now: number): boolean {
-    const { connectTimeout } = this.#runtime.layer;
+    const { connectTimeout } = this.#runtime.server;
     return isIdle && connectTimeout !== undefined && now - openedAt >= connectTimeout;
   }
 

@@ -1,8 +1,10 @@
 import type { Frame } from "../../codec/index.ts";
-import type { SessionDirectory, SessionLayer } from "../../engine/engine.ts";
+import type { SessionDirectory } from "../../engine/engine.ts";
+import type { HandshakeRecord } from "../../engine/handshake.ts";
 import { pingedBefore } from "../../engine/heartbeat.ts";
-import { toRequest } from "../../engine/request.ts";
+import type { ObjectServer } from "../../engine/object-server.ts";
 import { Session } from "../../engine/session.ts";
+import type { SessionHost } from "../../engine/session-ports.ts";
 import {
   createState,
   fromStored,
@@ -13,7 +15,7 @@ import {
 import { OVERDRAWN } from "../../shared/byte-budget.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import type { SessionId } from "../../shared/ids.ts";
-import type { FixedPart, SocketRole, StoredSession } from "../storage/session-store.ts";
+import type { SocketRole, StoredSession } from "../storage/session-store.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
 import type { Sleeper } from "./sleeper.ts";
 import { SleeperMail } from "./sleeper-mail.ts";
@@ -23,9 +25,15 @@ import { pollTag, socketTag } from "./socket-tags.ts";
 const SESSION_BYTES = 4_000;
 
 /** What a session takes in memory from its start. */
-export function baseBytes(fixed: FixedPart): number {
+export function baseBytes(handshake: HandshakeRecord): number {
   // Its request is kept as it is used and as it is written down.
-  return Math.max(SESSION_BYTES, SESSION_BYTES / 2 + 2 * estimateMemory(fixed));
+  return Math.max(SESSION_BYTES, SESSION_BYTES / 2 + 2 * estimateMemory(handshake));
+}
+
+/** The attempt at the user's setup function that sessions belong to. */
+interface Current {
+  readonly host: SessionHost<Session>;
+  readonly server: ObjectServer<unknown>;
 }
 
 /** Where a session was found, and what is written down of it. */
@@ -44,7 +52,7 @@ export type RecordVisitor = (sid: SessionId, record: unknown) => boolean;
  */
 export class SessionTable implements SessionDirectory {
   readonly #host: CarrierHost;
-  readonly #layer: () => SessionLayer;
+  readonly #current: () => Current;
   readonly #mail: SleeperMail;
   readonly #live = new Map<string, Carrier>();
   readonly #bySocket = new WeakMap<WebSocket, Carrier>();
@@ -53,33 +61,46 @@ export class SessionTable implements SessionDirectory {
   /** The object holds no more than this, sessions and waiting polls together. */
   #atMost = Number.POSITIVE_INFINITY;
 
-  constructor(host: CarrierHost, layer: () => SessionLayer) {
+  constructor(host: CarrierHost, current: () => Current) {
     this.#host = host;
-    this.#layer = layer;
+    this.#current = current;
     this.#mail = new SleeperMail(host);
   }
 
-  create(sid: SessionId, fixed: FixedPart, transport: TransportName, socket: WebSocket | null): Carrier {
-    const carrier = new Carrier(this.#host, fixed);
-    const state = createState(fixed.protocol, transport, fixed.openedAt);
-    carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier);
+  create(
+    sid: SessionId,
+    handshake: HandshakeRecord,
+    transport: TransportName,
+    socket: WebSocket | null,
+  ): Carrier {
+    const carrier = new Carrier(this.#host, handshake);
+    const state = createState(handshake.protocol, transport, handshake.openedAt);
+    carrier.session = new Session(sid, handshake, state, this.#current().host, carrier);
     if (socket !== null) this.attach(carrier, socket);
     this.#live.set(sid, carrier);
     this.#atMost++;
-    carrier.session.account.add(baseBytes(fixed));
+    carrier.session.account.add(baseBytes(handshake));
     return carrier;
   }
 
   /** A session that is over and in no list: what is said to it goes nowhere. */
-  ghost(sid: SessionId, handshakeData: unknown): Session {
+  endedSession(sid: SessionId, handshakeData: unknown): Session {
     const openedAt = this.#host.now();
-    const request = { method: "GET", url: "https://ghost.invalid/", headers: [] };
+    const request = { method: "GET", url: "https://ended.invalid/", headers: [] };
     const data = JSON.stringify(handshakeData);
-    const fixed: FixedPart = { protocol: 4, b64: false, address: "", secure: true, openedAt, request, data };
-    const carrier = new Carrier(this.#host, fixed);
-    const state = createState(fixed.protocol, "websocket", openedAt);
+    const handshake = {
+      protocol: 4,
+      b64: false,
+      address: "",
+      secure: true,
+      openedAt,
+      request,
+      data,
+    } as const;
+    const carrier = new Carrier(this.#host, handshake);
+    const state = createState(handshake.protocol, "websocket", openedAt);
     state.phase = "closed";
-    carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier);
+    carrier.session = new Session(sid, handshake, state, this.#current().host, carrier);
     carrier.session.account.close();
     return carrier.session;
   }
@@ -153,13 +174,13 @@ export class SessionTable implements SessionDirectory {
    */
   renew(): void {
     for (const carrier of this.live()) {
-      const { session, fixed } = carrier;
+      const { session, handshake } = carrier;
       if (session.isHolding) continue;
       const { id, state, account } = session;
       const { bytes } = account;
       account.close();
       const kept = { record: session.stored };
-      carrier.session = new Session({ id, ...identity(fixed) }, { ...state }, carrier, kept);
+      carrier.session = new Session(id, handshake, { ...state }, this.#current().host, carrier, kept);
       carrier.session.account.add(bytes);
       state.phase = "closed";
       this.#enter(carrier.session);
@@ -174,7 +195,7 @@ export class SessionTable implements SessionDirectory {
   /** One that the layer above cannot take ends, and costs nobody else anything. */
   #enter(session: Session): void {
     try {
-      this.#layer().load(session);
+      this.#current().server.load(session);
     } catch (error) {
       this.#host.log("error", "a session could not be loaded and is closed", error);
       session.abandon();
@@ -300,9 +321,9 @@ export class SessionTable implements SessionDirectory {
   }
 
   #load(found: Found): Carrier | undefined {
-    const layer = this.#layer();
+    const { server } = this.#current();
     try {
-      return this.#bring(found, layer);
+      return this.#bring(found, server);
     } catch (error) {
       this.#discard(found, error);
       return undefined;
@@ -320,14 +341,14 @@ export class SessionTable implements SessionDirectory {
     socket.close();
   }
 
-  #bring({ session: stored, socket }: Found, layer: SessionLayer): Carrier {
+  #bring({ session: stored, socket }: Found, server: ObjectServer<unknown>): Carrier {
     const sid = stored.sid as SessionId;
-    const fixed = JSON.parse(stored.fixed) as FixedPart;
-    const carrier = new Carrier(this.#host, fixed, stored);
+    const handshake = JSON.parse(stored.fixed) as HandshakeRecord;
+    const carrier = new Carrier(this.#host, handshake, stored);
     const isPolling = stored.state.transport === "polling";
     const state = fromStored(stored.state, isPolling ? this.#host.store.rows.bytes(sid, "queue") : 0);
     const kept = { record: stored.record };
-    carrier.session = new Session({ id: sid, ...identity(fixed) }, state, carrier, kept);
+    carrier.session = new Session(sid, handshake, state, this.#current().host, carrier, kept);
     if (socket !== undefined) this.attach(carrier, socket);
     else this.#loadPoll(carrier);
     const sleeper = this.#asleep?.get(sid);
@@ -336,11 +357,11 @@ export class SessionTable implements SessionDirectory {
     this.#asleep?.delete(sid);
     this.#live.set(sid, carrier);
     this.#atMost++;
-    layer.load(carrier.session);
-    carrier.session.account.add(baseBytes(fixed));
+    server.load(carrier.session);
+    carrier.session.account.add(baseBytes(handshake));
     carrier.countRecord(stored.record);
     if (sleeper?.isOver) carrier.session.account.end(OVERDRAWN);
-    const isUnknown = this.#host.needsHandshakeData && fixed.data === undefined;
+    const isUnknown = this.#host.needsHandshakeData && handshake.data === undefined;
     if (stored.busy || isUnknown) {
       // What was under way died with the instance that had it, or nobody was asked about its client, since it came
       // before `handshakeData` was there: it has to start again.
@@ -370,9 +391,4 @@ export class SessionTable implements SessionDirectory {
     state.pingedAt = pingedBefore(pingDueAt, this.#host.rules);
     this.link(carrier, socket);
   }
-}
-
-function identity(fixed: FixedPart) {
-  const { protocol, address, secure, openedAt, request, data } = fixed;
-  return { protocol, remoteAddress: address, secure, openedAt, request: toRequest(request), data };
 }

@@ -1,9 +1,10 @@
 import type { Frame } from "../../codec/index.ts";
+import type { HandshakeRecord } from "../../engine/handshake.ts";
 import { byteLength, PING_EACH_BYTES, type StoredState } from "../../engine/state.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import type { PayloadFormat } from "../../transports/polling.ts";
 import { toBinaryFrame } from "../../transports/websocket.ts";
-import type { FixedPart, StoredSession } from "../storage/session-store.ts";
+import type { StoredSession } from "../storage/session-store.ts";
 import type { CarrierHost } from "./carrier.ts";
 
 /**
@@ -57,6 +58,6 @@ export function writeTo(
 /** Undefined when the session has to end, because nobody was asked about its client. */
 export function toFormat(session: StoredSession | undefined, needsData: boolean): PayloadFormat | undefined {
   if (session === undefined) return undefined;
-  const { protocol, b64, data } = JSON.parse(session.fixed) as FixedPart;
+  const { protocol, b64, data } = JSON.parse(session.fixed) as HandshakeRecord;
   return needsData && data === undefined ? undefined : { protocol, b64 };
 }

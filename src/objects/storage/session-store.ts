@@ -1,4 +1,3 @@
-import type { RequestRecord } from "../../engine/request.ts";
 import type { StoredState } from "../../engine/state.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { DiskRows } from "./disk-rows.ts";
@@ -25,7 +24,7 @@ export interface StoredSession {
   readonly v: 1 | 2;
   readonly k: "s";
   readonly sid: string;
-  /** JSON of a `FixedPart`, made once. */
+  /** JSON of a `HandshakeRecord`, made once. */
   readonly fixed: string;
   readonly state: StoredState;
   /** What the layer above keeps. */
@@ -34,18 +33,6 @@ export interface StoredSession {
   readonly busy?: true;
   /** Messages of a packet lie in rows. */
   readonly half?: true;
-}
-
-/** What of a session never changes. */
-export interface FixedPart {
-  readonly protocol: 3 | 4;
-  readonly b64: boolean;
-  readonly address: string;
-  readonly secure: boolean;
-  readonly openedAt: number;
-  readonly request: RequestRecord;
-  /** JSON of `handshakeData`, empty for nothing; not there where nobody was asked. */
-  readonly data?: string;
 }
 
 /** What the attachment of a socket says about it. Null: it concerns nobody any more. */

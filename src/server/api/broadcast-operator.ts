@@ -132,7 +132,7 @@ export class BroadcastOperator<
   /** The adapter, for code that runs in its instance. @throws Error elsewhere */
   get #checked(): Adapter {
     const { nsp } = this.#adapter;
-    nsp._core.host.checkHere("io", nsp.name);
+    nsp._core.host.checkInstance("io", nsp.name);
     return this.#adapter;
   }
 

@@ -1,10 +1,10 @@
-import type { Engine, SessionLayer } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
 import type { Session } from "../../engine/session.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
 import { missing } from "../../shared/missing.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import { Core, type NamespaceFamily } from "../core.ts";
-import type { ServerHost } from "../ports.ts";
+import type { Host } from "../host.ts";
 import { handshakeOf } from "../recovery/recovery.ts";
 import type { RecoveryRecord } from "../recovery/recovery-store.ts";
 import { Adapter, type AdapterConstructor } from "../rooms/adapter.ts";
@@ -34,21 +34,18 @@ export type AnyServer = Server<Untyped, Untyped, Untyped, Untyped>;
  * io.on("connection", (socket) => socket.on("message", (text) => io.emit("message", text)));
  */
 export class Server<
-    ListenEvents extends EventsMap = DefaultEventsMap,
-    EmitEvents extends EventsMap = ListenEvents,
-    ServerSideEvents extends EventsMap = DefaultEventsMap,
-    SocketData = Untyped,
-    Types extends ServerTypes = Untyped,
-  >
-  extends Broadcaster<
-    EmitEvents,
-    ServerSideEvents,
-    SocketData,
-    Types,
-    ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
-  >
-  implements SessionLayer
-{
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = Untyped,
+  Types extends ServerTypes = Untyped,
+> extends Broadcaster<
+  EmitEvents,
+  ServerSideEvents,
+  SocketData,
+  Types,
+  ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
+> {
   /** The main namespace, `/`. */
   readonly sockets: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   /** @internal */
@@ -66,7 +63,7 @@ export class Server<
   }
 
   /** Made by the object it lives in. @internal */
-  constructor(options: ServerOptions, host: ServerHost) {
+  constructor(options: ServerOptions, host: Host) {
     super();
     if (!host) throw new Error("use defineServer(options, setup), not new Server()");
     this._core = new Core(this, host, resolveOptions(options));
@@ -98,7 +95,7 @@ export class Server<
   /** Disconnects everybody and ends every session. Sleeping sockets are woken: their `disconnect` runs. */
   async close(fn?: (err?: Error) => void): Promise<void> {
     const { namespaces, host, rooms } = this._core;
-    host.checkHere("io");
+    host.checkInstance("io");
     rooms.complete();
     const pending: (Promise<void> | void)[] = [];
     for (const nsp of namespaces.values()) {
@@ -175,8 +172,8 @@ export class Server<
    */
   expire(record: RecoveryRecord): Promise<void> | void {
     const { host, recovery } = this._core;
-    if (record.isOver || recovery === undefined || host.ghost === undefined) return;
-    const client = new Client(this._core, host.ghost(record.session, handshakeOf(record)), [
+    if (record.isOver || recovery === undefined) return;
+    const client = new Client(this._core, host.endedSession(record.session, handshakeOf(record)), [
       recovery.toSocketRecord(record),
     ]);
     return client.closed("transport close");

@@ -267,7 +267,7 @@ export class Socket<
 
   /** Leaves the namespace; with `close`, ends the whole connection. */
   disconnect(close = false): this {
-    this.#state.checkHere();
+    this.#state.checkInstance();
     if (!this.connected) this.#state.forget();
     else if (close) this.#client._disconnect();
     else this.#client._leave(this.#member);

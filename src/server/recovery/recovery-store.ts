@@ -47,4 +47,13 @@ export interface RecoveryStore {
    * time in which clients may return.
    */
   readonly quietMs: number;
+  /**
+   * Removes some of what nobody can come back to any more, and returns the records among it. Records whose `disconnect`
+   * listeners have yet to run stay while `mayTell` is false.
+   */
+  prune(now: number, mayTell: boolean): RecoveryRecord[];
+  /** When there is something to prune, ms; infinite when nothing is stored for anybody who is away. */
+  nextPruneAt(now: number): number;
+  /** Whether somebody's `disconnect` is due. */
+  readonly isAnybodyDue: boolean;
 }

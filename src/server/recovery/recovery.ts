@@ -1,5 +1,5 @@
 import type { DisconnectReason } from "../api/socket-types.ts";
-import type { ServerHost } from "../ports.ts";
+import type { Host } from "../host.ts";
 import { type LogicalClock, toOffset } from "../rooms/logical-clock.ts";
 import type { Member } from "../rooms/member.ts";
 import type { Parser } from "../sockets/parser.ts";
@@ -58,7 +58,7 @@ export interface RecoveredSession {
 
 /** Parts of the server that recovery uses. */
 interface RecoveryServer {
-  readonly host: Pick<ServerHost, "now" | "log" | "engine">;
+  readonly host: Pick<Host, "now" | "log" | "engine">;
   readonly parser: Parser;
   readonly clock: LogicalClock;
 }

@@ -198,7 +198,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
 
   /** The complete index, for code that runs in the namespace's own instance. @throws Error elsewhere */
   get #index(): RoomIndex {
-    this.#server.host.checkHere("io", this.nsp.name);
+    this.#server.host.checkInstance("io", this.nsp.name);
     return this._local.index.complete();
   }
 

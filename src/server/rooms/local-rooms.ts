@@ -1,6 +1,6 @@
 import type { Frame, SocketPacket } from "../../codec/index.ts";
 import type { BroadcastFlags, Room, SocketId } from "../api/socket-types.ts";
-import type { ServerHost } from "../ports.ts";
+import type { Host } from "../host.ts";
 import type { Recovery } from "../recovery/recovery.ts";
 import type { BroadcastOptions } from "./broadcast-options.ts";
 import type { LogicalClock } from "./logical-clock.ts";
@@ -9,7 +9,7 @@ import type { RoomIndex } from "./room-index.ts";
 
 /** What the rooms of a namespace need of the server. */
 export interface LocalRoomsHost {
-  readonly host: Pick<ServerHost, "sendAsleep">;
+  readonly host: Pick<Host, "sendAsleep">;
   readonly clock: LogicalClock;
   readonly recovery: Recovery | undefined;
   /** `disconnecting` or `disconnect` listeners are at work: a socket that leaves is still in its rooms for them. */

@@ -1,4 +1,5 @@
-import type { ServerHost } from "../ports.ts";
+import type { Host } from "../host.ts";
+import type { RecoveryStore } from "../recovery/recovery-store.ts";
 
 /** The smallest difference between two moments, ms. Numbers can express it exactly until the year 2248. */
 const STEP = 2 ** -10;
@@ -14,7 +15,7 @@ export function toOffset(stamp: number): string {
 }
 
 /** What the clock needs of the object. */
-type ClockHost = Pick<ServerHost, "now" | "log" | "recovery">;
+type ClockHost = Pick<Host, "now" | "log">;
 
 /**
  * The moments at which sockets connect, join, leave and are sent something: no two are the same, and they follow each
@@ -22,12 +23,15 @@ type ClockHost = Pick<ServerHost, "now" | "log" | "recovery">;
  */
 export class LogicalClock {
   readonly #host: ClockHost;
+  readonly #packets: Pick<RecoveryStore, "latest"> | undefined;
   #last = 0;
   /** Namespaces whose latest logged offset has been read. */
   readonly #known = new Set<string>();
 
-  constructor(host: ClockHost) {
+  /** `packets`: where packets are logged, which all moments have to follow. */
+  constructor(host: ClockHost, packets: Pick<RecoveryStore, "latest"> | undefined) {
     this.#host = host;
+    this.#packets = packets;
   }
 
   /** The current time, or the moment just after the last one; later than all that was logged for the namespace. */
@@ -51,7 +55,7 @@ export class LogicalClock {
   #readLatest(nsp: string): void {
     this.#known.add(nsp);
     try {
-      const latest = this.#host.recovery?.latest(nsp);
+      const latest = this.#packets?.latest(nsp);
       if (latest !== undefined) this.advance(Number.parseInt(latest.slice(0, 9), 36) + 1);
     } catch (error) {
       this.#host.log("error", "recovery could not be read", error);

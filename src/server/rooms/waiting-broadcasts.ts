@@ -1,5 +1,5 @@
 import type { Account } from "../../shared/byte-budget.ts";
-import type { ServerHost } from "../ports.ts";
+import type { Host } from "../host.ts";
 
 /** What a broadcast takes that waits for answers, and what each of those takes whom it waits for. */
 const BROADCAST_BYTES = 1_000;
@@ -11,11 +11,11 @@ const RECEIVER_BYTES = 60;
  * so they are told when there is room again.
  */
 export class WaitingBroadcasts {
-  readonly #host: ServerHost;
+  readonly #host: Host;
   readonly #waiting = new Map<() => void, number>();
   #account: Account | undefined;
 
-  constructor(host: ServerHost) {
+  constructor(host: Host) {
     this.#host = host;
   }
 

@@ -1,5 +1,5 @@
 import type { Timer } from "../../shared/timers.ts";
-import type { ServerHost } from "../ports.ts";
+import type { Host } from "../host.ts";
 import type { Client } from "./client.ts";
 
 /** How long a handler may await before its session is marked: a restart would leave its client in silence. */
@@ -23,13 +23,13 @@ export interface Hold {
  * handler:         hold --> 1 s --> busy --> settled, or the limit is over --> released
  */
 export class Awake {
-  readonly #host: ServerHost;
+  readonly #host: Host;
   readonly #limitMs: number;
   readonly #holds = new Set<Hold>();
   #release: (() => void) | undefined;
   #timer: Timer | undefined;
 
-  constructor(host: ServerHost, limitMs: number) {
+  constructor(host: Host, limitMs: number) {
     this.#host = host;
     this.#limitMs = limitMs;
   }

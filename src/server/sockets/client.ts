@@ -266,7 +266,7 @@ export class Client implements SessionConsumer {
     const wasBusy = this.isBusy();
     this.#busy += count;
     // A WebSocket does not outlive a restart anyway.
-    if (this.isBusy() !== wasBusy && this.conn.transport.name === "polling") this.conn.busyChanged();
+    if (this.isBusy() !== wasBusy && this.conn.transport.name === "polling") this.conn.changed();
   }
 
   #enqueue(packet: SocketPacket): void {

@@ -65,7 +65,7 @@ export class SocketMap extends Map<string, AnySocket> {
 
   /** For code that runs in the instance of the namespace: a later one has members of its own. @throws Error elsewhere */
   get #here(): RoomIndex<SocketMember> {
-    this.#core.host.checkHere("io");
+    this.#core.host.checkInstance("io");
     return this.#index;
   }
 }

@@ -99,7 +99,7 @@ export class SocketState implements TrackedOwner, MemberState {
   /** Sends an event. `onGone`: how to say that the client left before it answered. */
   emit(data: unknown[], ack?: AckCallback, flags?: BroadcastFlags, onGone?: (error: Error) => void): void {
     const { recovery, parser } = this.core;
-    this.checkHere();
+    this.checkInstance();
     if (ack === undefined && this.core.isMuted) return;
     if (ack !== undefined && this.phase === "closed" && flags?.timeout === undefined) {
       onGone?.(new Error("socket has been disconnected"));
@@ -135,8 +135,8 @@ export class SocketState implements TrackedOwner, MemberState {
   }
 
   /** @throws Error when the socket is used outside its instance */
-  checkHere(): void {
-    this.core.host.checkHere("a socket", this.#nsp.name);
+  checkInstance(): void {
+    this.core.host.checkInstance("a socket", this.#nsp.name);
   }
 
   join(rooms: Set<Room>): Promise<void> | void {
@@ -152,7 +152,7 @@ export class SocketState implements TrackedOwner, MemberState {
   }
 
   changeRooms(change: () => Promise<void> | void): Promise<void> | void {
-    this.checkHere();
+    this.checkInstance();
     if (this.phase === "closed" || this.core.isMuted) return;
     const done = change();
     this.#count();

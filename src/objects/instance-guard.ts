@@ -1,17 +1,17 @@
 /**
- * Knows whether the code that asks runs in this instance of the object. The runtime lets nobody else use what is its
- * own (a route, another object, a later instance), and says so in words that name neither the culprit nor the cure.
+ * Checks that code runs in the object instance that its objects belong to. The runtime refuses to let a route, another
+ * object or a later instance use what belongs to an instance, but its error names neither the cause nor the cure.
  */
-export class Whereabouts {
+export class InstanceGuard {
   readonly #id: DurableObjectId;
-  /** Something of the instance's own that costs nothing to look at: 40 ns. */
+  /** An object of this instance that is cheap to touch: 40 ns. The runtime throws when foreign code touches it. */
   readonly #own = new WebSocketPair()[0];
 
   constructor(id: DurableObjectId) {
     this.#id = id;
   }
 
-  /** @throws Error when the code that asks runs elsewhere. `what` is used, of namespace `nsp` */
+  /** @throws Error when the calling code runs elsewhere. `what` is what it uses, of namespace `nsp`. */
   check(what: string, nsp?: string): void {
     try {
       void this.#own.readyState;
