@@ -36,6 +36,46 @@ const PACKAGES: Record<string, readonly string[]> = {
   "socket.io-client": ["testing"],
 };
 
+/**
+ * Files whose types may import each other: the public classes that name each other in the official API as well. At run
+ * time no file may import itself, however indirectly.
+ */
+const PUBLIC_CLASSES: readonly string[] = [
+  "server/api/server.ts",
+  "server/api/namespace.ts",
+  "server/api/socket.ts",
+  "client/manager.ts",
+  "client/socket.ts",
+];
+
+/** Files that are in a cycle of types today, and must not stay there. The list only gets shorter. */
+const TO_UNTIE: readonly string[] = [
+  "objects/attempt.ts",
+  "objects/object-host.ts",
+  "objects/object-runtime.ts",
+  "objects/request-handler.ts",
+  "objects/sessions/heartbeat.ts",
+  "objects/user-code.ts",
+  "server/api/broadcast-operator.ts",
+  "server/api/broadcaster.ts",
+  "server/api/options.ts",
+  "server/api/parent-namespace.ts",
+  "server/api/server-types.ts",
+  "server/core.ts",
+  "server/rooms/adapter.ts",
+  "server/sockets/awake.ts",
+  "server/sockets/client.ts",
+  "server/sockets/connect-socket.ts",
+  "server/sockets/connecting.ts",
+  "server/sockets/inbox.ts",
+  "server/sockets/namespace-lookup.ts",
+  "server/sockets/pending-acks.ts",
+  "server/sockets/socket-map.ts",
+  "server/sockets/socket-member.ts",
+  "server/sockets/socket-state.ts",
+];
+
+/** A longer file has usually more than one reason to change. Where it has not, a comment in it says so. */
 const MOST_LINES = 400;
 const src = fileURLToPath(new URL("../src/", import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
@@ -77,7 +117,65 @@ function offences(file: string, text: string): string[] {
   return found;
 }
 
+interface Import {
+  readonly target: string;
+  /** The compiler removes it. */
+  readonly isType: boolean;
+}
+
+/** The files of src that a file imports, or exports from. */
+function importedFiles(file: string, text: string): Import[] {
+  const statements = stripped(text, true).matchAll(/^(?:import|export)\s([^;"]*?)\bfrom\s*"(\.[^"]+)"/gm);
+  return [...statements].map(([, names = "", specifier = ""]) => ({
+    target: posix.normalize(posix.join(dirname(file), specifier)),
+    isType: names.startsWith("type") || /^\{(\s*type\s[^,}]+,?)+\s*\}\s*$/.test(names),
+  }));
+}
+
+/** The groups of files in which each file imports every other one, directly or not (Tarjan's algorithm). */
+function cycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const lowest = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[][] = [];
+  const visit = (file: string): number => {
+    const index = lowest.size;
+    let low = index;
+    lowest.set(file, index);
+    stack.push(file);
+    for (const target of graph.get(file) ?? []) {
+      if (!lowest.has(target)) low = Math.min(low, visit(target));
+      else if (stack.includes(target)) low = Math.min(low, lowest.get(target) ?? low);
+    }
+    lowest.set(file, low);
+    if (low === index) {
+      const group = stack.splice(stack.indexOf(file));
+      if (group.length > 1 || graph.get(file)?.includes(file)) found.push(group.sort());
+    }
+    return low;
+  };
+  for (const file of graph.keys()) if (!lowest.has(file)) visit(file);
+  return found;
+}
+
+function toGraph(sources: readonly { file: string; text: string }[], hasTypes: boolean) {
+  return new Map(
+    sources.map(({ file, text }) => {
+      const imports = importedFiles(file, text).filter(({ isType }) => hasTypes || !isType);
+      return [file, imports.map(({ target }) => target)];
+    }),
+  );
+}
+
 describe("the house", () => {
+  it("has no cycle of imports at run time", () => {
+    expect(cycles(toGraph(written, false))).toEqual([]);
+  });
+
+  it("has no cycle of type imports, except among public classes that name each other", () => {
+    const tied = cycles(toGraph(written, true)).flat();
+    expect(tied.filter((file) => !PUBLIC_CLASSES.includes(file) && !TO_UNTIE.includes(file))).toEqual([]);
+  });
+
   it("has a place in the table for every file", () => {
     expect(files.map(({ file }) => file).filter((file) => !(storeyOf(file) in MAY_IMPORT))).toEqual([]);
   });
@@ -118,6 +216,25 @@ describe("the house", () => {
 });
 
 describe("the watchman himself", () => {
+  it("finds cycles, and tells those of types from those at run time", () => {
+    const sources = [
+      {
+        file: "a.ts",
+        text: 'import {\n  type B,\n  type C,\n} from "./b.ts";\nimport { e } from "./x/e.ts";',
+      },
+      { file: "b.ts", text: 'import { c } from "./c.ts";' },
+      { file: "c.ts", text: 'export * from "./a.ts"; // import { d } from "./d.ts"' },
+      { file: "d.ts", text: 'import { a } from "./a.ts";' },
+      { file: "x/e.ts", text: 'import type { F } from "../f.ts";\nimport { type G, f } from "../f.ts";' },
+      { file: "f.ts", text: 'export { e } from "./x/e.ts";' },
+    ];
+    expect(cycles(toGraph(sources, true))).toEqual([
+      ["f.ts", "x/e.ts"],
+      ["a.ts", "b.ts", "c.ts"],
+    ]);
+    expect(cycles(toGraph(sources, false))).toEqual([["f.ts", "x/e.ts"]]);
+  });
+
   it.each([
     ["server/socket.ts", 'import { Poll } from "../transports/poll.ts";'],
     ["codec/packet.ts", 'export * from "../engine/session.ts";'],
