@@ -20,9 +20,13 @@ export interface Bundle {
   /** What the text requires: modules of the platform, and the assets. */
   readonly externals: readonly string[];
   readonly assets: readonly Asset[];
+  /** The files of code that are the app's own. */
+  readonly sources: readonly string[];
 }
 
 const TARGET = "es2024";
+/** This package, where it is not installed but linked. */
+const OWN = fileURLToPath(new URL("..", import.meta.url));
 /** What wrangler takes for something else than code, unless it is told otherwise. */
 const ASSET = /\.(txt|html|sql|bin|wasm)(\?module)?$/;
 
@@ -58,6 +62,9 @@ export async function bundle(main: string, define: Record<string, string> = {}):
     body: await toFunctionBody(outputFiles[0]?.text ?? "", main),
     exports: output?.exports ?? [],
     externals: [...new Set(externals)],
+    sources: Object.keys(metafile.inputs)
+      .map((file) => resolve(dirname(main), file))
+      .filter((file) => !file.includes("node_modules") && !file.startsWith(OWN) && !ASSET.test(file)),
     assets: await Promise.all([...assets].map(([path, file]) => readAsset(path, file))),
   };
 }

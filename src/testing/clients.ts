@@ -27,23 +27,35 @@ export class Clients {
     this.#url = url;
   }
 
-  async connect({ namespace = "/", ...options }: ClientOptions): Promise<Socket> {
+  /** A client that is connected, unless it was told not to connect by itself. */
+  async connect(options: ClientOptions): Promise<Socket> {
+    const socket = await this.create(options);
+    if (options.autoConnect !== false) await this.connected(socket);
+    return socket;
+  }
+
+  async create({ namespace = "/", ...options }: ClientOptions): Promise<Socket> {
     const { io } = await loadPackage<ClientPackage>("socket.io-client");
     const path = namespace.startsWith("/") ? namespace : `/${namespace}`;
     const socket = io(`${this.#url}${path}`, { ...QUICK, ...options });
     this.#sockets.add(socket);
-    if (options.autoConnect === false) return socket;
+    return socket;
+  }
+
+  /** Connects it where it is not yet, and waits for that. @throws what the server refuses it with */
+  async connected(socket: Socket): Promise<void> {
+    if (socket.connected) return;
     const connected = new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("connect_error", reject);
     });
+    if (!socket.active) socket.connect();
     try {
-      await within(connected, `the client to connect to ${path}`);
+      await within(connected, "a client to connect");
     } catch (error) {
       socket.disconnect();
       throw error;
     }
-    return socket;
   }
 
   /** Waits until what they have sent has been handled, and what they were sent has arrived; and for their upgrades. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { bundle } from "./bundle.ts";
+import { type Bundle, bundle } from "./bundle.ts";
 import { bindingFor, type Configuration } from "./configuration.ts";
 import { fromText, toText } from "./inside/plain-values.ts";
 import type { Command, ObjectAddress, ObjectReport } from "./inside/protocol.ts";
@@ -14,6 +14,21 @@ const LONGEST_HIBERNATION_MS = 60_000;
 
 /** Hands each command on to the Worker that is tested. */
 const CONTROL = "export default { fetch: (request, env) => env.WORKER.fetch(request) };";
+
+/** A Worker that is ready to be started, as often as somebody likes. */
+export interface Prepared {
+  readonly app: Bundle;
+  readonly options: WorkerOptions;
+  readonly otherWorkers: readonly WorkerOptions[];
+}
+
+/** Bundles a Worker, and finds its classes where no configuration names them. */
+export async function prepare(configuration: Configuration): Promise<Prepared> {
+  const { main, define, options, otherWorkers, isInferred } = configuration;
+  const app = await bundle(main, define);
+  if (!isInferred) return { app, options, otherWorkers };
+  return { app, options: withClasses(options, await findClasses(options, app)), otherWorkers };
+}
 
 /** The Worker that is tested, in miniflare. */
 export class Runtime {
@@ -32,14 +47,10 @@ export class Runtime {
   }
 
   static async start(
-    configuration: Configuration,
+    { app, options, otherWorkers }: Prepared,
     port: number,
     onLog: (entry: LogEntry) => void,
   ): Promise<Runtime> {
-    const app = await bundle(configuration.main, configuration.define);
-    const options = configuration.isInferred
-      ? withClasses(configuration.options, await findClasses(configuration.options, app))
-      : configuration.options;
     const name = String(options.name ?? DEFAULT_NAME);
     // Nobody can guess the names of what answers the kit: the Worker in between, and the header in front of an object.
     const control = `control-${randomUUID()}`;
@@ -54,7 +65,7 @@ export class Runtime {
           compatibilityDate: options.compatibilityDate,
           serviceBindings: { WORKER: { name, entrypoint: ENTRYPOINT } },
         },
-        ...configuration.otherWorkers,
+        ...otherWorkers,
       ],
       port,
       onLog,
@@ -79,6 +90,11 @@ export class Runtime {
   async renew(webSockets: "hibernate" | "close"): Promise<void> {
     const objects = (await this.ask({ type: "renew" })) as ObjectAddress[];
     await Promise.all(objects.map((object) => this.#evict(object, webSockets)));
+  }
+
+  /** Puts all objects to sleep, and leaves the module where it is. */
+  async sleep(): Promise<void> {
+    await Promise.all((await this.look()).map((object) => this.#evict(object, "hibernate")));
   }
 
   dispose(): Promise<void> {
@@ -127,10 +143,7 @@ function classesOf(options: WorkerOptions): Set<string> {
 }
 
 /** The exported classes that are Durable Objects, which only the runtime can tell. */
-async function findClasses(
-  options: WorkerOptions,
-  app: Awaited<ReturnType<typeof bundle>>,
-): Promise<string[]> {
+async function findClasses(options: WorkerOptions, app: Bundle): Promise<string[]> {
   const { bindings, compatibilityDate, compatibilityFlags } = options;
   const worker = {
     name: "probe",

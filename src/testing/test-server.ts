@@ -4,7 +4,7 @@ import { type ClientOptions, Clients } from "./clients.ts";
 import { configure, type WorkerChoice } from "./configuration.ts";
 import { remoteEmitter } from "./emitter.ts";
 import type { StoredRow } from "./inside/protocol.ts";
-import { Runtime } from "./runtime.ts";
+import { type Prepared, prepare, Runtime } from "./runtime.ts";
 import type { LogEntry } from "./tools.ts";
 
 /** Options of `startServer`. */
@@ -17,6 +17,9 @@ export interface StartOptions extends WorkerChoice {
 
 const NAP_TIMEOUT_MS = 10_000;
 const LOOK_AGAIN_MS = 10;
+
+/** Something keeps an object awake. */
+export class NotIdle extends Error {}
 
 /** A Worker that runs on this machine for the time of a test. `startServer` makes it. */
 export class TestServer {
@@ -40,14 +43,18 @@ export class TestServer {
   }
 
   /** @internal */
-  static async start({
-    port = 0,
-    napTimeout = NAP_TIMEOUT_MS,
-    ...choice
-  }: StartOptions): Promise<TestServer> {
+  static async over(
+    prepared: Prepared,
+    { port = 0, napTimeout = NAP_TIMEOUT_MS }: Pick<StartOptions, "port" | "napTimeout">,
+  ): Promise<TestServer> {
     const logs: LogEntry[] = [];
-    const runtime = await Runtime.start(configure(choice), port, (entry) => logs.push(entry));
+    const runtime = await Runtime.start(prepared, port, (entry) => logs.push(entry));
     return new TestServer(runtime, logs, napTimeout);
+  }
+
+  /** @internal */
+  get clients(): Clients {
+    return this.#clients;
   }
 
   /**
@@ -70,6 +77,13 @@ export class TestServer {
     await this.#clients.settle();
     await this.#untilIdle();
     await this.#runtime.renew("hibernate");
+  }
+
+  /** A nap that leaves the module where it is, as the runtime's own does. @internal */
+  async sleep(): Promise<void> {
+    await this.#clients.settle();
+    await this.#untilIdle();
+    await this.#runtime.sleep();
   }
 
   /**
@@ -102,7 +116,7 @@ export class TestServer {
       if (busy === undefined) return;
       if (Date.now() > until) {
         const why = busy.underWay.join("; ");
-        throw new Error(
+        throw new NotIdle(
           `nap(): the object "${busy.label}" did not become idle within ${this.#napTimeout} ms: ${why}. ` +
             "In production it would stay awake, too, and be paid for.",
         );
@@ -122,6 +136,6 @@ export class TestServer {
  * ann.emit("message", "hello");
  * await server.stop();
  */
-export function startServer(options: StartOptions = {}): Promise<TestServer> {
-  return TestServer.start(options);
+export async function startServer(options: StartOptions = {}): Promise<TestServer> {
+  return TestServer.over(await prepare(configure(options)), options);
 }

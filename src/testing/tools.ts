@@ -93,6 +93,9 @@ export interface PluginBuild {
 export interface EsbuildModule {
   build(options: object): Promise<{
     outputFiles: { text: string }[];
-    metafile: { outputs: Record<string, { imports: Import[]; exports: string[] }> };
+    metafile: {
+      inputs: Record<string, unknown>;
+      outputs: Record<string, { imports: Import[]; exports: string[] }>;
+    };
   }>;
 }

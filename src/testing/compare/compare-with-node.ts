@@ -1,0 +1,200 @@
+import { type ClientOptions, Clients } from "../clients.ts";
+import { configure, type WorkerChoice } from "../configuration.ts";
+import { type Prepared, prepare } from "../runtime.ts";
+import { NotIdle, TestServer } from "../test-server.ts";
+import { within } from "../within.ts";
+import { Cast, RECONNECTED, type Replacer, type Stage, type Trace } from "./cast.ts";
+import { type Cause, type Difference, describe, findDifference, type Interruption } from "./difference.ts";
+import { loadNodeApp, type NodeApp, type NodeSetup, startOnNode } from "./node-server.ts";
+import { findSuspects } from "./suspects.ts";
+
+/** One step of a script. What it returns is compared as well, unless it is a client. */
+export type Step = (stage: Stage) => unknown;
+
+/** Options of `compareWithNode`, besides those that say which Worker is meant. */
+export interface CompareOptions extends WorkerChoice {
+  /**
+   * The app on Node: the function that gets `io`, that with the server's options, or the path of a module whose default
+   * export is that function (and whose export `options`, if there is one, are the options). A path is better where the
+   * module keeps something in variables: each run gets a copy with its own.
+   */
+  node: NodeSetup | NodeApp | string | URL;
+  /** What is done, in this order. */
+  steps: Readonly<Record<string, Step>>;
+  /** What comes between any two steps, a run for each. @default ["none", "nap"] */
+  interruptions?: readonly Interruption[];
+  /** How the clients connect, a run for each. @default [["polling"], ["websocket"]] */
+  transports?: readonly (readonly ("polling" | "websocket")[])[];
+  /** Options of every client. */
+  client?: ClientOptions;
+  /** As `JSON.stringify` takes it: replaces what is not the same from one run to the next, such as a time. */
+  replace?: Replacer;
+  /** How long what Node has sent is waited for, ms. @default 5000 */
+  patience?: number;
+}
+
+const PATIENCE_MS = 5_000;
+/** Something that arrives later than this after everything has settled belongs to the next step, ms. */
+const QUIET_MS = 20;
+const LOOK_AGAIN_MS = 5;
+/** An object that is kept awake for longer would not sleep in production either, ms. */
+const LONGEST_WAIT_FOR_NAP_MS = 1_000;
+
+/** What each step gave on Node. */
+type Recording = readonly { readonly name: string; readonly trace: Trace }[];
+
+interface Run {
+  readonly options: CompareOptions;
+  readonly client: ClientOptions;
+}
+
+/**
+ * Runs the same steps on Socket.IO for Node and on a Worker, where the object sleeps between any two steps, and compares
+ * what each client saw. `socket.io` and `socket.io-client` have to be installed.
+ * @throws Error that names the first step at which they differ, how, and the likely cure
+ * @example
+ * await compareWithNode({
+ *   worker: "src/worker.ts",
+ *   node: "src/app.ts",
+ *   steps: {
+ *     "ann and bob come": async ({ connect }) => {
+ *       await connect("ann");
+ *       await connect("bob");
+ *     },
+ *     "ann says hello": ({ client }) => client("ann").emit("message", "hello"),
+ *     "bob asks who is there": ({ client }) => client("bob").emitWithAck("users"),
+ *   },
+ * });
+ */
+export async function compareWithNode(options: CompareOptions): Promise<void> {
+  const { interruptions = ["none", "nap"], transports = [["polling"], ["websocket"]] } = options;
+  const prepared = await prepare(configure(options));
+  for (const transport of transports) {
+    const run: Run = { options, client: { ...options.client, transports: [...transport] } };
+    const recording = await recordOnNode(run);
+    const passed = new Set<AnyInterruption>();
+    for (const interruption of interruptions) {
+      const difference = await findFirstDifference(prepared, run, recording, interruption);
+      if (difference === undefined) {
+        passed.add(interruption);
+        continue;
+      }
+      const until = recording.findIndex(({ name }) => name === difference.step) + 1;
+      const departs = async (how: AnyInterruption) =>
+        !passed.has(how) &&
+        (await findFirstDifference(prepared, run, recording.slice(0, until), how)) !== undefined;
+      const cause = await findCause(interruption, difference, departs, prepared.app.sources);
+      throw new Error(describe(difference, cause, interruption, `over ${transport.join(" and ")}`));
+    }
+  }
+}
+
+async function recordOnNode({ options, client }: Run): Promise<Recording> {
+  const app = await toApp(options.node);
+  const server = await startOnNode(app);
+  const cast = new Cast(new Clients(server.url), client, options.replace ?? keep);
+  const recording: { name: string; trace: Trace }[] = [];
+  try {
+    for (const [name, step] of Object.entries(options.steps)) {
+      await take(name, step, cast, PATIENCE_MS).catch((error: Error) => {
+        throw new Error(`step "${name}" fails on Node: ${error.message}`, { cause: error });
+      });
+      await untilQuiet(cast);
+      recording.push({ name, trace: cast.takeTrace() });
+    }
+    return recording;
+  } finally {
+    cast.close();
+    await server.close();
+  }
+}
+
+function toApp(node: CompareOptions["node"]): Promise<NodeApp> | NodeApp {
+  if (typeof node === "function") return { setup: node };
+  return typeof node === "string" || node instanceof URL ? loadNodeApp(node) : node;
+}
+
+function keep(_key: string, value: unknown): unknown {
+  return value;
+}
+
+/** Until what was set off has arrived everywhere, and nothing more comes of it. */
+async function untilQuiet(cast: Cast): Promise<void> {
+  let before: number;
+  do {
+    before = cast.count;
+    await cast.settle();
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  } while (cast.count !== before);
+}
+
+async function take(name: string, step: Step, cast: Cast, patience: number): Promise<void> {
+  const taken = (async () => step(cast))();
+  cast.noteResult(await within(taken, `step "${name}"`, patience));
+}
+
+/** What Node's clients have seen is waited for; whether more has come is looked at afterwards. */
+async function untilAllCame(cast: Cast, trace: Trace, patience: number): Promise<void> {
+  const until = Date.now() + patience;
+  const isMissing = () => Object.entries(trace).some(([name, lines]) => cast.countOf(name) < lines.length);
+  while (isMissing() && Date.now() < until)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  await untilQuiet(cast);
+}
+
+/** `"sleep"` is a nap that leaves the module where it is, to learn what was lost with it. */
+type AnyInterruption = Interruption | "sleep";
+
+async function findFirstDifference(
+  prepared: Prepared,
+  { options, client }: Run,
+  recording: Recording,
+  interruption: AnyInterruption,
+): Promise<Difference | undefined> {
+  const { patience = PATIENCE_MS, replace = keep } = options;
+  const server = await TestServer.over(prepared, { napTimeout: LONGEST_WAIT_FOR_NAP_MS });
+  const cast = new Cast(server.clients, client, replace);
+  try {
+    for (const [i, { name, trace }] of recording.entries()) {
+      if (i > 0) await interrupt(server, cast, interruption);
+      try {
+        await take(name, options.steps[name] as Step, cast, patience);
+      } catch (error) {
+        return { step: name, client: "the step itself", onNode: [["done"]], here: [[String(error)]] };
+      }
+      await untilAllCame(cast, trace, patience);
+      const difference = findDifference(name, trace, cast.takeTrace());
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  } finally {
+    await server.stop();
+  }
+}
+
+async function interrupt(server: TestServer, cast: Cast, interruption: AnyInterruption): Promise<void> {
+  if (interruption === "none") return;
+  if (interruption === "restart") return cast.cut(() => server.restart());
+  try {
+    await (interruption === "nap" ? server.nap() : server.sleep());
+  } catch (error) {
+    // Nor would it sleep in production.
+    if (!(error instanceof NotIdle)) throw error;
+  }
+}
+
+/** Looks with other interruptions for what it was that made the difference. */
+async function findCause(
+  interruption: Interruption,
+  { here }: Difference,
+  departs: (how: AnyInterruption) => Promise<boolean>,
+  sources: readonly string[],
+): Promise<Cause> {
+  if (interruption === "restart" && here.some(([what]) => what === RECONNECTED)) {
+    return { type: "not-recovered" };
+  }
+  if (interruption === "none" || (await departs("none"))) return { type: "other-server" };
+  if (interruption === "restart" && !(await departs("nap"))) return { type: "restart" };
+  if (await departs("sleep")) return { type: "memory" };
+  return { type: "module", suspects: await findSuspects(sources) };
+}

@@ -1,0 +1,55 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { Server, ServerOptions } from "socket.io";
+import { loadPackage, loadTool, requireFrom } from "../optional.ts";
+import type { EsbuildModule } from "../tools.ts";
+
+/** Gets `io`, a `Server` of `socket.io`; its parameter may be declared as that of `socket.io-edge`, too. */
+export type NodeSetup = (io: never) => unknown;
+
+/** An app for Socket.IO on Node. */
+export interface NodeApp {
+  /** @default {} */
+  options?: Partial<ServerOptions>;
+  setup: NodeSetup;
+}
+
+interface SocketIoPackage {
+  Server: new (server: object, options: Partial<ServerOptions>) => Server;
+}
+
+/** Runs an app on Socket.IO for Node, on a free port of the loopback interface. */
+export async function startOnNode(app: NodeApp): Promise<{ url: string; close(): Promise<void> }> {
+  const { Server } = await loadPackage<SocketIoPackage>("socket.io");
+  const http = createServer();
+  const io = new Server(http, { ...app.options });
+  await app.setup(io as never);
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  const { port } = http.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, close: () => io.close() };
+}
+
+/** A new copy of the app in a module: each has variables of its own. @throws Error when nothing there is a setup function */
+export async function loadNodeApp(path: string | URL): Promise<NodeApp> {
+  const file = path instanceof URL || path.startsWith("file:") ? fileURLToPath(path) : path;
+  const { build } = loadTool<EsbuildModule>("esbuild");
+  const { outputFiles } = await build({
+    entryPoints: [file],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "cjs",
+    platform: "node",
+    packages: "external",
+    logLevel: "silent",
+  });
+  const module: { exports: { default?: unknown; options?: Partial<ServerOptions> } } = { exports: {} };
+  const load = new Function("module", "exports", "require", outputFiles[0]?.text ?? "");
+  load(module, module.exports, requireFrom(file));
+  const { default: setup, options } = module.exports;
+  if (typeof setup !== "function") {
+    throw new Error(`${file} has to export the function that gets \`io\`: export default (io) => { ... }`);
+  }
+  return { setup: setup as NodeSetup, ...(options && { options }) };
+}

@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { type CompareOptions, compareWithNode, type Step } from "../../src/testing/index.ts";
+import { greeting, inClosure, random } from "../fixtures/testing/apps.ts";
+
+const LIMIT = 120_000;
+const fixture = (name: string) => new URL(`../fixtures/testing/${name}.ts`, import.meta.url);
+
+const comes: Step = ({ connect }) => connect("ann");
+const scores: Step = ({ client }) => client("ann").timeout(1_000).emitWithAck("score", 2);
+
+/** What the comparison complains of. */
+async function complaint(options: CompareOptions): Promise<string> {
+  return compareWithNode({ patience: 2_000, transports: [["websocket"]], ...options }).then(
+    () => expect.fail("it found no difference"),
+    ({ message }: Error) => message,
+  );
+}
+
+describe("comparing with Node", () => {
+  it(
+    "finds nothing where an app keeps its state where it survives, over both transports, asleep and restarted",
+    () =>
+      compareWithNode({
+        worker: fixture("scores"),
+        node: fixture("apps"),
+        interruptions: ["nap", "restart"],
+        steps: {
+          "ann and bob come": async ({ connect }) => {
+            await connect("ann");
+            await connect("bob");
+          },
+          "zoe is banned": ({ refused }) => refused("zoe", { auth: { isBanned: true } }),
+          "ann scores": ({ client }) => client("ann").emitWithAck("score", 3),
+          "bob scores, and does not wait": ({ client }) => client("bob").emit("score", 4, () => {}),
+          "ann scores again": ({ client }) => client("ann").emitWithAck("score", 5),
+          "bob leaves": ({ client }) => client("bob").disconnect(),
+          "bob comes back": ({ connect }) => connect("bob"),
+        },
+      }),
+    LIMIT,
+  );
+
+  it(
+    "says that a closure was lost, where it was",
+    async () => {
+      const steps = { "ann comes": comes, "ann scores": scores, "and again": scores };
+      const message = await complaint({ worker: fixture("in-closure"), node: inClosure, steps });
+      expect(message).toContain('at step:  "and again", with a nap between any two steps, over websocket');
+      expect(message).toContain("on Node:  [4]\n  here:     [2]");
+      expect(message).toContain("variables of the setup function");
+    },
+    LIMIT,
+  );
+
+  it(
+    "says that a restart makes new clients of those that are not recovered",
+    async () => {
+      const message = await complaint({
+        worker: fixture("greeting"),
+        node: greeting,
+        steps: { "ann comes": comes, "ann scores": scores },
+        interruptions: ["nap", "restart"],
+      });
+      expect(message).toContain('at step:  "ann scores", with a restart between any two steps');
+      expect(message).toContain('here:     ["connected anew"] ["event","welcome"]');
+      expect(message).toContain("`connectionStateRecovery`");
+    },
+    LIMIT,
+  );
+
+  it(
+    "does not blame a nap for what is not the same awake",
+    async () => {
+      const steps = { "ann comes": comes, "ann scores": scores };
+      const message = await complaint({
+        worker: fixture("random"),
+        node: random,
+        steps,
+        interruptions: ["nap"],
+      });
+      expect(message).toContain("client:   (what the step returned)");
+      expect(message).toContain("the option `replace`");
+    },
+    LIMIT,
+  );
+
+  it("names the step that does not even run on Node", async () => {
+    const message = await complaint({
+      worker: fixture("random"),
+      node: random,
+      steps: { "nobody scores": scores },
+    });
+    expect(message).toContain(
+      'step "nobody scores" fails on Node: no client is called "ann": connect("ann") first',
+    );
+  });
+});
