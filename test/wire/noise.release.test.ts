@@ -1,0 +1,3 @@
+import { noiseSuite } from "./noise.ts";
+
+noiseSuite(20_000);
