@@ -1,25 +1,4 @@
-import { describe, expect, it } from "vitest";
-import { behaviours } from "../contract/behaviours.ts";
-import { worldOf } from "../contract/world.ts";
-import { ask, type ClientVersion, type Mode, modes, transportOf, upgraded } from "../support/clients.ts";
-import { targets } from "../support/targets.ts";
+import { stockClientSuite } from "./stock-clients.ts";
 
-const versions: ClientVersion[] = ["3.1", "4.0", "4.5", "4.8"];
-
-/** The contract suite covers the current client; older ones run it here. */
-describe.each(targets)("stock clients on %s", (target) => {
-  describe.each(versions)("socket.io-client %s", (version) => {
-    describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
-      const world = worldOf(target, version, mode);
-
-      it("ends up on the transport it asked for", async () => {
-        const socket = await world.connect();
-        if (mode === "default") await upgraded(socket);
-        expect(transportOf(socket)).toBe(mode === "polling" ? "polling" : "websocket");
-        expect(await ask(socket, "echo", "here")).toBe("here");
-      });
-
-      if (version !== "4.8") it.each(behaviours)("%s", (_sentence, run) => run(world));
-    });
-  });
-});
+/** The oldest client of today's protocol shows everything, and the others that they connect; the release tests have all. */
+stockClientSuite({ thorough: ["3.1"] });

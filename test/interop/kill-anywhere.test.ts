@@ -3,16 +3,22 @@ import { targets } from "../support/targets.ts";
 import { converse, departures, LIMIT, recorded } from "./kill-anywhere.ts";
 
 /** The two of all interruptions that find most; the release tests have the others. */
-describe.runIf(targets.includes("edge"))("the recorded conversation, with this project", () => {
-  it(
-    "leaves the same trace with the object hibernated between every two steps, on mixed transports",
-    async () => expect(departures(await converse("edge", "mixed", "hibernate"), recorded.mixed)).toEqual([]),
-    LIMIT,
-  );
+describe.runIf(targets.includes("edge"))(
+  "the recorded conversation, with this project",
+  { concurrent: true },
+  () => {
+    it(
+      "leaves the same trace with the object hibernated between every two steps, on mixed transports",
+      async () =>
+        expect(departures(await converse("edge", "mixed", "hibernate"), recorded.mixed)).toEqual([]),
+      LIMIT,
+    );
 
-  it(
-    "leaves the same trace with the object restarted between every two steps, for clients that poll",
-    async () => expect(departures(await converse("edge", "polling", "close"), recorded.polling)).toEqual([]),
-    LIMIT,
-  );
-});
+    it(
+      "leaves the same trace with the object restarted between every two steps, for clients that poll",
+      async () =>
+        expect(departures(await converse("edge", "polling", "close"), recorded.polling)).toEqual([]),
+      LIMIT,
+    );
+  },
+);

@@ -67,6 +67,16 @@ app.route("/", chat.app);
 export default app;
 `;
 
+const CLIENTS: [ClientVersion, Mode][] = [
+  ["4.8", "default"],
+  ["4.8", "polling"],
+  ["4.8", "websocket"],
+  ["3.1", "default"],
+  ["3.1", "websocket"],
+  ["small", "polling"],
+  ["small", "websocket"],
+];
+
 describe.each(["setup", "adapter"])("stock clients of an object whose %s fails", (what) => {
   let server: Running;
   let sockets: Socket[] = [];
@@ -99,43 +109,43 @@ describe.each(["setup", "adapter"])("stock clients of an object whose %s fails",
     if (mode === "default") await expect.poll(() => transportOf(socket)).toBe("websocket");
   }
 
-  it.each([
-    ["4.8", "default"],
-    ["4.8", "polling"],
-    ["4.8", "websocket"],
-    ["3.1", "default"],
-    ["3.1", "websocket"],
-    ["small", "polling"],
-    ["small", "websocket"],
-  ] as [ClientVersion, Mode][])(
-    "%s (%s) come back by themselves once it works, through the guard",
-    async (version, mode) => {
-      const { socket, heard } = join(version, mode);
-      await connected(socket);
-      await upgraded(socket, mode);
-      await post(`/down/${what}`);
-      await server.evict("hibernate");
-      const left = new Promise((resolve) => socket.once("disconnect", resolve));
-      const refused = new Promise((resolve) => socket.io.once("reconnect_attempt", resolve));
-      socket.emit("who", () => {});
-      await within(left, "end of the connection");
-      await within(refused, "attempt to come back");
-      const failed = new Promise((resolve) => socket.io.once("reconnect_error", resolve));
-      await within(failed, "refusal");
-      expect(socket.connected).toBe(false);
-      await post("/up");
-      // A pause that the failure has begun ends first.
-      await within(
-        new Promise<void>((resolve) => socket.once("connect", () => resolve())),
-        "connection",
-        15_000,
-      );
-      expect(await ask(socket, "who")).toBe("ann");
-      await upgraded(socket, mode);
-      expect(heard).toHaveLength(1);
-      expect(heard[0]).toMatch(/^transport (close|error)$/);
-    },
-  );
+  /** Sees its connection end, and the attempt to come back refused. */
+  async function isTurnedAway(socket: Socket, who: string): Promise<void> {
+    const left = new Promise((resolve) => socket.once("disconnect", resolve));
+    const tried = new Promise((resolve) => socket.io.once("reconnect_attempt", resolve));
+    const refused = new Promise((resolve) => socket.io.once("reconnect_error", resolve));
+    socket.emit("who", () => {});
+    await within(left, `end of the connection of ${who}`);
+    await within(tried, `attempt of ${who} to come back`);
+    await within(refused, `refusal of ${who}`);
+    expect(socket.connected, who).toBe(false);
+  }
+
+  /** A pause that the failure has begun ends first. */
+  async function comesBack(socket: Socket, who: string): Promise<void> {
+    const back = new Promise<void>((resolve) => socket.once("connect", () => resolve()));
+    if (!socket.connected) await within(back, `new connection of ${who}`, 15_000);
+    expect(await ask(socket, "who"), who).toBe("ann");
+  }
+
+  it("come back by themselves once it works, through the guard, whatever their version and transport", async () => {
+    const all = CLIENTS.map(([version, mode]) => ({
+      who: `${version} (${mode})`,
+      mode,
+      ...join(version, mode),
+    }));
+    await Promise.all(all.map(({ socket }) => connected(socket)));
+    await Promise.all(all.map(({ socket, mode }) => upgraded(socket, mode)));
+    await post(`/down/${what}`);
+    await server.evict("hibernate");
+    await Promise.all(all.map(({ socket, who }) => isTurnedAway(socket, who)));
+    await post("/up");
+    await Promise.all(all.map(({ socket, who }) => comesBack(socket, who)));
+    await Promise.all(all.map(({ socket, mode }) => upgraded(socket, mode)));
+    for (const { heard, who } of all) {
+      expect(heard, who).toEqual([expect.stringMatching(/^transport (close|error)$/)]);
+    }
+  });
 
   it("get a 503 that a page may read, and no WebSocket that is closed again", async () => {
     await post(`/down/${what}`);

@@ -1,0 +1,27 @@
+import { describe, expect, it } from "vitest";
+import { behaviours } from "../contract/behaviours.ts";
+import { worldOf } from "../contract/world.ts";
+import { ask, type ClientVersion, type Mode, modes, transportOf, upgraded } from "../support/clients.ts";
+import { targets } from "../support/targets.ts";
+
+const versions: ClientVersion[] = ["3.1", "4.0", "4.5", "4.8"];
+
+/** The contract suite covers the current client. Older ones connect here, and those that are `thorough` run all of it. */
+export function stockClientSuite({ thorough }: { thorough: readonly ClientVersion[] }): void {
+  describe.each(targets)("stock clients on %s", (target) => {
+    describe.each(versions)("socket.io-client %s", (version) => {
+      describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
+        const world = worldOf(target, version, mode);
+
+        it("ends up on the transport it asked for", async () => {
+          const socket = await world.connect();
+          if (mode === "default") await upgraded(socket);
+          expect(transportOf(socket)).toBe(mode === "polling" ? "polling" : "websocket");
+          expect(await ask(socket, "echo", "here")).toBe("here");
+        });
+
+        if (thorough.includes(version)) it.each(behaviours)("%s", (_sentence, run) => run(world));
+      });
+    });
+  });
+}
