@@ -57,8 +57,11 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         return socket;
       }
 
-      afterEach(() => {
-        for (const socket of sockets.splice(0)) socket.disconnect();
+      afterEach(async () => {
+        const left = sockets.splice(0);
+        // The next test would wait for an upgrade that was given up: 10 s, until the server gives it up as well.
+        if (isAsleep) await Promise.all(left.filter(({ connected }) => connected).map(upgraded));
+        for (const socket of left) socket.disconnect();
       });
 
       it("connects, and is told its id", async () => {
