@@ -242,7 +242,7 @@ describe("a flood, while others in the same object go on", () => {
     },
   );
 
-  it.each(["polling", "websocket"])(
+  it.concurrent.each(["polling", "websocket"])(
     "for a client that does not read ends its session, over %s",
     async (transport) => {
       let id: string;
@@ -272,10 +272,15 @@ describe("a flood, while others in the same object go on", () => {
 });
 
 describe("a Worker in which somebody polluted Object.prototype", () => {
+  let server: Running;
+  beforeAll(async () => {
+    server = await startEdge("polluted");
+  });
+  afterAll(() => server?.close());
+
   it.each(Object.keys(modes) as Mode[])(
     "serves its clients all the same, over %s, awake and asleep",
     async (mode) => {
-      const server = await startEdge("polluted");
       const options = {
         forceNew: true,
         reconnection: false,
@@ -303,7 +308,6 @@ describe("a Worker in which somebody polluted Object.prototype", () => {
       } finally {
         main.disconnect();
         admin.disconnect();
-        await server.close();
       }
     },
   );

@@ -19,7 +19,7 @@ async function join(at: { host: string; port: number }, EIO: string): Promise<Ra
 /** Where clients prove that they read, these are lies: nothing has been read. */
 const LIES = { "3": "2", "4": "3" } as const;
 
-describe.each([
+describe.concurrent.each([
   ["default", "4", 24],
   ["a pingInterval of 9 s", "4", 24],
   ["hibernation: false", "4", 24],
