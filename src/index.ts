@@ -10,12 +10,12 @@ export {
   defineServer,
   type ServerDefinition,
   type ServerOptions,
-  type SetupContext,
 } from "./http/define-server.ts";
 export { Emitter } from "./http/emitter.ts";
 export type { RemoteDetails } from "./http/emitter-call.ts";
 export type { CookieOptions, HttpOptions, RefusedConnection } from "./http/options.ts";
 export type { ClientFiles } from "./http/serve-client.ts";
+export type { SetupContext } from "./objects/definition.ts";
 export {
   Adapter,
   type AdapterConstructor,

@@ -12,7 +12,7 @@ import {
   toClientResponse,
   VERSION,
 } from "../objects/internal-request.ts";
-import { getObject, type ObjectSource } from "../objects/namespace.ts";
+import type { Placement } from "../objects/placement/placement.ts";
 import { waitForPayload } from "../objects/sessions/channel.ts";
 import type { SessionId } from "../shared/ids.ts";
 import { toErrorResponse } from "../transports/errors.ts";
@@ -23,6 +23,7 @@ import { toHandshakeData } from "./handshake-data.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 import { OriginGuard } from "./origin.ts";
 import { serveClientFile } from "./serve-client.ts";
+import { toServerName } from "./server-name.ts";
 import { type Verified, verify } from "./verify.ts";
 
 export type App = Hono<{ Bindings: Cloudflare.Env }>;
@@ -31,13 +32,13 @@ export type App = Hono<{ Bindings: Cloudflare.Env }>;
  * The Worker's side as a Hono app. It answers what needs no object (preflights, the client's files, refusals, lone
  * pongs) and takes everything else to the object of the session.
  */
-export function createApp(options: AppOptions & { path: string }, source: ObjectSource): App {
+export function createApp(options: AppOptions & { path: string }, placement: Placement): App {
   if (options.serveClient && !options.serveClient.files) {
     throw new Error('serveClient takes the clientFiles of "socket.io-edge/client-files"');
   }
   const path = toPath(options.path);
   const origins = options.checkOrigin === false ? undefined : new OriginGuard();
-  const door: Door = { options, path, source, origins };
+  const door: Door = { options, path, placement, origins };
   const app: App = new Hono();
   app.all("*", async (c: AppContext, next) => {
     // The path as Hono has read it: what a middleware on `/socket.io/*` does not see is not served either.
@@ -53,7 +54,7 @@ export function createApp(options: AppOptions & { path: string }, source: Object
 interface Door {
   readonly options: AppOptions;
   readonly path: string;
-  readonly source: ObjectSource;
+  readonly placement: Placement;
   readonly origins: OriginGuard | undefined;
 }
 
@@ -88,7 +89,7 @@ async function handle(c: AppContext, door: Door): Promise<Response> {
 
 async function serve(
   { c, client, record, isUpgrade }: Visit,
-  { options, source, origins }: Door,
+  { options, placement, origins }: Door,
   cors: CorsResult,
 ): Promise<Response> {
   const request = c.req.raw;
@@ -97,10 +98,11 @@ async function serve(
   const verified = await verify(client, isUpgrade, options, c);
   const { sid, transport } = verified;
   if (isUpgrade && transport !== "websocket") return openAndClose();
-  const object = getObject(c.env, source, sid as SessionId | "");
-  if (object === undefined) throw new EngineError("UNKNOWN_SID", { sid });
+  const find = () => placement.of(c.env, sid as SessionId);
+  const known = sid === "" ? undefined : find();
+  if (sid !== "" && known === undefined) throw new EngineError("UNKNOWN_SID", { sid });
   const op = toOperation(request.method, verified, isUpgrade);
-  const meta: InternalRequest = {
+  const asked: InternalRequest = {
     v: VERSION,
     op,
     ...verified,
@@ -108,26 +110,29 @@ async function serve(
     address: request.headers.get("cf-connecting-ip") ?? "",
     secure: record.url.startsWith("https:"),
     request: record,
-    data: sid === "" ? await toHandshakeData(client, options, c) : undefined,
   };
+  if (known === undefined) {
+    const data = await toHandshakeData(client, options, c);
+    const name = await toServerName(client, options, c, data);
+    const { stub, shard } = placement.forNew(c.env, name);
+    const response = await askObject(stub, { ...asked, data, name, shard });
+    return addCookie(await toClientResponse(response), op, response, options);
+  }
   if (op === "poll") {
-    let stub: DurableObjectStub | undefined = object;
+    let stub: DurableObjectStub | undefined = known;
     const ask = () => {
       // One that has failed stays broken.
-      const asked = stub ?? getObject(c.env, source, sid as SessionId)!;
+      const object = stub ?? find()!;
       stub = undefined;
-      return askObject(asked, meta);
+      return askObject(object, asked);
     };
     const outcome = await waitForPayload(ask, request.signal);
     if (outcome.type === "response") return toClientResponse(outcome.response);
     return payloadResponse(outcome.payload, toOwnHeaders(outcome.headers));
   }
-  if (op !== "post") {
-    const response = await askObject(object, meta);
-    if (op === "upgrade" && response.status === CANDIDATE_REFUSED) return openAndClose();
-    return addCookie(await toClientResponse(response), op, response, options);
-  }
-  return post(request, meta, object);
+  if (op === "post") return post(request, asked, known);
+  const response = await askObject(known, asked);
+  return response.status === CANDIDATE_REFUSED ? openAndClose() : toClientResponse(response);
 }
 
 /** What a handshake brings is kept. @throws EngineError */

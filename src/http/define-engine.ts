@@ -1,6 +1,8 @@
 import type { Engine } from "../engine/engine.ts";
 import type { ObjectServer } from "../engine/object-server.ts";
 import { type EngineOptions, resolveEngineOptions } from "../engine/options.ts";
+import type { SetupContext } from "../objects/definition.ts";
+import { Placement } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import { type App, createApp } from "./app.ts";
 import type { HttpOptions } from "./options.ts";
@@ -24,7 +26,7 @@ export interface EngineDefinition {
  */
 export function defineEngine(
   options: EngineOptions & HttpOptions,
-  setup: (engine: Engine, context: { env: Cloudflare.Env; ctx: DurableObjectState }) => unknown,
+  setup: (engine: Engine, context: SetupContext) => unknown,
 ): EngineDefinition {
   const Base = createSessionObject<Engine>({
     engine: resolveEngineOptions(options),
@@ -38,7 +40,10 @@ export function defineEngine(
       return runtimeOf(this).liveApi() as Engine;
     }
   }
-  return { SessionObject, app: createApp({ path: "/engine.io", ...options }, toSource(options)) };
+  return {
+    SessionObject,
+    app: createApp({ path: "/engine.io", ...options }, new Placement(toSource(options))),
+  };
 }
 
 /** Has no server on the sessions: user code listens to them itself. */

@@ -1,4 +1,6 @@
 import { resolveEngineOptions } from "../engine/options.ts";
+import type { SetupContext } from "../objects/definition.ts";
+import { Placement, type Whom } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
 import type {
@@ -17,13 +19,6 @@ import { toSource } from "./source.ts";
 
 /** Options of `defineServer`: those of the official server under their names, and a few that only exist here. */
 export interface ServerOptions<Handshake = Untyped> extends SocketServerOptions, HttpOptions<Handshake> {}
-
-/** What the setup function gets besides the server. */
-export interface SetupContext {
-  readonly env: Cloudflare.Env;
-  /** The object's context. What the library needs for itself (alarm, sockets) throws and says what to use instead. */
-  readonly ctx: DurableObjectState;
-}
 
 /** What the object's class has besides what every Durable Object has. */
 export interface ServerMembers<Io> {
@@ -47,8 +42,17 @@ export interface ServerDefinition<
   >;
   /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", chat.app)`. */
   readonly app: App;
-  /** Emits from outside the object: from a route, a cron trigger, a queue consumer. */
-  emitter(env: Cloudflare.Env): Emitter<EmitEvents, SocketData, ServerSideEvents, Types>;
+  /**
+   * Emits from outside the object: from a route, a cron trigger, a queue consumer. Without `name` to the server "main".
+   * @throws Error when `name` is not well-formed text of 1 to 256 bytes
+   */
+  emitter(env: Cloudflare.Env, whom?: Whom): Emitter<EmitEvents, SocketData, ServerSideEvents, Types>;
+  /**
+   * The object of a server, to call methods of your own class.
+   * @throws Error when `name` is not well-formed text of 1 to 256 bytes
+   * @example await chat.object<SessionObject>(env, { name: "acme" }).announce("hello");
+   */
+  object<Class extends Rpc.DurableObjectBranded>(env: Cloudflare.Env, whom?: Whom): DurableObjectStub<Class>;
 }
 
 /**
@@ -77,9 +81,9 @@ export function defineServer<
   ) => unknown,
 ): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
-  const source = toSource(options);
-  const emitter = (env: Cloudflare.Env) =>
-    new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(env, source);
+  const placement = new Placement(toSource(options));
+  const emitter = (env: Cloudflare.Env, whom?: Whom) =>
+    new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(placement.finder(env, whom));
   const Base = createSessionObject<Io>({
     engine: resolveEngineOptions(options),
     needsHandshakeData: options.handshakeData !== undefined,
@@ -101,7 +105,8 @@ export function defineServer<
   }
   return {
     SessionObject,
-    app: createApp({ path: "/socket.io", ...options }, source),
+    app: createApp({ path: "/socket.io", ...options }, placement),
     emitter,
+    object: (env, whom) => placement.finder(env, whom)() as Untyped,
   };
 }

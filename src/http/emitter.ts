@@ -1,4 +1,3 @@
-import { getObject, type ObjectSource } from "../objects/namespace.ts";
 import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/api/events.ts";
 import { assertFree, RESERVED_SERVER_SIDE } from "../server/api/reserved.ts";
 import type { ServerTypes } from "../server/api/socket-types.ts";
@@ -21,17 +20,14 @@ export class Emitter<
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   Types extends ServerTypes = Untyped,
 > {
-  readonly #env: Cloudflare.Env;
-  readonly #source: ObjectSource;
+  readonly #find: () => DurableObjectStub;
   readonly #target: Omit<EmitterCall, "operation">;
 
   constructor(
-    env: Cloudflare.Env,
-    source: ObjectSource,
+    find: () => DurableObjectStub,
     target: Omit<EmitterCall, "operation"> = { nsp: "/", rooms: [], except: [], isVolatile: false },
   ) {
-    this.#env = env;
-    this.#source = source;
+    this.#find = find;
     this.#target = target;
   }
 
@@ -107,11 +103,11 @@ export class Emitter<
   }
 
   #with(change: Partial<EmitterCall>): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return new Emitter(this.#env, this.#source, { ...this.#target, ...change });
+    return new Emitter(this.#find, { ...this.#target, ...change });
   }
 
   #call(operation: EmitterCall["operation"]): Promise<unknown> {
-    const object = getObject(this.#env, this.#source, "") as unknown as CallTarget;
+    const object = this.#find() as unknown as CallTarget;
     return object.socketIoCall({ ...this.#target, operation });
   }
 }

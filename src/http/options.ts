@@ -68,11 +68,20 @@ export interface HttpOptions<Handshake = Untyped> {
    */
   handshakeData?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<Handshake>;
   /**
+   * Says which server a client belongs to that `allowRequest` let in: one for each tenant, document or match. Two names
+   * share nothing: no rooms, no `io.emit`, no data. `data` is what `handshakeData` gave. A name is well-formed text of 1
+   * to 256 bytes; any other is refused with 400, and with 403 a client for whom it throws. Each name is an object that
+   * you pay for while it is in use: let clients invent none.
+   * @default "main"
+   * @example name: (request, env, data) => data.tenant
+   */
+  name?(request: EngineRequest, env: Cloudflare.Env, data: Handshake): Awaitable<string>;
+  /**
    * Names of the Durable Object bindings. Without a binding of that name, the exported class is used.
    * @default { sessions: "SESSIONS", rooms: "ROOMS" }
    */
   bindings?: { sessions?: string; rooms?: string };
-  /** Where the object is placed when it is first used: https://developers.cloudflare.com/durable-objects/reference/data-location/ */
+  /** Where an object is placed when it is first used: https://developers.cloudflare.com/durable-objects/reference/data-location/ */
   locationHint?: DurableObjectLocationHint;
   /** Restricts where the object runs and stores. It cannot be changed later: other jurisdictions are other objects. */
   jurisdiction?: DurableObjectJurisdiction;

@@ -34,6 +34,9 @@ export interface InternalRequest {
   readonly secure: boolean;
   /** Of a handshake: JSON of what the application's `handshakeData` gave, empty for nothing. */
   readonly data?: string;
+  /** Of a handshake: which server the object belongs to, and which of its objects it is. */
+  readonly name?: string;
+  readonly shard?: string;
   readonly request: RequestRecord;
 }
 

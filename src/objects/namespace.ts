@@ -1,6 +1,4 @@
 import * as workers from "cloudflare:workers";
-import type { SessionId } from "../shared/ids.ts";
-import { findObject, MAIN } from "./sessions/session-id.ts";
 
 /** How the Worker gets at its objects. */
 export interface ObjectSource {
@@ -10,18 +8,6 @@ export interface ObjectSource {
   readonly className: string;
   readonly locationHint?: DurableObjectLocationHint | undefined;
   readonly jurisdiction?: DurableObjectJurisdiction | undefined;
-}
-
-/** The object of a session; undefined when no object can have made that id. An empty id stands for a new session. */
-export function getObject(
-  env: Cloudflare.Env,
-  source: ObjectSource,
-  sid: SessionId | "",
-): DurableObjectStub | undefined {
-  const namespace = findNamespace(env, source);
-  const id = sid === "" ? namespace.idFromName(MAIN) : findObject(namespace, sid);
-  if (id === undefined) return undefined;
-  return namespace.get(id, source.locationHint === undefined ? {} : { locationHint: source.locationHint });
 }
 
 /** @throws Error with the configuration to add */

@@ -9,9 +9,9 @@ import type { SessionId } from "../shared/ids.ts";
 import type { Mute } from "../shared/mute.ts";
 import type { Timers } from "../shared/timers.ts";
 import type { Attempt } from "./attempt.ts";
+import { ACKS } from "./identity.ts";
 import type { ObjectRuntime } from "./object-runtime.ts";
 
-const ACKS_KEY = "sio_a:";
 const ACK_BLOCK = 1_000;
 
 /**
@@ -102,7 +102,7 @@ export class ObjectHost<Api> implements Host {
 
   nextAckBlock(nsp: string): number {
     const { kv } = this.#runtime.ctx.storage;
-    const key = ACKS_KEY + nsp;
+    const key = ACKS + nsp;
     const first = kv.get<number>(key) ?? ACK_BLOCK;
     // Clients in other languages hold ids in 32 bits.
     kv.put(key, (first + ACK_BLOCK) % (2 ** 31 - ACK_BLOCK));

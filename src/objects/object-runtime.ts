@@ -11,15 +11,17 @@ import { type Timer, Timers } from "../shared/timers.ts";
 import { decodeMessage, isTooLarge } from "../transports/websocket.ts";
 import { findAsyncContext } from "./async-context.ts";
 import type { ObjectDefinition } from "./definition.ts";
+import { Identity } from "./identity.ts";
 import { InstanceGuard } from "./instance-guard.ts";
 import { fromInternalRequest, VERSION } from "./internal-request.ts";
+import { isMain } from "./placement/object-name.ts";
 import { RecoveryLog } from "./recovery/recovery-log.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { answerClose } from "./sessions/answer-close.ts";
 import type { Carrier, CarrierHost } from "./sessions/carrier.ts";
 import { toCause } from "./sessions/channel.ts";
 import { Heartbeat, RETRY_MS } from "./sessions/heartbeat.ts";
-import { hexToBase64Url, MAIN } from "./sessions/session-id.ts";
+import { hexToBase64Url } from "./sessions/session-id.ts";
 import { SessionTable } from "./sessions/session-table.ts";
 import { Ticker } from "./sessions/ticker.ts";
 import { MemoryRows } from "./storage/memory-rows.ts";
@@ -52,6 +54,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
   readonly ticker: Ticker;
   readonly definition: ObjectDefinition<Api>;
   readonly guard: InstanceGuard;
+  readonly identity: Identity;
   /** There once the layer above is, if that recovers anybody. */
   recovery: RecoveryLog | undefined;
 
@@ -67,6 +70,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     this.ctx = ctx;
     this.definition = definition;
     this.guard = new InstanceGuard(ctx.id);
+    this.identity = new Identity(ctx);
     this.rules = toRules(definition.engine);
     this.persists = definition.engine.hibernation;
     this.needsHandshakeData = definition.needsHandshakeData;
@@ -117,6 +121,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     // A Worker of an earlier deploy, which did not ask: its clients come again, and by then meet a new one.
     const isUnasked = this.needsHandshakeData && meta.sid === "" && meta.data === undefined;
     if (meta.v !== VERSION || isUnasked) return new Response(null, { status: 503 });
+    if (meta.sid === "") this.identity.tell(meta);
     try {
       return await this.#requests.handle(meta, request);
     } finally {
@@ -202,13 +207,16 @@ export class ObjectRuntime<Api> implements CarrierHost {
   /** A session exists: it is written down, whatever its listeners did, and there has to be a tick for it. */
   opened(carrier: Carrier): void {
     this.touch(carrier);
+    if (this.persists) this.identity.keep();
     this.#ensureTick(carrier);
     this.#stayAwake();
   }
 
   /** A session id names its object, unless that is the one named "main". */
   toSessionId(id: string): SessionId {
-    return (this.ctx.id.name === MAIN ? id : `${id}.${hexToBase64Url(this.ctx.id.toString())}`) as SessionId;
+    const { address } = this.identity;
+    const isPlain = address !== undefined && isMain(address);
+    return (isPlain ? id : `${id}.${hexToBase64Url(this.ctx.id.toString())}`) as SessionId;
   }
 
   /** An alarm may be lost in production, or given up after it has thrown; whatever happens next notices. */
@@ -262,6 +270,7 @@ export class ObjectRuntime<Api> implements CarrierHost {
     const host = {
       now: () => this.now(),
       hasSession: (sid: SessionId) => this.table.has(sid),
+      isAnybodyKnown: () => !this.persists || this.identity.isKept,
       log: this.log,
       tickSoon: () => this.ticker.ensureBy(this.now()),
       endTurn: () => {

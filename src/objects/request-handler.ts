@@ -37,6 +37,9 @@ export class RequestHandler<Api> {
   async handle(meta: InternalRequest, request: Request): Promise<Response> {
     const isUpgrade = meta.op === "socket" || meta.op === "upgrade";
     try {
+      // An object that was never told its name has no session, and the user's code cannot run there.
+      const isKnown = this.#runtime.identity.address !== undefined;
+      if (!isKnown) throw new EngineError("UNKNOWN_SID", { sid: meta.sid });
       // Hooks for headers and refusals are user code: after sleep they have to be there for the first request too.
       const ready = this.#runtime.ready();
       if (ready !== undefined) await ready;

@@ -6,6 +6,11 @@ import { returnPlainValues } from "./own-methods.ts";
 
 /** What the object class has besides what a Durable Object always has. */
 export interface SessionObjectMembers {
+  /**
+   * Which server this object belongs to: what the option `name` gave, "main" without it.
+   * @throws Error in an object without sessions that was reached by an id, since then nobody has said
+   */
+  readonly name: string;
   fetch(request: Request): Promise<Response>;
   alarm(info?: AlarmInvocationInfo): Promise<void>;
   webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void;
@@ -63,6 +68,10 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
       returnPlainValues(new.target.prototype, SessionObject.prototype, seen, onSettled);
     }
 
+    get name(): string {
+      return runtimeOf(this).identity.require().name;
+    }
+
     override fetch(request: Request): Promise<Response> {
       return runtimeOf(this).fetch(request);
     }
@@ -96,7 +105,10 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     schedule(time: number | Date | undefined): void {
       // Once stored it would be the time of the next heartbeat, too: of none.
       if (time !== undefined && Number.isNaN(Number(time))) throw new RangeError("schedule() needs a time");
-      runtimeOf(this).ticker.schedule(time === undefined ? undefined : Number(time));
+      const { identity, ticker } = runtimeOf(this);
+      // An alarm need not tell who this is.
+      if (time !== undefined) identity.keep();
+      ticker.schedule(time === undefined ? undefined : Number(time));
     }
 
     onSchedule(): void | Promise<void> {}

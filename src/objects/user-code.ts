@@ -12,7 +12,6 @@ const SETUP_LIMIT_MS = 15_000;
 /** How long a setup function that has failed is left alone, ms: twice as long after each failure. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
-const META_KEY = "sio_meta";
 
 /** The setup function has failed, and nobody is served before it succeeds. */
 export class SetupFailed extends Error {
@@ -114,19 +113,17 @@ export class UserCode<Api> {
   }
 
   #run(attempt: Attempt<Api>): unknown {
-    const { definition, ctx, persists } = this.#runtime;
-    // Without hibernation nothing of an earlier instance is left that a second run could repeat.
-    attempt.isFirstRun = !persists || ctx.storage.kv.get(META_KEY) === undefined;
+    const { definition, ctx, persists, identity } = this.#runtime;
+    // Where nothing is left of an earlier instance there is nothing that a second run could repeat.
+    attempt.isFirstRun = !persists || !identity.isKept;
     const { api } = attempt;
-    const run = () => definition.setup(api, { env: this.#env, ctx: guardContext(ctx) });
+    const context = { env: this.#env, ctx: guardContext(ctx), ...identity.require() };
+    const run = () => definition.setup(api, context);
     // Muted to the end: whoever is late has failed.
     return attempt.isFirstRun ? run() : attempt.mute.run(run, SETUP_LIMIT_MS + 1_000);
   }
 
   #complete(attempt: Attempt<Api>): void {
-    const { persists, ctx } = this.#runtime;
-    // Only now: an object whose first setup failed has yet to have its first.
-    if (persists && attempt.isFirstRun) ctx.storage.kv.put(META_KEY, { v: 1, name: ctx.id.name });
     attempt.phase = "done";
     this.#running = undefined;
     this.#failure = undefined;

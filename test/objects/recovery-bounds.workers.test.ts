@@ -96,6 +96,7 @@ class Bench {
     return this.object.run((_, { storage }) => {
       const host = {
         now: () => this.now,
+        isAnybodyKnown: () => true,
         hasSession: () => true,
         endTurn: () => {},
         tickSoon: () => void this.ticks++,

@@ -1,7 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { findNamespace, getObject } from "../../src/objects/namespace.ts";
+import { findNamespace } from "../../src/objects/namespace.ts";
 import { findObject, hexToBase64Url } from "../../src/objects/sessions/session-id.ts";
-import type { SessionId } from "../../src/shared/ids.ts";
 import { env, PollingClient, TestObject } from "./support.ts";
 
 const UNKNOWN = '400 {"code":1,"message":"Session ID unknown"}';
@@ -68,7 +67,7 @@ describe("a session id", () => {
 describe("a missing binding", () => {
   it("is told with the configuration to add", () => {
     const source = { binding: "NOBODY", className: "NoObject" };
-    expect(() => getObject(env, source, "" as SessionId | "")).toThrow(
+    expect(() => findNamespace(env, source)).toThrow(
       /there is no Durable Object namespace "NOBODY".*export class NoObject.*\[\[durable_objects\.bindings\]\].*new_sqlite_classes/s,
     );
   });

@@ -14,6 +14,8 @@ import {
   echoes,
   greeter,
   journals,
+  named,
+  nameless,
   quick,
   recover,
   scant,
@@ -45,11 +47,21 @@ const DEFINITIONS = {
   SCANT: scant,
   TOLD: told,
   TOLD_QUICKLY: toldQuickly,
+  NAMED: named,
+  NAMELESS: nameless,
 };
 export type Kind = keyof typeof DEFINITIONS;
 /** Those that run a Socket.IO server. */
-export type TalkKind = "TALK" | "RECOVER" | "CLOSURE" | "TIGHT" | "SCANT";
-const TALKS: ReadonlySet<Kind> = new Set<TalkKind>(["TALK", "RECOVER", "CLOSURE", "TIGHT", "SCANT"]);
+export type TalkKind = "TALK" | "RECOVER" | "CLOSURE" | "TIGHT" | "SCANT" | "NAMED" | "NAMELESS";
+const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
+  "TALK",
+  "RECOVER",
+  "CLOSURE",
+  "TIGHT",
+  "SCANT",
+  "NAMED",
+  "NAMELESS",
+]);
 
 /** One object, seen from outside and from inside. */
 export class TestObject {
@@ -89,7 +101,8 @@ export class TestObject {
       address: "192.0.2.1",
       secure: true,
     } as const;
-    return askObject(this.stub, { v: 1, sid: "", ...rest, request, ...meta }, body);
+    const address = { name: this.name, shard: "0" };
+    return askObject(this.stub, { v: 1, sid: "", ...address, ...rest, request, ...meta }, body);
   }
 
   run<R>(look: (instance: Instance, ctx: DurableObjectState) => R | Promise<R>): Promise<R> {

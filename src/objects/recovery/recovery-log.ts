@@ -9,6 +9,8 @@ export interface RecoveryLogHost {
   now(): number;
   /** Whether a session of this object has this id, asleep or awake. */
   hasSession(sid: SessionId): boolean;
+  /** Whether anybody is or was there, and may come back. */
+  isAnybodyKnown(): boolean;
   /** Calls `settle` at the end of this turn. */
   endTurn(): void;
   /** Makes the heartbeat, which calls `prune`, come soon. */
@@ -77,6 +79,7 @@ export class RecoveryLog implements RecoveryStore {
   }
 
   append(nsp: string, entry: RecoveryEntry): void {
+    if (!this.#host.isAnybodyKnown()) return;
     const pending = this.#entries.get(nsp);
     if (pending === undefined) this.#entries.set(nsp, { value: [entry], tries: 0 });
     else pending.value.push(entry);

@@ -54,6 +54,7 @@ export class Heartbeat<Api> {
     for (const carrier of table.live()) this.#try(() => this.#tickAwake(carrier, now, lateness));
     this.#try(() => server.tick?.(now));
     this.#try(() => this.#sweep());
+    this.#try(() => this.#forget(now));
   }
 
   /** What fails for one session must not cost the others their ping. */
@@ -68,7 +69,7 @@ export class Heartbeat<Api> {
 
   /** When the next tick has something to do, ms; infinite when there is nobody. */
   next(now: number): number {
-    const { table, rules, ticker, server } = this.#runtime;
+    const { table, rules, ticker, server, identity } = this.#runtime;
     let next = server.nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
     for (const { state } of table.asleep()) {
       next = Math.min(next, nextTickAt(fromStored(state), now, rules));
@@ -77,7 +78,9 @@ export class Heartbeat<Api> {
     // What has failed is due still: at once again, it would fail without end.
     if (this.#hasFailed) next = Math.max(next, now + RETRY_MS);
     if (this.#isUnfinished) next = Math.min(next, now + SOON_MS);
-    return Math.min(next, ticker.scheduledAt ?? Number.POSITIVE_INFINITY);
+    next = Math.min(next, ticker.scheduledAt ?? Number.POSITIVE_INFINITY);
+    // The last one has left since the tick: what is kept of the object goes as well.
+    return next === Number.POSITIVE_INFINITY && identity.isLeftOver() ? now + RETRY_MS : next;
   }
 
   /** When a tick has something to do for this session, ms. */
@@ -184,6 +187,16 @@ export class Heartbeat<Api> {
     const isCleared = (persists && recovery !== undefined) || clearRecovery(ctx.storage.kv);
     this.#hasSwept = isSwept && isCleared;
     if (!this.#hasSwept) this.#isUnfinished = true;
+  }
+
+  /** Nobody is there, and nobody may come back: no row of the library stays. A server may have been needed once only. */
+  #forget(now: number): void {
+    const { table, recovery, ticker, identity, ctx, store } = this.#runtime;
+    if (!this.#hasSwept || !table.isEmpty() || !identity.isKept) return;
+    if (ticker.scheduledAt !== undefined || Number.isFinite(recovery?.nextPruneAt(now))) return;
+    identity.forget();
+    clearRecovery(ctx.storage.kv);
+    store.rows.clear();
   }
 }
 

@@ -1,7 +1,5 @@
 import { toBase64Url } from "../../shared/ids.ts";
-
-/** The object that serves everything unless something else is said. */
-export const MAIN = "main";
+import { MAIN } from "../placement/object-name.ts";
 
 /** A session id that names its object: the random part, and the object's id (32 bytes, base64url) behind a dot. */
 const ROUTED = /^[\w-]{1,128}\.([\w-]{43})$/;
