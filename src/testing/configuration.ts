@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { existingFile } from "./existing-file.ts";
 import { loadTool } from "./optional.ts";
 import type { WorkerdModule, WorkerOptions, WranglerModule } from "./tools.ts";
 
@@ -40,9 +40,9 @@ const WRANGLER_FILES = ["wrangler.jsonc", "wrangler.json", "wrangler.toml"];
 /** @throws Error when nothing says which Worker is meant, or what is named does not exist */
 export function configure(choice: WorkerChoice): Configuration {
   const found = choice.worker === undefined ? findWranglerFile() : undefined;
-  const config = choice.config === undefined ? found : existing(choice.config, "config");
+  const config = choice.config === undefined ? found : existingFile(choice.config, "config");
   const base = config === undefined ? inferred() : fromWrangler(config, choice.environment);
-  const main = choice.worker === undefined ? base.main : existing(choice.worker, "worker");
+  const main = choice.worker === undefined ? base.main : existingFile(choice.worker, "worker");
   if (main === undefined) {
     throw new Error(
       config === undefined
@@ -88,11 +88,4 @@ export function bindingFor(className: string): string {
 
 function findWranglerFile(): string | undefined {
   return WRANGLER_FILES.map((name) => join(process.cwd(), name)).find(existsSync);
-}
-
-function existing(path: string | URL, option: string): string {
-  const isUrl = path instanceof URL || path.startsWith("file:");
-  const file = isUrl ? fileURLToPath(path) : resolve(path);
-  if (existsSync(file)) return file;
-  throw new Error(`\`${option}\`: there is no file ${file}; a path counts from the working directory`);
 }

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import type { Server, ServerOptions } from "socket.io";
+import { existingFile } from "../existing-file.ts";
 import { loadPackage, loadTool, requireFrom } from "../optional.ts";
 import type { EsbuildModule } from "../tools.ts";
 
@@ -32,7 +32,7 @@ export async function startOnNode(app: NodeApp): Promise<{ url: string; close():
 
 /** A new copy of the app in a module: each has variables of its own. @throws Error when nothing there is a setup function */
 export async function loadNodeApp(path: string | URL): Promise<NodeApp> {
-  const file = path instanceof URL || path.startsWith("file:") ? fileURLToPath(path) : path;
+  const file = existingFile(path, "node");
   const { build } = loadTool<EsbuildModule>("esbuild");
   const { outputFiles } = await build({
     entryPoints: [file],
