@@ -29,10 +29,15 @@ export interface EmitterCall {
 
 /** What of a server an emitter uses. */
 interface Broadcaster {
-  readonly _core: { readonly recovery: { readonly log: EventLog } | undefined };
-  _find(
-    nsp: string,
-  ): { to(rooms: string[]): Operator; _onServerSideEmit(args: [string, ...unknown[]]): void } | undefined;
+  readonly _internals: {
+    readonly context: { readonly recovery: { readonly log: EventLog } | undefined };
+    readonly namespaces: { find(name: string): Namespace | undefined };
+  };
+}
+
+interface Namespace {
+  to(rooms: string[]): Operator;
+  _onServerSideEmit(args: [string, ...unknown[]]): void;
 }
 
 interface EventLog {
@@ -61,7 +66,7 @@ interface FetchedSocket {
  * nobody guards.
  */
 export async function performCall(io: Broadcaster, call: EmitterCall): Promise<RemoteDetails[] | undefined> {
-  const nsp = io._find(call.nsp);
+  const nsp = io._internals.namespaces.find(call.nsp);
   if (nsp === undefined) return performForNobody(io, call);
   const chosen = nsp.to([...call.rooms]);
   const excepted = call.except.length === 0 ? chosen : chosen.except([...call.except]);
@@ -93,7 +98,7 @@ function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCal
   if (operation.type === "emit") {
     assertFree(operation.args[0]);
     const packet: SocketPacket = { type: EVENT, nsp, data: operation.args };
-    if (!to.isVolatile) io._core.recovery?.log.encode(packet, to.rooms, to.except);
+    if (!to.isVolatile) io._internals.context.recovery?.log.encode(packet, to.rooms, to.except);
   }
   return operation.type === "fetch" ? [] : undefined;
 }

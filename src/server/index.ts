@@ -1,4 +1,5 @@
 export { BroadcastOperator, RemoteSocket } from "./api/broadcast-operator.ts";
+export type { Client } from "./api/client.ts";
 export type { DefaultEventsMap, Event, EventsMap } from "./api/events.ts";
 export { Namespace } from "./api/namespace.ts";
 export {
@@ -7,8 +8,7 @@ export {
   type SocketOptions,
 } from "./api/options.ts";
 export { ParentNamespace } from "./api/parent-namespace.ts";
-export { Server } from "./api/server.ts";
-export type { NamespaceMatcher } from "./api/server-types.ts";
+export { type NamespaceMatcher, Server } from "./api/server.ts";
 export { snapshot } from "./api/snapshot.ts";
 export { Socket } from "./api/socket.ts";
 export type {
@@ -21,6 +21,7 @@ export type {
   SocketId,
 } from "./api/socket-types.ts";
 export type { Host } from "./host.ts";
+export type { SocketMap } from "./namespaces/socket-map.ts";
 export type { RecoveredSession } from "./recovery/recovery.ts";
 export type { RecoveryOptions } from "./recovery/recovery-options.ts";
 export type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "./recovery/recovery-store.ts";
@@ -30,6 +31,5 @@ export {
   type BroadcastOptions,
   type SocketDetails,
 } from "./rooms/adapter.ts";
-export type { Client } from "./sockets/client.ts";
 export type { Handshake } from "./sockets/handshake.ts";
 export type { ParserOption } from "./sockets/parser.ts";

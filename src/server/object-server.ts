@@ -3,6 +3,7 @@ import type { Untyped } from "../shared/untyped.ts";
 import type { ServerOptions } from "./api/options.ts";
 import { Server } from "./api/server.ts";
 import type { Host } from "./host.ts";
+import { RecoveryExpiry } from "./recovery/expiry.ts";
 
 /** Creates the Socket.IO server of an object, and connects it to the object's sessions and ticks. */
 export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, Untyped>>(
@@ -10,7 +11,9 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
   host: Host,
 ): ObjectServer<Io> {
   const io = new Server(options, host);
-  const { _core: core } = io;
+  const { context } = io._internals;
+  const { recoveryStore } = context;
+  const expiry = recoveryStore && new RecoveryExpiry(recoveryStore, host, (record) => io.expire(record));
   return {
     api: io as Io,
     get connectTimeout() {
@@ -18,8 +21,8 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
     },
     open: (session) => io.open(session),
     load: (session) => io.load(session),
-    onSettled: () => core.onSettled(),
-    tick: (now) => core.expiry?.tick(now),
-    nextTickAt: (now) => core.expiry?.nextTickAt(now) ?? Number.POSITIVE_INFINITY,
+    onSettled: () => context.onSettled(),
+    tick: (now) => expiry?.tick(now),
+    nextTickAt: (now) => expiry?.nextTickAt(now) ?? Number.POSITIVE_INFINITY,
   };
 }

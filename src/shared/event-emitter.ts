@@ -34,7 +34,10 @@ export type Admission = "add" | "skip" | "track";
 type OnceWrapper = AnyListener & { listener?: AnyListener };
 
 /** Any emitter, whatever its events. */
-export type AnyEmitter = EventEmitter<Untyped, Untyped, Untyped>;
+type AnyEmitter = EventEmitter<Untyped, Untyped, Untyped>;
+
+/** An emitter as {@link EventEmitter.dispatch} takes it. Those of different events are not assignable to each other. */
+export type Dispatcher = Pick<AnyEmitter, "listenerCount">;
 
 /**
  * Node's EventEmitter without Node. Names that a subclass emits may differ from those it listens to, as on a socket.
@@ -57,11 +60,11 @@ export class EventEmitter<
    * error or rejection goes to `onError` and the next listener runs. Returns the promises that listeners returned.
    */
   static dispatch(
-    emitter: AnyEmitter,
+    emitter: Dispatcher,
     args: readonly unknown[],
     onError: OnListenerError,
   ): Promise<unknown>[] | undefined {
-    return emitter.#dispatch(args, onError);
+    return (emitter as AnyEmitter).#dispatch(args, onError);
   }
 
   /** What `emit` does; a subclass may send instead. @internal */

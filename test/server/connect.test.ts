@@ -187,7 +187,7 @@ describe("CONNECT", () => {
       await client.send('0{"token":"x"}');
       await client.leave();
     }
-    const { pending, rooms, sids } = object.io.sockets._rooms;
+    const { pending, rooms, sids } = object.io.sockets._internals.rooms;
     expect([pending.size, rooms.size, sids.size, object.budget.total - before]).toEqual([0, 0, 0, 0]);
   });
 

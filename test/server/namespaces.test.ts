@@ -127,10 +127,10 @@ describe("dynamic namespaces", () => {
     await client.join("/1");
     await client.join("/2");
     client.take();
-    const [family] = object.io._core.families;
-    family?.parent.emit("all");
-    family?.parent.to("nowhere").emit("none");
-    family?.parent.except("nowhere").emit("some");
+    const [parent] = object.io._internals.namespaces.parents;
+    parent?.namespace.emit("all");
+    parent?.namespace.to("nowhere").emit("none");
+    parent?.namespace.except("nowhere").emit("some");
     expect(client.take()).toEqual(['42/1,["all"]', '42/2,["all"]', '42/1,["some"]', '42/2,["some"]']);
     expect(seen).toEqual([
       ["use", "/1"],
@@ -138,8 +138,8 @@ describe("dynamic namespaces", () => {
       ["use", "/2"],
       ["connect", "/2"],
     ]);
-    expect(() => family?.parent.fetchSockets()).toThrow("not supported on a parent namespace");
-    expect(await family?.parent.in("room").fetchSockets()).toEqual([]);
+    expect(() => parent?.namespace.fetchSockets()).toThrow("not supported on a parent namespace");
+    expect(await parent?.namespace.in("room").fetchSockets()).toEqual([]);
     expect(object.io.of("/3").name).toBe("/3");
     expect(() => object.io.of(/x/g)).toThrow("stateful regular expression");
   });

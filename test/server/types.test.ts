@@ -7,6 +7,7 @@ import type {
   RemoteSocket,
   Server,
   Socket,
+  SocketMap,
 } from "../../src/server/index.ts";
 
 interface ClientToServer {
@@ -253,7 +254,8 @@ function handedOn(
   });
   nsp.on("connection", (it) => expectTypeOf(it).toEqualTypeOf<S>());
   nsp.use((it) => expectTypeOf(it).toEqualTypeOf<S>());
-  expectTypeOf(nsp.sockets).toEqualTypeOf<Map<string, S>>();
+  expectTypeOf(nsp.sockets).toEqualTypeOf<SocketMap<S>>();
+  expectTypeOf(nsp.sockets).toExtend<ReadonlyMap<string, S>>();
   expectTypeOf(socket.nsp).toEqualTypeOf(nsp);
   expectTypeOf(socket.rooms).toEqualTypeOf<Set<string>>();
   expectTypeOf(socket.once("plain", () => {})).toEqualTypeOf(socket);

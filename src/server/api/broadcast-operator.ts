@@ -14,7 +14,6 @@ import type {
   Last,
 } from "./events.ts";
 import { assertFree } from "./reserved.ts";
-import type { AnySocket } from "./socket.ts";
 import type { BroadcastFlags, HandshakeData, Room, ServerTypes, SocketId } from "./socket-types.ts";
 
 type Responses = (error: (Error & { responses?: unknown }) | null, responses?: Untyped) => void;
@@ -109,7 +108,9 @@ export class BroadcastOperator<
 
   /** The sockets that would be reached: those of this object themselves, asleep or not. */
   async fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData, Types>[]> {
-    const sockets: (AnySocket | SocketDetails)[] = await this.#checked.fetchSockets(this.#opts);
+    const sockets: Awaited<ReturnType<Adapter["fetchSockets"]>> = await this.#checked.fetchSockets(
+      this.#opts,
+    );
     return sockets.map(
       (socket): RemoteSocket<EmitEvents, SocketData, Types> =>
         "client" in socket ? (socket as Untyped) : new RemoteSocket(this.#adapter, socket),
@@ -132,12 +133,12 @@ export class BroadcastOperator<
   /** The adapter, for code that runs in its instance. @throws Error elsewhere */
   get #checked(): Adapter {
     const { nsp } = this.#adapter;
-    nsp._core.host.checkInstance("io", nsp.name);
+    nsp._internals.context.host.checkInstance("io", nsp.name);
     return this.#adapter;
   }
 
   get #isMuted(): boolean {
-    return this.#adapter.nsp._core.isMuted;
+    return this.#adapter.nsp._internals.context.isMuted;
   }
 
   #with(change: Partial<BroadcastOptions>): BroadcastOperator<EmitEvents, SocketData, Types> {
@@ -149,58 +150,20 @@ export class BroadcastOperator<
     return this.#with({ flags: { ...this.#opts.flags, ...flag } });
   }
 
-  /** Complete when every server has said how many clients it reached, and as many answers or departures came. */
   #emitWithResponses(packet: SocketPacket, callback: Responses): void {
-    const { nsp } = this.#adapter;
-    const { awake, broadcasts, host } = nsp._core;
-    const { timers } = host;
     const { timeout, expectSingleResponse } = this.#opts.flags;
-    const responses: unknown[] = [];
-    let isOver = false;
-    let expectedServers = -1;
-    let servers = 0;
-    /** Clients that have yet to answer. */
-    let waiting = 0;
-    const hold = awake.hold(undefined, false);
-    const finish = (error: Error | null) => {
-      if (isOver) return;
-      isOver = true;
-      timers.clear(timer);
-      broadcasts.remove(giveUp);
-      nsp._broadcastAcks.delete(packet.id as number);
-      awake.release(hold);
-      const single = expectSingleResponse ? (error === null ? responses[0] : null) : responses;
-      nsp._core.attempt("acknowledgement", () => callback(error, single));
-    };
-    const timer = timers.set(() => finish(new Error("operation has timed out")), timeout);
-    const giveUp = timer.run;
-    broadcasts.add(giveUp);
-    const check = () => {
-      if (servers === expectedServers && waiting === 0) finish(null);
-    };
+    const collector = this.#adapter.nsp._internals.acks.collect(timeout, (error, responses) => {
+      const single = error === null ? responses[0] : null;
+      callback(error, expectSingleResponse ? single : responses);
+    });
     this.#adapter.broadcastWithAck(
       packet,
       this.#opts,
-      (clientCount) => {
-        waiting += clientCount;
-        broadcasts.addReceivers(giveUp, clientCount);
-        servers++;
-        check();
-      },
-      (response) => {
-        responses.push(response);
-        waiting--;
-        check();
-      },
-      () => {
-        waiting--;
-        check();
-      },
+      (clientCount) => collector.onSent(clientCount),
+      (response) => collector.onAnswer(response),
+      () => collector.onGone(),
     );
-    this.#adapter.serverCount().then((count) => {
-      expectedServers = count;
-      check();
-    });
+    this.#adapter.serverCount().then((count) => collector.expectServers(count));
   }
 }
 

@@ -1,12 +1,8 @@
 import { type Admission, EventEmitter } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
-import type { Core } from "../core.ts";
+import { type ConnectMiddleware, NamespaceState } from "../namespaces/namespace-state.ts";
+import { SocketMap } from "../namespaces/socket-map.ts";
 import { Adapter } from "../rooms/adapter.ts";
-import type { RoomIndex } from "../rooms/room-index.ts";
-import type { Client } from "../sockets/client.ts";
-import { type ConnectMiddleware, connectSocket } from "../sockets/connect-socket.ts";
-import { SocketMap } from "../sockets/socket-map.ts";
-import type { SocketMember } from "../sockets/socket-member.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
 import { Broadcaster } from "./broadcaster.ts";
 import type {
@@ -18,9 +14,9 @@ import type {
   EventsMap,
 } from "./events.ts";
 import { assertFree, RESERVED_SERVER_SIDE } from "./reserved.ts";
-import type { Server } from "./server.ts";
-import type { Socket } from "./socket.ts";
-import type { ExtendedError, ServerTypes, SocketId } from "./socket-types.ts";
+import type { AnyServer, Server } from "./server.ts";
+import { Socket } from "./socket.ts";
+import type { ExtendedError, ServerTypes } from "./socket-types.ts";
 
 /** A namespace whose events are not known. */
 export type AnyNamespace = Namespace<Untyped, Untyped, Untyped, Untyped>;
@@ -37,17 +33,7 @@ export interface NamespaceReservedEvents<
   connection: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>) => void;
 }
 
-/** A broadcast that waits for answers. */
-interface BroadcastAck {
-  readonly waiting: Set<SocketId>;
-  readonly ack: (answer: unknown) => void;
-  readonly onGone: (() => void) | undefined;
-}
-
 type AnyAdapterConstructor = { new (nsp: AnyNamespace): Adapter; (nsp: AnyNamespace): Adapter };
-
-/** Acknowledgement ids that one asking for a block yields. */
-const ACK_BLOCK = 1_000;
 
 /**
  * A channel of its own over connections that it may share with others: its sockets, rooms and middlewares.
@@ -70,32 +56,26 @@ export class Namespace<
 > {
   readonly name: string;
   readonly server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
-  /** Connected sockets, sleeping ones too. */
-  readonly sockets: Map<SocketId, Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>>;
+  /** The sockets that are connected, sleeping ones too. Those that sleep are loaded when they are looked at. */
+  readonly sockets: SocketMap<Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>>;
+  /** Keeps the rooms of this namespace, and sends broadcasts. */
   adapter: Adapter;
   /** @internal */
-  readonly _core: Core;
-  /** @internal */
-  readonly _rooms: RoomIndex<SocketMember>;
-  /** @internal */
-  readonly _broadcastAcks = new Map<number, BroadcastAck>();
-  /** @internal */
-  readonly _middlewares: ConnectMiddleware[] = [];
-  /** The dynamic namespace it is a child of. @internal */
-  readonly _parent: string | undefined;
-  #nextAckId = 0;
-  /** Where the block at hand ends; undefined until the first id is asked for. */
-  #endAckId: number | undefined;
+  readonly _internals: NamespaceState;
 
   /** @internal */
-  constructor(core: Core, name: string, parent?: string) {
+  constructor(server: AnyServer, name: string, parent?: string) {
     super();
     this.name = name;
-    this.server = core.server;
-    this._core = core;
-    this._parent = parent;
-    this._rooms = core.rooms.of(name);
-    this.sockets = new SocketMap(core, this._rooms);
+    this.server = server;
+    const { context } = server._internals;
+    this._internals = new NamespaceState(
+      context,
+      this,
+      (connection, member, origin) => void new Socket(this, connection, member, origin),
+      parent,
+    );
+    this.sockets = new SocketMap(context, this._internals.rooms);
     this.adapter = this._createAdapter();
   }
 
@@ -106,8 +86,10 @@ export class Namespace<
       next: (err?: ExtendedError) => void,
     ) => void,
   ): this {
-    this._core.admitLate("a middleware that is added late", "add it in the setup function");
-    this._middlewares.push(fn);
+    const { context, middlewares } = this._internals;
+    context.diagnostics.admitLate("a middleware that is added late", "add it in the setup function");
+    // Every socket that passes it is one of this namespace, and so has its types.
+    middlewares.push(fn as ConnectMiddleware);
     return this;
   }
 
@@ -118,65 +100,32 @@ export class Namespace<
   ): boolean {
     assertFree(ev, RESERVED_SERVER_SIDE);
     const packet: unknown[] = [ev, ...args];
-    if (!this._core.isMuted || typeof packet.at(-1) === "function") this.adapter.serverSideEmit(packet);
+    if (!this._internals.context.isMuted || typeof packet.at(-1) === "function")
+      this.adapter.serverSideEmit(packet);
     return true;
   }
 
   /** An adapter got an event from another server. @internal */
   _onServerSideEmit(args: [string, ...Untyped[]]): void {
-    EventEmitter.dispatch(this, args, this._core.onError);
-  }
-
-  /** A client asks to come in. Settles when it is answered. @internal */
-  _add(client: Client, auth: unknown): Promise<void> | void {
-    return connectSocket(this, client, auth);
-  }
-
-  /** @internal */
-  _remove(member: SocketMember): void {
-    this._rooms.members.delete(member.id);
-    this._rooms.pending.delete(member.id);
-  }
-
-  /** Ids count from 0, as on Node; an instance that is not the object's first takes them in blocks. @internal */
-  _nextAckId(): number {
-    const { host } = this._core;
-    this.#endAckId ??= host.isFirstRun || !host.hibernation ? ACK_BLOCK : 0;
-    if (this.#nextAckId === this.#endAckId) {
-      // Children of one parent share their blocks: what is stored must not grow with names that clients think of.
-      this.#nextAckId = host.nextAckBlock(this._parent ?? this.name);
-      this.#endAckId = this.#nextAckId + ACK_BLOCK;
-    }
-    return this.#nextAckId++;
-  }
-
-  /** A socket answered a broadcast. @internal */
-  _onBroadcastAck(id: number, socketId: SocketId, answer: unknown): void {
-    const pending = this._broadcastAcks.get(id);
-    if (pending?.waiting.delete(socketId)) pending.ack(answer);
-  }
-
-  /** A socket left: broadcasts no longer wait for it. @internal */
-  _onGone(socketId: SocketId): void {
-    for (const pending of this._broadcastAcks.values())
-      if (pending.waiting.delete(socketId)) pending.onGone?.();
+    EventEmitter.dispatch(this, args, this._internals.context.diagnostics.onError);
   }
 
   /** @internal */
   _createAdapter(): Adapter {
-    const create = (this._core.options.adapter ?? Adapter) as AnyAdapterConstructor;
+    const create = (this.server._internals.options.adapter ?? Adapter) as AnyAdapterConstructor;
     // A class, or a function that makes the adapter; arrow functions cannot be called with `new`.
     const adapter = create.prototype === undefined ? create(this) : new create(this);
     if (!(adapter instanceof Adapter)) {
       throw new Error("an adapter must extend the Adapter of socket.io-edge");
     }
-    this._core.attempt("init", () => adapter.init());
+    this._internals.context.diagnostics.attempt("init", () => adapter.init());
     return adapter;
   }
 
   protected override _adding(event: string | symbol): Admission {
     if (event !== "connection" && event !== "connect") return "add";
-    return this._core.admitLate(`a "${event}" listener that is added late`, "add it in the setup function");
+    const { diagnostics } = this._internals.context;
+    return diagnostics.admitLate(`a "${event}" listener that is added late`, "add it in the setup function");
   }
 
   protected override _broadcast(): BroadcastOperator<

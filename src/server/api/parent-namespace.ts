@@ -1,12 +1,10 @@
 import type { Admission } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
-import type { Core } from "../core.ts";
 import { Adapter, type BroadcastOptions } from "../rooms/adapter.ts";
-import type { Client } from "../sockets/client.ts";
-import type { SocketMember } from "../sockets/socket-member.ts";
 import type { RemoteSocket } from "./broadcast-operator.ts";
 import type { DefaultEventsMap, EventsMap } from "./events.ts";
 import { type AnyNamespace, Namespace } from "./namespace.ts";
+import type { AnyServer } from "./server.ts";
 import type { ServerTypes } from "./socket-types.ts";
 
 /**
@@ -34,8 +32,8 @@ export class ParentNamespace<
   #sweepAt = MAX_EMPTY;
 
   /** @internal */
-  constructor(core: Core) {
-    super(core, `/_${core.families.length}`);
+  constructor(server: AnyServer) {
+    super(server, `/_${server._internals.namespaces.parents.length}`);
   }
 
   /** Makes the child of a name, with the middlewares and `connection` listeners there are so far. */
@@ -44,13 +42,13 @@ export class ParentNamespace<
       this,
       name,
     );
-    child._middlewares.push(...this._middlewares);
+    child._internals.middlewares.push(...this._internals.middlewares);
     for (const event of ["connect", "connection"] as const) {
       for (const listener of this.listeners(event)) child._inherit(event, listener as Untyped);
     }
     if (this._children.size >= this.#sweepAt) this.#sweep();
     this._children.add(child);
-    this._core.addNamespace(child);
+    this.server._internals.namespaces.add(child);
     return child;
   }
 
@@ -60,7 +58,7 @@ export class ParentNamespace<
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    this._core.reviveChildren();
+    this.server._internals.namespaces.reviveChildren();
     for (const child of this._children) child.emit(event, ...args);
     return true;
   }
@@ -83,15 +81,16 @@ class ChildNamespace<
 > extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   readonly #parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   #isInheriting = false;
-  /** Clients on their way in. */
-  #entering = 0;
 
   constructor(
     parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
     name: string,
   ) {
-    super(parent._core, name, parent.name);
+    super(parent.server, name, parent.name);
     this.#parent = parent;
+    if (this.server._internals.options.cleanupEmptyChildNamespaces) {
+      this._internals.onLeft = () => this._forgetIfEmpty();
+    }
   }
 
   /** A listener of the parent's: it is there from the start, however late the child is made. */
@@ -105,31 +104,13 @@ class ChildNamespace<
     return this.#isInheriting ? "add" : super._adding(event);
   }
 
-  override async _add(client: Client, auth: unknown): Promise<void> {
-    this.#entering++;
-    try {
-      await super._add(client, auth);
-    } finally {
-      this.#entering--;
-      this.#cleanUp();
-    }
-  }
-
-  override _remove(member: SocketMember): void {
-    super._remove(member);
-    this.#cleanUp();
-  }
-
   _forgetIfEmpty(): void {
-    if (this.#entering > 0 || this.sockets.size > 0) return;
-    this._core.attempt("close", () => this.adapter.close());
-    this._core.namespaces.delete(this.name);
-    this._core.rooms.forget(this.name);
+    if (!this._internals.isEmpty) return;
+    const { context, namespaces } = this.server._internals;
+    context.diagnostics.attempt("close", () => this.adapter.close());
+    namespaces.all.delete(this.name);
+    context.rooms.forget(this.name);
     this.#parent._children.delete(this);
-  }
-
-  #cleanUp(): void {
-    if (this._core.options.cleanupEmptyChildNamespaces) this._forgetIfEmpty();
   }
 }
 
@@ -143,7 +124,7 @@ class ParentAdapter extends Adapter {
   }
 
   override broadcast(packet: Parameters<Adapter["broadcast"]>[0], opts: BroadcastOptions): void {
-    this.#parent._core.reviveChildren();
+    this.#parent.server._internals.namespaces.reviveChildren();
     for (const child of this.#parent._children) child.adapter.broadcast({ ...packet }, opts);
   }
 }

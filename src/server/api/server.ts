@@ -3,12 +3,13 @@ import type { Session } from "../../engine/session.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
 import { missing } from "../../shared/missing.ts";
 import type { Untyped } from "../../shared/untyped.ts";
-import { Core, type NamespaceFamily } from "../core.ts";
+import { ServerContext } from "../context.ts";
 import type { Host } from "../host.ts";
+import { NamespaceRegistry, type Parent } from "../namespaces/namespace-registry.ts";
 import { handshakeOf } from "../recovery/recovery.ts";
 import type { RecoveryRecord } from "../recovery/recovery-store.ts";
 import { Adapter, type AdapterConstructor } from "../rooms/adapter.ts";
-import { Client } from "../sockets/client.ts";
+import { Connection } from "../sockets/connection.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
 import { Broadcaster } from "./broadcaster.ts";
 import type {
@@ -18,15 +19,41 @@ import type {
   EventParams,
   EventsMap,
 } from "./events.ts";
-import { type AnyNamespace, Namespace } from "./namespace.ts";
-import { resolveOptions, type ServerOptions } from "./options.ts";
+import { type AnyNamespace, Namespace, type NamespaceReservedEvents } from "./namespace.ts";
+import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts";
 import { ParentNamespace } from "./parent-namespace.ts";
-import type { NamespaceMatcher, ServerReservedEvents } from "./server-types.ts";
 import type { Socket } from "./socket.ts";
 import type { ServerTypes } from "./socket-types.ts";
 
 /** A server whose events are not known. */
 export type AnyServer = Server<Untyped, Untyped, Untyped, Untyped>;
+
+/** What the main namespace, and so the server, emits itself. */
+export interface ServerReservedEvents<
+  ListenEvents extends EventsMap,
+  EmitEvents extends EventsMap,
+  ServerSideEvents extends EventsMap,
+  SocketData,
+  Types extends ServerTypes,
+> extends NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
+  new_namespace: (
+    namespace: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
+  ) => void;
+}
+
+/** Decides whether a client may have a namespace that does not exist yet. */
+export type NamespaceMatcher = (
+  name: string,
+  auth: { [key: string]: Untyped },
+  next: (error: Error | null, isAllowed: boolean) => void,
+) => void;
+
+/** What the parts of a server share. */
+interface ServerInternals {
+  readonly context: ServerContext;
+  readonly options: ResolvedOptions;
+  readonly namespaces: NamespaceRegistry<AnyNamespace>;
+}
 
 /**
  * The Socket.IO server of one object. What it has of a namespace is the main namespace's.
@@ -49,7 +76,7 @@ export class Server<
   /** The main namespace, `/`. */
   readonly sockets: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   /** @internal */
-  readonly _core: Core;
+  readonly _internals: ServerInternals;
 
   static {
     for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
@@ -66,20 +93,28 @@ export class Server<
   constructor(options: ServerOptions, host: Host) {
     super();
     if (!host) throw new Error("use defineServer(options, setup), not new Server()");
-    this._core = new Core(this, host, resolveOptions(options));
-    this.sockets = new Namespace(this._core, "/");
-    this._core.namespaces.set("/", this.sockets);
+    const resolved = resolveOptions(options);
+    const context: ServerContext = new ServerContext(
+      host,
+      resolved,
+      (member) => namespaces.ofMember(member)?._internals,
+    );
+    const namespaces = new NamespaceRegistry<AnyNamespace>(context);
+    this._internals = { context, options: resolved, namespaces };
+    this.sockets = new Namespace(this, "/");
+    namespaces.add(this.sockets);
   }
 
   /** The Engine.IO server below. */
   get engine(): Engine {
-    return this._core.host.engine;
+    return this._internals.context.host.engine;
   }
 
   /** Namespaces by name; parents of dynamic ones are not among them. @internal */
   get _nsps(): Map<string, AnyNamespace> {
-    if (this._core.host.isSetUp) this._core.reviveChildren();
-    return this._core.namespaces;
+    const { context, namespaces } = this._internals;
+    if (context.host.isSetUp) namespaces.reviveChildren();
+    return namespaces.all;
   }
 
   /** The namespace of a name, made if need be; or, for a pattern or a function, the parent of all that it allows. */
@@ -94,15 +129,16 @@ export class Server<
 
   /** Disconnects everybody and ends every session. Sleeping sockets are woken: their `disconnect` runs. */
   async close(fn?: (err?: Error) => void): Promise<void> {
-    const { namespaces, host, rooms } = this._core;
+    const { context, namespaces } = this._internals;
+    const { host, loader } = context;
     host.checkInstance("io");
-    rooms.complete();
+    context.rooms.complete();
     const pending: (Promise<void> | void)[] = [];
-    for (const nsp of namespaces.values()) {
-      for (const member of [...nsp._rooms.members.values()]) {
-        pending.push(this._core.wake(member)?._shutDown(member));
+    for (const nsp of namespaces.all.values()) {
+      for (const member of [...nsp._internals.rooms.members.values()]) {
+        pending.push(loader.wake(member)?.shutDown(member));
       }
-      pending.push(this._core.attempt("close", () => nsp.adapter.close()));
+      pending.push(context.diagnostics.attempt("close", () => nsp.adapter.close()));
     }
     // In the setup function that would be to wait for itself: nobody's `disconnect` is heard before it has completed.
     if (host.isSetUp) await Promise.allSettled(pending);
@@ -130,14 +166,14 @@ export class Server<
 
   /** The path clients connect to. It is fixed by the options. */
   path(): string {
-    return (this._core.options.path ?? "/socket.io").replace(/\/$/, "");
+    return (this._internals.options.path ?? "/socket.io").replace(/\/$/, "");
   }
 
   connectTimeout(): number;
   connectTimeout(ms: number): this;
   connectTimeout(ms?: number): this | number {
-    if (ms === undefined) return this._core.options.connectTimeout;
-    this._core.options.connectTimeout = ms;
+    if (ms === undefined) return this._internals.options.connectTimeout;
+    this._internals.options.connectTimeout = ms;
     return this;
   }
 
@@ -145,38 +181,33 @@ export class Server<
   adapter(): AdapterConstructor;
   adapter(create: AdapterConstructor): this;
   adapter(create?: AdapterConstructor): this | AdapterConstructor {
-    if (create === undefined) return this._core.options.adapter ?? Adapter;
-    this._core.options.adapter = create;
-    for (const nsp of this._core.namespaces.values()) nsp.adapter = nsp._createAdapter();
+    if (create === undefined) return this._internals.options.adapter ?? Adapter;
+    this._internals.options.adapter = create;
+    for (const nsp of this._internals.namespaces.all.values()) nsp.adapter = nsp._createAdapter();
     return this;
   }
 
   /** A session was opened. @internal */
   open(session: Session): void {
-    const client = new Client(this._core, session);
-    session.consumer = client;
-    client.onOpen();
+    this.#connect(session).onOpen();
   }
 
-  /** A stored session enters memory: no user code runs. @internal */
+  /** A stored session was brought into memory. No user code runs. @internal */
   load(session: Session): void {
-    const client = new Client(this._core, session);
-    session.consumer = client;
-    // It may end for that, which its sockets have to hear of.
-    client._connecting.count();
+    this.#connect(session).onLoaded();
   }
 
   /**
-   * A client did not come back in time. Where a restart of the object swallowed its connection, its `disconnect`
-   * handlers have not run yet: they do now. @internal
+   * The client of a record did not come back in time. When its connection ended with a restart of the object, its
+   * `disconnect` listeners have not run yet, so they run now. @internal
    */
   expire(record: RecoveryRecord): Promise<void> | void {
-    const { host, recovery } = this._core;
+    const { context, namespaces } = this._internals;
+    const { host, recovery } = context;
     if (record.isOver || recovery === undefined) return;
-    const client = new Client(this._core, host.endedSession(record.session, handshakeOf(record)), [
-      recovery.toSocketRecord(record),
-    ]);
-    return client.closed("transport close");
+    const session = host.endedSession(record.session, handshakeOf(record));
+    const connection = new Connection(context, namespaces, session, [recovery.toSocketRecord(record)]);
+    return connection.closed("transport close");
   }
 
   /** The same as {@link open}, under its official name. */
@@ -185,23 +216,23 @@ export class Server<
     return this;
   }
 
-  /** A namespace that exists, or that a pattern stands for. @internal */
-  _find(name: string): AnyNamespace | undefined {
-    if (this._core.host.isSetUp && !this._core.namespaces.has(name)) this._core.reviveChildren();
-    const known = this._core.namespaces.get(name);
-    return known ?? this._core.families.find(({ pattern }) => pattern?.test(name))?.parent.createChild(name);
+  #connect(session: Session): Connection {
+    const connection = new Connection(this._internals.context, this._internals.namespaces, session);
+    session.consumer = connection;
+    return connection;
   }
 
   #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     const name = given.startsWith("/") ? given : `/${given}`;
-    const known = this._find(name);
+    const { context, namespaces } = this._internals;
+    const known = namespaces.find(name);
     if (known !== undefined) return known;
-    this._core.admitLate(`namespace "${name}"`, "create it in the setup function");
+    context.diagnostics.admitLate(`namespace "${name}"`, "create it in the setup function");
     const nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> = new Namespace(
-      this._core,
+      this,
       name,
     );
-    this._core.addNamespace(nsp);
+    namespaces.add(nsp);
     return nsp;
   }
 
@@ -212,14 +243,13 @@ export class Server<
     if (isPattern && (given.global || given.sticky)) {
       throw new Error("a stateful regular expression cannot name namespaces; leave out its flag g or y");
     }
-    this._core.admitLate("a dynamic namespace", "create it in the setup function");
-    const parent = new ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>(
-      this._core,
-    );
-    const matches: NamespaceFamily["matches"] = isPattern
+    const { context, namespaces } = this._internals;
+    context.diagnostics.admitLate("a dynamic namespace", "create it in the setup function");
+    const parent = new ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>(this);
+    const matches: Parent<AnyNamespace>["matches"] = isPattern
       ? (name, _auth, next) => next(null, given.test(name))
       : (name, auth, next) => given(name, (auth ?? {}) as Record<string, Untyped>, next);
-    this._core.families.push({ parent, pattern: isPattern ? given : undefined, matches });
+    namespaces.parents.push({ namespace: parent, pattern: isPattern ? given : undefined, matches });
     return parent;
   }
 }

@@ -10,13 +10,15 @@ import {
 } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import type { Adapter } from "../rooms/adapter.ts";
-import type { Client } from "../sockets/client.ts";
+import type { CatchAll } from "../sockets/catch-all.ts";
 import type { Handshake } from "../sockets/handshake.ts";
+import type { SocketOrigin } from "../sockets/member-loader.ts";
 import type { AckCallback } from "../sockets/pending-acks.ts";
-import type { SocketMember } from "../sockets/socket-member.ts";
-import { type SocketOrigin, SocketState } from "../sockets/socket-state.ts";
+import type { MemberConnection, SocketMember } from "../sockets/socket-member.ts";
+import { SocketState } from "../sockets/socket-state.ts";
 import { guardUserProperties } from "../state/user-properties.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
+import { Client } from "./client.ts";
 import type {
   AllButLast,
   DecorateAcknowledgements,
@@ -65,7 +67,7 @@ export class Socket<
   Types extends ServerTypes = Untyped,
 > extends EventEmitter<ListenEvents, EmitEvents, SocketReservedEvents> {
   readonly #nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
-  readonly #client: Client;
+  readonly #connection: MemberConnection;
   readonly #member: SocketMember;
   readonly #state: SocketState;
   #flags: BroadcastFlags | undefined;
@@ -80,15 +82,15 @@ export class Socket<
   /** @internal */
   constructor(
     nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
-    client: Client,
+    connection: MemberConnection,
     member: SocketMember,
     origin: SocketOrigin,
   ) {
     super();
     this.#nsp = nsp;
-    this.#client = client;
+    this.#connection = connection;
     this.#member = member;
-    this.#state = new SocketState(this, nsp, client, member, origin);
+    this.#state = new SocketState(this, nsp._internals, connection, member, origin);
   }
 
   /** Public, unlike the session's id; but for a client of v2 (`allowEIO3`) it is the session's id, a secret. */
@@ -111,17 +113,17 @@ export class Socket<
 
   /** The connection, which other namespaces may share. */
   get client(): Client {
-    return this.#client;
+    return Client.of(this.#connection, this.server);
   }
 
   /** The Engine.IO session. */
   get conn(): Session {
-    return this.#client.conn;
+    return this.#connection.conn;
   }
 
   /** The connection's first request. What user code puts on it is kept with the connection. */
   get request(): EngineRequest {
-    return this.#client.conn.request;
+    return this.#connection.conn.request;
   }
 
   /**
@@ -176,7 +178,7 @@ export class Socket<
     const flags = this.#takeFlags();
     const data: unknown[] = [ev, ...args];
     const ack = typeof data[data.length - 1] === "function" ? (data.pop() as AckCallback) : undefined;
-    this.#state.emit(data, ack, flags);
+    this.#state.outbox.emit(data, ack, flags);
     return true;
   }
 
@@ -197,7 +199,7 @@ export class Socket<
         else if (answer[0]) reject(answer[0]);
         else resolve(answer[1] as Untyped);
       };
-      this.#state.emit([ev, ...args], ack, flags, reject);
+      this.#state.outbox.emit([ev, ...args], ack, flags, reject);
     });
   }
 
@@ -253,41 +255,42 @@ export class Socket<
 
   /** @throws when it would be in more than `maxRooms` rooms */
   join(rooms: Room | Room[]): Promise<void> | void {
-    return this.#state.join(new Set([rooms].flat()));
+    return this.#state.rooms.join(new Set([rooms].flat()));
   }
 
   leave(room: Room): Promise<void> | void {
-    return this.#state.changeRooms(() => this.#nsp.adapter.del(this.id, room));
+    return this.#state.rooms.change(() => this.#nsp.adapter.del(this.id, room));
   }
 
   /** Leaves all rooms, its own too: what is sent to its id does not reach it any more. */
   leaveAll(): void {
-    this.#state.changeRooms(() => this.#nsp.adapter.delAll(this.id));
+    this.#state.rooms.change(() => this.#nsp.adapter.delAll(this.id));
   }
 
   /** Leaves the namespace; with `close`, ends the whole connection. */
   disconnect(close = false): this {
     this.#state.checkInstance();
     if (!this.connected) this.#state.forget();
-    else if (close) this.#client._disconnect();
-    else this.#client._leave(this.#member);
+    else if (close) this.#connection.disconnect();
+    else this.#connection.leave(this.#member);
     return this;
   }
 
   /** Every event passes `fn` before its listeners: it may change the event's arguments, or stop it with an error. */
   use(fn: (event: Event, next: (err?: Error) => void) => void): this {
-    this.#state.addMiddleware(fn);
+    this.#state.registrations.admitLate("a middleware of a socket");
+    this.#state.inbox.middlewares.push(fn);
     return this;
   }
 
   /** Hears every event of the client, before middlewares and listeners. */
   onAny(listener: AnyListener): this {
-    this.#state.addCatchAll(this.#state.inbox.catchAll, listener, false);
+    this.#addCatchAll(this.#state.inbox.catchAll, listener, false);
     return this;
   }
 
   prependAny(listener: AnyListener): this {
-    this.#state.addCatchAll(this.#state.inbox.catchAll, listener, true);
+    this.#addCatchAll(this.#state.inbox.catchAll, listener, true);
     return this;
   }
 
@@ -302,30 +305,35 @@ export class Socket<
 
   /** Hears every event that is sent to the client, broadcasts too. */
   onAnyOutgoing(listener: AnyListener): this {
-    this.#state.addCatchAll(this.#state.outgoing, listener, false);
+    this.#addCatchAll(this.#state.outbox.catchAll, listener, false);
     return this;
   }
 
   prependAnyOutgoing(listener: AnyListener): this {
-    this.#state.addCatchAll(this.#state.outgoing, listener, true);
+    this.#addCatchAll(this.#state.outbox.catchAll, listener, true);
     return this;
   }
 
   offAnyOutgoing(listener?: AnyListener): this {
-    this.#state.outgoing.remove(listener);
+    this.#state.outbox.catchAll.remove(listener);
     return this;
   }
 
   listenersAnyOutgoing(): AnyListener[] {
-    return this.#state.outgoing.list();
+    return this.#state.outbox.catchAll.list();
   }
 
   protected override _adding(event: string | symbol, isOnce: boolean): Admission {
-    return this.#state.admit(event, isOnce);
+    return this.#state.registrations.admit(event, isOnce);
   }
 
   protected override _onceFired(event: string | symbol): void {
-    this.#state.onceFired(event);
+    this.#state.registrations.onceFired(event);
+  }
+
+  #addCatchAll(to: CatchAll, listener: AnyListener, prepend: boolean): void {
+    this.#state.registrations.admitLate("a catch-all listener of a socket");
+    to.add(listener, prepend);
   }
 
   #flag(flag: BroadcastFlags): this {

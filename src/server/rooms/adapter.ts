@@ -1,13 +1,14 @@
 import type { SocketPacket } from "../../codec/index.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
-import type { AnyNamespace } from "../api/namespace.ts";
-import type { AnySocket } from "../api/socket.ts";
 import type { Room, SocketId } from "../api/socket-types.ts";
+import type { ServerContext } from "../context.ts";
+import type { SocketMap } from "../namespaces/socket-map.ts";
 import { encodeEvent } from "../recovery/encode-event.ts";
 import type { RecoveredSession } from "../recovery/recovery.ts";
 import type { Handshake } from "../sockets/handshake.ts";
-import type { SocketMember } from "../sockets/socket-member.ts";
+import type { LocalSocket, SocketMember } from "../sockets/socket-member.ts";
+import type { BroadcastAcks } from "./broadcast-acks.ts";
 import type { BroadcastOptions } from "./broadcast-options.ts";
 import { LocalRooms } from "./local-rooms.ts";
 import type { RoomIndex } from "./room-index.ts";
@@ -31,8 +32,30 @@ export interface SocketDetails {
   data: Untyped;
 }
 
-/** What the option `adapter` takes: a class that extends {@link Adapter}, or a function that makes one. */
-export type AdapterConstructor = (new (nsp: AnyNamespace) => Adapter) | ((nsp: AnyNamespace) => Adapter);
+/** What an adapter needs of its namespace, behind the public face. */
+export interface AdapterServices {
+  readonly context: ServerContext;
+  readonly rooms: RoomIndex<SocketMember>;
+  readonly acks: BroadcastAcks;
+  nextAckId(): number;
+}
+
+/** A namespace as its adapter sees it. */
+export interface AdapterNamespace {
+  readonly name: string;
+  /** The connected sockets, sleeping ones too, by id. */
+  readonly sockets: SocketMap<LocalSocket>;
+  /** Hands an event of another server to the listeners of this namespace. The last argument may be a callback. */
+  _onServerSideEmit(args: [string, ...Untyped[]]): void;
+  /** @internal */
+  readonly _internals: AdapterServices;
+}
+
+/**
+ * What the option `adapter` takes: a class that extends {@link Adapter}, or a function that makes one. Its parameter is
+ * untyped because the author of an adapter declares it as a `Namespace` with event types of any kind.
+ */
+export type AdapterConstructor = (new (nsp: Untyped) => Adapter) | ((nsp: Untyped) => Adapter);
 
 /**
  * The rooms of one namespace and the broadcasts to them, in this object. It has the methods of the official in-memory
@@ -48,16 +71,17 @@ export type AdapterConstructor = (new (nsp: AnyNamespace) => Adapter) | ((nsp: A
  * defineServer({ adapter: LoggingAdapter }, setup);
  */
 export class Adapter extends EventEmitter<AdapterEvents> {
-  readonly nsp: AnyNamespace;
+  readonly nsp: AdapterNamespace;
   /** The rooms of this object. An adapter over several objects builds on it. @internal */
   readonly _local: LocalRooms<SocketMember>;
-  readonly #server: AnyNamespace["_core"];
+  readonly #context: ServerContext;
 
-  constructor(nsp: AnyNamespace) {
+  constructor(nsp: AdapterNamespace) {
     super();
     this.nsp = nsp;
-    this.#server = nsp._core;
-    this._local = new LocalRooms(nsp.name, nsp._rooms, nsp._core, this);
+    const { context, rooms } = nsp._internals;
+    this.#context = context;
+    this._local = new LocalRooms(nsp.name, rooms, context, this);
   }
 
   /** The ids of sockets by room. Sockets that sleep are in it. @throws Error outside the object's instance */
@@ -101,12 +125,12 @@ export class Adapter extends EventEmitter<AdapterEvents> {
    * the last argument, and is logged for clients that are away, unless it is volatile.
    */
   broadcast(packet: SocketPacket, opts: BroadcastOptions): void {
-    if (this.#server.isMuted) return;
+    if (this.#context.isMuted) return;
     const { rooms, except, flags } = opts;
     packet.nsp = this.nsp.name;
     // A socket that sleeps may have joined at a moment that the clock has yet to reach. The offset must come after it.
     this._local.index.complete();
-    const delivery = { frames: encodeEvent(this.#server, packet, flags, rooms, except), packet, flags };
+    const delivery = { frames: encodeEvent(this.#context, packet, flags, rooms, except), packet, flags };
     this._local.visit(opts, (member) => this._local.deliver(member, delivery));
   }
 
@@ -123,16 +147,17 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     onGone?: () => void,
   ): void {
     packet.nsp = this.nsp.name;
-    packet.id = this.nsp._nextAckId();
-    const waiting = new Set<SocketId>();
-    this.nsp._broadcastAcks.set(packet.id, { waiting, ack, onGone });
+    const { acks } = this.nsp._internals;
+    const id = this.nsp._internals.nextAckId();
+    packet.id = id;
     const { flags } = opts;
-    const delivery = { frames: this.#server.parser.encode(packet), packet, flags };
-    this._local.visit(opts, (member) => {
-      waiting.add(member.id);
-      this._local.deliver(member, delivery);
-    });
-    clientCountCallback(waiting.size);
+    const delivery = { frames: this.#context.parser.encode(packet), packet, flags };
+    const send = (addReceiver: (id: SocketId) => void) =>
+      this._local.visit(opts, (member) => {
+        addReceiver(member.id);
+        this._local.deliver(member, delivery);
+      });
+    clientCountCallback(acks.waitFor(id, flags?.timeout, send, ack, onGone));
   }
 
   /** The ids of the sockets in any of the rooms, or of all sockets when no room is given. */
@@ -148,13 +173,14 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   }
 
   /** The sockets that the options select. Sockets that sleep are loaded for it; none of their listeners runs. */
-  fetchSockets(opts: BroadcastOptions): Promise<(AnySocket | SocketDetails)[]> {
+  fetchSockets(opts: BroadcastOptions): Promise<(LocalSocket | SocketDetails)[]> {
     return Promise.resolve(this.#list(opts));
   }
 
   /** Has the sockets that the options select join rooms. What fails for one of them is logged. */
   addSockets(opts: BroadcastOptions, rooms: Room[]): void {
-    for (const socket of this.#list(opts)) this.#server.attempt("socketsJoin", () => socket.join(rooms));
+    for (const socket of this.#list(opts))
+      this.#context.diagnostics.attempt("socketsJoin", () => socket.join(rooms));
   }
 
   /** Has the sockets that the options select leave rooms. */
@@ -171,7 +197,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   serverSideEmit(packet: unknown[]): void {
     const ack = packet.at(-1);
     if (typeof ack !== "function") return;
-    Promise.resolve().then(() => this.#server.attempt("serverSideEmit", () => ack(null, [])));
+    Promise.resolve().then(() => this.#context.diagnostics.attempt("serverSideEmit", () => ack(null, [])));
   }
 
   /**
@@ -188,24 +214,24 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     pid: string,
     offset: string | undefined,
   ): RecoveredSession | null | Promise<RecoveredSession | null> {
-    return this.#server.recovery?.restoreSession(this.nsp.name, pid, offset) ?? null;
+    return this.#context.recovery?.restoreSession(this.nsp.name, pid, offset) ?? null;
   }
 
   /** Whatever listeners to rooms throw, a socket has to be able to join and leave. @internal */
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
-    return this._emitSafely(event, args, this.#server.onError);
+    return this._emitSafely(event, args, this.#context.diagnostics.onError);
   }
 
   /** The complete index, for code that runs in the namespace's own instance. @throws Error elsewhere */
   get #index(): RoomIndex {
-    this.#server.host.checkInstance("io", this.nsp.name);
+    this.#context.host.checkInstance("io", this.nsp.name);
     return this._local.index.complete();
   }
 
-  #list(opts: BroadcastOptions): AnySocket[] {
-    const sockets: AnySocket[] = [];
+  #list(opts: BroadcastOptions): LocalSocket[] {
+    const sockets: LocalSocket[] = [];
     this._local.visit(opts, (member) => {
-      const socket = this.#server.socketOf(member);
+      const socket = this.#context.loader.loadSocket(member);
       if (socket !== undefined) sockets.push(socket);
     });
     return sockets;

@@ -12,10 +12,10 @@ export interface LocalRoomsHost {
   readonly host: Pick<Host, "sendAsleep">;
   readonly clock: LogicalClock;
   readonly recovery: Recovery | undefined;
-  /** `disconnecting` or `disconnect` listeners are at work: a socket that leaves is still in its rooms for them. */
-  readonly isEnding: boolean;
+  /** While listeners of `disconnecting` or `disconnect` are at work, a socket that leaves is still in its rooms for them. */
+  readonly disconnecting: { readonly isActive: boolean };
   /** Brings the session of a member into memory; undefined when it is gone. */
-  wake(member: Member): MemberClient | undefined;
+  readonly loader: { wake(member: Member): MemberClient | undefined };
 }
 
 const ROOM_EVENTS = ["create-room", "join-room", "leave-room", "delete-room"] as const;
@@ -93,7 +93,7 @@ export class LocalRooms<SomeMember extends Member = Member> {
     const isVolatile = flags?.volatile === true;
     const { host } = this.#server;
     if (member.client === undefined && host.sendAsleep(member.sid, frames, isVolatile)) return;
-    const client = member.client ?? this.#server.wake(member);
+    const client = member.client ?? this.#server.loader.wake(member);
     if (client === undefined) return;
     member.state?.notifyOutgoing(packet.data as unknown[]);
     client.conn.sendFrames(frames, flags);
@@ -105,7 +105,7 @@ export class LocalRooms<SomeMember extends Member = Member> {
     const { members } = index;
     const excepted = except === undefined || except.size === 0 ? undefined : union(index.rooms, except);
     const isSelected = ({ id, isLeaving }: Member) =>
-      (!isLeaving || this.#server.isEnding) && !excepted?.has(id);
+      (!isLeaving || this.#server.disconnecting.isActive) && !excepted?.has(id);
     if (rooms.size === 0) {
       for (const member of members.values()) if (isSelected(member)) visit(member);
       return;
@@ -125,7 +125,7 @@ export class LocalRooms<SomeMember extends Member = Member> {
   #change(id: SocketId, change: (member: Member | undefined) => void): void {
     const member = this.index.find(id);
     // The record of a socket that sleeps has to be in memory before its rooms change.
-    if (member !== undefined && member.state === undefined) this.#server.wake(member);
+    if (member !== undefined && member.state === undefined) this.#server.loader.wake(member);
     const before = member?.rooms.size;
     change(member);
     if (member === undefined || member.rooms.size === before) return;

@@ -1,72 +1,121 @@
+import { CONNECT_ERROR } from "../../codec/socket-packet.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
-import type { Awake, Hold } from "./awake.ts";
-import type { Client } from "./client.ts";
-import type { SocketMember } from "./socket-member.ts";
+import type { Dispatcher } from "../../shared/event-emitter.ts";
+import type { ServerContext } from "../context.ts";
+import { ConnectRequest } from "../namespaces/connect-request.ts";
+import { toRefusal } from "../namespaces/lookup.ts";
+import type { NamespaceRegistry } from "../namespaces/namespace-registry.ts";
+import type { NamespaceState } from "../namespaces/namespace-state.ts";
+import type { PendingWork } from "./keep-alive.ts";
+import type { MemberConnection, SocketMember } from "./socket-member.ts";
 
-/** What a socket takes besides its record: measured. The first of a connection is counted with that. */
+const SETTLED = Promise.resolve();
+
+/** Each refusal is an answer that may have to wait; no honest client is refused so often. */
+const MOST_REFUSALS = 10_000;
+
+/** Estimated memory of a socket besides its record (measured), in bytes. The first one of a connection is counted with that. */
 const SOCKET_BYTES = 3_000;
 
-/** What somebody who asks for a namespace holds meanwhile. */
+/** The namespaces of a server, as connections find them. */
+export type Namespaces = NamespaceRegistry<
+  Dispatcher & { name: string; readonly _internals: NamespaceState }
+>;
+
+/** A connection that asks for namespaces. */
+interface Asking extends MemberConnection {
+  /** Its sockets by namespace. */
+  readonly members: ReadonlyMap<string, SocketMember>;
+  readonly isClosed: boolean;
+}
+
+/** A CONNECT that has no answer yet. */
 interface Attempt {
-  readonly hold: Hold;
-  /** The socket, once middlewares look at it. */
+  readonly work: PendingWork;
+  /** The socket, once middlewares have it. */
   member: SocketMember | undefined;
 }
 
-/**
- * Namespaces of one connection that are being looked for, or whose middlewares are at work. Counts what its sockets take,
- * these and those that are connected.
- */
+/** The CONNECT packets of one connection. Counts the memory of its sockets, connected ones and those that are to be. */
 export class Connecting {
-  readonly #awake: Awake;
-  readonly #client: Client;
-  readonly #members: ReadonlyMap<string, SocketMember>;
+  readonly #context: ServerContext;
+  readonly #namespaces: Namespaces;
+  readonly #connection: Asking;
   readonly #attempts = new Map<string, Attempt>();
+  #refusals = 0;
   #bytes = 0;
 
-  constructor(awake: Awake, client: Client, members: ReadonlyMap<string, SocketMember>) {
-    this.#awake = awake;
-    this.#client = client;
-    this.#members = members;
+  constructor(context: ServerContext, namespaces: Namespaces, connection: Asking) {
+    this.#context = context;
+    this.#namespaces = namespaces;
+    this.#connection = connection;
   }
 
-  get size(): number {
-    return this.#attempts.size;
-  }
-
-  has(name: string): boolean {
-    return this.#attempts.has(name);
-  }
-
-  begin(name: string, auth: unknown): void {
-    const hold = this.#awake.hold(this.#client, true, estimateMemory(auth));
-    this.#attempts.set(name, { hold, member: undefined });
+  /** The client asks for a namespace. */
+  connect(name: string, auth: unknown): void {
+    // To a second CONNECT before the answer to the first, that answer is enough.
+    if (this.#attempts.has(name)) return;
+    const count = this.#connection.members.size + this.#attempts.size;
+    const refusal = toRefusal(this.#context.limits, count, name, auth);
+    if (refusal !== undefined) {
+      this.#refuse(name, refusal);
+      return;
+    }
+    // This comes before the session is marked as busy: most clients are in by then, and nothing is written for that.
+    SETTLED.then(() =>
+      this.#namespaces.search(name, auth, (nsp) => this.#enter(name, auth, nsp?._internals)),
+    );
+    const work = this.#context.keepAlive.begin(this.#connection, true, estimateMemory(auth));
+    this.#attempts.set(name, { work, member: undefined });
     this.count();
   }
 
-  enter(member: SocketMember): void {
-    const attempt = this.#attempts.get(member.nsp);
-    if (attempt !== undefined) attempt.member = member;
-  }
-
-  end(name: string): void {
-    this.#awake.release(this.#attempts.get(name)?.hold);
-    this.#attempts.delete(name);
-    this.count();
-  }
-
-  /** Another socket is connected, or one has left. The connection may end for it. */
+  /** The number of sockets has changed. The connection may be closed for what they take. */
   count(): void {
     const before = this.#bytes;
-    this.#bytes = SOCKET_BYTES * Math.max(0, this.#members.size + this.#attempts.size - 1);
-    this.#client.conn.account.add(this.#bytes - before);
+    this.#bytes = SOCKET_BYTES * Math.max(0, this.#connection.members.size + this.#attempts.size - 1);
+    this.#connection.conn.account.add(this.#bytes - before);
   }
 
-  /** A middleware that never answers must not keep the object awake, or memory, for somebody who has left. */
+  /** The client has gone. A middleware that never answers must not keep the object awake, or take memory, for it. */
   close(): void {
-    for (const { hold, member } of this.#attempts.values()) {
-      this.#awake.release(hold);
+    for (const { work, member } of this.#attempts.values()) {
+      this.#context.keepAlive.end(work);
       if (member?.state?.phase === "connecting") member.state.cleanUp();
     }
+  }
+
+  async #enter(name: string, auth: unknown, nsp: NamespaceState | undefined): Promise<void> {
+    try {
+      if (this.#connection.isClosed) return;
+      if (nsp === undefined) this.#refuse(name, "Invalid namespace");
+      else {
+        const done = this.#request(nsp, auth);
+        if (done !== undefined) await done;
+      }
+    } catch (error) {
+      this.#context.diagnostics.onError(error, "connect");
+    } finally {
+      this.#context.keepAlive.end(this.#attempts.get(name)?.work);
+      this.#attempts.delete(name);
+      this.count();
+    }
+  }
+
+  #request(nsp: NamespaceState, auth: unknown): Promise<void> | void {
+    const attempt = this.#attempts.get(nsp.name);
+    return nsp.whileConnecting(() =>
+      new ConnectRequest(nsp, this.#connection, auth).run((member) => {
+        if (attempt !== undefined) attempt.member = member;
+      }),
+    );
+  }
+
+  #refuse(nsp: string, message: string): void {
+    if (++this.#refusals > MOST_REFUSALS) {
+      this.#connection.conn.account.end(`more than ${MOST_REFUSALS} CONNECTs were refused`);
+      return;
+    }
+    this.#connection.send({ type: CONNECT_ERROR, nsp, data: { message } });
   }
 }

@@ -1,59 +1,59 @@
 import type { Account } from "../../shared/byte-budget.ts";
 import type { Timer } from "../../shared/timers.ts";
-import type { Core } from "../core.ts";
-import type { Hold } from "./awake.ts";
-import type { Client } from "./client.ts";
+import type { ServerContext } from "../context.ts";
+import type { PendingWork } from "./keep-alive.ts";
+import type { MemberConnection } from "./socket-member.ts";
 
 /** A function that gets a client's answer. */
 export type AckCallback = (...args: unknown[]) => void;
 
-/** What an acknowledgement takes that is waited for: its callback, timer and hold, and what the callback knows. */
+/** Estimated memory of an acknowledgement that is waited for, in bytes: its callback with what that refers to, and its timer. */
 const ACK_BYTES = 600;
 
 interface PendingAck {
   readonly callback: AckCallback;
-  /** A `timeout()` was asked for: the callback's first argument is the error. */
+  /** `timeout()` was called: the first argument of the callback is the error. */
   readonly hasTimeout: boolean;
-  /** Ends the wait when the socket is gone, where there is a way to say so. */
+  /** Tells the caller that the socket is gone, if it can be told. */
   readonly onGone: ((error: Error) => void) | undefined;
-  readonly hold: Hold;
+  readonly work: PendingWork;
   readonly account: Account;
   timer: Timer | undefined;
 }
 
 /**
- * The acknowledgements a socket's client owes.
+ * The acknowledgements that are expected of a socket's client.
  *
- * emit --> pending --> answered | timed out | socket gone (a timeout still runs, as on Node)
+ * emit --> pending --> answered | timed out | the socket is gone (a timeout goes on, as on Node)
  */
 export class PendingAcks {
-  readonly #core: Core;
-  readonly #client: Client;
+  readonly #context: ServerContext;
+  readonly #connection: MemberConnection;
   readonly #acks = new Map<number, PendingAck>();
-  /** One of their own: they may outlive their session. */
+  /** Acknowledgements with a timeout may outlive their session, so they have an account of their own. */
   #account: Account | undefined;
   #isAbandoned = false;
 
-  constructor(core: Core, client: Client) {
-    this.#core = core;
-    this.#client = client;
+  constructor(context: ServerContext, connection: MemberConnection) {
+    this.#context = context;
+    this.#connection = connection;
   }
 
-  /** The connection may end for it, as for everything that it makes the object hold. */
+  /** Expects an answer. The memory for it counts for the connection, which is closed when that is too much. */
   add(id: number, callback: AckCallback, timeoutMs?: number, onGone?: (error: Error) => void): void {
-    const hold = this.#core.awake.hold(this.#client, true);
-    this.#account ??= this.#client.conn.account.budget.open((why) => this.#overdrawn(why));
+    const work = this.#context.keepAlive.begin(this.#connection, true);
+    this.#account ??= this.#connection.conn.account.budget.open((why) => this.#overdrawn(why));
     const account = this.#account;
     const hasTimeout = timeoutMs !== undefined;
-    const ack: PendingAck = { callback, hasTimeout, onGone, hold, account, timer: undefined };
+    const ack: PendingAck = { callback, hasTimeout, onGone, work, account, timer: undefined };
     if (timeoutMs !== undefined) {
-      ack.timer = this.#core.host.timers.set(() => this.#finish(id, ack, [timedOut()]), timeoutMs);
+      ack.timer = this.#context.host.timers.set(() => this.#finish(id, ack, [timedOut()]), timeoutMs);
     }
     this.#acks.set(id, ack);
     account.add(ACK_BYTES);
   }
 
-  /** An answer arrived. False: nobody waits for it, or no longer. */
+  /** Hands an answer to the callback that waits for it. False: none does. */
   answer(id: number, args: unknown[]): boolean {
     const ack = this.#acks.get(id);
     if (ack === undefined) return false;
@@ -61,7 +61,7 @@ export class PendingAcks {
     return true;
   }
 
-  /** The socket is gone: no answer will come. */
+  /** The socket is gone, so no answer will come. */
   abandon(): void {
     this.#isAbandoned = true;
     for (const [id, ack] of this.#acks) {
@@ -72,12 +72,12 @@ export class PendingAcks {
     this.#closeAccount();
   }
 
-  /** Too many are waited for: the session ends, and those that would go on waiting have timed out at once. */
+  /** They take too much memory: the session ends, and all that would go on waiting time out at once. */
   #overdrawn(why: string): void {
     this.#account = undefined;
-    this.#client.conn.account.end(why);
-    const { timers } = this.#core.host;
-    // Those who are told may ask again, so they are told when there is room again.
+    this.#connection.conn.account.end(why);
+    const { timers } = this.#context.host;
+    // The callbacks may emit again, so they run when the memory is free.
     for (const ack of this.#acks.values()) {
       const { timer } = ack;
       if (timer !== undefined && timers.clear(timer)) ack.timer = timers.set(timer.run, 0);
@@ -89,14 +89,14 @@ export class PendingAcks {
     try {
       ack.callback(...args);
     } catch (error) {
-      this.#core.onError(error, "acknowledgement");
+      this.#context.diagnostics.onError(error, "acknowledgement");
     }
   }
 
   #forget(id: number, ack: PendingAck): void {
     this.#acks.delete(id);
-    this.#core.host.timers.clear(ack.timer);
-    this.#core.awake.release(ack.hold);
+    this.#context.host.timers.clear(ack.timer);
+    this.#context.keepAlive.end(ack.work);
     ack.account.add(-ACK_BYTES);
     this.#closeAccount();
   }

@@ -7,7 +7,7 @@ import { ESCAPING_RAW, RAW, unwrap } from "./raw.ts";
 
 /** Whom tracked values belong to: a socket, for example. */
 export interface TrackedOwner {
-  readonly core: TrackedCore;
+  readonly context: TrackedContext;
   /** `connection` listeners are at work, for the first time or again. */
   readonly isSettingUp: boolean;
   /** `connection` listeners have run in this instance, so it is known what they assign. */
@@ -17,11 +17,11 @@ export interface TrackedOwner {
 }
 
 /** What a tracker needs of the server. */
-interface TrackedCore {
+interface TrackedContext {
   readonly host: { readonly hibernation: boolean };
   readonly isMuted: boolean;
   readonly escaped: EscapedValues;
-  warnLeftOut(path: string): void;
+  readonly diagnostics: { warnLeftOut(path: string): void };
 }
 
 type Keys = Record<PropertyKey, unknown>;
@@ -103,7 +103,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
     setOwn(target, key, raw);
     if (isRoot) {
       this.#roots.get(target)?.gone.delete(key as string);
-      if (this.owner.core.isMuted && typeof raw === "object" && raw !== null) {
+      if (this.owner.context.isMuted && typeof raw === "object" && raw !== null) {
         this.#fresh ??= new WeakSet();
         this.#fresh.add(raw);
       }
@@ -113,7 +113,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
   }
 
   deleteProperty(target: object, key: PropertyKey): boolean {
-    const isKept = this.owner.core.isMuted && !this.#fresh?.has(target);
+    const isKept = this.owner.context.isMuted && !this.#fresh?.has(target);
     if (!Object.hasOwn(target, key) || isKept) return true;
     if (!Reflect.deleteProperty(target, key)) return false;
     if (this.#roots.has(target)) this.#forget(target, key);
@@ -134,7 +134,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
 
   /** What user code is given for a value. */
   protected give(value: unknown): unknown {
-    if (typeof value !== "object" || value === null || !this.owner.core.host.hibernation) return value;
+    if (typeof value !== "object" || value === null || !this.owner.context.host.hibernation) return value;
     if (!isPlain(value)) {
       if (isOpaque(value)) {
         this.#holdsOpaque = true;
@@ -171,7 +171,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
 
   /** A plain copy for storage. What has to be left out is warned about. */
   protected toPlain(value: unknown, path: string): unknown {
-    return toPlain(value, path, (at) => this.owner.core.warnLeftOut(at));
+    return toPlain(value, path, (at) => this.owner.context.diagnostics.warnLeftOut(at));
   }
 
   /** Deleted keys that a replay could bring back. */
@@ -184,7 +184,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
   #escape(value: object): object {
     this.mayHaveChanged = true;
     this.#compared ??= { record: this.record() };
-    this.owner.core.escaped.add(this);
+    this.owner.context.escaped.add(this);
     return value;
   }
 
@@ -214,7 +214,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
 
   /** A replay may only add keys to roots, and only such as were neither saved nor deleted. */
   #isRefused(target: object, key: PropertyKey): boolean {
-    if (!this.owner.core.isMuted || this.#fresh?.has(target)) return false;
+    if (!this.owner.context.isMuted || this.#fresh?.has(target)) return false;
     if (!this.#roots.has(target) || Object.hasOwn(target, key)) return true;
     return this.#roots.get(target)?.gone.has(key as string) === true;
   }

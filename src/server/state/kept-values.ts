@@ -47,7 +47,7 @@ export class KeptValues extends ChangeTracker {
 
   set data(value: unknown) {
     const raw = unwrap(value);
-    if (this.owner.core.isMuted) this.#fill(raw);
+    if (this.owner.context.isMuted) this.#fill(raw);
     else if (raw !== this.#data) {
       this.replaceRoot(this.#data, raw);
       this.#data = raw;
@@ -67,7 +67,7 @@ export class KeptValues extends ChangeTracker {
 
   /** Stores a property that user code assigns to the socket. Returns false when nothing is stored in this object. */
   keep(name: string, value: unknown): boolean {
-    if (!this.owner.core.host.hibernation) return false;
+    if (!this.owner.context.host.hibernation) return false;
     // A replay that assigns a deleted property is ignored.
     this.set(this.#own, name, value);
     if (Object.hasOwn(this.#own, name)) this.#defineOwn(name);
@@ -84,13 +84,13 @@ export class KeptValues extends ChangeTracker {
 
   /** The socket is gone. */
   forget(): void {
-    this.owner.core.escaped.forget(this);
-    this.owner.core.escaped.forget(this.#handshake);
+    this.owner.context.escaped.forget(this);
+    this.owner.context.escaped.forget(this.#handshake);
   }
 
   /** The plain copies to store. Where nothing is stored, it only has what connection state recovery needs. */
   record(): KeptRecord {
-    if (!this.owner.core.host.hibernation) return { data: this.#data };
+    if (!this.owner.context.host.hibernation) return { data: this.#data };
     const record: KeptRecord = {};
     const data = this.toPlain(this.#data, "socket.data");
     if (!isPlain(data) || Object.keys(data as object).length > 0) record.data = data;

@@ -3,8 +3,8 @@ import { runSafely } from "../../shared/run-safely.ts";
 export type Middleware<Subject> = (subject: Subject, next: (error?: unknown) => void) => unknown;
 
 /**
- * Lets something pass middlewares, one after the other: `done` hears of the first error, or of none at the end. What is
- * thrown counts as the error that `onThrown` makes of it. One that never says `next` keeps everybody waiting.
+ * Runs middlewares one after the other. `done` gets the first error, or nothing when all have called `next`. What one
+ * throws counts as the error that `onThrown` makes of it. While one does not call `next`, `done` is not called either.
  */
 export function runMiddlewares<Subject>(
   list: readonly Middleware<Subject>[],
@@ -12,7 +12,7 @@ export function runMiddlewares<Subject>(
   onThrown: (thrown: unknown) => unknown,
   done: (error?: unknown) => void,
 ): void {
-  // Those that are added meanwhile are for the next one.
+  // Middlewares that are added meanwhile apply to the next subject.
   const middlewares = list.slice();
   const run = (index: number) => {
     const middleware = middlewares[index];
