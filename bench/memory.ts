@@ -2,9 +2,9 @@
  * V8's heap for a WebSocket client, awake and asleep, after a collection: what counts against the 128 MB of an isolate.
  * What the process takes is never given back, so it says nothing about sleep: `bench/resident.ts` measures it.
  */
-import { WebSocket } from "ws";
 import { Load } from "./load/client.ts";
 import { readCounts, sleep } from "./support/counts.ts";
+import { Inspector } from "./support/inspector.ts";
 import { freePort, type ServerProcess } from "./support/process.ts";
 import { startWorkerd } from "./support/servers.ts";
 
@@ -53,17 +53,9 @@ async function lookAt(server: ServerProcess, inspectorPort: number): Promise<num
 
 /** JavaScript objects and what the runtime holds for them. */
 async function usedHeap(inspectorPort: number): Promise<number> {
-  const targets = (await (await fetch(`http://127.0.0.1:${inspectorPort}/json`)).json()) as {
-    webSocketDebuggerUrl: string;
-  }[];
-  const socket = new WebSocket(targets.at(-1)!.webSocketDebuggerUrl);
-  const answer = await new Promise<string>((resolve, reject) => {
-    socket.on("error", reject);
-    socket.on("message", (data) => resolve(String(data)));
-    socket.on("open", () => socket.send(JSON.stringify({ id: 1, method: "Runtime.getHeapUsage" })));
-  });
-  socket.terminate();
-  const { usedSize, embedderHeapUsedSize } = (JSON.parse(answer) as { result: Record<string, number> })
-    .result;
+  const inspector = await Inspector.open(inspectorPort);
+  const { usedSize, embedderHeapUsedSize } =
+    await inspector.call<Record<string, number>>("Runtime.getHeapUsage");
+  inspector.close();
   return (usedSize ?? 0) + (embedderHeapUsedSize ?? 0);
 }
