@@ -11,15 +11,15 @@ export function estimateMemory(value: unknown): number {
  * have an end, and nothing recurses: what is nested too deeply is infinitely large.
  */
 export function estimateBytes(value: unknown, maxDepth = MAX_DEPTH, perObject = 12): number {
+  if (typeof value !== "object" || value === null) return bytesOfPrimitive(value);
   let total = 0;
   const seen = new Set<object>();
-  let level = [value];
+  let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > maxDepth) return Number.POSITIVE_INFINITY;
     const below: unknown[] = [];
     for (const item of level) {
-      if (typeof item === "string") total += bytesOfText(item) + 6;
-      else if (typeof item !== "object" || item === null || seen.has(item)) total += 10;
+      if (typeof item !== "object" || item === null || seen.has(item)) total += bytesOfPrimitive(item);
       else {
         seen.add(item);
         total += perObject + addInside(item, below);
@@ -28,6 +28,11 @@ export function estimateBytes(value: unknown, maxDepth = MAX_DEPTH, perObject = 
     level = below;
   }
   return total;
+}
+
+/** Of an object that was counted before: what a reference to it takes. */
+function bytesOfPrimitive(value: unknown): number {
+  return typeof value === "string" ? bytesOfText(value) + 6 : 10;
 }
 
 /** Adds what an object holds to `below`, and gives the bytes of all the rest. */

@@ -13,7 +13,7 @@ import {
   type WaitingPoll,
 } from "../../engine/state.ts";
 import { OVERDRAWN } from "../../shared/byte-budget.ts";
-import { estimateMemory } from "../../shared/estimate-bytes.ts";
+import { bytesOfText } from "../../shared/estimate-bytes.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import type { SocketRole, StoredSession } from "../storage/session-store.ts";
 import { Carrier, type CarrierHost } from "./carrier.ts";
@@ -24,10 +24,16 @@ import { pollTag, socketTag } from "./socket-tags.ts";
 /** What a session takes in memory at least: measured with one namespace, no rooms and no data. */
 const SESSION_BYTES = 4_000;
 
+/** What a handshake takes in memory, and each of its headers, besides their texts. */
+const HANDSHAKE_BYTES = 300;
+const HEADER_BYTES = 60;
+
 /** What a session takes in memory from its start. */
-export function baseBytes(handshake: HandshakeRecord): number {
+export function baseBytes({ request, data = "" }: HandshakeRecord): number {
+  let bytes = HANDSHAKE_BYTES + bytesOfText(request.url) + bytesOfText(data);
+  for (const [name, value] of request.headers) bytes += HEADER_BYTES + name.length + bytesOfText(value);
   // Its request is kept as it is used and as it is written down.
-  return Math.max(SESSION_BYTES, SESSION_BYTES / 2 + 2 * estimateMemory(handshake));
+  return Math.max(SESSION_BYTES, SESSION_BYTES / 2 + 2 * bytes);
 }
 
 /** The attempt at the user's setup function that sessions belong to. */
