@@ -92,7 +92,8 @@ export class RequestHandler<Api> {
     const handshake = this.#toHandshake(meta);
     const sid = this.#admit(await this.#makeId(meta, client), handshake);
     const carrier = runtime.table.create(sid, handshake, "polling", null);
-    const headers = this.#handshakeHeaders(sid, client);
+    const headers = this.#handshakeHeaders(client) ?? new Headers();
+    headers.set(SID_HEADER, sid);
     // What `connection` listeners send goes out with the second poll, as on Node.
     const frames = toOpenFrames(sid, "polling", runtime.definition.engine);
     const response = payloadResponse(toPayload(frames, carrier.handshake), headers);
@@ -108,10 +109,10 @@ export class RequestHandler<Api> {
     const { 0: peer, 1: socket } = new WebSocketPair();
     runtime.ctx.acceptWebSocket(socket, [socketTag(sid)]);
     const carrier = runtime.table.create(sid, handshake, "websocket", socket);
-    const headers = this.#handshakeHeaders(sid, client);
+    const headers = this.#handshakeHeaders(client);
     carrier.session.sendHandshake(toOpenFrames(sid, "websocket", runtime.definition.engine));
     this.#announce(carrier);
-    return new Response(null, { status: 101, webSocket: peer, headers });
+    return new Response(null, { status: 101, webSocket: peer, ...(headers && { headers }) });
   }
 
   #poll(meta: InternalRequest): Response {
@@ -269,12 +270,13 @@ export class RequestHandler<Api> {
     return { protocol, b64, address, secure, openedAt: this.#runtime.now(), request, data };
   }
 
-  #handshakeHeaders(sid: string, client: EngineRequest): Headers {
+  /** What listeners add to the answer of a handshake; undefined when nobody listens. */
+  #handshakeHeaders(client: EngineRequest): Headers | undefined {
     const { engine } = this.#runtime;
+    if (engine.listenerCount("initial_headers") + engine.listenerCount("headers") === 0) return undefined;
     const headers = new Headers();
-    if (engine.listenerCount("initial_headers") > 0) engine.emit("initial_headers", headers, client);
-    if (engine.listenerCount("headers") > 0) engine.emit("headers", headers, client);
-    headers.set(SID_HEADER, sid);
+    engine.emit("initial_headers", headers, client);
+    engine.emit("headers", headers, client);
     return headers;
   }
 
