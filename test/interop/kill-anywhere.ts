@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
-import { startEdge } from "../support/edge.ts";
+import { startServer } from "../../src/testing/index.ts";
+import type { Running } from "../support/app.ts";
 import { startOfficial } from "../support/official.ts";
 import { Cast, type CastMode, type Trace } from "./cast.ts";
 import { conversation } from "./conversation.ts";
@@ -23,7 +24,7 @@ export async function converse(
   const server =
     target === "official"
       ? await startOfficial("conversation", variant)
-      : await startEdge("conversation", variant, interruption === "close");
+      : await startWithKit(variant, interruption === "close");
   const cast = await Cast.assemble(server, mode, hasRecovery);
   let instance = "";
   let step = "the beginning";
@@ -46,6 +47,27 @@ export async function converse(
     await cast.dismiss();
     await server.close();
   }
+}
+
+/** The project in the kit that its users test with: a nap renews the module, too, and what is kept in it is lost. */
+async function startWithKit(variant: string, isHasty: boolean): Promise<Running> {
+  const server = await startServer({
+    worker: new URL("conversation-worker.ts", import.meta.url),
+    vars: { VARIANT: variant, ...(isHasty && { IS_HASTY: "yes" }) },
+  });
+  const { hostname: host, port } = new URL(server.url);
+  return {
+    target: "edge",
+    url: server.url,
+    host,
+    port: Number(port),
+    get complaints() {
+      const loud = server.logs.filter(({ level }) => level === "warn" || level === "error");
+      return loud.map(({ level, message }) => `${level}: ${message}`);
+    },
+    evict: (webSockets) => (webSockets === "hibernate" ? server.nap() : server.restart()),
+    close: () => server.stop(),
+  };
 }
 
 /** Where each client's trace first departs from what was recorded, with what came just before. */

@@ -33,15 +33,9 @@ export async function bundle(contents: string): Promise<string> {
   return result.outputFiles[0]!.text;
 }
 
-/**
- * The Worker reopens a poll that broke within a second, at random, so that an object that restarts is not overrun.
- * Here nobody else comes: a hundredth of it will do where a test restarts the object hundreds of times.
- */
-const HASTE = "const { random } = Math; Math.random = () => random() / 100;";
-
 /** Runs an application on this project, in workerd. */
-export async function startEdge(name: string, variant = "default", isHasty = false): Promise<Running> {
-  return startWorker(await bundle(entry(name, variant) + (isHasty ? HASTE : "")));
+export async function startEdge(name: string, variant = "default"): Promise<Running> {
+  return startWorker(await bundle(entry(name, variant)));
 }
 
 type Configuration = Record<string, { className: string; useSQLite: boolean }>;
