@@ -47,6 +47,7 @@ export async function bundle(main: string, define: Record<string, string> = {}):
     target: TARGET,
     keepNames: true,
     sourcemap: "inline",
+    sourcesContent: false,
     conditions: ["workerd", "worker", "browser"],
     mainFields: ["browser", "module", "main"],
     define: { "process.env.NODE_ENV": '"development"', ...define },
@@ -96,6 +97,7 @@ async function toFunctionBody(text: string, main: string): Promise<string> {
       format: "cjs",
       target: TARGET,
       sourcemap: "inline",
+      sourcesContent: false,
       logLevel: "silent",
     });
     return outputFiles[0]?.text ?? "";

@@ -12,9 +12,9 @@ export function requireFrom(file: string | URL): Require {
   return (own?.createRequire ?? createRequire)(file);
 }
 
-/** Where a package is looked for: beside this one, then in the project that runs the tests. */
+/** Where a package is looked for: in the project that runs the tests, then beside this one. */
 function places(): Require[] {
-  return [requireFrom(import.meta.url), requireFrom(pathToFileURL(`${process.cwd()}/package.json`))];
+  return [requireFrom(pathToFileURL(`${process.cwd()}/package.json`)), requireFrom(import.meta.url)];
 }
 
 function resolve(require: Require, name: string): string | undefined {

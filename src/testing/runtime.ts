@@ -184,6 +184,15 @@ async function startMiniflare(
     workers,
   };
   const miniflare = new Miniflare(convertV4MiniflareOptions?.(options) ?? options);
-  await miniflare.ready;
-  return miniflare;
+  try {
+    await miniflare.ready;
+    return miniflare;
+  } catch (error) {
+    await miniflare.dispose().catch(() => {
+      // It has not started.
+    });
+    const [, thrown] = /Uncaught ((?:[^"\\]|\\(?!n))*)/.exec(String(error)) ?? [];
+    if (thrown === undefined) throw error;
+    throw new Error(`the Worker throws while its modules are loaded: ${thrown}`, { cause: error });
+  }
 }

@@ -16,6 +16,8 @@ export interface StartOptions extends WorkerChoice {
 }
 
 const NAP_TIMEOUT_MS = 10_000;
+/** What the part of the kit that runs in the Worker has to say begins so. */
+const NOTE = "socket.io-edge/testing:";
 const LOOK_AGAIN_MS = 10;
 
 /** Something keeps an object awake. */
@@ -46,9 +48,13 @@ export class TestServer {
   static async over(
     prepared: Prepared,
     { port = 0, napTimeout = NAP_TIMEOUT_MS }: Pick<StartOptions, "port" | "napTimeout">,
+    onNote: (note: string) => void = () => {},
   ): Promise<TestServer> {
     const logs: LogEntry[] = [];
-    const runtime = await Runtime.start(prepared, port, (entry) => logs.push(entry));
+    const runtime = await Runtime.start(prepared, port, (entry) => {
+      logs.push(entry);
+      if (entry.message.startsWith(NOTE)) onNote(entry.message);
+    });
     return new TestServer(runtime, logs, napTimeout);
   }
 
@@ -137,5 +143,5 @@ export class TestServer {
  * await server.stop();
  */
 export async function startServer(options: StartOptions = {}): Promise<TestServer> {
-  return TestServer.over(await prepare(configure(options)), options);
+  return TestServer.over(await prepare(configure(options)), options, (note) => console.warn(note));
 }

@@ -5,6 +5,8 @@ import { installTarball, type Project, root, run } from "../package/pack.ts";
 
 /** Not among the dev dependencies: 280 packages for one test. */
 const JEST = "jest@30.5.2";
+/** The newest of each that fit together. */
+const NODE_20 = ["node@20.20.2", "wrangler@4.86.0"];
 const LIMIT = 180_000;
 
 const LINKED = ["wrangler", "vitest", "@cloudflare/vitest-plugin", "socket.io", "socket.io-client"];
@@ -147,6 +149,24 @@ describe("the tests on the page about tests, with the packed package", () => {
       await expect(exec("vitest", "run", "test/port.test.ts")).rejects.toThrow(
         /with a nap between any two steps[\s\S]*a variable of a module: users \(src\/app\.js:2\)/,
       );
+    },
+    LIMIT,
+  );
+
+  it(
+    "run on Node 20, whose wrangler cannot put an object to sleep, and wait until the runtime does",
+    async () => {
+      const old = join(project.folder, "old");
+      await mkdir(old);
+      await writeFile(
+        join(old, "package.json"),
+        JSON.stringify({ private: true, type: "module", allowScripts: { node: true } }),
+      );
+      await run("npm", ["install", "--no-audit", "--no-fund", ...NODE_20], old);
+      const test = (await blocks()).get("test/chat.test.mjs") ?? "";
+      await writeFile(join(old, "chat.test.mjs"), test.replace("src/worker.ts", "../src/worker.ts"));
+      const printed = await run(join(old, "node_modules/node/bin/node"), ["--test", "chat.test.mjs"], old);
+      expect(printed).toMatch(/pass 1\n/);
     },
     LIMIT,
   );

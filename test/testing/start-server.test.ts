@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Socket } from "socket.io-client";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type StartOptions, startServer, type TestServer } from "../../src/testing/index.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/testing/${name}`, import.meta.url);
@@ -112,6 +112,24 @@ describe("a server of the kit", () => {
     ann.disconnect();
   });
 
+  it("notes once when an object woke up and its module was still there", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const ann = await server.client();
+    await count(ann);
+    const { inModule } = await count(ann);
+    for (const n of [1, 2]) {
+      await server.sleep(); // as the runtime does by itself after ten seconds
+      expect(await count(ann)).toEqual({ inModule: inModule + n, inSetup: 1, inData: 2 + n });
+    }
+    const note = 'the object SessionObject "main" has woken up and its module has not been loaded anew';
+    const printed = warn.mock.calls.filter(([text]) => String(text).includes(note));
+    expect([printed.length, server.logs.filter(({ message }) => message.includes(note)).length]).toEqual([
+      1, 1,
+    ]);
+    warn.mockRestore();
+    ann.disconnect();
+  });
+
   it("obeys nobody but the kit", async () => {
     const ann = await server.client();
     await count(ann);
@@ -155,6 +173,12 @@ describe("what a server is made from", () => {
     await serves({ config: fixture("wrangler.toml"), environment: "polite" }, "good evening");
     await server?.stop();
     await serves({ config: fixture("wrangler.toml"), vars: { GREETING: "psst" } }, "psst");
+  });
+
+  it("is no module that throws while it is loaded, and the error says what", async () => {
+    await expect(startServer({ worker: fixture("throwing.ts") })).rejects.toThrow(
+      "the Worker throws while its modules are loaded: Error: SECRET is missing",
+    );
   });
 
   it.each([
