@@ -49,7 +49,7 @@ export type Effect =
   | { readonly type: "reply"; readonly frames: readonly Frame[] }
   /** Let the GET that was just asked wait for packets. */
   | { readonly type: "park"; readonly poll: NonNullable<SessionState["poll"]>; readonly pingInMs: number }
-  /** Refuse the GET that was just asked: the session is over, or the client overlaps itself. */
+  /** Refuse the request: the session is over, the client overlaps itself, or another upgrade is under way. */
   | { readonly type: "refuse" }
   /** Send a "release-poll" event in 100 ms. */
   | { readonly type: "release-later" }
@@ -67,6 +67,9 @@ export type Effect =
   | { readonly type: "queued" }
   /** The session is over: forget it, and tell the layer above. Always the last effect. */
   | { readonly type: "closed"; readonly reason: CloseReason; readonly description?: unknown };
+
+/** What a request of the client is answered with. */
+export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;
 
 /** Changes the state in place and says what is to be done about it. */
 export type Transition<E extends SessionEvent["type"]> = (

@@ -2,7 +2,7 @@ import type { EnginePacket, Frame } from "../codec/index.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { OnListenerError } from "../shared/event-emitter.ts";
 import type { Mute } from "../shared/mute.ts";
-import type { Effect } from "./effects.ts";
+import type { Effect, PollAnswer } from "./effects.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
 import type { EngineRequest } from "./request.ts";
 import type { CloseReason, SessionRules } from "./state.ts";
@@ -93,4 +93,4 @@ export interface SessionLink extends HalfPacket {
   keepAwake(promise: Promise<unknown>): void;
 }
 
-export type PlatformEffect = Exclude<Effect, { type: "message" | "report" | "save" | "queued" }>;
+export type PlatformEffect = Exclude<Effect, PollAnswer | { type: "message" | "report" | "save" | "queued" }>;

@@ -5,7 +5,7 @@ import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
-import { CLOSE, type Effect, NOOP, PING, type SessionEvent } from "./effects.ts";
+import { CLOSE, type Effect, NOOP, PING, type PollAnswer, type SessionEvent } from "./effects.ts";
 import { pingEach } from "./flow.ts";
 import type { HandshakeRecord } from "./handshake.ts";
 import { type EngineRequest, toRequest } from "./request.ts";
@@ -186,9 +186,14 @@ export class Session extends EventEmitter<SessionEvents> {
     this.dispatch({ type: "packet", packet, now });
   }
 
-  /** A packet that came over the WebSocket that wants to take over. */
-  receiveOnCandidate(packet: EnginePacket): void {
-    this.dispatch({ type: "candidate-packet", packet });
+  /** Answers a GET of the client, or lets it wait for packets. `limit`: how many packets it takes. @internal */
+  poll(limit: number): PollAnswer {
+    return this.dispatch({ type: "poll", now: this.#host.now(), limit }) ?? { type: "refuse" };
+  }
+
+  /** Whether a WebSocket may try to take over: that of one upgrade at a time, while the session polls. @internal */
+  admitCandidate(): boolean {
+    return this.dispatch({ type: "candidate" })?.type !== "refuse";
   }
 
   /** Something waits for the user's code. @internal */
@@ -221,21 +226,31 @@ export class Session extends EventEmitter<SessionEvents> {
     return this._emitSafely(event, args, this.#host.engine.onListenerError);
   }
 
-  /** Lets something happen to the session and carries out what follows from it. @internal */
-  dispatch(event: SessionEvent): void {
+  /**
+   * Lets something happen to the session and carries out what follows from it. Returns the answer to the request that the
+   * event tells of, if it is to be answered. @internal
+   */
+  dispatch(event: SessionEvent): PollAnswer | undefined {
+    let answer: PollAnswer | undefined;
     const effects = transition(this.state, event, this.#host.rules);
     const more = this.state.unreadBytes - this.#unread;
     this.#unread += more;
     this.#host.budget.unread += more;
-    for (const effect of effects) this.#carryOut(effect);
+    for (const effect of effects) {
+      if (effect.type === "reply") this.#flushes(effect.frames);
+      if (effect.type === "reply" || effect.type === "park" || effect.type === "refuse") answer = effect;
+      else this.#carryOut(effect);
+    }
     // Nothing but its own pings proves that such a client reads, so that much may be on its way.
     if (this.protocol === 3) this.account.add(more);
     const { queue } = this.state;
-    if (queue.length === 0 && !this.account.hasQueue) return;
-    this.account.setQueue(queue, event.type === "send" ? event.frames : undefined);
+    if (queue.length > 0 || this.account.hasQueue) {
+      this.account.setQueue(queue, event.type === "send" ? event.frames : undefined);
+    }
+    return answer;
   }
 
-  #carryOut(effect: Effect): void {
+  #carryOut(effect: Exclude<Effect, PollAnswer>): void {
     switch (effect.type) {
       case "message":
         this.#deliver(effect.data);
@@ -247,7 +262,6 @@ export class Session extends EventEmitter<SessionEvents> {
         if (!effect.hasMore && this.state.queue.length === 0) this.#drained();
         return;
       case "answer":
-      case "reply":
         this.#flushes(effect.frames);
         this.#link.carryOut(effect);
         return;

@@ -20,7 +20,7 @@ import { PING_EACH_BYTES, type SessionState } from "./state.ts";
  */
 export const onCandidate: Transition<"candidate"> = (state) => {
   if (state.phase === "closed" || state.transport !== "polling" || state.candidate !== "none") {
-    return [{ type: "drop-candidate" }];
+    return [{ type: "refuse" }];
   }
   state.candidate = "attached";
   return NOTHING;

@@ -29,7 +29,7 @@ export function defineEngine(
   setup: (engine: Engine, context: SetupContext) => unknown,
 ): EngineDefinition {
   const Base = createSessionObject<Engine>({
-    engine: resolveEngineOptions(options),
+    options: resolveEngineOptions(options),
     needsHandshakeData: options.handshakeData !== undefined,
     createServer: ({ engine }) => createBareServer(engine),
     setup,

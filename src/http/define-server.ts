@@ -85,7 +85,7 @@ export function defineServer<
   const emitter = (env: Cloudflare.Env, whom?: Whom) =>
     new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(placement.finder(env, whom));
   const Base = createSessionObject<Io>({
-    engine: resolveEngineOptions(options),
+    options: resolveEngineOptions(options),
     needsHandshakeData: options.handshakeData !== undefined,
     createServer: (host) => createSocketServer<Io>(options, host),
     setup,

@@ -15,7 +15,7 @@ export interface SetupContext {
 
 /** What `defineServer` and `defineEngine` make an object class from. */
 export interface ObjectDefinition<Api> {
-  readonly engine: ResolvedEngineOptions;
+  readonly options: ResolvedEngineOptions;
   /** The option `handshakeData` is set: a session without its result may not exist. */
   readonly needsHandshakeData: boolean;
   createServer(host: Host): ObjectServer<Api>;

@@ -1,82 +1,108 @@
 import type { Frame } from "../codec/index.ts";
-import type { Engine } from "../engine/engine.ts";
+import { Engine } from "../engine/engine.ts";
+import { longestQuietMs } from "../engine/heartbeat.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
 import type { Host } from "../server/host.ts";
 import type { RecoveryStore } from "../server/recovery/recovery-store.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
-import type { Mute } from "../shared/mute.ts";
+import { Mute, Silence } from "../shared/mute.ts";
 import type { Timers } from "../shared/timers.ts";
-import type { Attempt } from "./attempt.ts";
+import { findAsyncContext } from "./async-context.ts";
 import { ACKS } from "./identity.ts";
-import type { ObjectRuntime } from "./object-runtime.ts";
+import type { Platform } from "./platform.ts";
+import { RecoveryLog } from "./recovery/recovery-log.ts";
+import type { SessionTable } from "./sessions/session-table.ts";
+import { MemoryRows } from "./storage/memory-rows.ts";
+import type { Turns } from "./turns.ts";
 
 const ACK_BLOCK = 1_000;
 
+/** What runs the user's code in an object. */
+interface SetupRunner {
+  ready(): void | Promise<void>;
+  resume(session: Session): void | Promise<void>;
+}
+
 /**
- * What the server and the sessions of one attempt see of the object: no session, once the attempt has failed.
+ * The object as the server and the sessions of one attempt at the setup function see it. Once the attempt has failed they
+ * find no session, and nothing that they do reaches a client.
  */
-export class ObjectHost<Api> implements Host {
+export class ObjectHost implements Host {
+  readonly engine: Engine;
   readonly rules: SessionRules;
   readonly timers: Timers;
   readonly budget: ByteBudget;
   readonly hibernation: boolean;
-  readonly #runtime: ObjectRuntime<Api>;
-  readonly #attempt: Attempt<Api>;
+  mute: Mute;
+  isFirstRun = false;
+  phase: "waiting" | "running" | "done" | "failed" = "waiting";
+  readonly #platform: Platform;
+  readonly #table: SessionTable;
+  readonly #turns: Turns;
+  readonly #setup: SetupRunner;
 
-  constructor(runtime: ObjectRuntime<Api>, attempt: Attempt<Api>) {
-    this.rules = runtime.rules;
-    this.timers = runtime.timers;
-    this.budget = runtime.budget;
-    this.hibernation = runtime.persists;
-    this.#runtime = runtime;
-    this.#attempt = attempt;
-  }
-
-  get engine(): Engine {
-    return this.#attempt.engine;
-  }
-
-  get mute(): Mute {
-    return this.#attempt.mute;
-  }
-
-  get isFirstRun(): boolean {
-    return this.#attempt.isFirstRun;
+  constructor(platform: Platform, table: SessionTable, turns: Turns, setup: SetupRunner) {
+    this.rules = platform.rules;
+    this.timers = platform.timers;
+    this.budget = platform.budget;
+    this.hibernation = platform.persists;
+    this.#platform = platform;
+    this.#table = table;
+    this.#turns = turns;
+    this.#setup = setup;
+    const Context = findAsyncContext();
+    this.mute = new Mute(Context && new Context(), platform.timers);
+    const isReached = () => {
+      platform.guard.check("the engine");
+      return this.phase !== "failed";
+    };
+    const directory = {
+      count: () => (isReached() ? table.count() : 0),
+      all: () => (isReached() ? table.all() : []),
+    };
+    this.engine = new Engine(platform.options, directory, (error, event) =>
+      platform.log("error", `a listener of "${String(event)}" failed`, error),
+    );
   }
 
   get isSetUp(): boolean {
-    return this.#attempt.phase === "done";
+    return this.phase === "done";
+  }
+
+  fail(): void {
+    this.phase = "failed";
+    this.mute = new Silence();
   }
 
   now(): number {
-    return this.#runtime.now();
+    return this.#platform.now();
   }
 
   turn(): number {
-    return this.#runtime.turn();
+    return this.#turns.current();
   }
 
   checkInstance(what: string, nsp?: string): void {
-    this.#runtime.guard.check(what, nsp);
+    this.#platform.guard.check(what, nsp);
   }
 
   log(level: "warn" | "error", message: string, error?: unknown): void {
-    this.#runtime.log(level, message, error);
+    this.#platform.log(level, message, error);
   }
 
   keepAwake(promise: Promise<unknown>): void {
-    this.#runtime.keepAwake(promise);
+    this.#platform.keepAwake(promise);
   }
 
   async ready(): Promise<void> {
-    if (this.#hasFailed) throw new Error("the setup function that made this failed");
-    await this.#runtime.ready();
+    if (this.phase === "failed") throw new Error("the setup function that made this failed");
+    await this.#setup.ready();
   }
 
   resume(session: Session): void | Promise<void> {
-    return this.#runtime.resume(session);
+    return this.#setup.resume(session);
   }
 
   toBinary(bytes: Uint8Array): Uint8Array {
@@ -85,23 +111,23 @@ export class ObjectHost<Api> implements Host {
   }
 
   visitSleeping(visit: (sid: SessionId, stored: unknown) => boolean): void {
-    if (!this.#hasFailed) this.#runtime.table.visitRecords(visit);
+    if (this.phase !== "failed") this.#table.visitRecords(visit);
   }
 
   sendAsleep(sid: SessionId, frames: readonly Frame[], isVolatile: boolean): boolean {
-    return !this.#hasFailed && this.#runtime.table.sendAsleep(sid, frames, isVolatile);
+    return this.phase !== "failed" && this.#table.sendAsleep(sid, frames, isVolatile);
   }
 
   session(sid: SessionId): Session | undefined {
-    return this.#hasFailed ? undefined : this.#runtime.table.get(sid)?.session;
+    return this.phase === "failed" ? undefined : this.#table.get(sid)?.session;
   }
 
   endedSession(sid: SessionId, handshakeData: unknown): Session {
-    return this.#runtime.table.endedSession(sid, handshakeData);
+    return this.#table.endedSession(sid, handshakeData);
   }
 
   nextAckBlock(nsp: string): number {
-    const { kv } = this.#runtime.ctx.storage;
+    const { kv } = this.#platform.ctx.storage;
     const key = ACKS + nsp;
     const first = kv.get<number>(key) ?? ACK_BLOCK;
     // Clients in other languages hold ids in 32 bits.
@@ -110,10 +136,17 @@ export class ObjectHost<Api> implements Host {
   }
 
   openRecovery(windowMs: number, maxBytes: number): RecoveryStore {
-    return this.#runtime.openRecovery(windowMs, maxBytes);
-  }
-
-  get #hasFailed(): boolean {
-    return this.#attempt.phase === "failed";
+    const { persists, ctx, ticker, log, identity } = this.#platform;
+    const host = {
+      now: () => this.now(),
+      hasSession: (sid: SessionId) => this.#table.has(sid),
+      isAnybodyKnown: () => !persists || identity.isKept,
+      log,
+      tickSoon: () => ticker.ensureBy(this.now()),
+      endTurn: () => this.#turns.endLater(),
+    };
+    const limits = { windowMs, maxBytes, quietMs: 2 * longestQuietMs(this.rules) };
+    this.#platform.recovery ??= new RecoveryLog(persists ? ctx.storage.kv : new MemoryRows(), host, limits);
+    return this.#platform.recovery;
   }
 }

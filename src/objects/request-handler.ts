@@ -14,34 +14,41 @@ import {
   toPayload,
 } from "../transports/polling.ts";
 import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-request.ts";
-import type { ObjectRuntime } from "./object-runtime.ts";
-import type { Carrier } from "./sessions/carrier.ts";
+import { isMain } from "./placement/object-name.ts";
+import type { Platform } from "./platform.ts";
+import type { ActiveSession } from "./sessions/active-session.ts";
+import { baseBytes } from "./sessions/base-bytes.ts";
 import { openChannel } from "./sessions/channel.ts";
-import { SILENT } from "./sessions/heartbeat.ts";
-import { baseBytes } from "./sessions/session-table.ts";
+import { type Heartbeat, SILENT } from "./sessions/heartbeat.ts";
+import { hexToBase64Url } from "./sessions/session-id.ts";
+import type { SessionTable } from "./sessions/session-table.ts";
 import { pollTag, socketTag } from "./sessions/socket-tags.ts";
 import type { SocketRole } from "./storage/session-store.ts";
-import { SetupFailed } from "./user-code.ts";
-
-/** No upgrade may keep an object awake for longer, ms. */
-const LONGEST_UPGRADE_MS = 10_000;
+import { SetupFailed, type UserCode } from "./user-code.ts";
 
 /** The object's answers to what the Worker asks. */
 export class RequestHandler<Api> {
-  readonly #runtime: ObjectRuntime<Api>;
+  readonly #platform: Platform;
+  readonly #table: SessionTable;
+  readonly #heartbeat: Heartbeat;
+  readonly #userCode: UserCode<Api>;
 
-  constructor(runtime: ObjectRuntime<Api>) {
-    this.#runtime = runtime;
+  constructor(platform: Platform, table: SessionTable, heartbeat: Heartbeat, userCode: UserCode<Api>) {
+    this.#platform = platform;
+    this.#table = table;
+    this.#heartbeat = heartbeat;
+    this.#userCode = userCode;
   }
 
   async handle(meta: InternalRequest, request: Request): Promise<Response> {
     const isUpgrade = meta.op === "socket" || meta.op === "upgrade";
     try {
       // An object that was never told its name has no session, and the user's code cannot run there.
-      const isKnown = this.#runtime.identity.address !== undefined;
+      const isKnown = this.#platform.identity.address !== undefined;
       if (!isKnown) throw new EngineError("UNKNOWN_SID", { sid: meta.sid });
-      // Hooks for headers and refusals are user code: after sleep they have to be there for the first request too.
-      const ready = this.#runtime.ready();
+      this.#heartbeat.healAlarm();
+      // Listeners for headers and refusals are user code, so setup comes before the first request after hibernation.
+      const ready = this.#userCode.ready();
       if (ready !== undefined) await ready;
       switch (meta.op) {
         case "open":
@@ -65,111 +72,100 @@ export class RequestHandler<Api> {
         return toErrorResponse(error, isUpgrade);
       }
       if (error instanceof SetupFailed) return this.#putOff(error, meta);
-      this.#runtime.log("error", `a request (${meta.op}) failed`, error);
+      this.#platform.log("error", `a request (${meta.op}) failed`, error);
       return new Response(null, { status: 500 });
     }
   }
 
-  /** Nobody is served yet. A session that asks is over; an upgrade is not, since its session goes on polling. */
+  /** Setup has failed, so nobody is served. The session of the request ends, except for an upgrade: it goes on polling. */
   #putOff({ retryAt }: SetupFailed, { op, sid }: InternalRequest): Response {
-    const runtime = this.#runtime;
-    const carrier = op === "upgrade" ? undefined : runtime.table.get(sid);
-    if (carrier !== undefined) runtime.abandon(carrier.session);
-    const seconds = Math.max(1, Math.ceil((retryAt - runtime.now()) / 1_000));
+    const active = op === "upgrade" ? undefined : this.#table.get(sid);
+    if (active !== undefined) this.#userCode.abandon(active.session);
+    const seconds = Math.max(1, Math.ceil((retryAt - this.#platform.now()) / 1_000));
     return new Response(null, { status: 503, headers: { "retry-after": String(seconds) } });
   }
 
   #report({ code, message, context }: EngineError, { request }: InternalRequest): void {
-    const { engine } = this.#runtime;
+    const { engine } = this.#userCode.attempt.host;
     if (engine.listenerCount("connection_error") > 0) {
       engine.emit("connection_error", { req: toRequest(request), code, message, context });
     }
   }
 
   async #open(meta: InternalRequest): Promise<Response> {
-    const runtime = this.#runtime;
     const client = toRequest(meta.request);
     const handshake = this.#toHandshake(meta);
     const sid = this.#admit(await this.#makeId(meta, client), handshake);
-    const carrier = runtime.table.create(sid, handshake, "polling", null);
+    const active = this.#table.create(sid, handshake, "polling", null);
     const headers = this.#handshakeHeaders(client) ?? new Headers();
     headers.set(SID_HEADER, sid);
     // What `connection` listeners send goes out with the second poll, as on Node.
-    const frames = toOpenFrames(sid, "polling", runtime.definition.engine);
-    const response = payloadResponse(toPayload(frames, carrier.handshake), headers);
-    this.#announce(carrier);
+    const frames = toOpenFrames(sid, "polling", this.#platform.options);
+    const response = payloadResponse(toPayload(frames, active.handshake), headers);
+    this.#announce(active);
     return response;
   }
 
   async #openSocket(meta: InternalRequest): Promise<Response> {
-    const runtime = this.#runtime;
     const client = toRequest(meta.request);
     const handshake = this.#toHandshake(meta);
     const sid = this.#admit(await this.#makeId(meta, client), handshake);
     const { 0: peer, 1: socket } = new WebSocketPair();
-    runtime.ctx.acceptWebSocket(socket, [socketTag(sid)]);
-    const carrier = runtime.table.create(sid, handshake, "websocket", socket);
+    this.#platform.ctx.acceptWebSocket(socket, [socketTag(sid)]);
+    const active = this.#table.create(sid, handshake, "websocket", socket);
     const headers = this.#handshakeHeaders(client);
-    carrier.session.sendHandshake(toOpenFrames(sid, "websocket", runtime.definition.engine));
-    this.#announce(carrier);
+    active.session.sendHandshake(toOpenFrames(sid, "websocket", this.#platform.options));
+    this.#announce(active);
     return new Response(null, { status: 101, webSocket: peer, ...(headers && { headers }) });
   }
 
   #poll(meta: InternalRequest): Response {
-    const carrier = this.#find(meta);
-    const { session } = carrier;
-    carrier.pollAnswer = undefined;
+    const active = this.#find(meta);
+    const { session } = active;
     const limit = toPacketLimit(headerOf(meta.request, "user-agent"));
-    carrier.loadQueue(limit);
-    session.dispatch({ type: "poll", now: this.#runtime.now(), limit });
-    const answer = this.#takeAnswer(carrier);
-    if (answer === undefined || answer.type === "refuse") return new Response(null, { status: 400 });
+    active.loadQueue(limit);
+    const answer = session.poll(limit);
+    if (answer.type === "refuse") return new Response(null, { status: 400 });
     const headers = this.#headers(meta, session);
-    if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, carrier.handshake), headers);
+    if (answer.type === "reply") return payloadResponse(toPayload(answer.frames, active.handshake), headers);
     const role: SocketRole = { v: 1, k: "p", sid: session.id, ...answer.poll };
     const tag = pollTag(session.id);
-    const { socket, response } = openChannel(this.#runtime.ctx, tag, role, answer.pingInMs, headers);
-    carrier.poll = socket;
-    this.#runtime.table.link(carrier, socket);
+    const { socket, response } = openChannel(this.#platform.ctx, tag, role, answer.pingInMs, headers);
+    active.poll = socket;
+    this.#table.link(active, socket);
     return response;
   }
 
-  #takeAnswer(carrier: Carrier): Carrier["pollAnswer"] {
-    const answer = carrier.pollAnswer;
-    carrier.pollAnswer = undefined;
-    return answer;
-  }
-
   async #post(meta: InternalRequest, request: Request): Promise<Response> {
-    const carrier = this.#find(meta);
-    const { session } = carrier;
+    const active = this.#find(meta);
+    const { session } = active;
     const fail = (description: string, status = 400) => {
       session.dispatch({ type: "transport-gone", reason: "transport error", description });
       return new Response(null, { status });
     };
     const isBinary = request.headers.get("content-type") === BINARY_TYPE;
-    if (carrier.upload !== undefined) return fail("data request overlap from client");
+    if (active.upload !== undefined) return fail("data request overlap from client");
     if (meta.protocol === 4 && isBinary) {
       return fail("invalid content");
     }
-    const upload = carrier.beginUpload();
+    const upload = active.beginUpload();
     let body: Uint8Array | string;
     try {
-      body = await upload.read(request, this.#runtime.definition.engine.maxHttpBufferSize, isBinary);
+      body = await upload.read(request, this.#platform.options.maxHttpBufferSize, isBinary);
     } catch (error) {
-      // Its client gives the connection up as well, without a word: `disconnect` need not wait for the heartbeat.
+      // Its client gives the connection up as well, without saying so: `disconnect` need not wait for the heartbeat.
       if (error instanceof BodyTooLarge) return fail("Max payload size exceeded", 413);
-      // After an upgrade it is no matter of the session any more.
+      // After an upgrade, a POST that fails does not end the session.
       if (session.state.transport === "websocket") return new Response(null, { status: 400 });
       return fail(error === SILENT ? SILENT.message : "data request connection closed prematurely");
     } finally {
-      carrier.endUpload();
+      active.endUpload();
     }
     if (session.readyState === "closed") return new Response(null, { status: 400 });
-    // A client that has yet to hear of the close would take a refusal for a broken transport, and never hear of it.
+    // A refusal would look like a broken transport to the client, which has not heard of the close yet.
     if (session.readyState === "closing") return taken(this.#headers(meta, session));
     const { packets, error } = decodeBody(body, isBinary, meta.protocol);
-    const now = this.#runtime.now();
+    const now = this.#platform.now();
     for (const packet of packets) session.receive(packet, now);
     if (error !== null) {
       session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
@@ -179,27 +175,22 @@ export class RequestHandler<Api> {
   }
 
   #upgrade(meta: InternalRequest): Response {
-    const runtime = this.#runtime;
-    const carrier = this.#find(meta);
-    const { session } = carrier;
-    if (session.state.candidate !== "none" || session.state.transport !== "polling") {
-      return new Response(null, { status: CANDIDATE_REFUSED });
-    }
+    const active = this.#find(meta);
+    const { session } = active;
+    if (!session.admitCandidate()) return new Response(null, { status: CANDIDATE_REFUSED });
     const { 0: peer, 1: socket } = new WebSocketPair();
-    runtime.ctx.acceptWebSocket(socket, [socketTag(session.id)]);
-    const headers = this.#headers(meta);
+    this.#platform.ctx.acceptWebSocket(socket, [socketTag(session.id)]);
     socket.serializeAttachment({ v: 1, k: "c", sid: session.id } satisfies SocketRole);
-    runtime.table.link(carrier, socket);
-    session.dispatch({ type: "candidate" });
-    const timeoutMs = Math.min(runtime.definition.engine.upgradeTimeout, LONGEST_UPGRADE_MS);
-    carrier.attachCandidate(socket, meta.b64, timeoutMs);
+    this.#table.link(active, socket);
+    active.attachCandidate(socket, meta.b64);
+    const headers = this.#headers(meta);
     return new Response(null, { status: 101, webSocket: peer, ...(headers && { headers }) });
   }
 
   /** The random part of a new session's id. */
   async #makeId(meta: InternalRequest, client: EngineRequest): Promise<string> {
-    const { engine, definition } = this.#runtime;
-    if (meta.protocol !== 4 && !definition.engine.allowEIO3) {
+    const { engine } = this.#userCode.attempt.host;
+    if (meta.protocol !== 4 && !this.#platform.options.allowEIO3) {
       throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol: meta.protocol });
     }
     try {
@@ -211,35 +202,46 @@ export class RequestHandler<Api> {
     }
   }
 
-  /** Whether there is room for a session, and its id free: asked in the very moment in which it is made. */
+  /**
+   * Checks that there is room for a session and that its id is free, in the same turn in which it is created.
+   * @throws EngineError
+   */
   #admit(id: string, handshake: HandshakeRecord): SessionId {
-    const { budget, engine, table, definition } = this.#runtime;
-    if (table.isFull(definition.engine.maxSessions)) {
+    const { budget, options } = this.#platform;
+    const { engine } = this.#userCode.attempt.host;
+    if (this.#table.isFull(options.maxSessions)) {
       throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
     }
     if (!budget.admits(baseBytes(handshake))) {
       throw new EngineError("FORBIDDEN", { message: "maxHeldBytes is reached" }, "Too many bytes are held");
     }
-    const sid = this.#runtime.toSessionId(id);
-    if (engine.makesOwnIds && table.has(sid)) {
+    const sid = this.#toSessionId(id);
+    if (engine.makesOwnIds && this.#table.has(sid)) {
       const error = new Error("generateId gave the id of a session that is still there");
       throw new EngineError("BAD_REQUEST", { name: "ID_GENERATION_ERROR", error });
     }
     return sid;
   }
 
-  /** The session of a request that names one. */
-  #find(meta: InternalRequest): Carrier {
-    const runtime = this.#runtime;
-    const carrier = runtime.table.get(meta.sid);
-    if (carrier === undefined || carrier.session.readyState === "closed") {
+  /** A session id names its object, unless that is the one named "main". */
+  #toSessionId(id: string): SessionId {
+    const { identity, ctx } = this.#platform;
+    const { address } = identity;
+    const isPlain = address !== undefined && isMain(address);
+    return (isPlain ? id : `${id}.${hexToBase64Url(ctx.id.toString())}`) as SessionId;
+  }
+
+  /** The session that a request names. @throws EngineError when there is none, or the request does not fit it */
+  #find(meta: InternalRequest): ActiveSession {
+    const active = this.#table.get(meta.sid);
+    if (active === undefined || active.session.readyState === "closed") {
       throw new EngineError("UNKNOWN_SID", { sid: meta.sid });
     }
-    const { session } = carrier;
+    const { session } = active;
     const { state } = session;
-    const now = runtime.now();
-    if (state.phase === "open" && isExpired(state, now, carrier.pongedAt(), runtime.rules)) {
-      session.dispatch({ type: "tick", now, pongedAt: carrier.pongedAt(), lateness: 0 });
+    const now = this.#platform.now();
+    if (state.phase === "open" && isExpired(state, now, active.pongedAt(), this.#platform.rules)) {
+      session.dispatch({ type: "tick", now, pongedAt: active.pongedAt(), lateness: 0 });
       throw new EngineError("UNKNOWN_SID", { sid: meta.sid });
     }
     if (meta.op !== "upgrade" && state.transport !== meta.transport) {
@@ -255,24 +257,27 @@ export class RequestHandler<Api> {
       };
       throw new EngineError("BAD_REQUEST", context);
     }
-    return carrier;
+    return active;
   }
 
-  #announce(carrier: Carrier): void {
-    const { engine, server } = this.#runtime;
-    server.open(carrier.session);
-    if (engine.listenerCount("connection") > 0) engine.emit("connection", carrier.session);
-    this.#runtime.opened(carrier);
+  /** Tells the server and listeners of a new session. It is saved, whatever they do. */
+  #announce({ session }: ActiveSession): void {
+    const { host, server } = this.#userCode.attempt;
+    server.open(session);
+    if (host.engine.listenerCount("connection") > 0) host.engine.emit("connection", session);
+    session.changed();
+    if (this.#platform.persists) this.#platform.identity.keep();
+    this.#heartbeat.ensureTick(session);
   }
 
   #toHandshake(meta: InternalRequest): HandshakeRecord {
     const { protocol, b64, address, secure, request, data } = meta;
-    return { protocol, b64, address, secure, openedAt: this.#runtime.now(), request, data };
+    return { protocol, b64, address, secure, openedAt: this.#platform.now(), request, data };
   }
 
   /** What listeners add to the answer of a handshake; undefined when nobody listens. */
   #handshakeHeaders(client: EngineRequest): Headers | undefined {
-    const { engine } = this.#runtime;
+    const { engine } = this.#userCode.attempt.host;
     if (engine.listenerCount("initial_headers") + engine.listenerCount("headers") === 0) return undefined;
     const headers = new Headers();
     engine.emit("initial_headers", headers, client);
@@ -280,9 +285,9 @@ export class RequestHandler<Api> {
     return headers;
   }
 
-  /** As on Node, the answer to an upgrade is no matter of the session's transport. */
+  /** As on Node, listeners of the session's transport are not asked about the answer to an upgrade. */
   #headers({ request }: InternalRequest, session?: Session): Headers | undefined {
-    const { engine } = this.#runtime;
+    const { engine } = this.#userCode.attempt.host;
     const heard = engine.listenerCount("headers") + (session?.transport.listenerCount("headers") ?? 0);
     if (heard === 0) return undefined;
     const headers = new Headers();
@@ -293,7 +298,7 @@ export class RequestHandler<Api> {
   }
 }
 
-/** A POST was taken. The Worker says so to the client; a body of two letters would cost a stream between the two. */
+/** A POST was accepted. The Worker writes the body: two letters from here would cost a stream between the two. */
 function taken(headers: Headers | undefined): Response {
   return new Response(null, headers && { headers });
 }

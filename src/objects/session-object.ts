@@ -69,7 +69,7 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     }
 
     get name(): string {
-      return runtimeOf(this).identity.require().name;
+      return runtimeOf(this).platform.identity.require().name;
     }
 
     override fetch(request: Request): Promise<Response> {
@@ -77,15 +77,15 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     }
 
     override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-      runtimeOf(this).onMessage(socket, message);
+      runtimeOf(this).sockets.onMessage(socket, message);
     }
 
     override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-      runtimeOf(this).onClose(socket, code, reason);
+      runtimeOf(this).sockets.onClose(socket, code, reason);
     }
 
     override webSocketError(socket: WebSocket, error: unknown): void {
-      runtimeOf(this).onError(socket, error);
+      runtimeOf(this).sockets.onError(socket, error);
     }
 
     override async alarm(info?: AlarmInvocationInfo): Promise<void> {
@@ -93,9 +93,10 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
       const lateness = scheduled === undefined ? 0 : Math.max(0, Date.now() - scheduled);
       const runtime = runtimeOf(this);
       if (!runtime.onAlarm(lateness)) return;
+      const { platform } = runtime;
       const run = async () => this.onSchedule();
-      // Not awaited: no other alarm comes while this one is at work, so nobody would be pinged.
-      runtime.keepAwake(run().catch((error: unknown) => runtime.log("error", "onSchedule failed", error)));
+      // Not awaited: no other alarm comes while this one is at work, and nobody would be pinged.
+      platform.keepAwake(run().catch((error: unknown) => platform.log("error", "onSchedule failed", error)));
     }
 
     async ready(): Promise<void> {
@@ -103,9 +104,9 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     }
 
     schedule(time: number | Date | undefined): void {
-      // Once stored it would be the time of the next heartbeat, too: of none.
+      // Stored, it would make the time of the next heartbeat invalid as well.
       if (time !== undefined && Number.isNaN(Number(time))) throw new RangeError("schedule() needs a time");
-      const { identity, ticker } = runtimeOf(this);
+      const { identity, ticker } = runtimeOf(this).platform;
       // An alarm need not tell who this is.
       if (time !== undefined) identity.keep();
       ticker.schedule(time === undefined ? undefined : Number(time));
@@ -115,7 +116,7 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
 
     /** For `socket.io-edge/testing`: whether a timer of the library keeps the object awake. */
     socketIoIsWaiting(): boolean {
-      return runtimeOf(this).timers.isWaiting;
+      return runtimeOf(this).platform.timers.isWaiting;
     }
   };
 }

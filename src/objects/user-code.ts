@@ -2,8 +2,12 @@ import type { Session } from "../engine/session.ts";
 import { isThenable } from "../shared/event-emitter.ts";
 import type { Timer, Timers } from "../shared/timers.ts";
 import { Attempt } from "./attempt.ts";
+import type { ObjectDefinition } from "./definition.ts";
 import { guardContext } from "./guarded-context.ts";
-import type { ObjectRuntime } from "./object-runtime.ts";
+import { ObjectHost } from "./object-host.ts";
+import type { Platform } from "./platform.ts";
+import type { SessionTable } from "./sessions/session-table.ts";
+import type { Turns } from "./turns.ts";
 
 /** A replayed listener that has not settled by then goes on unmuted, ms. */
 const REPLAY_LIMIT_MS = 10_000;
@@ -39,17 +43,29 @@ export class SetupFailed extends Error {
  * Each try has an `Attempt` of its own. Whatever completed in an earlier instance already is run again muted.
  */
 export class UserCode<Api> {
-  readonly #runtime: ObjectRuntime<Api>;
+  readonly #platform: Platform;
+  readonly #table: SessionTable;
+  readonly #turns: Turns;
+  readonly #definition: ObjectDefinition<Api>;
   readonly #env: Cloudflare.Env;
   #attempt: Attempt<Api>;
   #running: Promise<void> | undefined;
   #failure: SetupFailed | undefined;
   #pauseMs = FIRST_PAUSE_MS;
 
-  constructor(runtime: ObjectRuntime<Api>, env: Cloudflare.Env) {
-    this.#runtime = runtime;
+  constructor(
+    platform: Platform,
+    table: SessionTable,
+    turns: Turns,
+    definition: ObjectDefinition<Api>,
+    env: Cloudflare.Env,
+  ) {
+    this.#platform = platform;
+    this.#table = table;
+    this.#turns = turns;
+    this.#definition = definition;
     this.#env = env;
-    this.#attempt = new Attempt(runtime);
+    this.#attempt = this.#createAttempt();
   }
 
   /** The current attempt, or the next one. */
@@ -62,14 +78,33 @@ export class UserCode<Api> {
    * @throws SetupFailed
    */
   ready(): void | Promise<void> {
-    if (this.#attempt.phase === "done") return undefined;
+    if (this.#attempt.host.phase === "done") return undefined;
     if (this.#running !== undefined) return this.#running;
-    if (this.#failure !== undefined && this.#runtime.now() < this.#failure.retryAt) throw this.#failure;
+    if (this.#failure !== undefined && this.#platform.now() < this.#failure.retryAt) throw this.#failure;
     return this.#begin(this.#attempt);
   }
 
-  /** Runs `connection` listeners of the engine for a session that another instance opened. Rejects with `SetupFailed`. */
+  /**
+   * Runs the `connection` listeners of the engine for a session that an earlier instance opened. When the setup function
+   * fails, the session is abandoned.
+   */
   resume(session: Session): void | Promise<void> {
+    return this.#resume(session)?.catch(() => this.abandon(session));
+  }
+
+  /** Ends a session as if its transport had been lost, because the user's code is not there for it. */
+  abandon(session: Session): void {
+    session.abandon();
+    // A client that had a socket on it may come back to that socket; if it does not, `disconnect` runs later.
+    this.#platform.recovery?.lookAgain();
+  }
+
+  #createAttempt(): Attempt<Api> {
+    const host = new ObjectHost(this.#platform, this.#table, this.#turns, this);
+    return new Attempt(host, this.#table, (it) => this.#definition.createServer(it));
+  }
+
+  #resume(session: Session): void | Promise<void> {
     let ready: void | Promise<void>;
     try {
       ready = this.ready();
@@ -81,7 +116,7 @@ export class UserCode<Api> {
   }
 
   #begin(attempt: Attempt<Api>): void | Promise<void> {
-    this.#runtime.guard.check("this.io, this.engine or this.ready()");
+    this.#platform.guard.check("this.io, this.engine or this.ready()");
     let resolve!: () => void;
     let reject!: (failure: SetupFailed) => void;
     const promise = new Promise<void>((...settle) => {
@@ -91,7 +126,7 @@ export class UserCode<Api> {
       // Logged, and told to everybody who waits.
     });
     this.#running = promise;
-    attempt.phase = "running";
+    attempt.host.phase = "running";
     let done: unknown;
     try {
       done = this.#run(attempt);
@@ -105,55 +140,56 @@ export class UserCode<Api> {
       reject(failure);
       throw failure;
     }
-    atMost(Promise.resolve(done), SETUP_LIMIT_MS, this.#runtime.timers)
+    atMost(Promise.resolve(done), SETUP_LIMIT_MS, this.#platform.timers)
       .then(() => this.#complete(attempt))
       .then(resolve, (error: unknown) => reject(this.#fail(attempt, error)));
-    this.#runtime.keepAwake(heard);
+    this.#platform.keepAwake(heard);
     return promise;
   }
 
   #run(attempt: Attempt<Api>): unknown {
-    const { definition, ctx, persists, identity } = this.#runtime;
+    const { ctx, persists, identity } = this.#platform;
+    const { host } = attempt;
     // Where nothing is left of an earlier instance there is nothing that a second run could repeat.
-    attempt.isFirstRun = !persists || !identity.isKept;
+    host.isFirstRun = !persists || !identity.isKept;
     const { api } = attempt;
     const context = { env: this.#env, ctx: guardContext(ctx), ...identity.require() };
-    const run = () => definition.setup(api, context);
-    // Muted to the end: whoever is late has failed.
-    return attempt.isFirstRun ? run() : attempt.mute.run(run, SETUP_LIMIT_MS + 1_000);
+    const run = () => this.#definition.setup(api, context);
+    // A function that takes longer than its limit has failed, so it stays muted to the end.
+    return host.isFirstRun ? run() : host.mute.run(run, SETUP_LIMIT_MS + 1_000);
   }
 
   #complete(attempt: Attempt<Api>): void {
-    attempt.phase = "done";
+    attempt.host.phase = "done";
     this.#running = undefined;
     this.#failure = undefined;
   }
 
   #fail(attempt: Attempt<Api>, error: unknown): SetupFailed {
-    attempt.fail();
+    attempt.host.fail();
     const pauseMs = this.#pauseMs;
     this.#pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     const next = `it is tried again at the next event after ${pauseMs / 1_000} s`;
     const isHung = error instanceof HasHung;
     const what = isHung ? `has not settled in ${SETUP_LIMIT_MS / 1_000} s` : "failed";
     const text = `the setup function ${what}: nobody is served until it succeeds, and ${next}`;
-    this.#runtime.log("error", text, isHung ? undefined : error);
+    this.#platform.log("error", text, isHung ? undefined : error);
     const why = isHung ? what : `failed (${toMessage(error)})`;
-    const failure = new SetupFailed(`${why}; ${next}`, this.#runtime.now() + pauseMs);
+    const failure = new SetupFailed(`${why}; ${next}`, this.#platform.now() + pauseMs);
     this.#failure = failure;
     this.#running = undefined;
-    this.#attempt = new Attempt(this.#runtime);
+    this.#attempt = this.#createAttempt();
     try {
-      this.#runtime.table.renew();
+      this.#table.renew();
     } catch (renewal) {
       // Whatever it is: those who wait have to hear of the failure.
-      this.#runtime.log("error", "sessions could not be loaded again", renewal);
+      this.#platform.log("error", "sessions could not be loaded again", renewal);
     }
     return failure;
   }
 
   #replayConnection(session: Session): void | Promise<void> {
-    const { engine, mute } = this.#attempt;
+    const { engine, mute } = this.#attempt.host;
     const listeners = engine.listeners("connection");
     if (listeners.length === 0) return undefined;
     const done = mute.run(
@@ -162,7 +198,7 @@ export class UserCode<Api> {
     );
     return Promise.resolve(done).then(
       () => undefined,
-      (error: unknown) => this.#runtime.log("error", 'a listener of "connection" failed', error),
+      (error: unknown) => this.#platform.log("error", 'a listener of "connection" failed', error),
     );
   }
 }

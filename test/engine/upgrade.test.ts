@@ -107,12 +107,12 @@ describe("an upgrade", () => {
   it("has one candidate at a time; a second one is dropped and the first goes on", () => {
     const session = polling();
     candidate(session);
-    expect(candidate(session)).toEqual(["drop-candidate"]);
+    expect(candidate(session)).toEqual(["refuse"]);
     expect(upgrade(session)).toEqual(["take-over", "upgrade", "save"]);
   });
 
   it("happens once", () => {
-    expect(candidate(websocket())).toEqual(["drop-candidate"]);
+    expect(candidate(websocket())).toEqual(["refuse"]);
   });
 
   it("of a session that is closing completes, and then it ends", () => {

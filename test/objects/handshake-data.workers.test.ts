@@ -6,7 +6,7 @@ import { TestObject } from "./support.ts";
 /** Lets the instance at hand be one of a deploy that has the option `handshakeData`. */
 function deployHandshakeData(object: TestObject): Promise<void> {
   return runInDurableObject(object.stub, (instance) => {
-    Object.assign(runtimeOf(instance), { needsHandshakeData: true });
+    Object.assign(runtimeOf(instance).platform, { needsHandshakeData: true });
   });
 }
 

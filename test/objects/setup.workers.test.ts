@@ -431,12 +431,13 @@ describe("an object in memory whose setup function fails", () => {
     watched.clock.set(80_000);
     expect(await quiet.ask("sync")).toEqual(['43["done"]']);
     const counts = await object.run((instance) => {
-      const { budget, table } = runtimeOf(instance);
-      return [table.count(), budget.total > 0 && budget.total < 20_000];
+      const { platform, table } = runtimeOf(instance);
+      const { total } = platform.budget;
+      return [table.count(), total > 0 && total < 20_000];
     });
     expect(counts).toEqual([1, true]);
     quiet.say("1");
-    await until(() => object.run((instance) => runtimeOf(instance).budget.total === 0));
+    await until(() => object.run((instance) => runtimeOf(instance).platform.budget.total === 0));
   });
 });
 

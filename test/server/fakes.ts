@@ -62,8 +62,15 @@ class FakeLink implements SessionLink {
 
   /** A client that polls asks again as soon as it is answered. */
   poll(): void {
-    this.session.dispatch({ type: "poll", now: this.#object.clock.now, limit: POLL.limit });
-    if (this.session.state.poll !== null) this.session.state.poll = POLL;
+    const answer = this.session.poll(POLL.limit);
+    if (answer.type === "park") this.session.state.poll = POLL;
+    if (answer.type !== "reply") return;
+    this.#take(answer.frames);
+    this.poll();
+  }
+
+  #take(frames: readonly Frame[]): void {
+    this.#client.frames.push(...frames.filter((frame) => !isControl(frame)));
   }
 
   pongedAt(): number {
@@ -74,8 +81,7 @@ class FakeLink implements SessionLink {
     switch (effect.type) {
       case "write":
       case "answer":
-      case "reply":
-        this.#client.frames.push(...effect.frames.filter((frame) => !isControl(frame)));
+        this.#take(effect.frames);
         if (effect.type !== "write" && this.session.readyState !== "closed") this.poll();
         return;
       case "closed":

@@ -1,124 +1,178 @@
 import type { Frame } from "../../codec/index.ts";
 import type { SessionEvent } from "../../engine/effects.ts";
 import { nextTickAt } from "../../engine/heartbeat.ts";
+import type { ObjectServer } from "../../engine/object-server.ts";
 import type { Session } from "../../engine/session.ts";
 import { fromStored, toStored } from "../../engine/state.ts";
 import { transition } from "../../engine/transition.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
-import type { ObjectRuntime } from "../object-runtime.ts";
+import type { Platform } from "../platform.ts";
 import { clearRecovery } from "../recovery/recovery-log.ts";
 import type { SocketRole } from "../storage/session-store.ts";
-import type { Carrier } from "./carrier.ts";
-import type { Sleeper } from "./sleeper.ts";
+import type { ActiveSession } from "./active-session.ts";
+import type { HibernatingSession } from "./hibernating-session.ts";
+import type { SessionTable } from "./session-table.ts";
 import { pollTag } from "./socket-tags.ts";
 
-/** How soon a tick is repeated in which something failed, ms. */
-export const RETRY_MS = 5_000;
-/** How soon a tick goes on that has left something to do, ms. */
+/** How soon a tick in which something failed is repeated, ms. */
+const RETRY_MS = 5_000;
+/** How soon the next tick comes when one has left something to do, ms. */
 const SOON_MS = 100;
-/** So many sleeping sessions one tick ends at most: each is brought into memory, and the user's code told of it. */
+/** How many hibernating sessions one tick ends at most: each is loaded, and its listeners are called. */
 const MOST_ENDED = 400;
-/** What a tick may bring into memory for that, bytes, and about as much may it write anew. */
+/** How many bytes a tick may load for that, and about as many may it write. */
 const MOST_BYTES = 8_000_000;
 
 const IDLE = new Error("the client joined no namespace within connectTimeout");
-/** Why the body of a POST is read no further. */
+/** Why the body of a POST is not read any further. */
 export const SILENT = new Error("data request timed out");
 
 /**
- * What the alarm does: pings, finds the dead, closes those who joined nothing. Sessions that sleep are pinged from their
- * stored state; only one that ends is loaded.
+ * What the object's alarm does: it pings clients, and ends sessions whose client is gone or has joined no namespace.
+ * Hibernating sessions are pinged from their stored state; only a session that ends is loaded.
  */
-export class Heartbeat<Api> {
-  readonly #runtime: ObjectRuntime<Api>;
+export class Heartbeat {
+  readonly #platform: Platform;
+  readonly #table: SessionTable;
+  readonly #server: () => ObjectServer<unknown>;
   #hasSwept = false;
   #hasFailed = false;
-  /** Something had to be left to the next tick, which comes soon. */
+  /** Something was left to the next tick, which comes soon. */
   #isUnfinished = false;
-  /** Sleepers that ticks have ended, until the user's code has been told: as long they are in memory. */
-  #ending: { carrier: Carrier; bytes: number }[] = [];
-  /** What this tick and those that end have brought into memory, bytes. */
+  /** The sessions that ticks have loaded to end them, as long as their listeners are at work. */
+  #ending: { active: ActiveSession; bytes: number }[] = [];
+  /** How many bytes this tick has loaded, and those sessions hold. */
   #bytes = 0;
 
-  constructor(runtime: ObjectRuntime<Api>) {
-    this.#runtime = runtime;
+  /** `server` returns the server of the current attempt at setup. */
+  constructor(platform: Platform, table: SessionTable, server: () => ObjectServer<unknown>) {
+    this.#platform = platform;
+    this.#table = table;
+    this.#server = server;
   }
 
-  tick(now: number, lateness: number): void {
-    const { table, server } = this.#runtime;
+  /** The alarm went off, `lateness` ms late. Returns whether the user's own schedule is due as well. */
+  onAlarm(lateness: number): boolean {
+    const { ticker, log } = this.#platform;
+    const now = this.#platform.now();
+    let isDue = false;
+    try {
+      ticker.ran();
+      const { scheduledAt } = ticker;
+      isDue = scheduledAt !== undefined && scheduledAt <= now;
+      if (isDue) ticker.schedule(undefined);
+      this.#tick(now, lateness);
+    } catch (error) {
+      log("error", "a tick of the heartbeat failed", error);
+    }
+    return isDue;
+  }
+
+  /** Sets the alarm again after a tick, if there is something to do later. */
+  rearm(): void {
+    const { ticker } = this.#platform;
+    const now = this.#platform.now();
+    const next = this.#tryNext(now);
+    if (next !== Number.POSITIVE_INFINITY) ticker.ensureBy(Math.max(next, now + 1));
+  }
+
+  /** Sets an alarm that was lost: the platform gives up one that has thrown too often. Any event calls this. */
+  healAlarm(): void {
+    this.#platform.ticker.heal(this.#platform.now(), this.#nextTick);
+  }
+
+  /** Sees to it that the alarm comes in time for a session. */
+  ensureTick(session: Session): void {
+    this.#platform.ticker.ensureBy(this.#nextFor(session, this.#platform.now()));
+  }
+
+  readonly #nextTick = (): number => this.#next(this.#platform.now());
+
+  /** An alarm that throws is tried again by the platform a few times, and then given up. */
+  #tryNext(now: number): number {
+    try {
+      return this.#next(now);
+    } catch (error) {
+      this.#platform.log("error", "the next tick could not be found", error);
+      return now + RETRY_MS;
+    }
+  }
+
+  #tick(now: number, lateness: number): void {
+    const table = this.#table;
     this.#hasFailed = false;
     this.#isUnfinished = false;
-    this.#ending = this.#ending.filter(({ carrier }) => carrier.pending > 0);
+    this.#ending = this.#ending.filter(({ active }) => active.pending > 0);
     this.#bytes = this.#ending.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const sleeper of table.asleep()) this.#try(() => this.#tickAsleep(sleeper, now, lateness));
-    for (const carrier of table.live()) this.#try(() => this.#tickAwake(carrier, now, lateness));
-    this.#try(() => server.tick?.(now));
+    for (const session of table.hibernating()) this.#try(() => this.#tickHibernating(session, now, lateness));
+    for (const active of table.live()) this.#try(() => this.#tickActive(active, now, lateness));
+    this.#try(() => this.#server().tick?.(now));
     this.#try(() => this.#sweep());
     this.#try(() => this.#forget(now));
   }
 
-  /** What fails for one session must not cost the others their ping. */
+  /** A failure for one session must not cost the others their ping. */
   #try(step: () => void): void {
     try {
       step();
     } catch (error) {
       this.#hasFailed = true;
-      this.#runtime.log("error", "a tick of the heartbeat failed", error);
+      this.#platform.log("error", "a tick of the heartbeat failed", error);
     }
   }
 
   /** When the next tick has something to do, ms; infinite when there is nobody. */
-  next(now: number): number {
-    const { table, rules, ticker, server, identity } = this.#runtime;
-    let next = server.nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
-    for (const { state } of table.asleep()) {
+  #next(now: number): number {
+    const { rules, ticker, identity } = this.#platform;
+    let next = this.#server().nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
+    for (const { state } of this.#table.hibernating()) {
       next = Math.min(next, nextTickAt(fromStored(state), now, rules));
     }
-    for (const { session } of table.live()) next = Math.min(next, this.nextFor(session, now));
-    // What has failed is due still: at once again, it would fail without end.
+    for (const { session } of this.#table.live()) next = Math.min(next, this.#nextFor(session, now));
+    // What has failed is still due: repeated at once, it would fail without end.
     if (this.#hasFailed) next = Math.max(next, now + RETRY_MS);
     if (this.#isUnfinished) next = Math.min(next, now + SOON_MS);
     next = Math.min(next, ticker.scheduledAt ?? Number.POSITIVE_INFINITY);
-    // The last one has left since the tick: what is kept of the object goes as well.
+    // The last session has ended since the tick: what is stored of the object has to go as well.
     return next === Number.POSITIVE_INFINITY && identity.isLeftOver() ? now + RETRY_MS : next;
   }
 
   /** When a tick has something to do for this session, ms. */
-  nextFor(session: Session, now: number): number {
-    const { rules, server } = this.#runtime;
+  #nextFor(session: Session, now: number): number {
+    const { rules } = this.#platform;
     const next = Math.max(nextTickAt(session.state, now, rules), now + 1);
-    const { connectTimeout } = server;
+    const { connectTimeout } = this.#server();
     if (connectTimeout === undefined || connectTimeout >= rules.pingInterval) return next;
     return session.consumer?.isIdle?.() ? Math.min(next, session.openedAt + connectTimeout) : next;
   }
 
-  #tickAwake(carrier: Carrier, now: number, lateness: number): void {
-    const { session, upload } = carrier;
-    if (upload !== undefined && now - lateness - upload.heardAt >= this.#runtime.rules.pingTimeout) {
+  #tickActive(active: ActiveSession, now: number, lateness: number): void {
+    const { session, upload } = active;
+    if (upload !== undefined && now - lateness - upload.heardAt >= this.#platform.rules.pingTimeout) {
       upload.giveUp(SILENT);
     }
     const isIdle = session.readyState === "open" && (session.consumer?.isIdle?.() ?? false);
     if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.close(false, IDLE);
     else {
-      const pongedAt = carrier.pongedAt();
+      const pongedAt = active.pongedAt();
       session.heard(pongedAt);
       session.dispatch({ type: "tick", now, pongedAt, lateness });
     }
   }
 
-  #tickAsleep(sleeper: Sleeper, now: number, lateness: number): void {
-    const { table, store, rules, ctx } = this.#runtime;
-    const { socket } = sleeper;
-    if (sleeper.isOver) {
-      this.#end(sleeper, { type: "transport-gone", reason: "transport error" });
+  #tickHibernating(hibernating: HibernatingSession, now: number, lateness: number): void {
+    const { store, rules, ctx } = this.#platform;
+    const { socket } = hibernating;
+    if (hibernating.isOver) {
+      this.#end(hibernating, { type: "transport-gone", reason: "transport error" });
       return;
     }
-    const state = fromStored(sleeper.state);
-    const isOver = this.#isIdleTooLong(state.openedAt, sleeper.isIdle, now);
-    const role = this.#roleOfPoll(sleeper);
+    const state = fromStored(hibernating.state);
+    const isOver = this.#isIdleTooLong(state.openedAt, hibernating.isIdle, now);
+    const role = this.#roleOfPoll(hibernating);
     if (role?.k === "p") {
       state.poll = role;
-      // Who pings by itself is judged by that, also while its poll waits.
+      // A client that pings by itself is judged by its pings, also while its poll waits.
       state.pongedAt = role.pongedAt ?? 0;
     }
     const pongedAt =
@@ -129,45 +183,45 @@ export class Heartbeat<Api> {
     const effects = transition(state, event, rules);
     if (effects.length === 0) return;
     if (state.poll !== null || effects.some((effect) => effect.type !== "write" && effect.type !== "save")) {
-      this.#end(sleeper, event);
+      this.#end(hibernating, event);
       return;
     }
     const changed = toStored(state);
     if (socket !== undefined) {
       for (const effect of effects) if (effect.type === "write") sendAll(socket, effect.frames);
       store.writeState(socket, changed);
-      sleeper.unread = 0;
+      hibernating.unread = 0;
     } else {
       if (!this.#hasRoom()) return;
-      const session = table.read(sleeper);
+      const session = this.#table.read(hibernating);
       if (session === undefined) return;
       this.#bytes += estimateBytes(session);
       store.writePolling({ ...session, state: changed });
     }
-    sleeper.state = changed;
-    sleeper.isIdle &&= !isOver;
+    hibernating.state = changed;
+    hibernating.isIdle &&= !isOver;
   }
 
-  /** The channel of a poll that waits, as it is written down. */
-  #roleOfPoll({ sid, socket }: Sleeper): SocketRole {
+  /** The stored role of the channel of a waiting poll. */
+  #roleOfPoll({ sid, socket }: HibernatingSession): SocketRole {
     if (socket !== undefined) return null;
-    const { store, ctx } = this.#runtime;
+    const { store, ctx } = this.#platform;
     const poll = ctx.getWebSockets(pollTag(sid)).find(({ readyState }) => readyState === WebSocket.OPEN);
     return poll === undefined ? null : store.roleOf(poll);
   }
 
-  /** A sleeper ends: that concerns the user's code, so it is brought into memory and told there. */
-  #end({ sid }: Sleeper, event: SessionEvent): void {
+  /** Ends a hibernating session. It is loaded, since its listeners have to be called. */
+  #end({ sid }: HibernatingSession, event: SessionEvent): void {
     if (!this.#hasRoom()) return;
-    const carrier = this.#runtime.table.get(sid);
-    if (carrier === undefined) return;
-    const bytes = estimateBytes(carrier.session.stored);
-    carrier.session.dispatch(event);
+    const active = this.#table.get(sid);
+    if (active === undefined) return;
+    const bytes = estimateBytes(active.session.stored);
+    active.session.dispatch(event);
     this.#bytes += bytes;
-    this.#ending.push({ carrier, bytes });
+    this.#ending.push({ active, bytes });
   }
 
-  /** Whether this tick may go on with what takes memory. */
+  /** Whether this tick may load more. */
   #hasRoom(): boolean {
     const hasRoom = this.#ending.length < MOST_ENDED && this.#bytes < MOST_BYTES;
     if (!hasRoom) this.#isUnfinished = true;
@@ -175,24 +229,24 @@ export class Heartbeat<Api> {
   }
 
   #isIdleTooLong(openedAt: number, isIdle: boolean, now: number): boolean {
-    const { connectTimeout } = this.#runtime.server;
+    const { connectTimeout } = this.#server();
     return isIdle && connectTimeout !== undefined && now - openedAt >= connectTimeout;
   }
 
-  /** Once an instance: rows that earlier ones left behind. */
+  /** Removes, once an instance, the rows that earlier instances left behind. */
   #sweep(): void {
     if (this.#hasSwept) return;
-    const { store, table, ctx, persists, recovery } = this.#runtime;
-    const isSwept = persists ? store.sweep((sid) => table.has(sid)) : store.clear();
+    const { store, ctx, persists, recovery } = this.#platform;
+    const isSwept = persists ? store.sweep((sid) => this.#table.has(sid)) : store.clear();
     const isCleared = (persists && recovery !== undefined) || clearRecovery(ctx.storage.kv);
     this.#hasSwept = isSwept && isCleared;
     if (!this.#hasSwept) this.#isUnfinished = true;
   }
 
-  /** Nobody is there, and nobody may come back: no row of the library stays. A server may have been needed once only. */
+  /** Removes every row of the library once nobody is there and nobody may come back: the server may never be used again. */
   #forget(now: number): void {
-    const { table, recovery, ticker, identity, ctx, store } = this.#runtime;
-    if (!this.#hasSwept || !table.isEmpty() || !identity.isKept) return;
+    const { recovery, ticker, identity, ctx, store } = this.#platform;
+    if (!this.#hasSwept || !this.#table.isEmpty() || !identity.isKept) return;
     if (ticker.scheduledAt !== undefined || Number.isFinite(recovery?.nextPruneAt(now))) return;
     identity.forget();
     clearRecovery(ctx.storage.kv);
@@ -204,6 +258,6 @@ function sendAll(socket: WebSocket, frames: readonly Frame[]): void {
   try {
     for (const frame of frames) socket.send(frame);
   } catch {
-    // The peer is gone; its close event is on the way, and if not, the unanswered ping ends the session.
+    // The peer is gone. If its close event never comes, the unanswered ping ends the session.
   }
 }

@@ -5,36 +5,18 @@ import { pingedBefore } from "../../engine/heartbeat.ts";
 import type { ObjectServer } from "../../engine/object-server.ts";
 import { Session } from "../../engine/session.ts";
 import type { SessionHost } from "../../engine/session-ports.ts";
-import {
-  createState,
-  fromStored,
-  type StoredState,
-  type TransportName,
-  type WaitingPoll,
-} from "../../engine/state.ts";
+import { createState, fromStored, type TransportName, type WaitingPoll } from "../../engine/state.ts";
 import { OVERDRAWN } from "../../shared/byte-budget.ts";
-import { bytesOfText } from "../../shared/estimate-bytes.ts";
 import type { SessionId } from "../../shared/ids.ts";
+import type { Platform } from "../platform.ts";
 import type { SocketRole, StoredSession } from "../storage/session-store.ts";
-import { Carrier, type CarrierHost } from "./carrier.ts";
-import type { Sleeper } from "./sleeper.ts";
-import { SleeperMail } from "./sleeper-mail.ts";
-import { pollTag, socketTag } from "./socket-tags.ts";
-
-/** What a session takes in memory at least: measured with one namespace, no rooms and no data. */
-const SESSION_BYTES = 4_000;
-
-/** What a handshake takes in memory, and each of its headers, besides their texts. */
-const HANDSHAKE_BYTES = 300;
-const HEADER_BYTES = 60;
-
-/** What a session takes in memory from its start. */
-export function baseBytes({ request, data = "" }: HandshakeRecord): number {
-  let bytes = HANDSHAKE_BYTES + bytesOfText(request.url) + bytesOfText(data);
-  for (const [name, value] of request.headers) bytes += HEADER_BYTES + name.length + bytesOfText(value);
-  // Its request is kept as it is used and as it is written down.
-  return Math.max(SESSION_BYTES, SESSION_BYTES / 2 + 2 * bytes);
-}
+import type { Turns } from "../turns.ts";
+import { ActiveSession } from "./active-session.ts";
+import { baseBytes } from "./base-bytes.ts";
+import { type Found, findAllStored, findStored, type RecordVisitor } from "./find-stored.ts";
+import type { HibernatingSession } from "./hibernating-session.ts";
+import { Outbox } from "./outbox.ts";
+import { pollTag } from "./socket-tags.ts";
 
 /** The attempt at the user's setup function that sessions belong to. */
 interface Current {
@@ -42,35 +24,28 @@ interface Current {
   readonly server: ObjectServer<unknown>;
 }
 
-/** Where a session was found, and what is written down of it. */
-interface Found {
-  readonly session: StoredSession;
-  readonly socket: WebSocket | undefined;
-}
-
-/** Shown what the layer above keeps of a session. False: it holds nothing of it, and the session is over. */
-export type RecordVisitor = (sid: SessionId, record: unknown) => boolean;
-
 /**
- * The sessions of one object: those in memory, and those that sleep in attachments and rows.
+ * The sessions of one object: those in memory, and those that hibernate in attachments and rows.
  *
- *   asleep ── an event or an emit concerns it: load ──► in memory ── ended ──► forgotten
+ *   hibernating ── an event or an emit concerns it: load ──► in memory ── ended ──► forgotten
  */
 export class SessionTable implements SessionDirectory {
-  readonly #host: CarrierHost;
+  readonly #platform: Platform;
+  readonly #turns: Turns;
   readonly #current: () => Current;
-  readonly #mail: SleeperMail;
-  readonly #live = new Map<string, Carrier>();
-  readonly #bySocket = new WeakMap<WebSocket, Carrier>();
-  /** Everybody else; undefined until something needs to know all of them. */
-  #asleep: Map<string, Sleeper> | undefined;
-  /** The object holds no more than this, sessions and waiting polls together. */
+  readonly #outbox: Outbox;
+  readonly #live = new Map<string, ActiveSession>();
+  readonly #bySocket = new WeakMap<WebSocket, ActiveSession>();
+  /** The sessions that are not in memory; undefined until something needs all of them. */
+  #hibernating: Map<string, HibernatingSession> | undefined;
+  /** An upper bound of the number of sessions and waiting polls together. */
   #atMost = Number.POSITIVE_INFINITY;
 
-  constructor(host: CarrierHost, current: () => Current) {
-    this.#host = host;
+  constructor(platform: Platform, turns: Turns, current: () => Current) {
+    this.#platform = platform;
+    this.#turns = turns;
     this.#current = current;
-    this.#mail = new SleeperMail(host);
+    this.#outbox = new Outbox(platform, turns);
   }
 
   create(
@@ -78,20 +53,24 @@ export class SessionTable implements SessionDirectory {
     handshake: HandshakeRecord,
     transport: TransportName,
     socket: WebSocket | null,
-  ): Carrier {
-    const carrier = new Carrier(this.#host, handshake);
+  ): ActiveSession {
+    const active = this.#createActive(handshake);
     const state = createState(handshake.protocol, transport, handshake.openedAt);
-    carrier.session = new Session(sid, handshake, state, this.#current().host, carrier);
-    if (socket !== null) this.attach(carrier, socket);
-    this.#live.set(sid, carrier);
+    active.session = new Session(sid, handshake, state, this.#current().host, active);
+    if (socket !== null) this.attach(active, socket);
+    this.#live.set(sid, active);
     this.#atMost++;
-    carrier.session.account.add(baseBytes(handshake));
-    return carrier;
+    active.session.account.add(baseBytes(handshake));
+    return active;
   }
 
-  /** A session that is over and in no list: what is said to it goes nowhere. */
+  #createActive(handshake: HandshakeRecord, stored?: StoredSession): ActiveSession {
+    return new ActiveSession(this.#platform, this.#turns, this.#forget, handshake, stored);
+  }
+
+  /** A session that has ended and is in no list: what is sent to it is discarded. */
   endedSession(sid: SessionId, handshakeData: unknown): Session {
-    const openedAt = this.#host.now();
+    const openedAt = this.#platform.now();
     const request = { method: "GET", url: "https://ended.invalid/", headers: [] };
     const data = JSON.stringify(handshakeData);
     const handshake = {
@@ -103,230 +82,191 @@ export class SessionTable implements SessionDirectory {
       request,
       data,
     } as const;
-    const carrier = new Carrier(this.#host, handshake);
+    const active = this.#createActive(handshake);
     const state = createState(handshake.protocol, "websocket", openedAt);
     state.phase = "closed";
-    carrier.session = new Session(sid, handshake, state, this.#current().host, carrier);
-    carrier.session.account.close();
-    return carrier.session;
+    active.session = new Session(sid, handshake, state, this.#current().host, active);
+    active.session.account.close();
+    return active.session;
   }
 
   /** Makes `socket` the transport of a session, or remembers it as such. */
-  attach(carrier: Carrier, socket: WebSocket): void {
-    carrier.socket = socket;
-    this.#bySocket.set(socket, carrier);
+  attach(active: ActiveSession, socket: WebSocket): void {
+    active.socket = socket;
+    this.#bySocket.set(socket, active);
   }
 
-  /** Remembers whom a candidate or a channel concerns. */
-  link(carrier: Carrier, socket: WebSocket): void {
-    this.#bySocket.set(socket, carrier);
+  /** Remembers which session a candidate or a channel belongs to. */
+  link(active: ActiveSession, socket: WebSocket): void {
+    this.#bySocket.set(socket, active);
     this.#atMost++;
   }
 
-  /** The session of an id, loaded if need be. */
-  get(sid: string): Carrier | undefined {
+  /** The session of an id, loaded if necessary. */
+  get(sid: string): ActiveSession | undefined {
     const live = this.#live.get(sid);
     if (live !== undefined) return live;
-    if (this.#asleep === undefined) {
-      const found = this.#find(sid);
+    if (this.#hibernating === undefined) {
+      const found = findStored(this.#platform, sid);
       return found && this.#load(found);
     }
-    const sleeper = this.#asleep.get(sid);
-    return sleeper && this.#wake(sleeper);
+    const hibernating = this.#hibernating.get(sid);
+    return hibernating && this.#loadHibernating(hibernating);
   }
 
-  /** The session that a socket concerns, loaded if need be. */
-  of(socket: WebSocket): Carrier | undefined {
+  /** The session that a socket belongs to, loaded if necessary. */
+  of(socket: WebSocket): ActiveSession | undefined {
     const known = this.#bySocket.get(socket);
     if (known !== undefined) return known;
-    const role = this.#host.store.roleOf(socket);
+    const role = this.#platform.store.roleOf(socket);
     if (role === null) return undefined;
-    const carrier = this.#live.get(role.sid) ?? this.#loadOf(socket, role);
-    // Whoever looks for a waiting poll skips a channel that is closing; but this is about its end.
-    if (role.k === "p" && carrier?.poll === null) this.#takePoll(carrier, socket, role);
-    return carrier;
+    const active = this.#live.get(role.sid) ?? this.#loadOf(socket, role);
+    // A channel that is closing was not taken for a waiting poll when the session was loaded; but this is its end.
+    if (role.k === "p" && active?.poll === null) this.#takePoll(active, socket, role);
+    return active;
   }
 
-  #loadOf(socket: WebSocket, role: NonNullable<SocketRole>): Carrier | undefined {
-    const session = this.#host.store.sessionOf(role);
+  #loadOf(socket: WebSocket, role: NonNullable<SocketRole>): ActiveSession | undefined {
+    const session = this.#platform.store.sessionOf(role);
     return session === undefined ? this.get(role.sid) : this.#load({ session, socket });
   }
 
   has(sid: string): boolean {
-    return this.#live.has(sid) || (this.#asleep?.has(sid) ?? this.#find(sid) !== undefined);
+    return (
+      this.#live.has(sid) || (this.#hibernating?.has(sid) ?? findStored(this.#platform, sid) !== undefined)
+    );
   }
 
-  forget(sid: string): void {
+  readonly #forget = (sid: string): void => {
     this.#live.delete(sid);
-    this.#asleep?.delete(sid);
-  }
+    this.#hibernating?.delete(sid);
+  };
 
   count(): number {
-    return this.#live.size + this.#sleepers().size;
+    return this.#live.size + this.#allHibernating().size;
   }
 
   *all(): Iterable<Session> {
-    for (const sleeper of this.asleep()) this.#wake(sleeper);
-    for (const carrier of [...this.#live.values()]) yield carrier.session;
+    for (const session of this.hibernating()) this.#loadHibernating(session);
+    for (const active of [...this.#live.values()]) yield active.session;
   }
 
-  live(): Iterable<Carrier> {
+  live(): Iterable<ActiveSession> {
     return [...this.#live.values()];
   }
 
   /**
-   * What was made for a setup function that failed may still hold the sessions in memory: those reach nobody from here
-   * on, and others take their place. A session that waits for that setup is about to end, and stays as it is.
+   * Replaces the sessions in memory after the setup function has failed: what was created for it may still hold them, and
+   * must not reach a client any more. A session that waits for that setup is about to end, and stays as it is.
    */
   renew(): void {
-    for (const carrier of this.live()) {
-      const { session, handshake } = carrier;
+    for (const active of this.live()) {
+      const { session, handshake } = active;
       if (session.isHolding) continue;
       const { id, state, account } = session;
       const { bytes } = account;
       account.close();
       const kept = { record: session.stored };
-      carrier.session = new Session(id, handshake, { ...state }, this.#current().host, carrier, kept);
-      carrier.session.account.add(bytes);
+      active.session = new Session(id, handshake, { ...state }, this.#current().host, active, kept);
+      active.session.account.add(bytes);
       state.phase = "closed";
-      this.#enter(carrier.session);
+      this.#enter(active.session);
     }
   }
 
-  /** The layer above could be made at last: it takes those in memory. */
+  /** The server could be created at last: gives it the sessions in memory. */
   reload(): void {
     for (const { session } of this.live()) this.#enter(session);
   }
 
-  /** One that the layer above cannot take ends, and costs nobody else anything. */
+  /** Gives the server a session in memory. When it throws, that session ends, and the others go on. */
   #enter(session: Session): void {
     try {
       this.#current().server.load(session);
     } catch (error) {
-      this.#host.log("error", "a session could not be loaded and is closed", error);
+      this.#platform.log("error", "a session could not be loaded and is closed", error);
       session.abandon();
     }
   }
 
   /**
-   * Sends frames to a session that sleeps, without bringing it into memory; they go out by the end of this turn. False:
-   * it does not sleep, or has to be in memory for it.
+   * Sends frames to a hibernating session without loading it, at the latest at the end of this turn.
+   * @returns false when it does not hibernate, or has to be loaded for that
    */
   sendAsleep(sid: string, frames: readonly Frame[], isVolatile: boolean): boolean {
-    const sleeper = this.#asleep?.get(sid);
-    return sleeper !== undefined && this.#mail.send(sleeper, frames, isVolatile, () => this.read(sleeper));
+    const session = this.#hibernating?.get(sid);
+    if (session === undefined) return false;
+    const { engine } = this.#current().host;
+    // Listeners of the engine are given the session.
+    if (engine.listenerCount("flush") + engine.listenerCount("drain") > 0) return false;
+    return this.#outbox.send(session, frames, isVolatile, () => this.read(session));
   }
 
-  /** A turn is over: what was sent to sleepers goes out. */
-  settle(): void {
-    this.#mail.settle();
+  /** Sends what {@link sendAsleep} has kept for the end of the turn. */
+  flush(): void {
+    this.#outbox.flush();
   }
 
-  /** Those that are not in memory, without bringing them there. One that is loaded before its turn is left out. */
-  *asleep(): Iterable<Sleeper> {
-    const sleepers = this.#sleepers();
-    for (const sleeper of [...sleepers.values()]) if (sleepers.has(sleeper.sid)) yield sleeper;
+  /** The sessions that are not in memory. None is loaded; one that is loaded before its turn is left out. */
+  *hibernating(): Iterable<HibernatingSession> {
+    const all = this.#allHibernating();
+    for (const session of [...all.values()]) if (all.has(session.sid)) yield session;
   }
 
-  /** What is written down of a sleeper; undefined when that has been removed, and the sleeper with it. */
-  read({ sid, socket }: Sleeper): StoredSession | undefined {
-    const { store } = this.#host;
+  /** Reads what is stored of a hibernating session; undefined when that was removed, and the session with it. */
+  read({ sid, socket }: HibernatingSession): StoredSession | undefined {
+    const { store } = this.#platform;
     const session = socket === undefined ? store.readPolling(sid) : store.sessionOf(store.roleOf(socket));
-    if (session === undefined) this.#asleep?.delete(sid);
+    if (session === undefined) this.#hibernating?.delete(sid);
     return session;
   }
 
-  /** Shows each sleeper without bringing any into memory. `visit` must not either. */
+  /** Shows what is stored of each hibernating session without loading it; `visit` must load none either. */
   visitRecords(visit: RecordVisitor): void {
-    if (this.#asleep === undefined) {
-      this.#asleep = this.#findAll(visit);
+    if (this.#hibernating === undefined) {
+      this.#hibernating = this.#findAll(visit);
       return;
     }
-    for (const sleeper of this.asleep()) sleeper.isOver = !visit(sleeper.sid, this.read(sleeper)?.record);
+    for (const session of this.hibernating()) {
+      session.isOver = !visit(session.sid, this.read(session)?.record);
+    }
   }
 
   isEmpty(): boolean {
-    return this.#live.size === 0 && this.#sleepers().size === 0;
+    return this.#live.size === 0 && this.#allHibernating().size === 0;
   }
 
-  /** Whether the object holds about `most`, waiting polls included. To list sockets takes long, so that is not done each time. */
+  /** Whether there are about `most` sessions and waiting polls. Sockets are listed only near that bound: it takes long. */
   isFull(most: number): boolean {
     if (this.#atMost < most) return false;
-    const { ctx, persists, store } = this.#host;
+    const { ctx, persists, store } = this.#platform;
     const sockets = ctx.getWebSockets().length;
-    // Who polls may have a waiting poll among the sockets or none. To tell takes longer, and is needed only near the bound.
+    // A session that polls may have a waiting poll among the sockets or none. To tell takes longer, and is needed only
+    // near the bound.
     this.#atMost = sockets + this.#live.size + (persists ? store.countPolling() : 0);
     if (this.#atMost >= most) this.#atMost = Math.max(sockets, this.count());
     return this.#atMost >= most;
   }
 
-  #sleepers(): Map<string, Sleeper> {
-    this.#asleep ??= this.#findAll();
-    return this.#asleep;
+  #allHibernating(): Map<string, HibernatingSession> {
+    this.#hibernating ??= this.#findAll();
+    return this.#hibernating;
   }
 
-  /** In the order in which they came. */
-  #findAll(visit?: RecordVisitor): Map<string, Sleeper> {
-    const { ctx, persists, store } = this.#host;
-    const found = new Map<string, Sleeper>();
-    if (!persists) return found;
-    const add = (id: string, state: StoredState, hasJoined: boolean, socket: WebSocket | undefined) => {
-      const sid = id as SessionId;
-      const sleeper: Sleeper = { sid, socket, state, isIdle: !hasJoined && state.phase !== "closing" };
-      if (state.queue !== undefined) {
-        // Only here: a copy of each state takes time.
-        sleeper.state = { ...state, queue: undefined };
-        sleeper.isOld = true;
-      }
-      found.set(sid, sleeper);
-      return sleeper;
-    };
-    const show = (session: StoredSession, socket: WebSocket | undefined) => {
-      const { sid, state, record } = session;
-      if (this.#live.has(sid)) return;
-      const sleeper = add(sid, state, record !== undefined, socket);
-      try {
-        if (visit?.(sleeper.sid, record) === false) sleeper.isOver = true;
-      } catch (error) {
-        found.delete(sid);
-        this.#discard({ session, socket }, error);
-      }
-    };
-    // The runtime lists the newest first. Which of them are open is not asked, since that takes half as long as reading
-    // them: one that has closed is a session until its close event, as it would be in memory.
-    for (const socket of ctx.getWebSockets().reverse()) {
-      const role = store.roleOf(socket);
-      if (role?.k === "s") show(role, socket);
-      else if (role?.k !== "o" || this.#live.has(role.sid)) continue;
-      // A row is read only for what is in it.
-      else if (visit === undefined) add(role.sid, role.state, role.idle !== true, socket);
-      else {
-        const session = store.sessionOf(role);
-        if (session !== undefined) show(session, socket);
-      }
-    }
-    for (const session of store.polling()) show(session, undefined);
-    return found;
+  #findAll(visit?: RecordVisitor): Map<string, HibernatingSession> {
+    return findAllStored(this.#platform, {
+      isLive: (sid) => this.#live.has(sid),
+      visit,
+      discard: (found, error) => this.#discard(found, error),
+    });
   }
 
-  /** Looks for one session without knowing the others. */
-  #find(sid: string): Found | undefined {
-    const { ctx, persists, store } = this.#host;
-    if (!persists) return undefined;
-    for (const socket of ctx.getWebSockets(socketTag(sid))) {
-      const session = store.sessionOf(store.roleOf(socket));
-      if (session !== undefined) return { session, socket };
-    }
-    const session = store.readPolling(sid);
-    return session && { session, socket: undefined };
+  #loadHibernating(hibernating: HibernatingSession): ActiveSession | undefined {
+    const session = this.read(hibernating);
+    return session && this.#load({ session, socket: hibernating.socket });
   }
 
-  #wake(sleeper: Sleeper): Carrier | undefined {
-    const session = this.read(sleeper);
-    return session && this.#load({ session, socket: sleeper.socket });
-  }
-
-  #load(found: Found): Carrier | undefined {
+  #load(found: Found): ActiveSession | undefined {
     const { server } = this.#current();
     try {
       return this.#bring(found, server);
@@ -336,65 +276,65 @@ export class SessionTable implements SessionDirectory {
     }
   }
 
-  /** What is written down of a session cannot be used, and later instances could not either: its client starts again. */
+  /** Removes a session whose stored state cannot be used, now or later. Its client starts again. */
   #discard({ session: { sid }, socket }: Found, error: unknown): void {
-    this.#host.log("error", "a session could not be loaded and is removed", error);
-    this.forget(sid);
-    this.#host.store.deletePolling(sid);
-    this.#host.store.rows.drop(sid);
+    this.#platform.log("error", "a session could not be loaded and is removed", error);
+    this.#forget(sid);
+    this.#platform.store.deletePolling(sid);
+    this.#platform.store.rows.drop(sid);
     if (socket === undefined) return;
-    this.#host.store.forgetSocket(socket, sid);
+    this.#platform.store.forgetSocket(socket, sid);
     socket.close();
   }
 
-  #bring({ session: stored, socket }: Found, server: ObjectServer<unknown>): Carrier {
+  #bring({ session: stored, socket }: Found, server: ObjectServer<unknown>): ActiveSession {
     const sid = stored.sid as SessionId;
     const handshake = JSON.parse(stored.fixed) as HandshakeRecord;
-    const carrier = new Carrier(this.#host, handshake, stored);
+    const active = this.#createActive(handshake, stored);
     const isPolling = stored.state.transport === "polling";
-    const state = fromStored(stored.state, isPolling ? this.#host.store.rows.bytes(sid, "queue") : 0);
+    const state = fromStored(stored.state, isPolling ? this.#platform.store.rows.bytes(sid, "queue") : 0);
     const kept = { record: stored.record };
-    carrier.session = new Session(sid, handshake, state, this.#current().host, carrier, kept);
-    if (socket !== undefined) this.attach(carrier, socket);
-    else this.#loadPoll(carrier);
-    const sleeper = this.#asleep?.get(sid);
-    if (sleeper !== undefined) this.#mail.handOver(sleeper, state);
-    if (state.queue.length > 0) this.#host.touch(carrier);
-    this.#asleep?.delete(sid);
-    this.#live.set(sid, carrier);
+    active.session = new Session(sid, handshake, state, this.#current().host, active, kept);
+    if (socket !== undefined) this.attach(active, socket);
+    else this.#loadPoll(active);
+    const hibernating = this.#hibernating?.get(sid);
+    if (hibernating !== undefined) this.#outbox.moveTo(state, hibernating);
+    if (state.queue.length > 0) this.#turns.saveLater(active);
+    this.#hibernating?.delete(sid);
+    this.#live.set(sid, active);
     this.#atMost++;
-    server.load(carrier.session);
-    carrier.session.account.add(baseBytes(handshake));
-    carrier.countRecord(stored.record);
-    if (sleeper?.isOver) carrier.session.account.end(OVERDRAWN);
-    const isUnknown = this.#host.needsHandshakeData && handshake.data === undefined;
+    server.load(active.session);
+    active.session.account.add(baseBytes(handshake));
+    active.countRecord(stored.record);
+    if (hibernating?.isOver) active.session.account.end(OVERDRAWN);
+    const isUnknown = this.#platform.needsHandshakeData && handshake.data === undefined;
     if (stored.busy || isUnknown) {
-      // What was under way died with the instance that had it, or nobody was asked about its client, since it came
-      // before `handshakeData` was there: it has to start again.
-      carrier.session.dispatch({
+      // What was under way died with its instance, or the session is older than the option `handshakeData`, so that its
+      // client is unknown: the client has to start again.
+      active.session.dispatch({
         type: "transport-gone",
         reason: "transport error",
         description: "the object was restarted while something was under way that cannot be stored",
       });
     }
-    return carrier;
+    return active;
   }
 
-  /** A GET that waits is known by its channel alone. */
-  #loadPoll(carrier: Carrier): void {
-    const { ctx, store } = this.#host;
-    for (const socket of ctx.getWebSockets(pollTag(carrier.session.id))) {
+  /** Finds the waiting poll by its channel, which is the only place where it is stored. */
+  #loadPoll(active: ActiveSession): void {
+    const { ctx, store } = this.#platform;
+    for (const socket of ctx.getWebSockets(pollTag(active.session.id))) {
       const role: SocketRole = store.roleOf(socket);
-      if (role?.k === "p" && socket.readyState === WebSocket.OPEN) this.#takePoll(carrier, socket, role);
+      if (role?.k === "p" && socket.readyState === WebSocket.OPEN) this.#takePoll(active, socket, role);
     }
   }
 
-  #takePoll(carrier: Carrier, socket: WebSocket, { pingDueAt, limit, pongedAt }: WaitingPoll): void {
-    const { state } = carrier.session;
-    carrier.poll = socket;
+  #takePoll(active: ActiveSession, socket: WebSocket, { pingDueAt, limit, pongedAt }: WaitingPoll): void {
+    const { state } = active.session;
+    active.poll = socket;
     state.poll = { pingDueAt, limit };
     state.pongedAt = Math.max(state.pongedAt, pongedAt ?? 0);
-    state.pingedAt = pingedBefore(pingDueAt, this.#host.rules);
-    this.link(carrier, socket);
+    state.pingedAt = pingedBefore(pingDueAt, this.#platform.rules);
+    this.link(active, socket);
   }
 }

@@ -1,0 +1,62 @@
+import { longestQuietMs } from "../engine/heartbeat.ts";
+import { type ResolvedEngineOptions, toRules } from "../engine/options.ts";
+import type { SessionRules } from "../engine/state.ts";
+import { ByteBudget } from "../shared/byte-budget.ts";
+import { Timers } from "../shared/timers.ts";
+import { findAsyncContext } from "./async-context.ts";
+import { Identity } from "./identity.ts";
+import { InstanceGuard } from "./instance-guard.ts";
+import type { RecoveryLog } from "./recovery/recovery-log.ts";
+import { Ticker } from "./sessions/ticker.ts";
+import { SessionStore } from "./storage/session-store.ts";
+
+/** What an object has of its platform, for the parts of it: context, storage, alarm, timers, memory budget, log. */
+export class Platform {
+  readonly ctx: DurableObjectState;
+  readonly options: ResolvedEngineOptions;
+  readonly rules: SessionRules;
+  /** `hibernation`: sessions are stored, and outlive the instance. */
+  readonly persists: boolean;
+  /** The option `handshakeData` is set: a session without its result may not exist. */
+  readonly needsHandshakeData: boolean;
+  readonly store: SessionStore;
+  readonly budget: ByteBudget;
+  readonly timers = new Timers(findAsyncContext()?.bind);
+  readonly ticker: Ticker;
+  readonly guard: InstanceGuard;
+  readonly identity: Identity;
+  /** The storage of connection state recovery, once a server has opened it. */
+  recovery: RecoveryLog | undefined;
+
+  constructor(ctx: DurableObjectState, options: ResolvedEngineOptions, needsHandshakeData: boolean) {
+    this.ctx = ctx;
+    this.options = options;
+    this.rules = toRules(options);
+    this.persists = options.hibernation;
+    this.needsHandshakeData = needsHandshakeData;
+    this.store = new SessionStore(ctx);
+    this.guard = new InstanceGuard(ctx.id);
+    this.identity = new Identity(ctx);
+    const { maxHeldBytes: object, maxIsolateBytes: isolate } = options;
+    const onOver = (why: string) => this.log("warn", `a session is closed: ${why}`);
+    this.budget = new ByteBudget(ctx.id.toString(), { object, isolate }, onOver);
+    const onAlarmError = (error: unknown) => this.log("error", "the alarm could not be set", error);
+    this.ticker = new Ticker(ctx.storage, longestQuietMs(this.rules), onAlarmError);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("3", "6"));
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  /** Keeps the object in memory until the promise settles. A rejection is logged. */
+  keepAwake(promise: Promise<unknown>): void {
+    this.ctx.waitUntil(promise.catch((error: unknown) => this.log("error", "a task failed", error)));
+  }
+
+  readonly log = (level: "warn" | "error", message: string, error?: unknown): void => {
+    const text = `socket.io-edge: ${message}`;
+    if (error === undefined) console[level](text);
+    else console[level](text, error);
+  };
+}

@@ -1,0 +1,17 @@
+import type { HandshakeRecord } from "../../engine/handshake.ts";
+import { bytesOfText } from "../../shared/estimate-bytes.ts";
+
+/** What a session takes in memory at least, bytes: measured with one namespace, no rooms and no data. */
+const SESSION_BYTES = 4_000;
+
+/** What a handshake takes in memory, and each of its headers, besides their texts, bytes. */
+const HANDSHAKE_BYTES = 300;
+const HEADER_BYTES = 60;
+
+/** What a session takes in memory from its start, bytes. */
+export function baseBytes({ request, data = "" }: HandshakeRecord): number {
+  let bytes = HANDSHAKE_BYTES + bytesOfText(request.url) + bytesOfText(data);
+  for (const [name, value] of request.headers) bytes += HEADER_BYTES + name.length + bytesOfText(value);
+  // The request is in memory twice: as it is used, and as it is stored.
+  return Math.max(SESSION_BYTES, SESSION_BYTES / 2 + 2 * bytes);
+}

@@ -1,0 +1,113 @@
+import type { Session } from "../engine/session.ts";
+import type { Platform } from "./platform.ts";
+import { StateTooLarge } from "./storage/session-store.ts";
+
+/** When sessions take more than `maxStoredBytes` on disk, sessions are closed until they take less than this share of it. */
+const ROOM_SHARE = 0.98;
+/** How many sessions are closed for that in one turn at most. */
+const MOST_SHED = 20;
+
+/** A session whose changes are saved at the end of a turn. */
+interface Saved {
+  readonly session: Session;
+  /** Writes what has changed. @throws StateTooLarge */
+  save(): void;
+}
+
+/** What else there is to do at the end of a turn. */
+interface TurnHooks {
+  /** Writes what does not belong to a session in memory. */
+  flush(): void;
+  /** Sees to it that a tick comes for a session that is closing. */
+  ensureTick(session: Session): void;
+  /** The session of an id, loaded if necessary. */
+  find(sid: string): Session | undefined;
+}
+
+/**
+ * The turns of the event loop. In one microtask at the end of a turn, whatever happened in it, waiting polls are answered
+ * with what was sent, and what has changed is written.
+ */
+export class Turns {
+  readonly #platform: Platform;
+  readonly #hooks: TurnHooks;
+  #changed = new Set<Saved>();
+  #turn = 0;
+  #isEnding = false;
+
+  constructor(platform: Platform, hooks: TurnHooks) {
+    this.#platform = platform;
+    this.#hooks = hooks;
+  }
+
+  /** The number of the current turn. */
+  current(): number {
+    this.endLater();
+    return this.#turn;
+  }
+
+  /** Saves a session, and answers its waiting poll, at the end of this turn. */
+  saveLater(session: Saved): void {
+    this.#changed.add(session);
+    this.endLater();
+  }
+
+  /** A session has ended: nothing of it is to be saved. */
+  forget(session: Saved): void {
+    this.#changed.delete(session);
+  }
+
+  /** Makes {@link end} run when the code at hand has finished. */
+  endLater(): void {
+    if (this.#isEnding) return;
+    this.#platform.guard.check("io, a socket or a session");
+    this.#isEnding = true;
+    Promise.resolve().then(() => this.end());
+  }
+
+  end(): void {
+    this.#isEnding = false;
+    this.#turn++;
+    this.#hooks.flush();
+    if (this.#changed.size === 0) return;
+    const changed = this.#changed;
+    this.#changed = new Set();
+    const now = this.#platform.now();
+    for (const item of changed) {
+      const { session } = item;
+      if (session.state.poll !== null) session.dispatch({ type: "flush", now });
+      this.#save(item);
+      if (session.readyState === "closing") this.#hooks.ensureTick(session);
+    }
+    if (this.#platform.store.rows.isOver(this.#platform.options.maxStoredBytes)) this.#shed();
+  }
+
+  #save(item: Saved): void {
+    try {
+      item.save();
+    } catch (error) {
+      const isTooLarge = error instanceof StateTooLarge;
+      const text = isTooLarge ? "holds more than a row can (2 MB)" : "could not be saved";
+      this.#platform.log("error", `a session ${text} and is closed`, isTooLarge ? undefined : error);
+      item.session.dispatch({ type: "transport-gone", reason: "transport error", description: text });
+    }
+  }
+
+  /**
+   * Closes the sessions that take most on disk until there is some room again, so that not each row that follows brings
+   * this about.
+   */
+  #shed(): void {
+    const { store, options, log } = this.#platform;
+    const goal = ROOM_SHARE * options.maxStoredBytes;
+    const description =
+      "the object stores more than maxStoredBytes for its clients, and most of it for this one";
+    log("warn", `sessions are closed: ${description}`);
+    for (const { owner } of store.rows.largest(MOST_SHED)) {
+      if (store.rows.total() <= goal) return;
+      const session = this.#hooks.find(owner);
+      if (session === undefined) store.rows.drop(owner);
+      else session.dispatch({ type: "transport-gone", reason: "transport error", description });
+    }
+  }
+}
