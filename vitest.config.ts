@@ -15,7 +15,8 @@ export default defineConfig({
     projects: [
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/fixtures/wrangler.toml" } })],
-        test: { name: "workers", include: ["test/**/*.workers.test.ts"] },
+        // Longer than any wait, so that a test fails by what it has waited for.
+        test: { name: "workers", include: ["test/**/*.workers.test.ts"], testTimeout: 20_000 },
       },
       {
         test: {

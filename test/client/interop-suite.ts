@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type ConnectOptions, io as ourIo, type Socket } from "../../src/client/index.ts";
 import type { Running } from "../support/app.ts";
+import { within } from "../support/within.ts";
 
 export interface InteropTarget {
   /** A server that runs the application "interop". */
@@ -313,5 +314,11 @@ interface Source {
 
 /** The arguments of the next such event. */
 export function once(source: unknown, event: string): Promise<unknown[]> {
-  return new Promise((resolve) => (source as Source).once(event, (...args) => resolve(args)));
+  const came = new Promise<unknown[]>((resolve) =>
+    (source as Source).once(event, (...args) => resolve(args)),
+  );
+  const bounded = within(came, `event "${event}"`, 20_000);
+  // Of a race between two events, one never comes.
+  bounded.catch(() => {});
+  return bounded;
 }

@@ -60,6 +60,15 @@ describe("a WebSocket that is written to without end", () => {
     expect(drain(session, START + 125, START + 80)).toEqual([]);
   });
 
+  it("gets more in the moment in which it proves that it has read all but a little", () => {
+    const session = websocket();
+    const large = (n: number) => Array.from({ length: n }, () => `4${"x".repeat(900_000 - 1)}`);
+    send(session, large(5));
+    expect([session.queue.length, session.unreadBytes]).toEqual([2, 2_700_000]);
+    const lines = drain(session, START + 50, START + 40).map((line) => line.slice(0, 8));
+    expect(lines).toEqual(["write 4x", "write 2", "save", "write 4x"]);
+  });
+
   it("is not closed for what it is sent in one turn, if it reads", () => {
     const session = websocket();
     const effects = send(session, mega(24));

@@ -386,6 +386,13 @@ describe("when something is due", () => {
     expect(nextTickAt(woken, START + 1e6, QUICK)).toBeGreaterThan(START + 1e6 + 1_000);
   });
 
+  it("is the end of the patience with a session that polls and that a tick has found away", () => {
+    const woken = fromStored(toStored(polling()));
+    tick(woken, START + 60_000, {}, QUICK);
+    const again = fromStored(toStored(woken));
+    expect(nextTickAt(again, START + 63_000, QUICK)).toBe(START + 69_000);
+  });
+
   it("is the end of waiting for a session that closes", () => {
     const session = polling();
     after(session, { type: "close", discard: false, now: START });

@@ -25,6 +25,7 @@ import {
   told,
   toldQuickly,
 } from "../fixtures/worker.ts";
+import { within } from "../support/within.ts";
 
 type Instance = Rpc.DurableObjectBranded & SessionObjectMembers & { readonly engine: Engine };
 type Namespace = DurableObjectNamespace<Instance & Rpc.DurableObjectBranded>;
@@ -169,6 +170,9 @@ export class TestObject {
   }
 }
 
+/** Less than a test may take, so that it fails by what it has waited for. */
+const LONGEST_WAIT_MS = 8_000;
+
 /** A client that polls by hand, through the Worker. */
 export class PollingClient {
   readonly object: TestObject;
@@ -181,7 +185,8 @@ export class PollingClient {
 
   request(init: RequestInit = {}, transport = "polling"): Promise<Response> {
     const url = `https://example.com${this.object.path}?EIO=4&transport=${transport}&sid=${this.sid}`;
-    return Promise.resolve(this.object.app.request(url, init, env));
+    const answer = Promise.resolve(this.object.app.request(url, init, env));
+    return within(answer, `answer to ${init.method ?? "GET"} over ${transport}`, LONGEST_WAIT_MS);
   }
 
   /** Asks, and gives the payload; a refusal comes with its status. */
@@ -195,6 +200,8 @@ export class PollingClient {
   async park(): Promise<ParkedPoll> {
     const abort = new AbortController();
     const payload = this.poll({ signal: abort.signal });
+    // Whoever wants to know what it is answered with awaits it.
+    payload.catch(() => {});
     await this.parked();
     return { payload, abort: () => abort.abort() };
   }
@@ -246,14 +253,14 @@ export interface ParkedPoll {
 export class SocketClient {
   sid = "";
   readonly socket: WebSocket;
-  readonly closed: Promise<number>;
+  readonly #closed: Promise<number>;
   readonly #received: (string | ArrayBuffer)[] = [];
   #waiting: ((frame: string | ArrayBuffer) => void) | undefined;
 
   constructor(socket: WebSocket) {
     this.socket = socket;
     socket.binaryType = "arraybuffer";
-    this.closed = new Promise((resolve) => {
+    this.#closed = new Promise((resolve) => {
       socket.addEventListener("close", ({ code }) => {
         resolve(code);
         try {
@@ -272,28 +279,34 @@ export class SocketClient {
     socket.accept();
   }
 
-  /** The next frame. */
-  next(): Promise<string | ArrayBuffer> {
-    const frame = this.#received.shift();
-    if (frame !== undefined) return Promise.resolve(frame);
-    return new Promise((resolve) => {
-      this.#waiting = resolve;
-    });
+  /** The code with which the server closes it. */
+  get closed(): Promise<number> {
+    return within(this.#closed, "close of the WebSocket", LONGEST_WAIT_MS);
   }
 
-  async text(): Promise<string> {
-    return String(await this.next());
+  /** The next frame. `what`: what is expected of it, in case it does not come. */
+  next(what = "frame"): Promise<string | ArrayBuffer> {
+    const frame = this.#received.shift();
+    if (frame !== undefined) return Promise.resolve(frame);
+    const came = new Promise<string | ArrayBuffer>((resolve) => {
+      this.#waiting = resolve;
+    });
+    return within(came, `${what} on the WebSocket`, LONGEST_WAIT_MS);
+  }
+
+  async text(what?: string): Promise<string> {
+    return String(await this.next(what));
   }
 
   async expect(frame: string): Promise<void> {
-    const next = await this.text();
+    const next = await this.text(`frame "${frame}"`);
     if (next !== frame) throw new Error(`expected ${frame}, got ${next}`);
   }
 
   /** Sends a message and waits for it to come back. */
   async echo(text: string): Promise<string> {
     this.socket.send(`4${text}`);
-    return this.text();
+    return this.text(`echo of "${text.slice(0, 40)}"`);
   }
 }
 

@@ -66,7 +66,11 @@ export abstract class Talker {
   async hearUntil(prefix: string): Promise<string[]> {
     const heard: string[] = [];
     for (;;) {
-      const packet = await this.hear();
+      const packet = await this.hear().catch((error: Error) => {
+        throw new Error(
+          `no "${prefix}" was heard after ${JSON.stringify(heard.slice(-5))}: ${error.message}`,
+        );
+      });
       heard.push(packet);
       if (packet.startsWith(prefix)) return heard;
     }

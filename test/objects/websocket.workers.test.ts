@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TestObject, until } from "./support.ts";
+import { PollingClient, TestObject, until } from "./support.ts";
 
 const STATES = ["awake", "asleep"] as const;
 
@@ -166,6 +166,18 @@ describe("a WebSocket session", () => {
     await object.sleep();
     client.socket.send("bAQID");
     expect(await client.next()).toBe("bAQID");
+  });
+
+  it("gets its bytes as they are when it asked for base64 only while it polled, also after sleep", async () => {
+    const object = new TestObject("ws no b64");
+    const open = await (await object.fetch({ op: "open", b64: true })).text();
+    const polling = new PollingClient(object, (JSON.parse(open.slice(1)) as { sid: string }).sid);
+    const client = await polling.upgrade();
+    for (const state of ["awake", "asleep"]) {
+      if (state === "asleep") await object.sleep();
+      client.socket.send("bAQID");
+      expect(new Uint8Array((await client.next()) as ArrayBuffer), state).toEqual(Uint8Array.of(1, 2, 3));
+    }
   });
 
   it("of code that is gone is closed, so that its client starts again", async () => {

@@ -55,6 +55,21 @@ describe.each(["awake", "asleep"])(
       }
     });
 
+    it("also in a room of its own that it has left and joined again", async () => {
+      const { object, act } = createObject(how);
+      const client = await object.connect();
+      const { sid, pid } = await join(client);
+      await act((io) => io.in(sid).socketsJoin("room"));
+      await act((io) => io.emit("heard"));
+      const offset = JSON.parse(String(client.take()[0]).slice(2)).at(-1) as string;
+      await act((io) => io.in(sid).socketsLeave(sid));
+      await act((io) => io.to(sid).emit("while it was out"));
+      await act((io) => io.in("room").socketsJoin(sid));
+      await client.leave();
+      await act((io) => io.to(sid).emit("since"));
+      expect((await join(await object.connect(), { pid, offset })).events).toEqual(["since"]);
+    });
+
     it("by its rooms at the moment of each event: left since, joined since, excepted then, excepted since", async () => {
       const { object, act } = createObject(how);
       const client = await object.connect();

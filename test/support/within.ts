@@ -1,6 +1,9 @@
+// A test may turn the clock, but not the time that it has itself.
+const { setTimeout, clearTimeout } = globalThis;
+
 /** Bounds a wait: a promise that does not settle in time fails with a sentence instead of the runner's silence. */
 export async function within<T>(promise: Promise<T>, what: string, ms = 5_000): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`no ${what} within ${ms} ms`)), ms);
   });
