@@ -5,7 +5,14 @@ import { fromText, toText } from "./inside/plain-values.ts";
 import type { Command, ObjectAddress, ObjectReport } from "./inside/protocol.ts";
 import { loadTool } from "./optional.ts";
 import type { DurableObjectOptions, LogEntry, Miniflare, MiniflareModule, WorkerOptions } from "./tools.ts";
+import { within } from "./within.ts";
 import { ENTRYPOINT, probeModules, renewableModules } from "./worker-modules.ts";
+
+/** What becomes of the WebSockets of an object that is put out of memory. */
+type WebSockets = "hibernate" | "close";
+
+/** Something keeps an object awake. */
+export class NotIdle extends Error {}
 
 const DEFAULT_NAME = "worker";
 /** How long the runtime waits until it puts an object to sleep, and a second, ms. */
@@ -87,25 +94,36 @@ export class Runtime {
   }
 
   /** Loads the module anew, and then puts to sleep all that runs the copy before: whatever wakes has the new one. */
-  async renew(webSockets: "hibernate" | "close"): Promise<void> {
+  async renew(webSockets: WebSockets, timeout: number): Promise<void> {
     const objects = (await this.ask({ type: "renew" })) as ObjectAddress[];
-    await Promise.all(objects.map((object) => this.#evict(object, webSockets)));
+    await this.#evictAll(objects, webSockets, timeout);
   }
 
   /** Puts all objects to sleep, and leaves the module where it is. */
-  async sleep(): Promise<void> {
-    await Promise.all((await this.look()).map((object) => this.#evict(object, "hibernate")));
+  async sleep(timeout: number): Promise<void> {
+    await this.#evictAll(await this.look(), "hibernate", timeout);
   }
 
   dispose(): Promise<void> {
     return this.#miniflare.dispose();
   }
 
-  async #evict(object: ObjectAddress, webSockets: "hibernate" | "close"): Promise<void> {
-    const { className, id } = object;
+  /** @throws NotIdle when the runtime waits for something that the kit cannot see, and that takes longer than `timeout`, ms */
+  async #evictAll(objects: ObjectAddress[], webSockets: WebSockets, timeout: number): Promise<void> {
     if (!this.canEvict) {
-      return webSockets === "close" ? this.#abort(object) : this.#waitForSleep(object);
+      const evict = (object: ObjectAddress) =>
+        webSockets === "close" ? this.#abort(object) : this.#waitForSleep(object);
+      await Promise.all(objects.map(evict));
+      return;
     }
+    const evicted = Promise.all(objects.map((object) => this.#evict(object, webSockets)));
+    await within(evicted, "objects to become idle", timeout).catch((error: Error) => {
+      const what = "a request, a timer, a fetch() or a WebSocket that the object has opened itself";
+      throw new NotIdle(`${error.message}: something keeps one awake, such as ${what}`, { cause: error });
+    });
+  }
+
+  async #evict({ className, id }: ObjectAddress, webSockets: WebSockets): Promise<void> {
     try {
       await this.#miniflare.unsafeEvictDurableObject?.(this.#name, className, { id, webSockets });
     } catch (error) {

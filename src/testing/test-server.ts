@@ -4,7 +4,7 @@ import { type ClientOptions, Clients } from "./clients.ts";
 import { configure, type WorkerChoice } from "./configuration.ts";
 import { remoteEmitter } from "./emitter.ts";
 import type { StoredRow } from "./inside/protocol.ts";
-import { type Prepared, prepare, Runtime } from "./runtime.ts";
+import { NotIdle, type Prepared, prepare, Runtime } from "./runtime.ts";
 import type { LogEntry } from "./tools.ts";
 
 /** Options of `startServer`. */
@@ -19,9 +19,6 @@ const NAP_TIMEOUT_MS = 10_000;
 /** What the part of the kit that runs in the Worker has to say begins so. */
 const NOTE = "socket.io-edge/testing:";
 const LOOK_AGAIN_MS = 10;
-
-/** Something keeps an object awake. */
-export class NotIdle extends Error {}
 
 /** A Worker that runs on this machine for the time of a test. `startServer` makes it. */
 export class TestServer {
@@ -82,14 +79,14 @@ export class TestServer {
   async nap(): Promise<void> {
     await this.#clients.settle();
     await this.#untilIdle();
-    await this.#runtime.renew("hibernate");
+    await this.#runtime.renew("hibernate", this.#napTimeout);
   }
 
   /** A nap that leaves the module where it is, as the runtime's own does. @internal */
   async sleep(): Promise<void> {
     await this.#clients.settle();
     await this.#untilIdle();
-    await this.#runtime.sleep();
+    await this.#runtime.sleep(this.#napTimeout);
   }
 
   /**
@@ -99,7 +96,7 @@ export class TestServer {
    */
   async restart(): Promise<void> {
     await this.#clients.settle();
-    await this.#clients.reunite(() => this.#runtime.renew("close"));
+    await this.#clients.reunite(() => this.#runtime.renew("close", this.#napTimeout));
   }
 
   /** Everything that the objects have stored, by what is in `storage.kv` and in tables of SQL. */

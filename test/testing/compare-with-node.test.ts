@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type CompareOptions, compareWithNode, type Step } from "../../src/testing/index.ts";
-import { greeting, inClosure, random } from "../fixtures/testing/apps.ts";
+import { greeting, inClosure, random, ticking } from "../fixtures/testing/apps.ts";
 
 const LIMIT = 120_000;
 const fixture = (name: string) => new URL(`../fixtures/testing/${name}.ts`, import.meta.url);
@@ -18,12 +18,13 @@ async function complaint(options: CompareOptions): Promise<string> {
 
 describe("comparing with Node", () => {
   it(
-    "finds nothing where an app keeps its state where it survives, over both transports, asleep and restarted",
+    "finds nothing where an app keeps its state where it survives, asleep and restarted",
     () =>
       compareWithNode({
         worker: fixture("scores"),
         node: fixture("apps"),
         interruptions: ["nap", "restart"],
+        transports: [["websocket"]],
         steps: {
           "ann and bob come": async ({ connect }) => {
             await connect("ann");
@@ -80,6 +81,21 @@ describe("comparing with Node", () => {
       });
       expect(message).toContain("client:   (what the step returned)");
       expect(message).toContain("the option `replace`");
+    },
+    LIMIT,
+  );
+
+  it(
+    "proves nothing where the object never slept, and says what kept it awake",
+    async () => {
+      const message = await complaint({
+        worker: fixture("ticking"),
+        node: ticking,
+        steps: { "ann comes": comes, "ann scores": scores },
+        interruptions: ["nap"],
+      });
+      expect(message).toContain("the object never slept");
+      expect(message).toContain("a timer is pending (setTimeout, setInterval)");
     },
     LIMIT,
   );

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { Socket } from "socket.io-client";
+import { io, type Socket } from "socket.io-client";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type StartOptions, startServer, type TestServer } from "../../src/testing/index.ts";
 
@@ -25,6 +25,8 @@ describe("a server of the kit", () => {
     async (transports) => {
       const ann = await server.client({ transports });
       const { id } = ann;
+      let welcomes = 0;
+      ann.on("welcome", () => welcomes++);
       await count(ann);
       const before = await count(ann);
       expect(before.inData).toBe(2);
@@ -35,7 +37,7 @@ describe("a server of the kit", () => {
       await server.nap();
       await server.nap();
       expect(await count(ann)).toEqual({ inModule: 1, inSetup: 1, inData: 5 });
-      expect([ann.id, ann.connected]).toEqual([id, true]);
+      expect([ann.id, ann.connected, welcomes]).toEqual([id, true, 1]);
       ann.disconnect();
     },
   );
@@ -73,6 +75,27 @@ describe("a server of the kit", () => {
     answer();
     await server.nap();
     ann.disconnect();
+  });
+
+  it("says that a timer keeps an object awake, whenever it was set", async () => {
+    const ann = await server.client();
+    ann.emit("tick");
+    await once(ann as never, "tock");
+    await expect(server.nap()).rejects.toThrow("a timer is pending (setTimeout, setInterval)");
+    ann.emit("stop");
+    await server.nap();
+    ann.disconnect();
+  });
+
+  it("lets the upgrade of any client end before a nap, which would wait for it as long as it may take", async () => {
+    const stranger = io(server.url, { forceNew: true });
+    await once(stranger as never, "connect");
+    const { engine } = stranger.io;
+    const upgraded = once(engine as never, "upgrade");
+    await server.nap();
+    await upgraded;
+    expect(engine.transport.name).toBe("websocket");
+    stranger.disconnect();
   });
 
   it("connects to a namespace, and says why where the server refuses", async () => {
@@ -166,8 +189,10 @@ describe("what a server is made from", () => {
   it("is a module alone, whose classes are found and bound by their names", () =>
     serves({ worker: fixture("elsewhere.ts") }, "hello from a file"));
 
-  it("is a wrangler file", () =>
-    serves({ config: fixture("wrangler.toml") }, "hello from the configuration"));
+  it("is a wrangler file, with its files for pages", async () => {
+    await serves({ config: fixture("wrangler.toml") }, "hello from the configuration");
+    expect(await get("/")).toContain("a page");
+  });
 
   it("is a wrangler file, with an environment and variables of the test's own", async () => {
     await serves({ config: fixture("wrangler.toml"), environment: "polite" }, "good evening");

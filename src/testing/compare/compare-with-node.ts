@@ -1,7 +1,7 @@
 import { type ClientOptions, Clients } from "../clients.ts";
 import { configure, type WorkerChoice } from "../configuration.ts";
-import { type Prepared, prepare } from "../runtime.ts";
-import { NotIdle, TestServer } from "../test-server.ts";
+import { NotIdle, type Prepared, prepare } from "../runtime.ts";
+import { TestServer } from "../test-server.ts";
 import { within } from "../within.ts";
 import { Cast, RECONNECTED, type Replacer, type Stage, type Trace } from "./cast.ts";
 import { type Cause, type Difference, describe, findDifference, type Interruption } from "./difference.ts";
@@ -154,9 +154,14 @@ async function findFirstDifference(
   const { patience = PATIENCE_MS, replace = keep } = options;
   const server = await TestServer.over(prepared, { napTimeout: LONGEST_WAIT_FOR_NAP_MS });
   const cast = new Cast(server.clients, client, replace);
+  let obstacle: NotIdle | undefined;
+  let naps = 0;
   try {
     for (const [i, { name, trace }] of recording.entries()) {
-      if (i > 0) await interrupt(server, cast, interruption);
+      if (i > 0) {
+        obstacle = await interrupt(server, cast, interruption);
+        if (obstacle === undefined) naps++;
+      }
       try {
         await take(name, options.steps[name] as Step, cast, patience);
       } catch (error) {
@@ -166,20 +171,29 @@ async function findFirstDifference(
       const difference = findDifference(name, trace, cast.takeTrace());
       if (difference !== undefined) return difference;
     }
+    if (naps === 0 && obstacle !== undefined) {
+      throw new Error(`the comparison proves nothing, since the object never slept. ${obstacle.message}`);
+    }
     return undefined;
   } finally {
     await server.stop();
   }
 }
 
-async function interrupt(server: TestServer, cast: Cast, interruption: AnyInterruption): Promise<void> {
-  if (interruption === "none") return;
-  if (interruption === "restart") return cast.cut(() => server.restart());
+/** Gives what kept the object from sleeping, which it would do in production as well. */
+async function interrupt(
+  server: TestServer,
+  cast: Cast,
+  interruption: AnyInterruption,
+): Promise<NotIdle | undefined> {
+  if (interruption === "none") return undefined;
   try {
-    await (interruption === "nap" ? server.nap() : server.sleep());
+    if (interruption === "restart") await cast.cut(() => server.restart());
+    else await (interruption === "nap" ? server.nap() : server.sleep());
+    return undefined;
   } catch (error) {
-    // Nor would it sleep in production.
-    if (!(error instanceof NotIdle)) throw error;
+    if (error instanceof NotIdle) return error;
+    throw error;
   }
 }
 

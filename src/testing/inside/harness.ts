@@ -1,6 +1,7 @@
 import { LiveObject } from "./live-object.ts";
 import { fromText, toText } from "./plain-values.ts";
 import type { ChainLink, Command, ObjectAddress } from "./protocol.ts";
+import { TimerWatch } from "./timer-watch.ts";
 
 type Exports = Record<string, unknown>;
 type AnyClass = new (...args: never[]) => object;
@@ -31,6 +32,7 @@ export class Harness {
   readonly #secret: string;
   readonly #objects = new Map<string, LiveObject>();
   readonly #noted = new Set<string>();
+  readonly #timerWatch = new TimerWatch();
   #current: Exports;
   #generation = 0;
 
@@ -105,10 +107,10 @@ export class Harness {
   }
 
   #construct(className: string, ctx: DurableObjectState, env: unknown): object {
-    const live = new LiveObject(className, ctx, this.#generation);
+    const live = new LiveObject(className, ctx, this.#generation, this.#timerWatch);
     const key = toKey({ className, id: live.id });
     if (this.#objects.get(key)?.generation === this.#generation) this.#note(live);
-    const instance = Reflect.construct(this.#class(className), [ctx, env]) as object;
+    const instance = live.run(() => Reflect.construct(this.#class(className), [ctx, env]) as object);
     live.watch(instance, (request) => this.#asked(request, live));
     this.#objects.set(key, live);
     return instance;
@@ -144,9 +146,11 @@ export class Harness {
     }
   }
 
-  #renew(): ObjectAddress[] {
+  async #renew(): Promise<ObjectAddress[]> {
     this.#current = this.#evaluate();
     this.#generation++;
+    // What the module begins while it is loaded, such as a dynamic import, belongs to this request and ends with it.
+    await new Promise((resolve) => setTimeout(resolve));
     return [...this.#objects.values()].map(({ className, id }) => ({ className, id }));
   }
 

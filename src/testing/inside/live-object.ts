@@ -1,4 +1,5 @@
 import type { StoredRow } from "./protocol.ts";
+import type { TimerWatch } from "./timer-watch.ts";
 
 type Handler = (this: object, ...args: unknown[]) => unknown;
 
@@ -17,13 +18,16 @@ export class LiveObject {
   /** Which copy of the module it was made by. */
   readonly generation: number;
   instance: object | undefined;
+  readonly #timerWatch: TimerWatch;
+  readonly #timers = new Set<unknown>();
   #events = 0;
   #promises = 0;
 
-  constructor(className: string, ctx: DurableObjectState, generation: number) {
+  constructor(className: string, ctx: DurableObjectState, generation: number, timerWatch: TimerWatch) {
     this.className = className;
     this.ctx = ctx;
     this.generation = generation;
+    this.#timerWatch = timerWatch;
     const waitUntil = ctx.waitUntil.bind(ctx);
     const count = (promise: Promise<unknown>) => {
       this.#promises++;
@@ -49,7 +53,7 @@ export class LiveObject {
       reasons.push(
         "an acknowledgement, an upgrade or half a packet is awaited, or `hibernation: false` is set",
       );
-    }
+    } else if (this.#timers.size > 0) reasons.push("a timer is pending (setTimeout, setInterval)");
     if (this.#events > 0) reasons.push("a request or a message is being handled");
     if (this.#promises > 0) reasons.push("a handler, or a promise given to waitUntil, has not settled");
     return reasons;
@@ -72,11 +76,16 @@ export class LiveObject {
     }
   }
 
+  /** Runs code of the object: the timers that it sets are known as its own. */
+  run<R>(code: () => R): R {
+    return this.#timerWatch.run(this.#timers, code);
+  }
+
   #count(run: () => unknown): unknown {
     this.#events++;
     const done = () => void this.#events--;
     try {
-      const result = run();
+      const result = this.run(run);
       if (!(result instanceof Promise)) {
         done();
         return result;
