@@ -309,6 +309,46 @@ describe("a broadcast that asks for acknowledgements", () => {
     expect(await promise).toEqual(["a", "b"]);
   });
 
+  it("waits for the others when a client leaves while the packet is being sent", async () => {
+    const { object, clients } = await withThree();
+    const [first] = [...object.io.sockets.sockets.values()];
+    first?.onAnyOutgoing(() => first.disconnect());
+    const promise = object.io.timeout(1_000).emitWithAck("q");
+    await clients[1].send('30["b"]');
+    await clients[2].send('30["c"]');
+    expect(await promise).toEqual(["b", "c"]);
+    expect(object.isAwake).toBe(false);
+  });
+
+  it("is waited for on behalf of another object until its time is over, and holds nothing from then on", async () => {
+    const { object, clients } = await withThree();
+    const before = object.budget.total;
+    const seen: unknown[] = [];
+    const packet = { type: 2 as const, nsp: "/", data: ["q"] };
+    const opts = { rooms: new Set<string>(), flags: { timeout: 1_000 } };
+    object.io.sockets.adapter.broadcastWithAck(
+      packet,
+      opts,
+      (count) => seen.push(["count", count]),
+      (answer) => seen.push(["answer", answer]),
+      () => seen.push(["gone"]),
+    );
+    expect(object.budget.total).toBeGreaterThan(before);
+    const { total } = object.budget;
+    await clients[0].send('30["a"]');
+    expect(object.budget.total).toBeLessThan(total);
+    const left = object.io.sockets.sockets.size;
+    await clients[1].leave();
+    expect(object.io.sockets.sockets.size).toBe(left - 1);
+    await pass(object, 1_000);
+    expect(vi.getTimerCount()).toBe(0);
+    await clients[2].send('30["late"]');
+    expect(seen).toEqual([["count", 3], ["answer", "a"], ["gone"]]);
+    await clients[0].leave();
+    await clients[2].leave();
+    expect(object.budget.total).toBe(0);
+  });
+
   it("reaches sleeping sockets, whose answers wake no code", async () => {
     let connections = 0;
     const object = new FakeObject((io) => {

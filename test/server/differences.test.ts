@@ -25,6 +25,29 @@ describe("other than on Node, this server", () => {
     expect(() => call(io)).toThrow(cure);
   });
 
+  it("lets the map of sockets be read only", async () => {
+    const object = new FakeObject(() => {});
+    const id = await (await object.connect()).join();
+    const { sockets } = object.io.sockets;
+    const socket = sockets.get(id);
+    expect([sockets.size, sockets.has(id), sockets.has("nobody"), sockets.get("nobody")]).toEqual([
+      1,
+      true,
+      false,
+      undefined,
+    ]);
+    expect([...sockets]).toEqual([[id, socket]]);
+    expect([[...sockets.keys()], [...sockets.values()], [...sockets.entries()]]).toEqual([
+      [id],
+      [socket],
+      [[id, socket]],
+    ]);
+    sockets.forEach((it, key, map) => {
+      expect([it, key, map]).toEqual([socket, id, sockets]);
+    });
+    expect("set" in sockets || "delete" in sockets || "clear" in sockets).toBe(false);
+  });
+
   it("keeps rooms when adapters are replaced", async () => {
     const object = new FakeObject((io) => void io.on("connection", (socket) => void socket.join("room")));
     const client = await object.connect();
