@@ -22,10 +22,10 @@ export interface Host extends SessionHost<Session> {
   /** Runs the setup function unless it has run. Rejects when it fails: nobody may be served then. */
   ready(): Promise<void>;
   /**
-   * Shows the sessions that are stored and not in memory, to build the rooms from; `visit` must load none of them.
-   * When it returns false, the session is closed later, because nothing is known of it.
-   * `stored` is what `SessionConsumer.record` returned when the session was last saved. It was read for this call alone,
-   * so `visit` may keep it.
+   * Shows the sessions that are stored and not in memory, to build the rooms from; `visit` must load none of them. When
+   * it returns false, the session is closed later, because nothing is known of it. `stored` is what
+   * `SessionConsumer.record` returned when the session was last saved. It was read for this call alone, so `visit` may
+   * keep it.
    */
   visitSleeping(visit: (sid: SessionId, stored: unknown) => boolean): void;
   /** Sends to a session that is not in memory without loading it. Returns false if it has to be loaded for that. */

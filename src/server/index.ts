@@ -28,6 +28,7 @@ export type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "./recovery/re
 export {
   Adapter,
   type AdapterConstructor,
+  type AdapterNamespace,
   type BroadcastOptions,
   type SocketDetails,
 } from "./rooms/adapter.ts";

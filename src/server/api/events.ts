@@ -2,22 +2,31 @@ import type { DefaultEvents } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 
 /**
- * The types by which a server knows its events. An events map gives each event's name the listener's signature; a
- * last parameter that is a function is an acknowledgement. The names are those of Socket.IO's own types.
+ * Events by name, with the signature of their listeners. A function as the last parameter is an acknowledgement. Its
+ * values are untyped because an interface of yours that lists functions has to be assignable to it.
+ * @example
+ * interface ServerEvents extends EventsMap {
+ *   news: (title: string) => void;
+ *   question: (text: string, callback: (answer: number) => void) => void;
+ * }
  */
 export interface EventsMap {
   [event: string]: Untyped;
 }
 
-/** Any event with any arguments: what holds where no map is given. */
+/** Any event with any arguments. It is the default where you give no map of events. */
 export interface DefaultEventsMap extends DefaultEvents {}
 
+/** The names of the events in a map. */
 export type EventNames<Map extends EventsMap> = keyof Map & (string | symbol);
 
+/** The arguments of an event, with the acknowledgement. */
 export type EventParams<Map extends EventsMap, Ev extends EventNames<Map>> = Parameters<Map[Ev]>;
 
+/** Any function: a parameter type of `unknown` would exclude functions with parameters. */
 type Fn = (...args: Untyped[]) => Untyped;
 
+/** Whether nothing is known of a type, so that it is assignable to all others. */
 type IsUntyped<T> = 0 extends 1 & T ? true : false;
 
 /** The last element of a tuple; of an array, its element. */
@@ -27,18 +36,22 @@ export type Last<T extends readonly unknown[]> = T extends readonly [...unknown[
     ? Element
     : never;
 
+/** A tuple without its last element. Of an array the elements are unknown, and so untyped as on Node. */
 export type AllButLast<T extends unknown[]> = T extends [...infer Head, unknown] ? Head : Untyped[];
 
-/** An acknowledgement's value: its first argument that is not the error of a timeout. */
+/**
+ * The value of an acknowledgement: its first argument that is not the error of a timeout; untyped if it is no function.
+ */
 export type FirstNonErrorArg<T> = T extends (...args: infer Args) => unknown
   ? Args[0] extends Error
     ? Args[1]
     : Args[0]
   : Untyped;
 
+/** The last parameter of an event. */
 type AckOf<Map extends EventsMap, Ev extends EventNames<Map>> = Last<Parameters<Map[Ev]>>;
 
-/** "untyped": nothing is known, so anything goes. */
+/** What kind of acknowledgement an event has. "untyped": nothing is known of it, so that everything is allowed. */
 type AckKind<Map extends EventsMap, Ev extends EventNames<Map>> =
   IsUntyped<Map[Ev]> extends true
     ? "untyped"
@@ -52,23 +65,25 @@ type AckKind<Map extends EventsMap, Ev extends EventNames<Map>> =
             : "plain"
           : "none";
 
-/** Events whose last parameter is an acknowledgement. */
+/** The names of events with an acknowledgement. */
 export type EventNamesWithAck<Map extends EventsMap> = {
   [Ev in EventNames<Map>]: AckKind<Map, Ev> extends "none" ? never : Ev;
 }[EventNames<Map>];
 
-/** Events without an acknowledgement. */
+/** The names of events without an acknowledgement. */
 export type EventNamesWithoutAck<Map extends EventsMap> = {
   [Ev in EventNames<Map>]: AckKind<Map, Ev> extends "none" | "untyped" ? Ev : never;
 }[EventNames<Map>];
 
-/** Events whose acknowledgement can report a timeout. */
+/** The names of events whose acknowledgement has an error as its first parameter. */
 export type EventNamesWithError<Map extends EventsMap> = {
   [Ev in EventNames<Map>]: AckKind<Map, Ev> extends "with error" | "untyped" ? Ev : never;
 }[EventNames<Map>];
 
+/** A map without the events that have an acknowledgement: a broadcast needs a timeout for these. */
 export type RemoveAcknowledgements<Map extends EventsMap> = { [Ev in EventNamesWithoutAck<Map>]: Map[Ev] };
 
+/** Puts an error in front of the parameters of each function. */
 type WithError<Args extends unknown[]> = {
   [I in keyof Args]: Args[I] extends (...args: infer Params) => infer Result
     ? Params[0] extends Error
@@ -77,15 +92,17 @@ type WithError<Args extends unknown[]> = {
     : Args[I];
 };
 
+/** Makes an array of each element. */
 type Arrays<T extends unknown[]> = { [I in keyof T]: T[I][] };
 
-/** The first element with its label; nothing of an empty tuple. */
+/** The first element of a tuple with its label; an empty tuple has none. */
 type Head<T extends unknown[]> = T extends [unknown, ...infer Rest]
   ? T extends [...infer First, ...Rest]
     ? First
     : never
   : [];
 
+/** Makes an array of the first value of each function: one answer from each client. */
 type WithResponses<Args extends unknown[]> = {
   [I in keyof Args]: Args[I] extends (...args: infer Params) => infer Result
     ? Params extends [Error]
@@ -98,25 +115,29 @@ type WithResponses<Args extends unknown[]> = {
     : Args[I];
 };
 
-/** `timeout()`: an acknowledgement begins with the error. */
+/** After `timeout()`: an acknowledgement gets an error, or null, and then the answer. */
 export type DecorateAcknowledgements<E> = {
   [Ev in keyof E]: E[Ev] extends (...args: infer Params) => infer Result
     ? (...args: WithError<Params>) => Result
     : E[Ev];
 };
 
-/** A broadcast: an acknowledgement gets one answer a client. */
+/** Of a broadcast: an acknowledgement gets one answer from each client. */
 export type DecorateAcknowledgementsWithMultipleResponses<E> = {
   [Ev in keyof E]: E[Ev] extends (...args: infer Params) => infer Result
     ? (...args: WithResponses<Params>) => Result
     : E[Ev];
 };
 
+/** Of `serverSideEmit`: an acknowledgement gets an error, or null, and then one answer from each server. */
 export type DecorateAcknowledgementsWithTimeoutAndMultipleResponses<E> = {
   [Ev in keyof E]: E[Ev] extends (...args: infer Params) => infer Result
     ? (...args: WithResponses<WithError<Params>>) => Result
     : E[Ev];
 };
 
-/** An event with its arguments, as `socket.use` sees it. */
+/**
+ * An event with its arguments, as a middleware of `socket.use` gets it. Clients send the arguments, so they are
+ * unchecked.
+ */
 export type Event = [string, ...Untyped[]];

@@ -18,10 +18,13 @@ import type { AnyServer, Server } from "./server.ts";
 import { Socket } from "./socket.ts";
 import type { ExtendedError, ServerTypes } from "./socket-types.ts";
 
-/** A namespace whose events are not known. */
+/**
+ * A namespace with any types: what works for every namespace names it so, because those of different types are not
+ * assignable.
+ */
 export type AnyNamespace = Namespace<Untyped, Untyped, Untyped, Untyped>;
 
-/** What a namespace emits itself. */
+/** The events that a namespace emits itself. */
 export interface NamespaceReservedEvents<
   ListenEvents extends EventsMap,
   EmitEvents extends EventsMap,
@@ -29,17 +32,22 @@ export interface NamespaceReservedEvents<
   SocketData,
   Types extends ServerTypes,
 > {
+  /** The same as `connection`. */
   connect: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>) => void;
+  /** A client has connected to the namespace, or its socket needs its listeners again after a sleep. */
   connection: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>) => void;
 }
 
 type AnyAdapterConstructor = { new (nsp: AnyNamespace): Adapter; (nsp: AnyNamespace): Adapter };
 
 /**
- * A channel of its own over connections that it may share with others: its sockets, rooms and middlewares.
+ * A channel with its own sockets, rooms, middlewares and events. A client may be in several namespaces over one
+ * connection.
  * @example
- * io.of("/admin").emit("news", "to everybody in it");
- * io.of("/admin").use((socket, next) => next(isAdmin(socket.handshake.auth) ? undefined : new Error("no")));
+ * const admin = io.of("/admin");
+ * admin.use((socket, next) => next(isAdmin(socket.handshake.auth) ? undefined : new Error("forbidden")));
+ * admin.on("connection", (socket) => socket.join("staff"));
+ * admin.emit("news", "for all admins");
  */
 export class Namespace<
   ListenEvents extends EventsMap = DefaultEventsMap,
@@ -54,9 +62,11 @@ export class Namespace<
   Types,
   NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
 > {
+  /** Its name, with the slash: `/admin`. */
   readonly name: string;
+  /** The server that it belongs to. */
   readonly server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
-  /** The sockets that are connected, sleeping ones too. Those that sleep are loaded when they are looked at. */
+  /** The sockets that are connected, by id. Sleeping ones are in it, and are loaded when they are looked at. */
   readonly sockets: SocketMap<Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>>;
   /** Keeps the rooms of this namespace, and sends broadcasts. */
   adapter: Adapter;
@@ -79,7 +89,18 @@ export class Namespace<
     this.adapter = this._createAdapter();
   }
 
-  /** Every socket passes `fn` before it is connected; `next(error)` refuses it. */
+  /**
+   * Registers a middleware. It runs for each socket before that is connected, in the order of registration. `next()`
+   * lets it pass; `next(error)` refuses it, and the client gets `connect_error` with the message and `data` of the
+   * error. A middleware that throws refuses as well: its error is logged, and the client gets "Internal Server Error".
+   *
+   * A socket waits until `next` is called. Middlewares do not run again when an object wakes up.
+   * @example
+   * io.of("/chat").use(async (socket, next) => {
+   *   socket.data.user = await findUser(socket.handshake.auth.token);
+   *   next(socket.data.user ? undefined : new Error("unknown user"));
+   * });
+   */
   use(
     fn: (
       socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
@@ -93,7 +114,14 @@ export class Namespace<
     return this;
   }
 
-  /** Emits to the namespace of the same name on the other servers. */
+  /**
+   * Emits an event to the namespace of this name on the other servers of the adapter. With the default adapter there
+   * are none. A callback at the end gets `(error, answers)`, with one answer from each of them.
+   * @throws Error for `connect`, `connection` and `new_namespace`, which are reserved
+   * @example
+   * io.of("/chat").on("count", (callback) => callback(io.of("/chat").sockets.size));
+   * io.of("/chat").serverSideEmit("count", (error, counts) => console.log(error, counts));
+   */
   serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
     ev: Ev,
     ...args: EventParams<DecorateAcknowledgementsWithTimeoutAndMultipleResponses<ServerSideEvents>, Ev>
@@ -105,15 +133,15 @@ export class Namespace<
     return true;
   }
 
-  /** An adapter got an event from another server. @internal */
-  _onServerSideEmit(args: [string, ...Untyped[]]): void {
+  /** Hands an event from another server to the listeners. Adapters call it, so it has its official name. @internal */
+  _onServerSideEmit(args: [string, ...unknown[]]): void {
     EventEmitter.dispatch(this, args, this._internals.context.diagnostics.onError);
   }
 
   /** @internal */
   _createAdapter(): Adapter {
     const create = (this.server._internals.options.adapter ?? Adapter) as AnyAdapterConstructor;
-    // A class, or a function that makes the adapter; arrow functions cannot be called with `new`.
+    // Arrow functions have no prototype, and cannot be called with `new`.
     const adapter = create.prototype === undefined ? create(this) : new create(this);
     if (!(adapter instanceof Adapter)) {
       throw new Error("an adapter must extend the Adapter of socket.io-edge");

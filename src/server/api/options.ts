@@ -6,43 +6,67 @@ import type { ParserOption } from "../sockets/parser.ts";
 
 /** Options of the Socket.IO layer, with the names and defaults of the official server. */
 export interface SocketOptions {
-  /** The path clients connect to. @default "/socket.io" */
+  /** The path that clients connect to. @default "/socket.io" */
   path?: string;
-  /** The class, or a factory, of every namespace's adapter. @default Adapter */
+  /**
+   * A class that extends `Adapter`, or a function that creates such an adapter: each namespace gets one of its own.
+   * @default Adapter
+   * @see https://socket.io/docs/v4/adapter/
+   */
   adapter?: AdapterConstructor;
-  /** Another wire format, for example `socket.io-msgpack-parser`; clients need the same. */
+  /**
+   * Another wire format, for example `socket.io-msgpack-parser`. Clients have to use the same.
+   * @default the format of the Socket.IO protocol
+   * @see https://socket.io/docs/v4/custom-parser/
+   */
   parser?: ParserOption;
-  /** How long a connection may go without joining a namespace, ms. @default 45000 */
+  /**
+   * How long a client may stay connected without joining a namespace, in milliseconds. It is checked at each heartbeat.
+   * @default 45000
+   */
   connectTimeout?: number;
-  /** Gives clients that were away for a moment back their id, rooms, data and missed packets. */
+  /**
+   * Gives clients that were away for a short time back their id, rooms and data, and the packets that they have missed.
+   * @default undefined: every client that reconnects starts anew
+   * @see https://socket.io/docs/v4/connection-state-recovery
+   */
   connectionStateRecovery?: RecoveryOptions;
-  /** Forgets a child of a dynamic namespace when its last socket has left. @default false */
+  /** Whether a child of a dynamic namespace is removed when its last socket has left. @default false */
   cleanupEmptyChildNamespaces?: boolean;
   /**
-   * Namespaces one connection may be in at a time; a CONNECT beyond is refused, and after 10,000 refusals of any kind the
-   * connection is closed.
+   * How many namespaces a client may be in at a time. When it asks for more it gets `connect_error`; after 10,000
+   * refusals of any kind its connection is closed.
    * @default 100
    */
   maxNamespaces?: number;
-  /** The longest name of a namespace that clients may ask for, in characters; a longer one is refused. @default 256 */
+  /**
+   * How many characters the name of a namespace may have that a client asks for. A longer one is refused.
+   * @default 256
+   */
   maxNamespaceLength?: number;
   /**
-   * The largest `auth` that clients may give, in bytes, about as its JSON; a larger one is refused, as is one of more than
-   * 500 levels. It is kept as long as its socket is there.
+   * How large the `auth` of a client may be, in bytes, about as large as its JSON. A larger one is refused, as is one
+   * with more than 500 levels. It is stored with the socket.
    * @default 16384
    */
   maxAuthBytes?: number;
-  /** Rooms one socket may be in; `join` throws beyond. @default 10000 */
+  /** How many rooms a socket may be in. Beyond that `join` throws. @default 10000 */
   maxRooms?: number;
   /**
-   * Acknowledgements that handlers may owe one socket at a time. Who asks for more is closed with `transport error`.
+   * How many acknowledgements your handlers may owe a socket at a time. A client that asks for more is disconnected
+   * with the reason `transport error`.
    * @default 10000
    */
   maxOwedAcks?: number;
-  /** How long an unanswered acknowledgement, or code that awaits, keeps the object awake, ms. @default 60000 */
+  /**
+   * How long an acknowledgement that does not arrive, or a handler that does not settle, keeps the object awake, in
+   * milliseconds.
+   * @default 60000
+   */
   maxAwakeTime?: number;
 }
 
+/** Options of Engine.IO and of Socket.IO together. */
 export interface ServerOptions extends EngineOptions, SocketOptions {}
 
 const DEFAULTS = {
@@ -61,6 +85,7 @@ const RECOVERY_DEFAULTS: Required<RecoveryOptions> = {
   maxBytes: 50_000_000,
 };
 
+/** Options with their defaults. */
 export type ResolvedOptions = ServerOptions &
   typeof DEFAULTS & { readonly recovery: Required<RecoveryOptions> | undefined };
 
@@ -68,7 +93,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   const { connectionStateRecovery: recovery } = options;
   return {
     ...withDefaults(options, DEFAULTS),
-    // As on Node, 0 is none.
+    // As on Node, 0 means that it is not given.
     connectTimeout: options.connectTimeout || DEFAULTS.connectTimeout,
     recovery: recovery && withDefaults(recovery, RECOVERY_DEFAULTS),
   };

@@ -8,14 +8,15 @@ import type { AnyServer } from "./server.ts";
 import type { ServerTypes } from "./socket-types.ts";
 
 /**
- * Children that may stand empty: a client makes one with every name it thinks of, and on Node they all stay. After
- * sleep none of them is there either.
+ * How many empty children are kept at least. Clients choose the names of children, and on Node all of these stay, so
+ * that a client can create any number.
  */
 const MAX_EMPTY = 1_000;
 
 /**
- * A family of namespaces that come into being as clients ask for them. What is registered here, every child made
- * afterwards has; what is emitted here reaches them all.
+ * A dynamic namespace: `io.of` with a regular expression or a function. It creates a child namespace for each name that
+ * a client asks for and that is allowed. A child has the middlewares and the `connection` listeners that are registered
+ * on its parent when it is created; an event that is emitted on the parent is sent to all children.
  * @example
  * io.of(/^\/room-\d+$/).on("connection", (socket) => socket.emit("welcome to", socket.nsp.name));
  */
@@ -26,9 +27,8 @@ export class ParentNamespace<
   SocketData = Untyped,
   Types extends ServerTypes = Untyped,
 > extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
-  /** @internal */
-  readonly _children = new Set<AnyNamespace>();
-  /** With how many children the empty ones are looked for: seldom enough that it costs nothing. */
+  readonly #children = new Set<AnyNamespace>();
+  /** With how many children the empty ones are removed next. It grows with their number, so that this is seldom. */
   #sweepAt = MAX_EMPTY;
 
   /** @internal */
@@ -36,42 +36,48 @@ export class ParentNamespace<
     super(server, `/_${server._internals.namespaces.parents.length}`);
   }
 
-  /** Makes the child of a name, with the middlewares and `connection` listeners there are so far. */
+  /** Creates the child with a name, and emits `new_namespace`. */
   createChild(name: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     const child = new ChildNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>(
       this,
       name,
+      () => this.#children.delete(child),
     );
     child._internals.middlewares.push(...this._internals.middlewares);
     for (const event of ["connect", "connection"] as const) {
-      for (const listener of this.listeners(event)) child._inherit(event, listener as Untyped);
+      for (const listener of this.listeners(event)) child.inherit(event, listener);
     }
-    if (this._children.size >= this.#sweepAt) this.#sweep();
-    this._children.add(child);
+    if (this.#children.size >= this.#sweepAt) this.#sweep();
+    this.#children.add(child);
     this.server._internals.namespaces.add(child);
     return child;
   }
 
   #sweep(): void {
-    for (const child of this._children) if (child instanceof ChildNamespace) child._forgetIfEmpty();
-    this.#sweepAt = MAX_EMPTY + 2 * this._children.size;
+    for (const child of this.#children) if (child instanceof ChildNamespace) child.forgetIfEmpty();
+    this.#sweepAt = MAX_EMPTY + 2 * this.#children.size;
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {
     this.server._internals.namespaces.reviveChildren();
-    for (const child of this._children) child.emit(event, ...args);
+    for (const child of this.#children) child.emit(event, ...args);
     return true;
   }
 
+  /** @throws Error always: the sockets are in the children */
   override fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData, Types>[]> {
     throw new Error("fetchSockets() is not supported on a parent namespace; ask its children");
   }
 
   override _createAdapter(): Adapter {
-    return new ParentAdapter(this);
+    return new ParentAdapter(this, () => this.#children);
   }
 }
 
+/** A listener for any namespace: an inherited one gets sockets of the child, which have the types of the parent. */
+type ConnectionListener = (socket: Untyped) => void;
+
+/** A child of a dynamic namespace. */
 class ChildNamespace<
   ListenEvents extends EventsMap,
   EmitEvents extends EventsMap,
@@ -79,22 +85,23 @@ class ChildNamespace<
   SocketData,
   Types extends ServerTypes,
 > extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
-  readonly #parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
+  readonly #onForgotten: () => void;
   #isInheriting = false;
 
   constructor(
     parent: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
     name: string,
+    onForgotten: () => void,
   ) {
     super(parent.server, name, parent.name);
-    this.#parent = parent;
+    this.#onForgotten = onForgotten;
     if (this.server._internals.options.cleanupEmptyChildNamespaces) {
-      this._internals.onLeft = () => this._forgetIfEmpty();
+      this._internals.onLeft = () => this.forgetIfEmpty();
     }
   }
 
-  /** A listener of the parent's: it is there from the start, however late the child is made. */
-  _inherit(event: "connect" | "connection", listener: Untyped): void {
+  /** Registers a listener of the parent. It is no late one, although the child may be created at any time. */
+  inherit(event: "connect" | "connection", listener: ConnectionListener): void {
     this.#isInheriting = true;
     this.on(event, listener);
     this.#isInheriting = false;
@@ -104,27 +111,30 @@ class ChildNamespace<
     return this.#isInheriting ? "add" : super._adding(event);
   }
 
-  _forgetIfEmpty(): void {
+  /** Removes the namespace, unless somebody is in it or about to be. */
+  forgetIfEmpty(): void {
     if (!this._internals.isEmpty) return;
     const { context, namespaces } = this.server._internals;
     context.diagnostics.attempt("close", () => this.adapter.close());
     namespaces.all.delete(this.name);
     context.rooms.forget(this.name);
-    this.#parent._children.delete(this);
+    this.#onForgotten();
   }
 }
 
-/** Hands broadcasts to the children; whatever else an adapter does has no meaning for a parent. */
+/** Passes broadcasts on to the children. A parent has no sockets, so it needs nothing else of an adapter. */
 class ParentAdapter extends Adapter {
-  readonly #parent: ParentNamespace<Untyped, Untyped, Untyped, Untyped>;
+  readonly #parent: AnyNamespace;
+  readonly #children: () => Iterable<AnyNamespace>;
 
-  constructor(parent: ParentNamespace<Untyped, Untyped, Untyped, Untyped>) {
+  constructor(parent: AnyNamespace, children: () => Iterable<AnyNamespace>) {
     super(parent);
     this.#parent = parent;
+    this.#children = children;
   }
 
   override broadcast(packet: Parameters<Adapter["broadcast"]>[0], opts: BroadcastOptions): void {
     this.#parent.server._internals.namespaces.reviveChildren();
-    for (const child of this.#parent._children) child.adapter.broadcast({ ...packet }, opts);
+    for (const child of this.#children()) child.adapter.broadcast({ ...packet }, opts);
   }
 }

@@ -25,10 +25,13 @@ import { ParentNamespace } from "./parent-namespace.ts";
 import type { Socket } from "./socket.ts";
 import type { ServerTypes } from "./socket-types.ts";
 
-/** A server whose events are not known. */
+/**
+ * A server with any types: what works for every server names it so, because servers of different types are not
+ * assignable.
+ */
 export type AnyServer = Server<Untyped, Untyped, Untyped, Untyped>;
 
-/** What the main namespace, and so the server, emits itself. */
+/** The events that the server itself emits on the main namespace. */
 export interface ServerReservedEvents<
   ListenEvents extends EventsMap,
   EmitEvents extends EventsMap,
@@ -36,12 +39,16 @@ export interface ServerReservedEvents<
   SocketData,
   Types extends ServerTypes,
 > extends NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
+  /** A namespace was created: by `io.of`, or as the child of a dynamic namespace. */
   new_namespace: (
     namespace: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>,
   ) => void;
 }
 
-/** Decides whether a client may have a namespace that does not exist yet. */
+/**
+ * Decides whether a client may connect to a namespace that does not exist yet. `auth` is what the client sent,
+ * unchecked. It answers with `next(null, isAllowed)`, or `next(error, false)`, at once or later.
+ */
 export type NamespaceMatcher = (
   name: string,
   auth: { [key: string]: Untyped },
@@ -56,9 +63,17 @@ interface ServerInternals {
 }
 
 /**
- * The Socket.IO server of one object. What it has of a namespace is the main namespace's.
+ * The Socket.IO server of one object: its namespaces, and the sockets in them. The listeners, middlewares, broadcasts
+ * and rooms of the server are those of the main namespace, `/`.
+ *
+ * The type parameters say which events clients send, which ones they are sent, which ones servers send each other, what
+ * `socket.data` holds, and what the server knows besides ({@link ServerTypes}).
  * @example
- * io.on("connection", (socket) => socket.on("message", (text) => io.emit("message", text)));
+ * defineServer({}, (io: Server<ClientEvents, ServerEvents>) => {
+ *   io.on("connection", (socket) => {
+ *     socket.on("message", (text) => io.emit("message", text));
+ *   });
+ * });
  */
 export class Server<
   ListenEvents extends EventsMap = DefaultEventsMap,
@@ -73,7 +88,7 @@ export class Server<
   Types,
   ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>
 > {
-  /** The main namespace, `/`. */
+  /** The main namespace, `/`, which every client is in unless its code names another one. */
   readonly sockets: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   /** @internal */
   readonly _internals: ServerInternals;
@@ -82,14 +97,14 @@ export class Server<
     for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
       if (name === "constructor" || name === "emit" || name.startsWith("_")) continue;
       const value = function (this: AnyServer, ...args: unknown[]): unknown {
-        return (this.sockets as Untyped)[name](...args);
+        return (this.sockets as unknown as Record<string, (...args: unknown[]) => unknown>)[name]?.(...args);
       };
       Object.defineProperty(Server.prototype, name, { value, writable: true, configurable: true });
     }
     Object.assign(Server.prototype, { listen: missing, attach: missing, attachApp: missing, bind: missing });
   }
 
-  /** Made by the object it lives in. @internal */
+  /** An object creates its own server: see `defineServer`. @internal */
   constructor(options: ServerOptions, host: Host) {
     super();
     if (!host) throw new Error("use defineServer(options, setup), not new Server()");
@@ -105,29 +120,54 @@ export class Server<
     namespaces.add(this.sockets);
   }
 
-  /** The Engine.IO server below. */
+  /**
+   * The Engine.IO server below this one, with the sessions of this object.
+   * @example
+   * io.engine.on("connection_error", ({ code, message }) => console.warn(code, message));
+   */
   get engine(): Engine {
     return this._internals.context.host.engine;
   }
 
-  /** Namespaces by name; parents of dynamic ones are not among them. @internal */
+  /**
+   * Namespaces by name, without the parents of dynamic ones. The name is the official one, which tools use.
+   * @internal
+   */
   get _nsps(): Map<string, AnyNamespace> {
     const { context, namespaces } = this._internals;
     if (context.host.isSetUp) namespaces.reviveChildren();
     return namespaces.all;
   }
 
-  /** The namespace of a name, made if need be; or, for a pattern or a function, the parent of all that it allows. */
+  /**
+   * The namespace with a name, which is created if it does not exist. For a regular expression or a function: the
+   * parent of a namespace for each name that it allows, created when a client asks for it.
+   *
+   * Call it in the setup function: a namespace that is created later is gone when the object has slept.
+   * @param fn is registered as a listener of `connection`.
+   * @throws Error for a regular expression with the flag `g` or `y`
+   * @example
+   * io.of("/admin").on("connection", (socket) => {});
+   * io.of(/^\/room-\d+$/).on("connection", (socket) => console.log(socket.nsp.name));
+   * io.of((name, auth, next) => next(null, auth.token === "secret")).on("connection", (socket) => {});
+   */
   of(
     name: string | RegExp | NamespaceMatcher,
     fn?: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>) => void,
   ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
     const nsp = typeof name === "string" ? this.#named(name) : this.#parent(name);
-    if (fn !== undefined) nsp.on("connect", fn as Untyped);
+    if (fn !== undefined) nsp.on("connect", fn);
     return nsp;
   }
 
-  /** Disconnects everybody and ends every session. Sleeping sockets are woken: their `disconnect` runs. */
+  /**
+   * Disconnects all sockets and ends all sessions of this object. Sockets that sleep are loaded for it, so that their
+   * `disconnect` listeners run; the promise settles after that. The Worker goes on serving: clients may connect again.
+   * @param fn is called when all of that is done.
+   * @throws Error when it is used outside its instance of the object (as a rejection)
+   * @example
+   * await io.close();
+   */
   async close(fn?: (err?: Error) => void): Promise<void> {
     const { context, namespaces } = this._internals;
     const { host, loader } = context;
@@ -140,12 +180,17 @@ export class Server<
       }
       pending.push(context.diagnostics.attempt("close", () => nsp.adapter.close()));
     }
-    // In the setup function that would be to wait for itself: nobody's `disconnect` is heard before it has completed.
+    // `disconnect` listeners run when setup has completed, so the setup function would wait for itself.
     if (host.isSetUp) await Promise.allSettled(pending);
     host.engine.close();
     fn?.();
   }
 
+  /**
+   * Registers a middleware of the main namespace: see {@link Namespace.use}.
+   * @example
+   * io.use((socket, next) => next(socket.handshake.auth.token ? undefined : new Error("log in first")));
+   */
   use(
     fn: Parameters<Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>["use"]>[0],
   ): this {
@@ -157,6 +202,7 @@ export class Server<
     return new BroadcastOperator(this.sockets.adapter);
   }
 
+  /** Emits to the main namespace of the other servers: see {@link Namespace.serverSideEmit}. */
   serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
     ev: Ev,
     ...args: EventParams<DecorateAcknowledgementsWithTimeoutAndMultipleResponses<ServerSideEvents>, Ev>
@@ -164,12 +210,18 @@ export class Server<
     return this.sockets.serverSideEmit(ev, ...args);
   }
 
-  /** The path clients connect to. It is fixed by the options. */
+  /** The path that clients connect to, as the option `path` gives it. It cannot be changed. @default "/socket.io" */
   path(): string {
     return (this._internals.options.path ?? "/socket.io").replace(/\/$/, "");
   }
 
+  /**
+   * How long a client may stay connected without joining a namespace, in milliseconds. It is checked at each heartbeat,
+   * so it may take one `pingInterval` longer.
+   * @default 45000
+   */
   connectTimeout(): number;
+  /** Sets that time, in milliseconds. */
   connectTimeout(ms: number): this;
   connectTimeout(ms?: number): this | number {
     if (ms === undefined) return this._internals.options.connectTimeout;
@@ -177,8 +229,12 @@ export class Server<
     return this;
   }
 
-  /** Gives every namespace an adapter of this class. Rooms joined so far stay, other than on Node: sockets hold them. */
+  /** The class of the adapters, or the function that creates them. @default Adapter */
   adapter(): AdapterConstructor;
+  /**
+   * Gives each namespace a new adapter of this class, or made by this function. Sockets stay in their rooms.
+   * @throws Error when what it makes does not extend `Adapter`
+   */
   adapter(create: AdapterConstructor): this;
   adapter(create?: AdapterConstructor): this | AdapterConstructor {
     if (create === undefined) return this._internals.options.adapter ?? Adapter;
@@ -210,7 +266,7 @@ export class Server<
     return connection.closed("transport close");
   }
 
-  /** The same as {@link open}, under its official name. */
+  /** Takes over an Engine.IO session that was opened without this server. */
   onconnection(session: Session): this {
     this.open(session);
     return this;
@@ -248,7 +304,7 @@ export class Server<
     const parent = new ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>(this);
     const matches: Parent<AnyNamespace>["matches"] = isPattern
       ? (name, _auth, next) => next(null, given.test(name))
-      : (name, auth, next) => given(name, (auth ?? {}) as Record<string, Untyped>, next);
+      : (name, auth, next) => given(name, (auth ?? {}) as Parameters<NamespaceMatcher>[1], next);
     namespaces.parents.push({ namespace: parent, pattern: isPattern ? given : undefined, matches });
     return parent;
   }

@@ -1,10 +1,10 @@
 import { toPlain } from "../state/plain-copy.ts";
 
 /**
- * A plain copy of a value that `socket.data`, `socket.handshake`, `socket.request` or a property of a socket gave out,
- * as of now. What is given out there are proxies, which no platform can clone: call this before `structuredClone`,
- * a queue's `send` or a method of another object gets one. What structured clone cannot hold (functions, instances of
- * classes) is left out.
+ * Copies a value that comes from `socket.data`, `socket.handshake`, `socket.request` or a property of a socket, as it
+ * is now. Those are proxies, and structured clone fails on a proxy: pass the copy to `structuredClone`, to a queue, or
+ * to a method of another object. What structured clone cannot hold (functions, instances of classes) is left out.
+ * @returns the same value where it is neither a proxy nor an object
  * @example
  * await env.QUEUE.send(snapshot(socket.data.user));
  */

@@ -46,7 +46,8 @@ export class ConnectRequest {
     onCreated: (member: SocketMember) => void,
   ): Promise<void> {
     this.#session = await this.#restore(pid, offset);
-    // When another connection used the same secret meanwhile, the last one counts. Nothing is awaited after the last check.
+    // When another connection used the same secret meanwhile, the last one counts. Nothing is awaited after the last
+    // check.
     for (let rival = this.#findRival(); rival !== undefined; rival = this.#findRival()) {
       await this.#retire(rival);
       // The client has missed what was sent during that time as well.

@@ -46,7 +46,7 @@ export interface AdapterNamespace {
   /** The connected sockets, sleeping ones too, by id. */
   readonly sockets: SocketMap<LocalSocket>;
   /** Hands an event of another server to the listeners of this namespace. The last argument may be a callback. */
-  _onServerSideEmit(args: [string, ...Untyped[]]): void;
+  _onServerSideEmit(args: [string, ...unknown[]]): void;
   /** @internal */
   readonly _internals: AdapterServices;
 }

@@ -4,7 +4,9 @@ import type { Diagnostics } from "../diagnostics.ts";
 import type { Host } from "../host.ts";
 import type { KeepAlive, PendingWork } from "../sockets/keep-alive.ts";
 
-/** Estimated memory, in bytes: what collects the answers to a broadcast, and what knows its receivers in this object. */
+/**
+ * Estimated memory, in bytes: what collects the answers to a broadcast, and what knows its receivers in this object.
+ */
 const COLLECTOR_BYTES = 500;
 const RECEIVERS_BYTES = 500;
 /** What each receiver takes, first as one that is waited for and then as an answer. */
@@ -156,8 +158,8 @@ export class BroadcastAcks {
   }
 
   /**
-   * Waits for sockets of this object, until the time is over: `send` sends the packet with the acknowledgement `id`, and
-   * says to whom. Returns how many these are.
+   * Waits for sockets of this object, until the time is over: `send` sends the packet with the acknowledgement `id`,
+   * and says to whom. Returns how many these are.
    */
   waitFor(
     id: number,

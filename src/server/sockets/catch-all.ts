@@ -1,9 +1,9 @@
 import type { AnyListener } from "../../shared/event-emitter.ts";
 import { runSafely } from "../../shared/run-safely.ts";
 
-/** The listeners that hear every event of a socket, in one direction. */
+/** The listeners for all events of a socket, in one direction. */
 export class CatchAll {
-  /** Replaced, never changed: a running round goes on with those it began with. */
+  /** The array is replaced and never changed, so that a running `notify` goes on with the listeners it began with. */
   #listeners: AnyListener[] = [];
 
   get size(): number {

@@ -14,7 +14,10 @@ const SETTLED = Promise.resolve();
 /** Each refusal is an answer that may have to wait; no honest client is refused so often. */
 const MOST_REFUSALS = 10_000;
 
-/** Estimated memory of a socket besides its record (measured), in bytes. The first one of a connection is counted with that. */
+/**
+ * Estimated memory of a socket besides its record (measured), in bytes. The first one of a connection is counted with
+ * that.
+ */
 const SOCKET_BYTES = 3_000;
 
 /** The namespaces of a server, as connections find them. */

@@ -1,8 +1,8 @@
 import { CodecError } from "../../codec/index.ts";
 
 /**
- * What listeners of `error` hear of a message that is no packet, in the words of socket.io-parser. The codec has codes
- * only, since the small client would have to carry the words as well; most of them say the same.
+ * What `error` listeners get for a message that is no packet, in the words of socket.io-parser. The codec only has
+ * codes, so that the small client need not carry the texts. Most codes consist of the same words.
  */
 export function toDecodeError(error: unknown, message: string | Uint8Array): unknown {
   if (!(error instanceof CodecError)) return error;
@@ -11,7 +11,7 @@ export function toDecodeError(error: unknown, message: string | Uint8Array): unk
   if (code === "UNKNOWN_PACKET_TYPE") text += ` ${Number(message[0])}`;
   else if (code === "UNEXPECTED_TEXT") text = "got plaintext data when reconstructing a packet";
   else if (code === "UNEXPECTED_BINARY") text = "got binary data when not reconstructing a packet";
-  // In a header, other than in a placeholder, they have a capital letter.
+  // socket.io-parser writes this word with a capital letter when a header is wrong, but not when a placeholder is.
   else if (typeof message === "string") text = text.replace("illegal", "Illegal");
   error.message = text;
   return error;

@@ -9,8 +9,8 @@ const HANDLER_BYTES = 500;
 const REPLAY_LIMIT_MS = 10_000;
 
 /**
- * Runs the listeners of one socket, and the `connection` listeners for it. While one has not settled, the object is kept
- * awake (within a limit); when it has settled, changes are looked for that nothing has reported.
+ * Runs the listeners of one socket, and the `connection` listeners for it. While one has not settled, the object is
+ * kept awake (within a limit); when it has settled, changes are looked for that nothing has reported.
  */
 export class Handlers {
   readonly #scope: SocketScope;

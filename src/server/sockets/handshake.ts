@@ -5,28 +5,29 @@ import type { SocketRecord } from "../state/records.ts";
 
 /** What is known of a client from its first request and its CONNECT packet. */
 export interface Handshake<Data = Untyped> {
-  /** Of the first request, by lower-case name. */
+  /** The headers of the first request, by their names in lower case. */
   headers: Record<string, string | undefined>;
-  /** When it was made, as text. */
+  /** When the client connected to the namespace, as text. */
   time: string;
-  /** The client's address as Cloudflare saw it. */
+  /** The IP address of the client as Cloudflare saw it. */
   address: string;
-  /** Whether the request had an Origin. */
+  /** Whether the first request had the header `Origin`. */
   xdomain: boolean;
+  /** Whether the first request came over HTTPS. */
   secure: boolean;
-  /** When it was made, ms. */
+  /** When the client connected to the namespace, in milliseconds since 1970. */
   issued: number;
-  /** Path and query of the first request. */
+  /** The path and the query of the first request. */
   url: string;
-  /** Query of the first request. */
+  /** The query parameters of the first request. */
   query: Record<string, string | undefined>;
-  /** What the client gave as `auth`. */
+  /** What the client sent as `auth` when it connected to the namespace. It is unchecked. */
   auth: Record<string, Untyped>;
-  /** What the option `handshakeData` found out about the client in the Worker; nothing a client sends gets here. */
+  /** What the option `handshakeData` returned in the Worker. A client cannot write to it. */
   data: Data;
 }
 
-/** Anew at each call, with nothing in it that anything else refers to: user code may change it. */
+/** Creates a new object at each call. Nothing else refers to its parts, because user code may change them. */
 export function createHandshake(conn: Session, record: SocketRecord | undefined): Handshake {
   const { firstRequest: request } = conn;
   const { issued = 0, auth } = record ?? {};
@@ -44,7 +45,7 @@ export function createHandshake(conn: Session, record: SocketRecord | undefined)
     issued,
     url: pathname + search,
     query: { ...request._query },
-    auth: toPlain(auth ?? {}) as Record<string, Untyped>,
+    auth: toPlain(auth ?? {}) as Handshake["auth"],
     data: toPlain(conn.handshakeData),
   };
 }

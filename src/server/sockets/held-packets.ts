@@ -2,15 +2,15 @@ import type { SocketPacket } from "../../codec/index.ts";
 import type { Account } from "../../shared/byte-budget.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 
-/** What a packet takes that waits, besides its data. */
+/** Estimated memory of a packet that waits, besides its data, in bytes. */
 const HELD_BYTES = 200;
 
 interface HeldPacket {
-  /** None, once it was dropped. */
+  /** Undefined when it was dropped. */
   packet: SocketPacket | undefined;
 }
 
-/** Packets of one connection that wait until listeners are registered again. They count as long as they wait. */
+/** Packets of one connection that wait until listeners are registered again. Their memory counts for the connection. */
 export class HeldPackets {
   readonly #account: Account;
   #held: Set<HeldPacket> | undefined;
@@ -23,7 +23,7 @@ export class HeldPackets {
     return !this.#held?.size;
   }
 
-  /** Keeps a packet until `wait` runs what it is given. The connection may end for it. */
+  /** Keeps a packet until `wait` calls back, and passes it to `then`. The connection may be closed for the memory. */
   hold(packet: SocketPacket, wait: (run: () => void) => void, then: (packet: SocketPacket) => void): void {
     const bytes = HELD_BYTES + estimateMemory(packet.data);
     const held: HeldPacket = { packet };
@@ -37,6 +37,7 @@ export class HeldPackets {
     });
   }
 
+  /** Drops all of them. */
   drop(): void {
     for (const held of this.#held ?? []) held.packet = undefined;
     this.#held = undefined;

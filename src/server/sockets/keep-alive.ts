@@ -2,7 +2,9 @@ import type { Account } from "../../shared/byte-budget.ts";
 import type { Timer } from "../../shared/timers.ts";
 import type { Host } from "../host.ts";
 
-/** How long a handler may await before its session counts as busy: a restart would leave its client without an answer. */
+/**
+ * How long a handler may await before its session counts as busy: a restart would leave its client without an answer.
+ */
 const BUSY_AFTER_MS = 1_000;
 
 /** The connection that pending work belongs to. */

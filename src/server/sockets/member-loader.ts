@@ -25,7 +25,7 @@ interface LoaderServer {
 /**
  * Brings sockets that sleep into memory, as far as they are needed.
  *
- * indexed --> `wake`: its session is in memory --> `load`: its socket is there --> `whenResumed`: its listeners are, too
+ * indexed --> `wake`: its session is in memory --> `load`: its socket is there --> `whenResumed`: its listeners are too
  */
 export class MemberLoader {
   readonly #server: LoaderServer;

@@ -3,30 +3,30 @@ import type { Session } from "../../engine/session.ts";
 import type { Timer, Timers } from "../../shared/timers.ts";
 import type { Parser } from "./parser.ts";
 
-/** What a message takes that waits, besides its own bytes: a header waits as text and as data. */
+/** Estimated memory of a message that waits, besides its own bytes: a header waits as text and as data. */
 const HELD_BYTES = 200;
 
 /**
- * Makes packets of a connection's messages, and looks after one of which only a part has come.
+ * Decodes the messages of one connection, and keeps a packet of which only a part has arrived.
  *
- * part of a packet --> WebSocket: a timer keeps the object awake --> the rest comes | nothing comes for long: `onLate`
- *                      polling:   it is saved with the session   --> the rest comes, in whatever instance
+ * part of a packet --> WebSocket: a timer keeps the object awake --> the rest arrives | it does not in time: `onLate`
+ *                      polling:   it is stored with the session  --> the rest arrives, perhaps in another instance
  */
 export class PacketReader {
   readonly #conn: Session;
   readonly #onLate: (why: Error) => void;
   readonly #decoder: ReturnType<Parser["createDecoder"]>;
-  /** What has come takes so much, in memory. */
+  /** What is counted for the part that has arrived. */
   #bytes = 0;
-  /** An earlier instance may have been left with the half of a packet. */
-  #mayGoOn: boolean;
-  /** Messages that are written down. */
+  /** Whether an earlier instance may have stored a part of a packet. */
+  #mayHavePart: boolean;
+  /** How many messages are stored. */
   #saved = 0;
   readonly #isForeign: boolean;
   readonly #timers: Timers;
   #timer: Timer | undefined;
 
-  /** `onDecoded` hears of what a foreign decoder makes of messages, in its own time. */
+  /** `onDecoded` gets the packets of a foreign decoder, which may answer later. */
   constructor(
     conn: Session,
     parser: Parser,
@@ -42,19 +42,22 @@ export class PacketReader {
       this.#endWait();
       onDecoded(decoded);
     });
-    this.#mayGoOn = conn.recovered;
+    this.#mayHavePart = conn.recovered;
   }
 
-  /** Goes on with what an earlier version of this code kept elsewhere. */
+  /** Takes over a part that an earlier version of this code has stored elsewhere. */
   restore(pending: PendingPacket): void {
-    this.#goOn(pending as readonly Frame[]);
+    this.#takeOver(pending as readonly Frame[]);
     this.#saved = 0;
     this.#save();
   }
 
-  /** The packet that is complete with this message; undefined when there is none yet. @throws for what is no packet */
+  /**
+   * Returns the packet that this message completes, if it does.
+   * @throws what the decoder throws for an invalid message
+   */
   read(message: string | Uint8Array): SocketPacket | undefined {
-    if (this.#mayGoOn) this.#goOn(this.#conn.half.readHalf());
+    if (this.#mayHavePart) this.#takeOver(this.#conn.half.readHalf());
     const packet = this.#decoder.add(message);
     if (packet === undefined) this.#awaitRest(message);
     else if (this.#timer !== undefined || this.#saved > 0) this.#endWait();
@@ -80,14 +83,14 @@ export class PacketReader {
     if (!this.#decoder.isPending) return;
     this.#chargeFor(message);
     if (!this.#decoder.isPending) return;
-    // What a foreign decoder has kept cannot be written down.
+    // What a foreign decoder keeps cannot be stored.
     if (this.#isForeign || this.#conn.transport.name === "websocket") this.#startWait();
     else Promise.resolve().then(() => this.#save());
   }
 
   /**
-   * A message is seen when all of it has come, and one that is large comes slowly. While it does, its client can answer no
-   * ping: who is silent for longer than that may last is no slow one.
+   * A message is seen when all of it has arrived, and a large one takes its time. While it is on its way its client can
+   * answer no ping, so that a client that is silent for longer than pings allow is not slow, but gone.
    */
   #startWait(): void {
     const { pingInterval, pingTimeout } = this.#conn.server.opts;
@@ -96,14 +99,14 @@ export class PacketReader {
     this.#timer = this.#timers.set(late, pingInterval + pingTimeout);
   }
 
-  #goOn(half: readonly Frame[]): void {
-    this.#mayGoOn = false;
+  #takeOver(half: readonly Frame[]): void {
+    this.#mayHavePart = false;
     if (half.length > 0) this.#decoder.restore(half);
     for (const message of half) this.#chargeFor(message);
     this.#saved = half.length;
   }
 
-  /** A body may hold all of the packet: what is complete by the end of it needs no row. Only what is new is written. */
+  /** Stores the messages that are new. It runs after the whole body was read, because that may complete the packet. */
   #save(): void {
     const half = this.#decoder.snapshot() ?? [];
     if (half.length <= this.#saved) return;

@@ -12,18 +12,23 @@ import { ACK, EVENT } from "../../codec/socket-packet.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 
 /**
- * A wire format as Socket.IO's `parser` option takes it: `new Encoder().encode(packet)` gives the messages, and a
- * `Decoder` has `add(message)` and the event "decoded". Packages describe these in types of their own.
+ * A wire format for the option `parser`. `new Encoder().encode(packet)` returns an array of messages, text or bytes; a
+ * `Decoder` is given messages with `add(message)`, and emits "decoded" with each packet. Both are untyped because the
+ * packages that contain parsers describe them with types of their own.
+ * @see https://socket.io/docs/v4/custom-parser/
+ * @example
+ * import * as parser from "socket.io-msgpack-parser";
+ * defineServer({ parser }, setup);
  */
 export interface ParserOption {
   Encoder: new () => Untyped;
   Decoder: new () => Untyped;
 }
 
-/** Hears of a packet that a foreign decoder has put together. */
+/** Gets a packet that a foreign decoder has put together. */
 type OnDecoded = (packet: SocketPacket) => void;
 
-/** What is asked of a foreign decoder. */
+/** What a foreign decoder has to offer. */
 interface EmittingDecoder {
   add(message: string | Uint8Array): unknown;
   on(event: "decoded", listener: OnDecoded): unknown;
@@ -32,9 +37,11 @@ interface EmittingDecoder {
 
 /** Puts the messages of one connection together to packets. */
 export interface Decoder {
-  /** Our own gives the packet that is complete; a foreign one tells of its packets, now or later, and gives none. */
+  /** The standard decoder returns the packet that is complete. A foreign one emits its packets, now or later. */
   add(chunk: string | Uint8Array): SocketPacket | undefined;
+  /** Whether a part of a packet has arrived. */
   readonly isPending: boolean;
+  /** That part, as it can be stored. */
   snapshot(): PendingPacket | undefined;
   restore(pending: PendingPacket): void;
   reset(): void;
@@ -44,10 +51,10 @@ export interface Decoder {
 export interface Parser {
   /** The Engine.IO frames that carry a packet. */
   encode(packet: SocketPacket): Frame[];
-  /** A packet as its receiver will have it: plain data, and no bytes that the sender may still change. */
+  /** The packet as its receivers get it: plain data, without bytes that the sender may still change. */
   decode(frames: readonly Frame[]): SocketPacket | undefined;
   createDecoder(onDecoded: OnDecoded): Decoder;
-  /** Packets of a foreign format may break rules that our own decoder enforces. */
+  /** Packets of a foreign format may break rules that the standard decoder enforces. */
   readonly isForeign: boolean;
 }
 
@@ -69,7 +76,7 @@ function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): 
   return packet;
 }
 
-/** An event or an answer without data means nothing. The official parser lets it pass, and nothing ever comes of it. */
+/** Refuses an event, or an acknowledgement, without data. The official parser accepts it, and the server drops it. */
 class StrictDecoder extends PacketDecoder {
   override add(chunk: string | BinaryChunk): SocketPacket | undefined {
     const packet = super.add(chunk);
@@ -91,9 +98,9 @@ const standard: Parser = {
   isForeign: false,
 };
 
-/** A foreign decoder answers with events: in the middle of `add` or later, and as often as it likes. */
+/** A foreign decoder emits packets, during `add` or later, and any number of them. */
 class ForeignDecoder implements Decoder {
-  /** It was given something and has not answered since: it may have half a packet. */
+  /** It was given a message and has emitted nothing since, so it may have a part of a packet. */
   isPending = false;
   readonly #decoder: EmittingDecoder;
 
@@ -121,7 +128,7 @@ class ForeignDecoder implements Decoder {
   }
 }
 
-/** The wire format that an option asks for: Socket.IO's own unless it names another. */
+/** The wire format of the option, or that of the Socket.IO protocol. */
 export function createParser(option: ParserOption | undefined): Parser {
   if (option === undefined) return standard;
   const encoder: { encode(packet: SocketPacket): unknown[] } = new option.Encoder();

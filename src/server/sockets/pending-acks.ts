@@ -7,7 +7,10 @@ import type { MemberConnection } from "./socket-member.ts";
 /** A function that gets a client's answer. */
 export type AckCallback = (...args: unknown[]) => void;
 
-/** Estimated memory of an acknowledgement that is waited for, in bytes: its callback with what that refers to, and its timer. */
+/**
+ * Estimated memory of an acknowledgement that is waited for, in bytes: its callback with what that refers to, and its
+ * timer.
+ */
 const ACK_BYTES = 600;
 
 interface PendingAck {

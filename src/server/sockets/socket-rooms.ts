@@ -29,7 +29,10 @@ export class SocketRooms {
     });
   }
 
-  /** Runs a change of rooms, unless the socket is closed or the code at work is muted. @throws Error outside its instance */
+  /**
+   * Runs a change of rooms, unless the socket is closed or the code at work is muted.
+   * @throws Error outside its instance
+   */
   change(run: () => Promise<void> | void): Promise<void> | void {
     this.#scope.checkInstance();
     if (this.#scope.phase === "closed" || this.#scope.context.isMuted) return;
