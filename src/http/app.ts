@@ -30,10 +30,10 @@ import { type Verified, verify } from "./verify.ts";
 export type App = Hono<{ Bindings: Cloudflare.Env }>;
 
 /**
- * The Worker's side as a Hono app. It answers what needs no object (preflights, the client's files, refusals, lone
- * pongs) and takes everything else to the object of the session.
+ * The Worker's side as a Hono app. It answers what needs no object (preflights, the client's files, refusals, POSTs that
+ * hold a pong alone) and sends everything else to the object of the session.
  */
-export function createApp(options: AppOptions & { path: string }, placement: Placement): App {
+export function createApp(options: AppOptions, placement: Placement): App {
   if (options.serveClient && !options.serveClient.files) {
     throw new Error('serveClient takes the clientFiles of "socket.io-edge/client-files"');
   }
@@ -43,7 +43,7 @@ export function createApp(options: AppOptions & { path: string }, placement: Pla
   // It has one route: the router that Hono takes by default would spend a millisecond on a regular expression for it.
   const app: App = new QuickHono();
   app.all("*", async (c: AppContext, next) => {
-    // The path as Hono has read it: what a middleware on `/socket.io/*` does not see is not served either.
+    // The path as Hono reads it, so that a middleware on `/socket.io/*` sees every request that is served.
     const asked = c.req.path;
     if (asked !== path && !asked.startsWith(`${path}/`)) return next();
     const response = await handle(c, door);
@@ -123,7 +123,7 @@ async function serve(
   if (op === "poll") {
     let stub: DurableObjectStub | undefined = known;
     const ask = () => {
-      // One that has failed stays broken.
+      // A stub that has failed stays broken.
       const object = stub ?? find()!;
       stub = undefined;
       return askObject(object, asked);
@@ -137,15 +137,15 @@ async function serve(
   return response.status === CANDIDATE_REFUSED ? openAndClose() : toClientResponse(response);
 }
 
-/** What a handshake brings is kept. @throws EngineError */
-function checkSize({ url, headers }: RequestRecord, most = 16_384): void {
+/** A session keeps its handshake, so it must not be too large. @throws EngineError */
+function checkSize({ url, headers }: RequestRecord, most: number): void {
   const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, url.length);
   if (bytes > most) throw new EngineError("HEADERS_TOO_LARGE", { bytes });
 }
 
-/** A POST that says only "3" proves nothing that the next poll does not prove better; it is answered here. */
+/** A POST that holds a pong alone is answered here: the next poll proves better that the client is there. */
 async function post(request: Request, meta: InternalRequest, object: DurableObjectStub): Promise<Response> {
-  // Longer bodies are not read here: the object has to see an upload that overlaps another one, or is too large.
+  // Longer bodies are not read here, so that the object sees an upload that overlaps another one or is too large.
   const body = request.headers.get("content-length") === "1" ? await request.text() : request.body;
   if (body === "3" && meta.protocol === 4) return okResponse();
   const type = request.headers.get("content-type") ?? undefined;
@@ -175,7 +175,7 @@ function toPreflight({ preflightStatus }: CorsResult): Response | undefined {
   return new Response(null, { status: preflightStatus, headers: { "content-length": "0" } });
 }
 
-/** Whatever goes wrong: a client sees a number and a sentence of the protocol, and the log the rest. */
+/** Whatever goes wrong, the client is told a number and a text of the protocol; the rest goes to the log. */
 function refuse(error: unknown, isUpgrade: boolean): Response {
   if (error instanceof EngineError) return toErrorResponse(error, isUpgrade);
   console.error("socket.io-edge: a request failed", error);
@@ -195,16 +195,16 @@ async function tell(
   }
 }
 
-/** Lets a task end after the answer is given: the runtime cuts off what it was not told of. */
+/** Lets a task go on after the response: the runtime cancels tasks that it was not told of. */
 function outlive(c: AppContext, task: Promise<unknown>): void {
   try {
     c.executionCtx.waitUntil(task);
   } catch {
-    // Hono's `app.request` comes without a context, and cuts nothing off.
+    // Hono's `app.request` has no context, and cancels nothing.
   }
 }
 
-/** A WebSocket for a transport that is none: accepted and closed, as on Node. */
+/** A WebSocket that no transport takes is accepted and closed, as on Node. */
 function openAndClose(): Response {
   const { 0: webSocket, 1: server } = new WebSocketPair();
   server.accept();
@@ -229,7 +229,7 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
     else response.headers.set(name, value);
   }
   const [subprotocol] = client.headers.get("sec-websocket-protocol")?.split(",") ?? [];
-  // Whoever offers subprotocols hangs up when none is taken; on Node it is the first one.
+  // A client that offers subprotocols hangs up when none is accepted. Node accepts the first one.
   if (response.webSocket && subprotocol && !response.headers.has("sec-websocket-protocol")) {
     response.headers.set("sec-websocket-protocol", subprotocol.trim());
   }
@@ -238,23 +238,23 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
   return response;
 }
 
-/** Headers of our answers that a page's defaults must not replace. */
+/** Headers of our responses that those of a middleware must not replace. */
 const OWN_HEADERS: ReadonlySet<string> = new Set(["content-type", "content-length", "cache-control"]);
 
-/** Adds what middlewares set before `next()`: Hono does so only for answers that its context makes. */
+/** Adds the headers that middlewares set before `next()`. Hono does so only for responses that its context creates. */
 function addPrepared(c: AppContext, response: Response): Response {
   const { headers } = response;
   for (const [name, value] of c.res.headers) {
     if (name === "set-cookie" || name === "vary") headers.append(name, value);
     else if (!OWN_HEADERS.has(name)) headers.set(name, value);
   }
-  // Hono would merge once more, and lose cookies.
+  // Assigned directly, Hono would merge the headers once more, and lose cookies.
   c.res = undefined;
   c.res = response;
   return response;
 }
 
-/** The headers of an answer of the object, as far as they are for the client; undefined for none. */
+/** The headers of the object's response that are for the client; undefined when there are none. */
 function toOwnHeaders(headers: Headers): Headers | undefined {
   let own: Headers | undefined;
   for (const [name, value] of headers) {

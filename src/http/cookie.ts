@@ -1,8 +1,8 @@
 import type { CookieOptions } from "./options.ts";
 
 /**
- * The `Set-Cookie` of a polling handshake, as engine.io writes it: it is for load balancers and logs, nobody reads it
- * here.
+ * The `Set-Cookie` header of a polling handshake, as engine.io writes it. It is for load balancers and logs: neither
+ * client nor server reads it.
  */
 export function toCookie(cookie: true | CookieOptions, sid: string): string {
   const given = cookie === true ? {} : cookie;
@@ -26,7 +26,7 @@ export function toCookie(cookie: true | CookieOptions, sid: string): string {
   return written;
 }
 
-/** Users of JavaScript write these in any case. */
+/** Attributes may be given in any case. */
 function capitalize(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1).toLowerCase();
 }

@@ -6,34 +6,47 @@ type OriginFunction = (
   callback: (error: unknown, origin?: Origin) => void,
 ) => void;
 
-/** Options of the `cors` package, which Socket.IO takes: https://github.com/expressjs/cors#configuration-options */
+/**
+ * Options of the `cors` package, which Socket.IO takes as well. A browser keeps the response from a page whose origin is
+ * not allowed; the request itself is served.
+ * @see https://github.com/expressjs/cors#configuration-options
+ */
 export interface CorsOptions {
-  /** @default "*" */
+  /**
+   * The origins whose pages may connect: one, a list, regular expressions, `true` for the request's own origin, or a
+   * function that calls back with one of these.
+   * @default "*"
+   */
   origin?: Origin | OriginFunction;
-  /** @default "GET,HEAD,PUT,PATCH,POST,DELETE" */
+  /** The methods that a preflight allows. @default "GET,HEAD,PUT,PATCH,POST,DELETE" */
   methods?: string | readonly string[];
-  /** @default what the preflight asks for */
+  /** The request headers that a preflight allows. @default those that the preflight asks for */
   allowedHeaders?: string | readonly string[];
+  /** Another name of `allowedHeaders`. */
   headers?: string | readonly string[];
+  /** The response headers that a page may read. @default none besides the safelisted ones */
   exposedHeaders?: string | readonly string[];
+  /** Whether requests may carry cookies; `origin` has to name origins then. @default false */
   credentials?: boolean;
-  /** Seconds. */
+  /** How long a browser may keep the answer to a preflight, seconds. @default the browser's own value */
   maxAge?: number;
+  /** `true` passes preflights on instead of answering them. @default false */
   preflightContinue?: boolean;
-  /** @default 204 */
+  /** The status of the answer to a preflight. @default 204 */
   optionsSuccessStatus?: number;
 }
 
+/** Calls back with the options for one request, or with an error, which refuses it with 400 and code 3. */
 export type CorsDelegate = (
   request: EngineRequest,
   callback: (error: unknown, options?: CorsOptions) => void,
 ) => void;
 
-/** What CORS adds to a request: headers for whatever the answer is, and the answer itself to a preflight. */
+/** What CORS adds to the response of a request; a preflight is answered with it alone. */
 export interface CorsResult {
   readonly headers: readonly (readonly [string, string])[];
   readonly preflightStatus: number | undefined;
-  /** Whether the request's origin is among those that the options name; undefined where they name none. */
+  /** Whether the options name the request's origin; undefined when they allow every origin. */
   readonly isNamed: boolean | undefined;
 }
 
@@ -81,7 +94,7 @@ function originHeaders(origin: Origin, allowed: string | undefined): [string, st
   return headers;
 }
 
-/** In a list the asterisk stands for no page in the eyes of a browser, but whoever wrote it meant all of them. */
+/** A browser takes an asterisk in a list literally, but whoever wrote it meant every origin. */
 function isForAll(origin: Origin): boolean {
   return origin === true || [origin].flat().includes("*");
 }
@@ -89,7 +102,7 @@ function isForAll(origin: Origin): boolean {
 function isOriginAllowed(requestOrigin: string, allowed: Origin): boolean {
   if (typeof allowed === "string") return requestOrigin === allowed;
   if (typeof allowed === "boolean") return allowed;
-  // `test` of one with the flag g or y would go on where it stopped at somebody else's origin.
+  // `test` with the flag g or y would start where it stopped at the last request's origin; `search` does not.
   if (allowed instanceof RegExp) return requestOrigin.search(allowed) >= 0;
   return allowed.some((item) => isOriginAllowed(requestOrigin, item));
 }
@@ -116,7 +129,7 @@ function toPromise<A, T>(
 ): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const done: unknown = fn(argument, (error, value) => (error ? reject(error) : resolve(value)));
-    // An async function that fails calls back no more.
+    // An async function that throws does not call back.
     Promise.resolve(done).catch(reject);
   });
 }

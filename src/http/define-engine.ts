@@ -5,20 +5,26 @@ import type { SetupContext } from "../objects/definition.ts";
 import { Placement } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import { type App, createApp } from "./app.ts";
-import type { HttpOptions } from "./options.ts";
+import { type HttpOptions, resolveAppOptions } from "./options.ts";
 import { toSource } from "./source.ts";
 
-/** What `defineEngine` gives: the object class to export, and the app that serves it. */
+const DEFAULT_PATH = "/engine.io";
+
+/** What `defineEngine` returns: the object class to export, and the app that serves it. */
 export interface EngineDefinition {
-  /** Declare a class of your own from it: `export class SessionObject extends definition.SessionObject {}`. */
+  /** The base of your object class: `export class SessionObject extends definition.SessionObject {}`. */
   readonly SessionObject: SessionObjectClass<{ readonly engine: Engine }>;
   /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", definition.app)`. */
   readonly app: App;
 }
 
 /**
- * Engine.IO alone, as the `engine.io` package is on Node: sessions over polling and WebSocket, without namespaces,
- * events or rooms.
+ * Defines an Engine.IO server, as the `engine.io` package is on Node: sessions over polling and WebSocket, without
+ * namespaces, events or rooms.
+ * @param setup registers listeners on the engine. It runs once in each instance of an object, before anything is served,
+ * and may be async. When it throws or takes longer than 15 s, clients are refused with 503, and the next event after a
+ * pause of 1 to 60 s runs it again.
+ * @throws Error when `setup` is no function, or `serveClient` has no files
  * @example
  * const { SessionObject: Base, app } = defineEngine({ path: "/engine.io" }, (engine) => {
  *   engine.on("connection", (session) => session.on("message", (data) => session.send(data)));
@@ -28,21 +34,22 @@ export function defineEngine(
   options: EngineOptions & HttpOptions,
   setup: (engine: Engine, context: SetupContext) => unknown,
 ): EngineDefinition {
+  const engineOptions = resolveEngineOptions(options);
   const Base = createSessionObject<Engine>({
-    options: resolveEngineOptions(options),
+    options: engineOptions,
     needsHandshakeData: options.handshakeData !== undefined,
     createServer: ({ engine }) => createBareServer(engine),
     setup,
   });
   class SessionObject extends Base {
-    /** The live Engine.IO server of this object. Throws until `await this.ready()` has been waited for. */
+    /** The Engine.IO server of this object. @throws Error before `await this.ready()` */
     get engine(): Engine {
       return runtimeOf(this).liveApi() as Engine;
     }
   }
   return {
     SessionObject,
-    app: createApp({ path: "/engine.io", ...options }, new Placement(toSource(options))),
+    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), new Placement(toSource(options))),
   };
 }
 

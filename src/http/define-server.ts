@@ -3,6 +3,7 @@ import type { SetupContext } from "../objects/definition.ts";
 import { Placement, type Whom } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
+import { DEFAULT_PATH } from "../server/api/options.ts";
 import type {
   HandshakeData,
   Server,
@@ -14,21 +15,21 @@ import type { Untyped } from "../shared/untyped.ts";
 import { type App, createApp } from "./app.ts";
 import { Emitter } from "./emitter.ts";
 import { type EmitterCall, performCall } from "./emitter-call.ts";
-import type { HttpOptions } from "./options.ts";
+import { type HttpOptions, resolveAppOptions } from "./options.ts";
 import { toSource } from "./source.ts";
 
-/** Options of `defineServer`: those of the official server under their names, and a few that only exist here. */
+/** Options of `defineServer`: those of the official server under their names, and some that exist only here. */
 export interface ServerOptions<Handshake = Untyped> extends SocketServerOptions, HttpOptions<Handshake> {}
 
-/** What the object's class has besides what every Durable Object has. */
+/** What the object class adds to a Durable Object. */
 export interface ServerMembers<Io> {
-  /** The live server of this object, for methods of your own. Throws until `await this.ready()` has been waited for. */
+  /** The Socket.IO server of this object, for methods of your own. @throws Error before `await this.ready()` */
   readonly io: Io;
   /** Carries out one operation of an emitter. @internal */
   socketIoCall(call: EmitterCall): Promise<unknown>;
 }
 
-/** What `defineServer` gives: the object class to export, and the app that serves it. */
+/** What `defineServer` returns: the object class to export, and the app that serves it. */
 export interface ServerDefinition<
   ListenEvents extends EventsMap,
   EmitEvents extends EventsMap,
@@ -36,19 +37,21 @@ export interface ServerDefinition<
   SocketData,
   Types extends ServerTypes,
 > {
-  /** Declare a class of your own from it: `export class SessionObject extends chat.SessionObject {}`. */
+  /** The base of your object class: `export class SessionObject extends chat.SessionObject {}`. */
   readonly SessionObject: SessionObjectClass<
     ServerMembers<Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>>
   >;
   /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", chat.app)`. */
   readonly app: App;
   /**
-   * Emits from outside the object: from a route, a cron trigger, a queue consumer. Without `name` to the server "main".
+   * Emits from outside the object: from a route, a cron trigger or a queue consumer. Without `name` it emits to the server
+   * "main".
    * @throws Error when `name` is not well-formed text of 1 to 256 bytes
+   * @example await chat.emitter(env).to("news").emit("headline", text);
    */
   emitter(env: Cloudflare.Env, whom?: Whom): Emitter<EmitEvents, SocketData, ServerSideEvents, Types>;
   /**
-   * The object of a server, to call methods of your own class.
+   * The object of a server, to call methods of your own class. Without `name` it is the server "main".
    * @throws Error when `name` is not well-formed text of 1 to 256 bytes
    * @example await chat.object<SessionObject>(env, { name: "acme" }).announce("hello");
    */
@@ -56,8 +59,12 @@ export interface ServerDefinition<
 }
 
 /**
- * Describes a Socket.IO server. `setup` runs once in each instance of the object that holds the sessions, when first
- * something needs your code; it may be async, events wait for it.
+ * Defines a Socket.IO server.
+ * @param setup registers listeners and middlewares on `io`, as the main module does on Node. It runs once in each instance
+ * of an object, before anything is served, and may be async; events wait for it. In an object that has run it before, what
+ * it emits is skipped. When it throws or takes longer than 15 s, clients are refused with 503, and the next event after a
+ * pause of 1 to 60 s runs it again.
+ * @throws Error when `setup` is no function, or `serveClient` has no files
  * @example
  * const chat = defineServer({ cors: { origin: "*" } }, (io) => {
  *   io.on("connection", (socket) => {
@@ -81,11 +88,12 @@ export function defineServer<
   ) => unknown,
 ): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
+  const engineOptions = resolveEngineOptions(options);
   const placement = new Placement(toSource(options));
   const emitter = (env: Cloudflare.Env, whom?: Whom) =>
     new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(placement.finder(env, whom));
   const Base = createSessionObject<Io>({
-    options: resolveEngineOptions(options),
+    options: engineOptions,
     needsHandshakeData: options.handshakeData !== undefined,
     createServer: (host) => createSocketServer<Io>(options, host),
     setup,
@@ -105,8 +113,9 @@ export function defineServer<
   }
   return {
     SessionObject,
-    app: createApp({ path: "/socket.io", ...options }, placement),
+    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement),
     emitter,
+    // The caller names its own class, which nothing here can check.
     object: (env, whom) => placement.finder(env, whom)() as Untyped,
   };
 }

@@ -27,7 +27,7 @@ export interface EmitterCall {
     | { readonly type: "fetch" };
 }
 
-/** What of a server an emitter uses. */
+/** The part of a server that an emitter uses. */
 interface Broadcaster {
   readonly _internals: {
     readonly context: { readonly recovery: { readonly log: EventLog } | undefined };
@@ -62,8 +62,8 @@ interface FetchedSocket {
 }
 
 /**
- * Carries out what an emitter asked for, inside the object. It makes no namespace: clients would get into one that
- * nobody guards.
+ * Carries out an operation of an emitter, inside the object. It creates no namespace, since clients could then join one
+ * that has no middleware.
  */
 export async function performCall(io: Broadcaster, call: EmitterCall): Promise<RemoteDetails[] | undefined> {
   const nsp = io._internals.namespaces.find(call.nsp);
@@ -93,7 +93,7 @@ export async function performCall(io: Broadcaster, call: EmitterCall): Promise<R
   }
 }
 
-/** Nobody is there now; clients that were may come back. */
+/** Nobody is in the namespace now, but clients that were may come back to it. */
 function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCall): [] | undefined {
   if (operation.type === "emit") {
     assertFree(operation.args[0]);
@@ -103,7 +103,7 @@ function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCal
   return operation.type === "fetch" ? [] : undefined;
 }
 
-/** A copy: what is given out may be tracked, and only plain data with prototypes of its own kind travels. */
+/** A copy, because `data` may be a proxy, and only plain data can be sent to the Worker. */
 function toDetails({ id, handshake, rooms, data }: FetchedSocket): RemoteDetails {
   const details = { id, handshake: { ...handshake }, rooms: [...rooms], data };
   return structuredClone(toPlain(details)) as RemoteDetails;

@@ -9,8 +9,9 @@ interface CallTarget {
 }
 
 /**
- * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. Each
- * operation is one call of the object; await it, or give it to `ctx.waitUntil`.
+ * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. Each operation
+ * is one call of the object: await it, or pass it to `ctx.waitUntil`. It rejects when the object cannot be reached, or
+ * when its setup function fails. Type parameters that are not given are `Untyped`, as with the official server.
  * @example
  * await chat.emitter(env).to("news").emit("headline", text);
  */
@@ -31,26 +32,33 @@ export class Emitter<
     this.#target = target;
   }
 
-  /** Another namespace; the leading slash may be left out. */
+  /**
+   * Selects another namespace; the leading slash may be left out.
+   * @example await chat.emitter(env).of("/admin").emit("alert", text);
+   */
   of(nsp: string): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ nsp: nsp.startsWith("/") ? nsp : `/${nsp}` });
   }
 
-  /** Adds rooms; a socket in several of them is reached once. */
+  /**
+   * Limits the next operation to sockets in these rooms, in addition to rooms given before. A socket in several of them is
+   * reached once.
+   */
   to(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ rooms: [...this.#target.rooms, ...[room].flat()] });
   }
 
+  /** The same as {@link to}. */
   in(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.to(room);
   }
 
-  /** Leaves out who is in any of these rooms. */
+  /** Leaves out sockets that are in any of these rooms. */
   except(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ except: [...this.#target.except, ...[room].flat()] });
   }
 
-  /** Drops the packet for clients whose transport is not ready that moment. */
+  /** Drops the packet for clients whose transport cannot take it at that moment; it is not kept for recovery either. */
   get volatile(): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ isVolatile: true });
   }
@@ -61,14 +69,18 @@ export class Emitter<
   }
 
   /**
-   * Emits an event; settles when the object has it. Acknowledgements are for sockets: use a method of your own class.
+   * Emits an event to the selected sockets. The promise settles when the object has sent it. There are no acknowledgements:
+   * for those, call a method of your own class.
    * @throws Error for a reserved event name, or a function among the arguments
    */
   async emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): Promise<void> {
     await this.#send("emit", ev, args);
   }
 
-  /** Reaches what listens to the event on the server itself: `io.on(ev, ...)`, or a namespace's `on`. */
+  /**
+   * Emits an event to listeners on the server itself: those of `io.on(ev, ...)`, or of the namespace.
+   * @throws Error for a reserved event name, or a function among the arguments
+   */
   async serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
     ev: Ev,
     ...args: EventParams<ServerSideEvents, Ev>
@@ -77,20 +89,22 @@ export class Emitter<
     await this.#send("server", ev, args);
   }
 
+  /** Makes the selected sockets join rooms. */
   async socketsJoin(room: string | string[]): Promise<void> {
     await this.#call({ type: "join", rooms: [room].flat() });
   }
 
+  /** Makes the selected sockets leave rooms. */
   async socketsLeave(room: string | string[]): Promise<void> {
     await this.#call({ type: "leave", rooms: [room].flat() });
   }
 
-  /** Disconnects them from the namespace; with `close`, ends their connections. */
+  /** Disconnects the selected sockets from the namespace; with `close`, ends their connections. @default false */
   async disconnectSockets(close = false): Promise<void> {
     await this.#call({ type: "disconnect", close });
   }
 
-  /** The sockets that would be reached, as they are now. */
+  /** Returns the selected sockets, with their id, handshake, rooms and data as they are now. */
   async fetchSockets(): Promise<RemoteDetails<SocketData, Types>[]> {
     return (await this.#call({ type: "fetch" })) as RemoteDetails<SocketData, Types>[];
   }

@@ -3,12 +3,12 @@ import type { EngineRequest } from "../engine/request.ts";
 import { isPlain } from "../server/state/containers.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 
-/** It travels with the handshake and is kept with every session. */
+/** The data is sent with the handshake, and stored with the session. */
 const MAX_BYTES = 8_000;
 
 /**
- * Asks the application what it knows of a client that opens a session: JSON, empty for nothing, undefined where
- * nobody is asked.
+ * Calls the option `handshakeData` for a client that opens a session. Returns JSON: empty for nothing, undefined when the
+ * option is not set.
  * @throws EngineError that refuses the client
  */
 export async function toHandshakeData(
@@ -22,7 +22,7 @@ export async function toHandshakeData(
   );
 }
 
-/** Runs a function of the options. When it fails, the client is refused and told nothing. @throws EngineError */
+/** Runs a function of the options. When it throws, the client is refused and is not told why. @throws EngineError */
 export async function askApplication<T>(option: string, run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();
@@ -41,7 +41,7 @@ function toJson(data: unknown): string {
   );
 }
 
-/** For `JSON.stringify`, which would turn a Date into text and a Map into nothing without a word. */
+/** Refuses what `JSON.stringify` would change silently: a Date becomes text, a Map an empty object. */
 function assertPlain(this: Record<string, unknown>, key: string, json: unknown): unknown {
   const value = this[key];
   if (value === undefined || isJson(value)) return json;

@@ -1,100 +1,148 @@
 import type { Context } from "hono";
 import type { EngineError } from "../engine/errors.ts";
-import type { EngineOptions } from "../engine/options.ts";
+import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { CorsDelegate, CorsOptions } from "./cors.ts";
 import type { ClientFiles } from "./serve-client.ts";
 
-/** The session cookie of the polling handshake. */
+/** The session cookie of the polling handshake, for load balancers: neither client nor server reads it. */
 export interface CookieOptions {
   /** @default "io" */
   name?: string;
-  /** `false` leaves it out. @default "/" */
+  /** `false` leaves the attribute out. @default "/" */
   path?: string | false;
   /** @default true */
   httpOnly?: boolean;
-  /** `true` is "strict". @default "lax" */
+  /** `true` means "strict". @default "lax" */
   sameSite?: boolean | "strict" | "lax" | "none";
-  /** Seconds. */
+  /** How long the browser keeps the cookie, seconds. @default until the browser is closed */
   maxAge?: number;
+  /** @default the host of the request */
   domain?: string;
+  /** When the browser forgets the cookie; `maxAge` wins over it. */
   expires?: Date;
+  /** The cookie is sent over https only. @default false */
   secure?: boolean;
+  /** The cookie is kept apart for each top-level site (CHIPS). @default false */
   partitioned?: boolean;
   priority?: "low" | "medium" | "high";
+  /** Encodes the session id as the cookie's value. @default encodeURIComponent */
   encode?(value: string): string;
 }
 
-/** Hono's context of a request, with the variables that middlewares in front of the app have set. */
+/**
+ * Hono's context of a request, with the variables that middlewares in front of the app have set. Their types are known
+ * to the user's own middlewares alone, hence `Untyped`.
+ */
 export type AppContext = Context<{ Bindings: Cloudflare.Env; Variables: Record<string, Untyped> }>;
 
 type Awaitable<T> = T | Promise<T>;
 
-/** Options of the HTTP side, with the names and defaults of the official server; those that Node does not have are listed in docs/differences.md. */
+/**
+ * Options of the HTTP side, with the names and defaults of the official server; docs/differences.md lists those that do
+ * not exist on Node. `Handshake` is what `handshakeData` returns; without a type for it, `socket.handshake.data` is as
+ * unchecked as `socket.data` is.
+ */
 export interface HttpOptions<Handshake = Untyped> {
-  /** @default "/socket.io", or "/engine.io" for `defineEngine` */
+  /** The path that clients connect to. @default "/socket.io", or "/engine.io" for `defineEngine` */
   path?: string;
-  /** Whether the path ends with a slash. Requests are served with and without. @default true */
+  /** Whether the path ends with a slash. Requests are served with and without it. @default true */
   addTrailingSlash?: boolean;
-  /** @default false */
+  /**
+   * Which pages of other origins may connect, in the words of the `cors` package. `true` allows all of them.
+   * @default false
+   * @example cors: { origin: "https://example.com", credentials: true }
+   */
   cors?: boolean | CorsOptions | CorsDelegate;
   /**
-   * Where `cors.origin` names origins, a WebSocket that a page of any other origin opens is refused with 403 and code 4,
-   * and the log names the origin once. The server's own host may always, and so may clients that send no `Origin`.
-   * `false` lets in the pages of anybody, as Socket.IO on Node does.
+   * When `cors.origin` names origins, a WebSocket that a page of another origin opens is refused with 403 and code 4
+   * ("Forbidden"), and the log names the origin once. Pages of the server's own host may always connect, and so may
+   * clients that send no `Origin`. `false` lets in all pages, as Socket.IO on Node does.
    * @default true
    */
   checkOrigin?: boolean;
   /** `true` sets a cookie `io` with the session id at the polling handshake. @default false */
   cookie?: boolean | CookieOptions;
   /**
-   * Decides in the Worker, before any object is touched, whether a client may connect. `true` lets it in, a string
-   * refuses with that message, everything else refuses.
+   * Decides in the Worker, before any object is used, whether a client may connect. `true` lets it in. A string refuses it
+   * with 403, code 4 and that message; everything else refuses it with "Forbidden", and so does an error, which is logged.
    * @example allowRequest: (request, env) => request.headers.get("origin") === env.ORIGIN || "Wrong origin"
    */
   allowRequest?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<boolean | string>;
-  /** Accepted, without effect: the compatibility flag `no_web_socket_compression` decides whether WebSockets are compressed. */
+  /**
+   * Accepted, without effect: the compatibility flag `no_web_socket_compression` decides whether WebSockets are
+   * compressed.
+   */
   perMessageDeflate?: unknown;
-  /** Accepted, without effect: Cloudflare compresses answers by itself. */
+  /** Accepted, without effect: Cloudflare compresses responses by itself. */
   httpCompression?: unknown;
-  /** The official client's files, from "socket.io-edge/client-files". @default false */
+  /**
+   * The official client's files, from "socket.io-edge/client-files", to be served under `path`.
+   * @default false
+   */
   serveClient?: ClientFiles | false;
   /**
-   * Says what the Worker knows of a client that `allowRequest` let in: it is `socket.handshake.data`, awake and asleep,
-   * for as long as the connection lives, and no client can forge it. Plain JSON data of at most 8,000 bytes. When it
-   * throws or returns anything else the client is refused with 403, and the log says why.
+   * Returns what the Worker knows of a client that `allowRequest` let in. It becomes `socket.handshake.data` for as long as
+   * the connection lives, also after hibernation, and no client can forge it. It has to be plain JSON data of at most
+   * 8,000 bytes. When the function throws or returns anything else, the client is refused with 403 and code 4, and the log
+   * says why.
    * @example handshakeData: async (request, env, c) => ({ user: c.var.session.userId })
    */
   handshakeData?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<Handshake>;
   /**
-   * Says which server a client belongs to that `allowRequest` let in: one for each tenant, document or match. Two names
-   * share nothing: no rooms, no `io.emit`, no data. `data` is what `handshakeData` gave. A name is well-formed text of 1
-   * to 256 bytes; any other is refused with 400, and with 403 a client for whom it throws. Each name is an object that
-   * you pay for while it is in use: let clients invent none.
+   * Returns the name of the server that a client belongs to, once `allowRequest` has let it in: one server for each tenant,
+   * document or match. Two servers share nothing: no rooms, no `io.emit`, no data. `data` is what `handshakeData` returned.
+   * A name is well-formed text of 1 to 256 bytes; a client with any other name is refused with 400, and a client for whom
+   * the function throws with 403. Each name is an object that you pay for while it is in use, so do not let clients invent
+   * names.
    * @default "main"
    * @example name: (request, env, data) => data.tenant
    */
   name?(request: EngineRequest, env: Cloudflare.Env, data: Handshake): Awaitable<string>;
   /**
-   * Names of the Durable Object bindings. Without a binding of that name, the exported class is used.
-   * @default { sessions: "SESSIONS", rooms: "ROOMS" }
+   * The name of the Durable Object binding. Without a binding of that name, the exported class is used.
+   * @default { sessions: "SESSIONS" }
    */
-  bindings?: { sessions?: string; rooms?: string };
-  /** Where an object is placed when it is first used: https://developers.cloudflare.com/durable-objects/reference/data-location/ */
+  bindings?: { sessions?: string };
+  /**
+   * Where an object is placed when it is first used.
+   * @see https://developers.cloudflare.com/durable-objects/reference/data-location/
+   */
   locationHint?: DurableObjectLocationHint;
-  /** Restricts where the object runs and stores. It cannot be changed later: other jurisdictions are other objects. */
+  /**
+   * Restricts where objects run and store. It cannot be changed later, because other jurisdictions have other objects.
+   * @see https://developers.cloudflare.com/durable-objects/reference/data-location/
+   */
   jurisdiction?: DurableObjectJurisdiction;
-  /** Told of every request that the Worker refuses, and may take its time; what the object refuses is `connection_error` of `io.engine`. */
+  /**
+   * Called for every request that the Worker refuses. It may return a promise; the response does not wait for it. What the
+   * object refuses is the event `connection_error` of `io.engine`.
+   */
   onConnectionError?(error: RefusedConnection, env: Cloudflare.Env): void;
 }
 
 /** A request that was refused in the Worker. */
 export interface RefusedConnection {
   readonly req: EngineRequest;
+  /** The number that the client is told, 0 to 5: https://socket.io/docs/v4/server-api/#eventconnection_error */
   readonly code: EngineError["code"];
+  /** The text that belongs to the code. */
   readonly message: string;
+  /** What was wrong, for your log. The client is not told. */
   readonly context: Record<string, unknown>;
 }
 
-export interface AppOptions extends HttpOptions, EngineOptions {}
+/** All options of the Worker's side, with their defaults. */
+export interface AppOptions extends HttpOptions, ResolvedEngineOptions {
+  path: string;
+}
+
+/** `path`: the default of the option. */
+export function resolveAppOptions(
+  options: HttpOptions,
+  engine: ResolvedEngineOptions,
+  path: string,
+): AppOptions {
+  return { ...options, ...engine, path: options.path ?? path };
+}

@@ -2,17 +2,17 @@ import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { CorsResult } from "./cors.ts";
 
-/** Anybody can make up origins; so many are told of. */
+/** Anybody can make up origins, so the log names this many at most. */
 const MOST_TOLD = 100;
 
 /**
- * Refuses WebSockets that a page of a foreign origin opens: browsers ask nobody before they open one, and send the
- * cookies of the server's host along.
+ * Refuses WebSockets that a page of a foreign origin opens. Browsers open one without a preflight, and send the cookies of
+ * the server's host with it.
  */
 export class OriginGuard {
   readonly #told = new Set<string>();
 
-  /** @throws EngineError for an origin that is neither named by `cors.origin` nor the request's own */
+  /** @throws EngineError for an origin that `cors.origin` does not name and that is not the request's own */
   check({ headers, url }: EngineRequest, { isNamed }: CorsResult): void {
     const origin = headers.get("origin");
     if (isNamed !== false || origin === null || isOwn(origin, new URL(url))) return;
@@ -31,7 +31,7 @@ export class OriginGuard {
   }
 }
 
-/** Behind a proxy the server may not know that its pages came by https, so schemes do not count. */
+/** Schemes are not compared: behind a proxy the server may not know that its pages were loaded over https. */
 function isOwn(origin: string, own: URL): boolean {
   if (!/^https?:/i.test(origin) || !URL.canParse(origin)) return false;
   const { host, hostname } = new URL(origin);

@@ -1,16 +1,16 @@
 import { ENCODED } from "../transports/polling.ts";
 
-/** The official browser client, as text that a Worker can serve: what `socket.io-edge/client-files` exports. */
+/** The files of the official browser client, for a Worker to serve: what `socket.io-edge/client-files` exports. */
 export interface ClientFiles {
   /** The client's version; it is the ETag of every file. */
   readonly version: string;
-  /** Text by file name, `socket.io.js` for instance. Leave out what you do not serve. */
+  /** The text of each file by its name, for example `socket.io.js`. Leave out files that you do not serve. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
- * Answers a request for a file of the browser client, or gives `undefined` for any other name, which is then a matter for the engine.
- * The method does not matter and neither does the query, as on Node. Nothing is compressed here: Cloudflare does that on the way out.
+ * Answers a request for a file of the browser client. Returns undefined for any other name: the engine serves it then.
+ * As on Node, the method and the query do not matter. Nothing is compressed here, since Cloudflare compresses responses.
  * @see https://socket.io/docs/v4/server-options/#serveclient
  */
 export function serveClientFile(request: Request, files: ClientFiles, name: string): Response | undefined {

@@ -5,7 +5,7 @@ import { askApplication } from "./handshake-data.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 
 /**
- * Asks the application which server a new session belongs to. `data` is the JSON that `handshakeData` gave.
+ * Calls the option `name` for the server of a new session. `data` is the JSON of what `handshakeData` returned.
  * @throws EngineError that refuses the client
  */
 export async function toServerName(

@@ -4,7 +4,7 @@ import type { TransportName } from "../engine/state.ts";
 import { askApplication } from "./handshake-data.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 
-/** What a request asks for, after everything that can be said without an object. */
+/** What a request asks for, as far as it can be checked without an object. */
 export interface Verified {
   readonly transport: TransportName;
   /** Empty for a handshake. */
@@ -14,7 +14,7 @@ export interface Verified {
 }
 
 /**
- * Checks a request in the order of engine.io: transport, origin, then the session, or the handshake.
+ * Checks a request in the order of engine.io: its transport, its origin, then its session or handshake.
  * @throws EngineError
  */
 export async function verify(
@@ -25,7 +25,7 @@ export async function verify(
 ): Promise<Verified> {
   const { transport, sid = "", EIO, b64 } = request._query;
   if (isAmbiguous(request)) throw new EngineError("BAD_REQUEST", { name: "REPEATED_PARAMETER" });
-  const transports: readonly string[] = options.transports ?? ["polling", "websocket"];
+  const transports: readonly string[] = options.transports;
   if (transport === undefined || !transports.includes(transport)) {
     throw new EngineError("TRANSPORT_UNKNOWN", { transport });
   }
@@ -43,7 +43,7 @@ export async function verify(
     throw new EngineError("BAD_REQUEST", { name: "TRANSPORT_HANDSHAKE_ERROR" });
   }
   await checkAllowed(request, options, c);
-  if (protocol === 3 && options.allowEIO3 !== true) {
+  if (protocol === 3 && !options.allowEIO3) {
     throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol });
   }
   return verified;
@@ -64,14 +64,14 @@ async function checkAllowed(request: EngineRequest, options: AppOptions, c: AppC
   throw new EngineError("FORBIDDEN", {});
 }
 
-/** Whoever reads the first of several would see another request than this server, which reads the last as Node does. */
+/** A repeated parameter is refused: this server reads the last one as Node does, and a proxy may read the first. */
 function isAmbiguous({ url, _query }: EngineRequest): boolean {
   if (url.split("&").length === Object.keys(_query).length) return false;
   const { searchParams } = new URL(url);
   return ["sid", "transport", "EIO"].some((name) => new Set(searchParams.getAll(name)).size > 1);
 }
 
-/** Control characters but tab, and DEL. */
+/** Control characters other than tab, and DEL. */
 function hasInvalidChars(value: string): boolean {
   return /[^\t\x20-\x7e\x80-\uffff]/.test(value);
 }

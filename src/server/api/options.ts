@@ -69,7 +69,10 @@ export interface SocketOptions {
 /** Options of Engine.IO and of Socket.IO together. */
 export interface ServerOptions extends EngineOptions, SocketOptions {}
 
+export const DEFAULT_PATH = "/socket.io";
+
 const DEFAULTS = {
+  path: DEFAULT_PATH,
   connectTimeout: 45_000,
   maxNamespaces: 100,
   maxNamespaceLength: 256,

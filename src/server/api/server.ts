@@ -212,7 +212,7 @@ export class Server<
 
   /** The path that clients connect to, as the option `path` gives it. It cannot be changed. @default "/socket.io" */
   path(): string {
-    return (this._internals.options.path ?? "/socket.io").replace(/\/$/, "");
+    return this._internals.options.path.replace(/\/$/, "");
   }
 
   /**
