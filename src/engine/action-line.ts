@@ -1,8 +1,8 @@
 type Action = () => void | Promise<void>;
 
 /**
- * Passes what happens to a session on to its listeners, in order. For a session that an earlier instance opened, actions
- * wait until the user's code has been set up again.
+ * Passes what happens to a session on to its listeners, in order. For a session that an earlier instance opened,
+ * actions wait until the user's code has been set up again.
  *
  * run ──► at once | waits for setup ──► released, in order
  */

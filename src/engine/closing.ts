@@ -8,7 +8,8 @@ export const TOO_MANY_BYTES = "too many bytes queued";
 
 /**
  * The one way a session ends. A waiting poll is answered with `1`, or with `6` when the client itself closed. What is
- * queued is dropped. Where the reason does not say it all, the description is an Error with a message, as from engine.io.
+ * queued is dropped. Where the reason does not say it all, the description is an Error with a message, as from
+ * engine.io.
  */
 export function end(state: SessionState, reason: CloseReason, description?: unknown): Effect[] {
   if (state.phase === "closed") return NOTHING;

@@ -6,8 +6,8 @@ export type SessionEvent =
   | { readonly type: "packet"; readonly packet: EnginePacket; readonly now: number }
   | { readonly type: "candidate-packet"; readonly packet: EnginePacket }
   /**
-   * `pongedAt`: the last pong the runtime answered by itself; 0 where nobody has asked for it. `pingEach`: behind so many
-   * bytes the client is asked whether it reads.
+   * `pongedAt`: the last pong the runtime answered by itself; 0 where nobody has asked for it. `pingEach`: behind so
+   * many bytes the client is asked whether it reads.
    */
   | {
       readonly type: "send";
@@ -41,7 +41,10 @@ export type SessionEvent =
 export type Effect =
   /** Hand a message to the layer above. */
   | { readonly type: "message"; readonly data: string | Uint8Array }
-  /** Write frames to the session's WebSocket. `hasMore`: others follow in this step, so nothing may be written in between. */
+  /**
+   * Write frames to the session's WebSocket. `hasMore`: others follow in this step, so nothing may be written in
+   * between.
+   */
   | { readonly type: "write"; readonly frames: readonly Frame[]; readonly hasMore?: boolean }
   /** Answer the waiting poll; it is gone then. */
   | { readonly type: "answer"; readonly frames: readonly Frame[] }

@@ -12,22 +12,24 @@ import {
 } from "./state.ts";
 
 /*
- * The runtime takes all that is written to a WebSocket, tells nobody what has left it, and never gives it back, not even
- * when the socket is closed. So only a little is written that is not known to be read, and the rest waits here, where it
- * can be counted and dropped.
+ * The runtime takes all that is written to a WebSocket, tells nobody what has left it, and never gives it back, not
+ * even when the socket is closed. So only a little is written that is not known to be read, and the rest waits here,
+ * where it can be counted and dropped.
  *
  *   send ──► written, up to twice pingEach() ──► more waits in the queue ── "drain", each 25 ms ──► written
  *              └► a ping behind each pingEach(): its pong proves that what came before it was read
  *   more than maxQueuedBytes wait, and the ping has no answer for READ_WITHIN_MS ──► closed
  *
- * Pongs prove it because the runtime answers them: it notes the time of a pong only when its own answer to the one before
- * has left, and that lies behind all that was written. So it answers them in every mode. A client of Engine.IO v3 is
- * asked nothing. It pings when pingInterval has passed since it read the last pong, which proves as much, too late to
- * wait for it: what waits for it is written at 4 MB/s, and it is closed when twice maxQueuedBytes wait or are not known
- * to be read.
+ * Pongs prove it because the runtime answers them: it notes the time of a pong only when its own answer to the one
+ * before has left, and that lies behind all that was written. So it answers them in every mode. A client of Engine.IO
+ * v3 is asked nothing. It pings when pingInterval has passed since it read the last pong, which proves as much, too
+ * late to wait for it: what waits for it is written at 4 MB/s, and it is closed when twice maxQueuedBytes wait or are
+ * not known to be read.
  */
 
-/** A ping goes out behind so many bytes while all of the object together may have more before them than they have read. */
+/**
+ * A ping goes out behind so many bytes while all of the object together may have more before them than they have read.
+ */
 const CROWDED_PING_EACH_BYTES = 64_000;
 const CROWDED_BYTES = 32_000_000;
 /** So much is written each ms to a client that is never asked, and so much ahead, where it is sent much. */

@@ -60,7 +60,10 @@ export function isExpired(state: SessionState, now: number, pongedAt: number, ru
   return state.absentSince !== 0 && now - state.absentSince >= rules.pingTimeout;
 }
 
-/** A ping behind much that was written waits until that is read: its client may be silent for as long as on Node at most. */
+/**
+ * A ping behind much that was written waits until that is read: its client may be silent for as long as on Node at
+ * most.
+ */
 function answerWithinMs({ unreadBytes }: SessionState, { pingInterval, pingTimeout }: SessionRules): number {
   return unreadBytes < PING_EACH_BYTES ? pingTimeout : pingInterval + pingTimeout;
 }
@@ -83,7 +86,7 @@ export function longestQuietMs(rules: SessionRules): number {
 function toNextTick(state: SessionState, now: number, rules: SessionRules): number {
   if (state.phase === "closing") return state.closeBy;
   if (state.transport === "polling" && (state.protocol === 4 || state.pongedAt === 0)) {
-    if (rules.sharesRhythm) return now + PING_SHARE * rules.pingInterval;
+    if (rules.coalescesPings) return now + PING_SHARE * rules.pingInterval;
     return (state.seenAt || state.absentSince || now) + rules.pingInterval + rules.pingTimeout;
   }
   if (state.protocol === 3) {
@@ -95,7 +98,7 @@ function toNextTick(state: SessionState, now: number, rules: SessionRules): numb
   // A ping that was due and did not go out waits behind one that is still unanswered.
   if (dueAt <= now) return expiresAt;
   // One that is over was answered: only the runtime knows when.
-  return rules.sharesRhythm || expiresAt <= now ? dueAt : Math.min(dueAt, expiresAt);
+  return rules.coalescesPings || expiresAt <= now ? dueAt : Math.min(dueAt, expiresAt);
 }
 
 export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, lateness }, rules) => {
@@ -129,7 +132,7 @@ function isPingDue(state: SessionState, now: number, rules: SessionRules): boole
   // It was opened before the clock was set back.
   if (age < 0 && state.pingedAt === 0) return true;
   if (age >= 0 && age < quiet) return false;
-  if (!rules.sharesRhythm) return now >= pingDueAt(state, rules);
+  if (!rules.coalescesPings) return now >= pingDueAt(state, rules);
   return now - (state.pingedAt || state.openedAt) >= COALESCE_SHARE * rules.pingInterval;
 }
 

@@ -2,79 +2,101 @@ import { withDefaults } from "../shared/with-defaults.ts";
 import type { EngineRequest } from "./request.ts";
 import type { SessionRules, TransportName } from "./state.ts";
 
-/** Options of the Engine.IO layer, with the names and defaults of the official server. */
+/** Options of Engine.IO, with the names and defaults of the official server. Times are in ms. */
 export interface EngineOptions {
   /**
-   * How often the server asks a client for a sign of life, ms. Pings go out at 0.9 of it.
-   * From 10,001 on the object may sleep in between.
+   * How often the server pings a client, ms: every 0.9 of it. From 10,001 on, the object may hibernate in between.
+   * Clients are told the value, and take the connection for lost when no ping has come for it and `pingTimeout`
+   * together.
    * @default 25000
    */
   pingInterval?: number;
-  /** How long a ping may stay unanswered, ms. @default 20000 */
+  /**
+   * How long a client may take to answer a ping, ms. After that its session ends with `ping timeout`.
+   * @default 20000
+   */
   pingTimeout?: number;
-  /** How long an upgrade may take, ms; at most 10,000 count. @default 10000 */
+  /**
+   * How long an upgrade to WebSocket may take, ms; more than 10,000 counts as 10,000. After that the WebSocket is
+   * closed, and the session goes on polling.
+   * @default 10000
+   */
   upgradeTimeout?: number;
-  /** The largest POST body or WebSocket message a client may send, bytes. @default 1000000 */
+  /**
+   * The largest POST body or WebSocket message that a client may send, bytes. A larger body is answered with 413, a
+   * larger message closes the WebSocket with 1009; the session ends with `transport error`.
+   * @default 1000000
+   */
   maxHttpBufferSize?: number;
-  /** @default ["polling", "websocket"] */
+  /**
+   * The transports that clients may use. A request for another one gets 400 and code 0.
+   * @default ["polling", "websocket"]
+   */
   transports?: readonly TransportName[];
   /** Whether the handshake offers the upgrade to WebSocket. @default true */
   allowUpgrades?: boolean;
-  /** A message every client gets right after the handshake. */
+  /** A message that every client gets right after the handshake. @default none */
   initialPacket?: string | Uint8Array;
   /**
-   * Accepts clients of Socket.IO v2 (Engine.IO v3) too. As on Node, their `socket.id` is the id of their session, and so
-   * a secret: show it to nobody.
+   * Accepts clients of Socket.IO v2 (Engine.IO v3) too; otherwise they get 400 and code 5. As on Node, their
+   * `socket.id` is the id of their session, which is a secret: do not show it to anybody else.
    * @default false
    */
   allowEIO3?: boolean;
   /**
-   * Makes the session id; it has to be unguessable and may hold letters, digits, `-` and `_`.
+   * Creates the random part of a session id: 1 to 128 letters, digits, `-` and `_` that nobody can guess. A client for
+   * whom it throws, or returns anything else or an id that is in use, gets 400 and code 3.
    * @default 16 random bytes
    */
   generateId?(request: EngineRequest): string | Promise<string>;
   /**
-   * Bytes that may wait for a client that does not read. When more have waited for 5 s, its session is closed with
+   * How many bytes may wait for a client that does not read. When more have waited for 5 s, its session is closed with
    * `transport error`.
    * @default 16000000
    */
   maxQueuedBytes?: number;
   /**
-   * The largest headers of a handshake, its URL included, in bytes: they are kept as long as the session is there. Who
-   * brings larger ones gets 431. As on Node.
+   * The largest headers of a handshake, including its URL, bytes: a session keeps them. A client with larger ones gets
+   * 431, as on Node.
    * @default 16384
    */
   maxHeaderBytes?: number;
   /**
-   * Bytes that the clients of one object may make it hold in memory, all together: what waits for them, what they have
-   * sent and is not dealt with yet, headers, `auth`, at least 4 kB for each connection that is awake. The connection that
-   * takes most is closed with `transport error` when they become more; nine tenths are for newcomers, who get 403 beyond.
-   * The default has room for about 10,000 connections that are awake at a time.
+   * How many bytes the clients of one object may make it hold in memory, all together: packets that wait to be sent or
+   * handled, headers, `auth`, and at least 4 kB for each session in memory. Beyond it the session that holds most is
+   * closed with `transport error`. A new client gets 403 and "Too many bytes are held" when nine tenths are in use. The
+   * default has room for about 10,000 sessions in memory at a time.
    * @default 56000000
    */
   maxHeldBytes?: number;
   /**
-   * The same for all objects that share the memory of one isolate: one that holds more than its share gives way.
+   * The same limit for all objects that share the memory of one isolate, bytes. Beyond it an object that holds more
+   * than an equal share closes its own largest session.
    * @default 72000000
    */
   maxIsolateBytes?: number;
   /**
-   * Bytes that the clients of one object may make it keep on disk, all together: what waits for those that poll, halves of
-   * packets, rows of more than 32 kB. The connection that takes most is closed with `transport error` when they become
-   * more. What is kept for recovery has a bound of its own.
+   * How many bytes the clients of one object may make it store, all together: packets that wait for polls, incomplete
+   * packets, and rows of more than 32 kB. Beyond it the sessions that store most are closed with `transport error`.
+   * What is stored for recovery has a limit of its own.
    * @default 500000000
    */
   maxStoredBytes?: number;
-  /** Sessions one object takes; the runtime's own limit is 32,768 sockets, waiting polls included. @default 30000 */
+  /**
+   * How many sessions one object accepts. A client beyond that gets 403 and "Too many sessions". The runtime's own
+   * limit is 32,768 sockets, waiting polls included.
+   * @default 30000
+   */
   maxSessions?: number;
   /**
-   * `false` keeps the object in memory while anybody is connected: for code that holds its state in closures.
-   * Nothing is stored then, and sessions end with the instance, as on Node.
+   * `false` keeps the object in memory while anybody is connected, for code that keeps its state in closures. Nothing
+   * is stored then, and sessions end with the instance, as on Node.
    * @default true
    */
   hibernation?: boolean;
 }
 
+/** The options with their defaults. */
 export type ResolvedEngineOptions = Readonly<
   Required<Omit<EngineOptions, "initialPacket" | "generateId">> &
     Pick<EngineOptions, "initialPacket" | "generateId">
@@ -97,11 +119,11 @@ const DEFAULTS: ResolvedEngineOptions = {
   hibernation: true,
 };
 
-/** An object that is woken more often than this cannot sleep in between: the runtime waits 10 s before it hibernates. */
+/** The runtime waits 10 s before an object hibernates, so one that is woken more often never does. */
 const SHORTEST_SLEEP_MS = 10_000;
 
 export function resolveEngineOptions(options: EngineOptions): ResolvedEngineOptions {
-  // They belong to every object of the isolate, and user code gets hold of them as `engine.opts`.
+  // All objects of the isolate share them, and user code gets them as `engine.opts`.
   return Object.freeze(withDefaults(options, DEFAULTS));
 }
 
@@ -109,7 +131,7 @@ export function toRules(options: ResolvedEngineOptions): SessionRules {
   return {
     pingInterval: options.pingInterval,
     pingTimeout: options.pingTimeout,
-    sharesRhythm: options.hibernation && options.pingInterval > SHORTEST_SLEEP_MS,
+    coalescesPings: options.hibernation && options.pingInterval > SHORTEST_SLEEP_MS,
     maxQueuedBytes: options.maxQueuedBytes,
   };
 }

@@ -11,7 +11,9 @@ export interface EngineRequest {
   headers: Headers;
   /** The query, one string a name. */
   _query: Record<string, string>;
-  /** Where code for Node looks for the client's address, and whether it came by https; `connection` is the older name. */
+  /**
+   * Where code for Node looks for the client's address, and whether it came by https; `connection` is the older name.
+   */
   readonly socket: RequestSocket;
   readonly connection: RequestSocket;
 }

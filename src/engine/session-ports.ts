@@ -35,8 +35,8 @@ export interface SessionConsumer {
 export type Change = "queue" | "state" | "record";
 
 /**
- * Stores the messages of a packet that has not arrived completely. Over polling the rest may take any number of requests
- * and object instances.
+ * Stores the messages of a packet that has not arrived completely. Over polling the rest may take any number of
+ * requests and object instances.
  */
 export interface HalfPacket {
   /** Appends messages to those that are stored. */
@@ -74,8 +74,8 @@ export interface SessionHost<S> {
    */
   checkInstance(what: string, nsp?: string): void;
   /**
-   * Runs the user's setup function and `connection` listeners for a session that an earlier instance opened. The session
-   * is abandoned when they fail.
+   * Runs the user's setup function and `connection` listeners for a session that an earlier instance opened. The
+   * session is abandoned when they fail.
    */
   resume(session: S): void | Promise<void>;
   /** Returns the bytes as a `Buffer` where the runtime has that class. */

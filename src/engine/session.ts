@@ -25,35 +25,47 @@ import { TransportView } from "./transport-view.ts";
 type SendCallback = (transport: TransportView) => void;
 
 const SETTLED = Promise.resolve();
-/** "Try again later", for a WebSocket. */
+/** Close code of a WebSocket: "try again later". */
 const TRY_AGAIN_LATER = 1013;
 const POLICY_VIOLATION = 1008;
-/** What a message takes that waits, besides its own bytes. */
+/** What a waiting message takes in memory besides its own bytes. */
 const HELD_BYTES = 200;
 
-/** One Engine.IO connection: `socket.conn`, and what `engine.on("connection")` hands out. */
+/**
+ * One Engine.IO connection: `socket.conn`, and what listeners of the engine's `connection` receive. An error that a
+ * listener throws is logged, and the other listeners run.
+ * @example
+ * engine.on("connection", (session) => session.on("message", (data) => session.send(data)));
+ */
 export class Session extends EventEmitter<SessionEvents> {
+  /** The session's id. It is a secret: whoever knows it can read and send in the client's place. */
   readonly id: SessionId;
+  /** The version of Engine.IO that the client speaks: 3 is that of Socket.IO v2. */
   readonly protocol: 3 | 4;
-  /** What the session knows of its client by: user code may change what it gets, or let go of it. @internal */
+  /** The first request as it came; user code may change or remove what `request` returns. @internal */
   readonly firstRequest: EngineRequest;
   /** The client's address as Cloudflare saw it (`cf-connecting-ip`). */
   readonly remoteAddress: string;
+  /** Whether the first request came over https. */
   readonly secure: boolean;
+  /** When the session was opened, ms since 1970. */
   readonly openedAt: number;
-  /** Loaded by an instance that did not open it. */
+  /** Whether this instance of the object has loaded the session from storage, rather than opened it. */
   readonly recovered: boolean;
   /**
-   * What the option `handshakeData` found out about the client in the Worker. Nothing a client sends gets here.
+   * What the option `handshakeData` returned for the client; nothing that a client sends gets here. `Untyped`, because
+   * the type of the option is a type parameter of `Socket`, which this class does not know.
    */
   readonly handshakeData: Untyped;
+  /** The transport that carries the session now. */
   readonly transport: TransportView;
-  /** What it makes its object hold. @internal */
+  /** Counts what the session makes the object hold. @internal */
   readonly account: Account;
+  /** Receives the messages. @internal */
   consumer: SessionConsumer | null = null;
   /** @internal */
   readonly half: HalfPacket;
-  /** What `consumer.record()` gave when it was last saved. */
+  /** What `consumer.record()` returned when the session was last saved. @internal */
   stored: unknown;
   /** @internal */
   readonly state: SessionState;
@@ -66,7 +78,7 @@ export class Session extends EventEmitter<SessionEvents> {
   #heardAt = 0;
   #unread = 0;
   #callbacks: SendCallback[] = [];
-  /** Closed by a listener: what came behind the message it heard is dropped, what waits for listeners is not. */
+  /** A listener has closed the session: messages after the one that it received are discarded, waiting ones are not. */
   #isLetGo = false;
 
   constructor(
@@ -108,23 +120,26 @@ export class Session extends EventEmitter<SessionEvents> {
     return this.#request === undefined ? this.firstRequest : (this.#request as EngineRequest);
   }
 
-  /** Null: as on Node, a way to have less in memory. */
+  /** As on Node, null frees the memory of the request. */
   set request(request: EngineRequest | null) {
     this.#request = request;
   }
 
-  /** The Engine.IO server that it is a session of. */
+  /** The Engine.IO server that the session belongs to. */
   get server(): SessionServer<Session> {
     return this.#host.engine;
   }
 
+  /** `closing` while the client has yet to take what was sent before `close`. */
   get readyState(): "open" | "closing" | "closed" {
     return this.state.phase;
   }
 
   /**
-   * Sends one message. `callback` runs when the transport has taken it: never, if the session ends before.
-   * A message to a session that is over is dropped, as on Node.
+   * Sends one message. As on Node, a message to a session that has ended is discarded.
+   * @param options `compress` is passed on to listeners of `packetCreate`; it has no other effect
+   * @param callback runs when the transport has taken the message; never, if the session ends before
+   * @throws Error outside the object's instance that the session belongs to
    */
   send(data: Sendable, options?: unknown, callback?: SendCallback): this {
     this.#host.checkInstance("a session");
@@ -136,11 +151,17 @@ export class Session extends EventEmitter<SessionEvents> {
     return this;
   }
 
+  /** The same as {@link send}. */
   write(data: Sendable, options?: unknown, callback?: SendCallback): this {
     return this.send(data, options, callback);
   }
 
-  /** Ends the session with `forced close`; `discard` drops what is queued. Listeners of `close` are told `why`. */
+  /**
+   * Closes the session, with the reason `forced close`, once the client has taken what is queued.
+   * @param discard discards what is queued, and closes at once
+   * @param why the description that listeners of `close` receive
+   * @throws Error outside the object's instance that the session belongs to
+   */
   close(discard = false, why?: Error): this {
     this.#host.checkInstance("a session");
     this.#isLetGo = !this.#line.isHolding;
@@ -149,14 +170,16 @@ export class Session extends EventEmitter<SessionEvents> {
     return this;
   }
 
-  /** What `consumer.record()` or `isBusy()` returns has changed: it is saved at the end of this turn. */
+  /** What `consumer.record()` or `isBusy()` returns has changed: it is saved at the end of this turn. @internal */
   changed(): void {
     if (this.state.phase !== "closed") this.#link.saveLater("record");
   }
 
   /**
-   * Sends frames that are encoded already, all or none. `false`: dropped, because the session is over, or because
-   * they are volatile and the transport is not ready this moment.
+   * Sends encoded frames, all or none of them.
+   * @returns false when they were discarded: the session has ended, or they are volatile and the transport cannot take
+   * them at this moment
+   * @internal
    */
   sendFrames(frames: readonly Frame[], flags?: SendFlags): boolean {
     const { state } = this;
@@ -175,12 +198,12 @@ export class Session extends EventEmitter<SessionEvents> {
     this.emit("packetCreate", { ...packet, options: { compress } });
   }
 
-  /** The first frames on a WebSocket; over polling they are the answer to the handshake. @internal */
+  /** Sends the first frames on a WebSocket; over polling they answer the handshake. @internal */
   sendHandshake(frames: readonly Frame[]): void {
     this.#link.carryOut({ type: "write", frames });
   }
 
-  /** A packet that came over the session's transport. */
+  /** Receives a packet that came over the session's transport. @internal */
   receive(packet: EnginePacket, now: number): void {
     if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
     this.dispatch({ type: "packet", packet, now });
@@ -196,14 +219,14 @@ export class Session extends EventEmitter<SessionEvents> {
     return this.dispatch({ type: "candidate" })?.type !== "refuse";
   }
 
-  /** Something waits for the user's code. @internal */
+  /** Whether messages wait for the user's code. @internal */
   get isHolding(): boolean {
     return this.#line.isHolding;
   }
 
   /**
-   * The user's code cannot be had. The session ends as one whose transport was lost, so that its client comes back by
-   * itself, and nobody but the client is told: as at a restart. @internal
+   * Ends the session because setup has failed. As at a restart, only the client notices: it takes its transport for
+   * lost, and comes back by itself. @internal
    */
   abandon(): void {
     this.#line.giveUp();
@@ -215,7 +238,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.dispatch({ type: "transport-gone", reason: "transport error" });
   }
 
-  /** Tells of the last pong, which the runtime answered: a tick has found it. @internal */
+  /** Emits `heartbeat` for a pong that the runtime has answered and a tick has found. @internal */
   heard(pongedAt: number): void {
     if (pongedAt <= this.#heardAt) return;
     this.#heardAt = pongedAt;
@@ -227,8 +250,8 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /**
-   * Lets something happen to the session and carries out what follows from it. Returns the answer to the request that the
-   * event tells of, if it is to be answered. @internal
+   * Lets something happen to the session and carries out what follows from it. Returns the answer to the request that
+   * the event tells of, if it is to be answered. @internal
    */
   dispatch(event: SessionEvent): PollAnswer | undefined {
     let answer: PollAnswer | undefined;
@@ -241,7 +264,7 @@ export class Session extends EventEmitter<SessionEvents> {
       if (effect.type === "reply" || effect.type === "park" || effect.type === "refuse") answer = effect;
       else this.#carryOut(effect);
     }
-    // Nothing but its own pings proves that such a client reads, so that much may be on its way.
+    // Only its own pings prove that a v3 client reads, so much may be on its way, and is counted.
     if (this.protocol === 3) this.account.add(more);
     const { queue } = this.state;
     if (queue.length > 0 || this.account.hasQueue) {
@@ -306,7 +329,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.consumer?.message(message);
   }
 
-  /** What waits before it was heard in turns of its own: it is not dropped as what comes together with the end is. */
+  /** Ends after the messages that wait: each of them is passed on in a turn of its own. */
   #endInLine(end: () => void | Promise<void>): void {
     this.#line.run(this.#line.isHolding ? () => SETTLED.then(end) : end);
   }
@@ -319,9 +342,9 @@ export class Session extends EventEmitter<SessionEvents> {
     return done?.finally(() => this.account.close());
   }
 
-  /** It makes its object hold too much. What waits is dropped, but for its end. Over WebSocket its client is told why. */
+  /** Ends the session because it holds too much. What waits is discarded. A client on a WebSocket is told why. */
   #overdrawn(why: string): void {
-    // Once it is closed, the last that waits is its end.
+    // In a session that has ended, the last action that waits is its end.
     this.#line.drop(this.state.phase === "closed" ? 1 : 0);
     this.consumer?.drop?.();
     if (this.state.phase !== "closed" && this.state.transport === "websocket") {
@@ -333,13 +356,15 @@ export class Session extends EventEmitter<SessionEvents> {
   #report(event: "heartbeat" | "upgrading" | "upgrade" | "drain"): void {
     if (event === "drain") this.#drained();
     else if (event === "heartbeat") {
-      // A v3 client has pinged, and is answered.
+      // A v3 client has pinged, and gets a pong.
       if (this.listenerCount("packetCreate") > 0) this.#tellCreated({ type: "pong" });
       this.emit("heartbeat");
     } else this.emit(event, { name: "websocket" });
   }
 
-  /** Packets are about to leave. A noop or a close is the transport's own affair. */
+  /**
+   * Emits `flush` for packets that are about to be sent. A noop or a close belongs to the transport, and is left out.
+   */
   #flushes(frames: readonly Frame[]): void {
     const isOwn = this.listenerCount("flush") > 0;
     const isPing = frames[0] === PING && this.listenerCount("packetCreate") > 0;
@@ -357,7 +382,7 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.#callbacks.length === 0) return;
     const callbacks = this.#callbacks;
     this.#callbacks = [];
-    // One by one: what one of them throws is no matter of the next.
+    // Each in a promise of its own, so that an error in one does not keep the next from running.
     for (const callback of callbacks) this.#link.keepAwake(SETTLED.then(() => callback(this.transport)));
   }
 

@@ -39,7 +39,10 @@ export interface SessionState {
   candidate: "none" | "attached" | "probing";
   /** The GET that waits, if there is one. Lives with the channel that carries it. */
   poll: WaitingPoll | null;
-  /** Frames that no transport has taken yet, oldest first; those that are written down lie in rows, and come before them. */
+  /**
+   * Frames that no transport has taken yet, oldest first; those that are written down lie in rows, and come before
+   * them.
+   */
   queue: Frame[];
   /** Bytes in rows. They lie there while nobody asks for them. */
   storedBytes: number;
@@ -49,8 +52,8 @@ export interface SessionState {
   /** When the last ping went out, ms; 0 when this instance does not know. */
   pingedAt: number;
   /**
-   * When the last sign of life came in, ms: a pong (the runtime knows of later ones, which it answered itself), or a ping
-   * of a v3 client. 0 when this instance does not know.
+   * When the last sign of life came in, ms: a pong (the runtime knows of later ones, which it answered itself), or a
+   * ping of a v3 client. 0 when this instance does not know.
    */
   pongedAt: number;
   /** When a request, or over WebSocket a message, was last seen, ms; 0 when this instance does not know. */
@@ -63,7 +66,10 @@ export interface SessionState {
   closeBy: number;
   /** WebSocket: bytes written of which nothing proves that they were read. */
   unreadBytes: number;
-  /** WebSocket: those of them that were written after the last ping (of a v3 client: its last ping that proved anything). */
+  /**
+   * WebSocket: those of them that were written after the last ping (of a v3 client: its last ping that proved
+   * anything).
+   */
   bytesAfterPing: number;
   /** WebSocket of a v3 client: when the rate at which it is written to allows for what it was sent, ms. */
   sentBy: number;
@@ -80,7 +86,7 @@ export interface SessionRules {
   readonly pingInterval: number;
   readonly pingTimeout: number;
   /** The object sleeps between its ticks, and sessions share one rhythm of pings. */
-  readonly sharesRhythm: boolean;
+  readonly coalescesPings: boolean;
   readonly maxQueuedBytes: number;
 }
 

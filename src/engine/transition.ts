@@ -65,8 +65,8 @@ function onPacket(
 }
 
 /**
- * The runtime answers a plain pong, and nobody else hears of it. Over polling the Worker answers most of them by itself,
- * so that none of them is seen is one rule.
+ * The runtime answers a plain pong, and nobody else hears of it. Over polling the Worker answers most of them by
+ * itself, so that none of them is seen is one rule.
  */
 function onPong(state: SessionState, now: number): Effect[] {
   return state.transport === "polling" ? seen(state, now) : NOTHING;

@@ -9,7 +9,10 @@ type TransportEvents = {
   headers: (headers: Headers, request: EngineRequest) => void;
 };
 
-/** The transport as user code sees it. A transport is data: what is listened to here is heard as long as the session lasts. */
+/**
+ * The transport as user code sees it. A transport is data: what is listened to here is heard as long as the session
+ * lasts.
+ */
 export class TransportView extends EventEmitter<TransportEvents> {
   readonly #state: SessionState;
   readonly #isWritable: () => boolean;

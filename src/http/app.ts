@@ -30,8 +30,8 @@ import { type Verified, verify } from "./verify.ts";
 export type App = Hono<{ Bindings: Cloudflare.Env }>;
 
 /**
- * The Worker's side as a Hono app. It answers what needs no object (preflights, the client's files, refusals, POSTs that
- * hold a pong alone) and sends everything else to the object of the session.
+ * The Worker's side as a Hono app. It answers what needs no object (preflights, the client's files, refusals, POSTs
+ * that hold a pong alone) and sends everything else to the object of the session.
  */
 export function createApp(options: AppOptions, placement: Placement): App {
   if (options.serveClient && !options.serveClient.files) {

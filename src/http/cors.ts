@@ -7,8 +7,8 @@ type OriginFunction = (
 ) => void;
 
 /**
- * Options of the `cors` package, which Socket.IO takes as well. A browser keeps the response from a page whose origin is
- * not allowed; the request itself is served.
+ * Options of the `cors` package, which Socket.IO takes as well. A browser keeps the response from a page whose origin
+ * is not allowed; the request itself is served.
  * @see https://github.com/expressjs/cors#configuration-options
  */
 export interface CorsOptions {

@@ -21,9 +21,9 @@ export interface EngineDefinition {
 /**
  * Defines an Engine.IO server, as the `engine.io` package is on Node: sessions over polling and WebSocket, without
  * namespaces, events or rooms.
- * @param setup registers listeners on the engine. It runs once in each instance of an object, before anything is served,
- * and may be async. When it throws or takes longer than 15 s, clients are refused with 503, and the next event after a
- * pause of 1 to 60 s runs it again.
+ * @param setup registers listeners on the engine. It runs once in each instance of an object, before anything is
+ * served, and may be async. When it throws or takes longer than 15 s, clients are refused with 503, and the next event
+ * after a pause of 1 to 60 s runs it again.
  * @throws Error when `setup` is no function, or `serveClient` has no files
  * @example
  * const { SessionObject: Base, app } = defineEngine({ path: "/engine.io" }, (engine) => {

@@ -44,8 +44,8 @@ export interface ServerDefinition<
   /** A Hono app: the default export of a Worker, or a part of yours with `app.route("/", chat.app)`. */
   readonly app: App;
   /**
-   * Emits from outside the object: from a route, a cron trigger or a queue consumer. Without `name` it emits to the server
-   * "main".
+   * Emits from outside the object: from a route, a cron trigger or a queue consumer. Without `name` it emits to the
+   * server "main".
    * @throws Error when `name` is not well-formed text of 1 to 256 bytes
    * @example await chat.emitter(env).to("news").emit("headline", text);
    */
@@ -60,10 +60,10 @@ export interface ServerDefinition<
 
 /**
  * Defines a Socket.IO server.
- * @param setup registers listeners and middlewares on `io`, as the main module does on Node. It runs once in each instance
- * of an object, before anything is served, and may be async; events wait for it. In an object that has run it before, what
- * it emits is skipped. When it throws or takes longer than 15 s, clients are refused with 503, and the next event after a
- * pause of 1 to 60 s runs it again.
+ * @param setup registers listeners and middlewares on `io`, as the main module does on Node. It runs once in each
+ * instance of an object, before anything is served, and may be async; events wait for it. In an object that has run it
+ * before, what it emits is skipped. When it throws or takes longer than 15 s, clients are refused with 503, and the
+ * next event after a pause of 1 to 60 s runs it again.
  * @throws Error when `setup` is no function, or `serveClient` has no files
  * @example
  * const chat = defineServer({ cors: { origin: "*" } }, (io) => {

@@ -9,9 +9,10 @@ interface CallTarget {
 }
 
 /**
- * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. Each operation
- * is one call of the object: await it, or pass it to `ctx.waitUntil`. It rejects when the object cannot be reached, or
- * when its setup function fails. Type parameters that are not given are `Untyped`, as with the official server.
+ * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. Each
+ * operation is one call of the object: await it, or pass it to `ctx.waitUntil`. It rejects when the object cannot be
+ * reached, or when its setup function fails. Type parameters that are not given are `Untyped`, as with the official
+ * server.
  * @example
  * await chat.emitter(env).to("news").emit("headline", text);
  */
@@ -41,8 +42,8 @@ export class Emitter<
   }
 
   /**
-   * Limits the next operation to sockets in these rooms, in addition to rooms given before. A socket in several of them is
-   * reached once.
+   * Limits the next operation to sockets in these rooms, in addition to rooms given before. A socket in several of them
+   * is reached once.
    */
   to(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
     return this.#with({ rooms: [...this.#target.rooms, ...[room].flat()] });
@@ -69,8 +70,8 @@ export class Emitter<
   }
 
   /**
-   * Emits an event to the selected sockets. The promise settles when the object has sent it. There are no acknowledgements:
-   * for those, call a method of your own class.
+   * Emits an event to the selected sockets. The promise settles when the object has sent it. There are no
+   * acknowledgements: for those, call a method of your own class.
    * @throws Error for a reserved event name, or a function among the arguments
    */
   async emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): Promise<void> {

@@ -7,8 +7,8 @@ import type { AppContext, AppOptions } from "./options.ts";
 const MAX_BYTES = 8_000;
 
 /**
- * Calls the option `handshakeData` for a client that opens a session. Returns JSON: empty for nothing, undefined when the
- * option is not set.
+ * Calls the option `handshakeData` for a client that opens a session. Returns JSON: empty for nothing, undefined when
+ * the option is not set.
  * @throws EngineError that refuses the client
  */
 export async function toHandshakeData(

@@ -65,8 +65,9 @@ export interface HttpOptions<Handshake = Untyped> {
   /** `true` sets a cookie `io` with the session id at the polling handshake. @default false */
   cookie?: boolean | CookieOptions;
   /**
-   * Decides in the Worker, before any object is used, whether a client may connect. `true` lets it in. A string refuses it
-   * with 403, code 4 and that message; everything else refuses it with "Forbidden", and so does an error, which is logged.
+   * Decides in the Worker, before any object is used, whether a client may connect. `true` lets it in. A string refuses
+   * it with 403, code 4 and that message; everything else refuses it with "Forbidden", and so does an error, which is
+   * logged.
    * @example allowRequest: (request, env) => request.headers.get("origin") === env.ORIGIN || "Wrong origin"
    */
   allowRequest?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<boolean | string>;
@@ -83,19 +84,19 @@ export interface HttpOptions<Handshake = Untyped> {
    */
   serveClient?: ClientFiles | false;
   /**
-   * Returns what the Worker knows of a client that `allowRequest` let in. It becomes `socket.handshake.data` for as long as
-   * the connection lives, also after hibernation, and no client can forge it. It has to be plain JSON data of at most
-   * 8,000 bytes. When the function throws or returns anything else, the client is refused with 403 and code 4, and the log
-   * says why.
+   * Returns what the Worker knows of a client that `allowRequest` let in. It becomes `socket.handshake.data` for as
+   * long as the connection lives, also after hibernation, and no client can forge it. It has to be plain JSON data of
+   * at most 8,000 bytes. When the function throws or returns anything else, the client is refused with 403 and code 4,
+   * and the log says why.
    * @example handshakeData: async (request, env, c) => ({ user: c.var.session.userId })
    */
   handshakeData?(request: EngineRequest, env: Cloudflare.Env, c: AppContext): Awaitable<Handshake>;
   /**
-   * Returns the name of the server that a client belongs to, once `allowRequest` has let it in: one server for each tenant,
-   * document or match. Two servers share nothing: no rooms, no `io.emit`, no data. `data` is what `handshakeData` returned.
-   * A name is well-formed text of 1 to 256 bytes; a client with any other name is refused with 400, and a client for whom
-   * the function throws with 403. Each name is an object that you pay for while it is in use, so do not let clients invent
-   * names.
+   * Returns the name of the server that a client belongs to, once `allowRequest` has let it in: one server for each
+   * tenant, document or match. Two servers share nothing: no rooms, no `io.emit`, no data. `data` is what
+   * `handshakeData` returned. A name is well-formed text of 1 to 256 bytes; a client with any other name is refused
+   * with 400, and a client for whom the function throws with 403. Each name is an object that you pay for while it is
+   * in use, so do not let clients invent names.
    * @default "main"
    * @example name: (request, env, data) => data.tenant
    */
@@ -116,8 +117,8 @@ export interface HttpOptions<Handshake = Untyped> {
    */
   jurisdiction?: DurableObjectJurisdiction;
   /**
-   * Called for every request that the Worker refuses. It may return a promise; the response does not wait for it. What the
-   * object refuses is the event `connection_error` of `io.engine`.
+   * Called for every request that the Worker refuses. It may return a promise; the response does not wait for it. What
+   * the object refuses is the event `connection_error` of `io.engine`.
    */
   onConnectionError?(error: RefusedConnection, env: Cloudflare.Env): void;
 }

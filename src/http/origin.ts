@@ -6,8 +6,8 @@ import type { CorsResult } from "./cors.ts";
 const MOST_TOLD = 100;
 
 /**
- * Refuses WebSockets that a page of a foreign origin opens. Browsers open one without a preflight, and send the cookies of
- * the server's host with it.
+ * Refuses WebSockets that a page of a foreign origin opens. Browsers open one without a preflight, and send the cookies
+ * of the server's host with it.
  */
 export class OriginGuard {
   readonly #told = new Set<string>();

@@ -10,7 +10,8 @@ export interface ClientFiles {
 
 /**
  * Answers a request for a file of the browser client. Returns undefined for any other name: the engine serves it then.
- * As on Node, the method and the query do not matter. Nothing is compressed here, since Cloudflare compresses responses.
+ * As on Node, the method and the query do not matter. Nothing is compressed here, since Cloudflare compresses
+ * responses.
  * @see https://socket.io/docs/v4/server-options/#serveclient
  */
 export function serveClientFile(request: Request, files: ClientFiles, name: string): Response | undefined {

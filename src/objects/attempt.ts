@@ -8,7 +8,8 @@ const NO_SERVER = { connectTimeout: undefined, open() {}, load() {} };
 
 /**
  * One attempt to run the user's setup function, with what is created for it alone: a host with its engine and mute, and
- * the server. After a failure none of them reaches a client, though timers and promises of the user's code may hold them.
+ * the server. After a failure none of them reaches a client, though timers and promises of the user's code may hold
+ * them.
  */
 export class Attempt<Api> {
   readonly host: ObjectHost;
@@ -29,7 +30,9 @@ export class Attempt<Api> {
     return this.#server;
   }
 
-  /** What the setup function is called with. @throws what a part of the server (an adapter) threw when it was created */
+  /**
+   * What the setup function is called with. @throws what a part of the server (an adapter) threw when it was created
+   */
   get api(): Api {
     if (this.#broken !== undefined) this.#retryServer();
     const { api } = this.server;

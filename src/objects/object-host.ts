@@ -26,8 +26,8 @@ interface SetupRunner {
 }
 
 /**
- * The object as the server and the sessions of one attempt at the setup function see it. Once the attempt has failed they
- * find no session, and nothing that they do reaches a client.
+ * The object as the server and the sessions of one attempt at the setup function see it. Once the attempt has failed
+ * they find no session, and nothing that they do reaches a client.
  */
 export class ObjectHost implements Host {
   readonly engine: Engine;

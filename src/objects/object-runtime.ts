@@ -13,8 +13,8 @@ import { UserCode } from "./user-code.ts";
 const AWAKE_MS = 5_000;
 
 /**
- * One object at work: connects its parts, and receives the events of the platform. Every turn that changed something ends
- * in `Turns.end`:
+ * One object at work: connects its parts, and receives the events of the platform. Every turn that changed something
+ * ends in `Turns.end`:
  *
  *   event ─► session.dispatch ─► server ─► user code ─► emit ─► session.sendFrames
  *                                                          └─► saveLater ─► (end of turn) answer polls, save
@@ -49,7 +49,8 @@ export class ObjectRuntime<Api> {
   }
 
   /**
-   * Runs the user's setup function, once an instance; undefined when it has run. The promise rejects with `SetupFailed`.
+   * Runs the user's setup function, once an instance; undefined when it has run. The promise rejects with
+   * `SetupFailed`.
    * @throws SetupFailed
    */
   ready(): void | Promise<void> {

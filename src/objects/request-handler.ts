@@ -77,7 +77,9 @@ export class RequestHandler<Api> {
     }
   }
 
-  /** Setup has failed, so nobody is served. The session of the request ends, except for an upgrade: it goes on polling. */
+  /**
+   * Setup has failed, so nobody is served. The session of the request ends, except for an upgrade: it goes on polling.
+   */
   #putOff({ retryAt }: SetupFailed, { op, sid }: InternalRequest): Response {
     const active = op === "upgrade" ? undefined : this.#table.get(sid);
     if (active !== undefined) this.#userCode.abandon(active.session);

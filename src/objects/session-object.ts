@@ -32,8 +32,9 @@ export interface SessionObjectMembers {
    */
   schedule(time: number | Date | undefined): void;
   /**
-   * Called once when the time given to `schedule` has come. However long it takes, the heartbeat goes on meanwhile. What
-   * it throws is logged, and it is not called again: where that may be (`await this.ready()`), schedule another time.
+   * Called once when the time given to `schedule` has come. However long it takes, the heartbeat goes on meanwhile.
+   * What it throws is logged, and it is not called again: where that may be (`await this.ready()`), schedule another
+   * time.
    */
   onSchedule(): void | Promise<void>;
 }

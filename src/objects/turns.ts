@@ -2,7 +2,10 @@ import type { Session } from "../engine/session.ts";
 import type { Platform } from "./platform.ts";
 import { StateTooLarge } from "./storage/session-store.ts";
 
-/** When sessions take more than `maxStoredBytes` on disk, sessions are closed until they take less than this share of it. */
+/**
+ * When sessions take more than `maxStoredBytes` on disk, sessions are closed until they take less than this share of
+ * it.
+ */
 const ROOM_SHARE = 0.98;
 /** How many sessions are closed for that in one turn at most. */
 const MOST_SHED = 20;
@@ -25,8 +28,8 @@ interface TurnHooks {
 }
 
 /**
- * The turns of the event loop. In one microtask at the end of a turn, whatever happened in it, waiting polls are answered
- * with what was sent, and what has changed is written.
+ * The turns of the event loop. In one microtask at the end of a turn, whatever happened in it, waiting polls are
+ * answered with what was sent, and what has changed is written.
  */
 export class Turns {
   readonly #platform: Platform;

@@ -85,8 +85,8 @@ export class UserCode<Api> {
   }
 
   /**
-   * Runs the `connection` listeners of the engine for a session that an earlier instance opened. When the setup function
-   * fails, the session is abandoned.
+   * Runs the `connection` listeners of the engine for a session that an earlier instance opened. When the setup
+   * function fails, the session is abandoned.
    */
   resume(session: Session): void | Promise<void> {
     return this.#resume(session)?.catch(() => this.abandon(session));

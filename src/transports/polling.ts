@@ -5,7 +5,10 @@ import { BINARY_TYPE, decodePayloadV3, encodePayloadV3 } from "./eio3.ts";
 const CAUTIOUS_LIMIT = 16;
 const GENEROUS_LIMIT = 10_000;
 
-/** How many packets the client takes in one payload; only browsers and the official Node client are known to take more than 16. */
+/**
+ * How many packets the client takes in one payload; only browsers and the official Node client are known to take more
+ * than 16.
+ */
 export function toPacketLimit(userAgent: string | undefined): number {
   const isGenerous = userAgent !== undefined && /^(Mozilla\/|node-XMLHttpRequest)/.test(userAgent);
   return isGenerous ? GENEROUS_LIMIT : CAUTIOUS_LIMIT;
@@ -24,8 +27,8 @@ export interface PayloadFormat {
 }
 
 /**
- * For every response that may have a body: its bytes are what they are. Without it the runtime compresses once more what
- * Hono's `compress` has compressed.
+ * For every response that may have a body: its bytes are what they are. Without it the runtime compresses once more
+ * what Hono's `compress` has compressed.
  */
 export const ENCODED: ResponseInit = { encodeBody: "manual" };
 

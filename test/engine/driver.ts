@@ -13,12 +13,17 @@ import { transition } from "../../src/engine/transition.ts";
 export const RULES: SessionRules = {
   pingInterval: 25_000,
   pingTimeout: 20_000,
-  sharesRhythm: true,
+  coalescesPings: true,
   maxQueuedBytes: 16_000_000,
 };
 
 /** Pings so frequent that the object cannot sleep: each session keeps its own time. */
-export const QUICK: SessionRules = { ...RULES, pingInterval: 5_000, pingTimeout: 4_000, sharesRhythm: false };
+export const QUICK: SessionRules = {
+  ...RULES,
+  pingInterval: 5_000,
+  pingTimeout: 4_000,
+  coalescesPings: false,
+};
 
 /** Opened at this moment, unless a test says otherwise. */
 export const START = 1_000_000;

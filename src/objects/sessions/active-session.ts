@@ -24,7 +24,9 @@ const OVER = new Error("its session is over");
 /** How much one answer to a poll takes out of rows, UTF-16 units: a long queue is never in memory as a whole. */
 const LARGEST_PAYLOAD = 1_000_000;
 
-/** A session in memory, with what belongs to it on the platform: its sockets, its waiting poll, its place in storage. */
+/**
+ * A session in memory, with what belongs to it on the platform: its sockets, its waiting poll, its place in storage.
+ */
 export class ActiveSession implements SessionLink {
   handshake: HandshakeRecord;
   session!: Session;
@@ -139,8 +141,8 @@ export class ActiveSession implements SessionLink {
   }
 
   /**
-   * Takes the candidate of an upgrade, which has `upgradeTimeout` ms to become the transport. The timer keeps the object
-   * in memory, as it should.
+   * Takes the candidate of an upgrade, which has `upgradeTimeout` ms to become the transport. The timer keeps the
+   * object in memory, as it should.
    */
   attachCandidate(socket: WebSocket, b64: boolean): void {
     this.candidate = socket;
@@ -251,8 +253,8 @@ export class ActiveSession implements SessionLink {
       state: toStored(session.state),
       record: session.consumer === null ? session.stored : session.consumer.record(),
     };
-    // If the instance dies now, the session has to end: its client must not wait for an answer that is lost. A WebSocket
-    // dies with the instance anyway.
+    // If the instance dies now, the session has to end: its client must not wait for an answer that is lost. A
+    // WebSocket dies with the instance anyway.
     if (isPolling && session.consumer?.isBusy() === true) stored.busy = true;
     if (this.#hasHalf) stored.half = true;
     return stored;

@@ -243,7 +243,9 @@ export class Heartbeat {
     if (!this.#hasSwept) this.#isUnfinished = true;
   }
 
-  /** Removes every row of the library once nobody is there and nobody may come back: the server may never be used again. */
+  /**
+   * Removes every row of the library once nobody is there and nobody may come back: the server may never be used again.
+   */
   #forget(now: number): void {
     const { recovery, ticker, identity, ctx, store } = this.#platform;
     if (!this.#hasSwept || !this.#table.isEmpty() || !identity.isKept) return;

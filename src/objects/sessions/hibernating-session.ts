@@ -7,8 +7,8 @@ import { toBinaryFrame } from "../../transports/websocket.ts";
 import type { StoredSession } from "../storage/session-store.ts";
 
 /**
- * A session that is stored and not in memory. It holds only what a tick asks of every session: to hold thousands of whole
- * attachments costs the garbage collector more than reading one again.
+ * A session that is stored and not in memory. It holds only what a tick asks of every session: to hold thousands of
+ * whole attachments costs the garbage collector more than reading one again.
  */
 export interface HibernatingSession {
   readonly sid: SessionId;

@@ -156,8 +156,8 @@ export class SessionTable implements SessionDirectory {
   }
 
   /**
-   * Replaces the sessions in memory after the setup function has failed: what was created for it may still hold them, and
-   * must not reach a client any more. A session that waits for that setup is about to end, and stays as it is.
+   * Replaces the sessions in memory after the setup function has failed: what was created for it may still hold them,
+   * and must not reach a client any more. A session that waits for that setup is about to end, and stays as it is.
    */
   renew(): void {
     for (const active of this.live()) {
@@ -236,7 +236,9 @@ export class SessionTable implements SessionDirectory {
     return this.#live.size === 0 && this.#allHibernating().size === 0;
   }
 
-  /** Whether there are about `most` sessions and waiting polls. Sockets are listed only near that bound: it takes long. */
+  /**
+   * Whether there are about `most` sessions and waiting polls. Sockets are listed only near that bound: it takes long.
+   */
   isFull(most: number): boolean {
     if (this.#atMost < most) return false;
     const { ctx, persists, store } = this.#platform;

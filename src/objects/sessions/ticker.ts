@@ -38,8 +38,8 @@ export class Ticker {
   }
 
   /**
-   * Notices a lost alarm: one that should have run long ago, or, after the clock was set back, one that is too far away.
-   * Cheap enough for every event.
+   * Notices a lost alarm: one that should have run long ago, or, after the clock was set back, one that is too far
+   * away. Cheap enough for every event.
    */
   heal(now: number, next: () => number): void {
     if (this.#at === undefined) this.#looking ??= this.#look(() => this.#check(now, next));

@@ -1,13 +1,18 @@
 import { decodeFrame, encodeBase64Frame, type Frame } from "../../codec/index.ts";
 
-/** What a row is: frames that wait for a poll, the half of a packet that has come, the size of a row in `storage.kv`. */
+/**
+ * What a row is: frames that wait for a poll, the half of a packet that has come, the size of a row in `storage.kv`.
+ */
 export type RowKind = "queue" | "half" | "kv";
 
 /** Rows are cut about here, UTF-16 units, so that little is written anew for a client that takes little at a time. */
 const SEGMENT = 16_384;
 /** Three bytes a unit at most, and a row may hold 2 MB in production. */
 const LARGEST_PIECE = 600_000;
-/** Smaller rows of `storage.kv` are bounded by their number. Sizes are rounded up to multiples of this: few changes are one. */
+/**
+ * Smaller rows of `storage.kv` are bounded by their number. Sizes are rounded up to multiples of this: few changes are
+ * one.
+ */
 const LARGE = 32_768;
 
 /** The small client is checked with the same library, and older browsers have less. */
@@ -23,14 +28,14 @@ const NOTE =
   "INSERT INTO sio_rows VALUES (?, 'kv', 0, ?, NULL) ON CONFLICT DO UPDATE SET bytes = excluded.bytes WHERE bytes <> excluded.bytes";
 
 /**
- * What an object has on disk, as far as its size matters: a table, since `storage.kv` neither tells the size of a row nor
- * removes one unread.
+ * What an object has on disk, as far as its size matters: a table, since `storage.kv` neither tells the size of a row
+ * nor removes one unread.
  *
  *   append ──► one row a turn, more for what is large ──► take: the oldest first, a payload at a time
  *   note   ──► the size of a large row that lies in `storage.kv`
  *
- * An owner is the id of a session, or the key of a row that is no session's. Frames of a kind are one text, whatever rows
- * it lies in. Sizes are lengths of strings.
+ * An owner is the id of a session, or the key of a row that is no session's. Frames of a kind are one text, whatever
+ * rows it lies in. Sizes are lengths of strings.
  */
 export class DiskRows {
   readonly #sql: SqlStorage;

@@ -6,8 +6,9 @@ const MOST_REMOVED = 32_000_000;
 const MOST_FAILURES = 1_000;
 
 /**
- * The rows whose keys begin so, in the order of their keys. One is in memory at a time, and may be removed or written anew;
- * no other list may begin meanwhile. A row whose value cannot be read is passed over: not even its key can be known.
+ * The rows whose keys begin so, in the order of their keys. One is in memory at a time, and may be removed or written
+ * anew; no other list may begin meanwhile. A row whose value cannot be read is passed over: not even its key can be
+ * known.
  */
 export function* eachRow<T>(kv: Pick<SyncKvStorage, "list">, prefix: string): Iterable<[string, T]> {
   const rows = kv.list<T>({ prefix })[Symbol.iterator]();
@@ -25,7 +26,10 @@ export function* eachRow<T>(kv: Pick<SyncKvStorage, "list">, prefix: string): It
   }
 }
 
-/** Removes rows whose keys begin so and that are of no use, about `most` bytes of them. What is left of `most`; negative: stopped. */
+/**
+ * Removes rows whose keys begin so and that are of no use, about `most` bytes of them. What is left of `most`;
+ * negative: stopped.
+ */
 export function removeRows<T>(
   kv: Pick<SyncKvStorage, "list" | "delete">,
   prefix: string,

@@ -196,8 +196,8 @@ export class SessionStore {
   }
 
   /**
-   * Removes rows that nobody can use: their socket went with an instance, or another version of this code wrote them. At
-   * most a part of them at once. `true`: none is left.
+   * Removes rows that nobody can use: their socket went with an instance, or another version of this code wrote them.
+   * At most a part of them at once. `true`: none is left.
    */
   sweep(isThere: (sid: string) => boolean): boolean {
     let left: number | undefined;
