@@ -1,4 +1,5 @@
 import type { ManagerOptions, Socket, SocketOptions } from "socket.io-client";
+import { holdEvents } from "./held-events.ts";
 import { loadPackage } from "./optional.ts";
 import { within } from "./within.ts";
 
@@ -27,10 +28,13 @@ export class Clients {
     this.#url = url;
   }
 
-  /** A client that is connected, unless it was told not to connect by itself. */
+  /** A client that is connected, and keeps what it is sent until somebody listens, unless it was told not to connect by itself. */
   async connect(options: ClientOptions): Promise<Socket> {
     const socket = await this.create(options);
-    if (options.autoConnect !== false) await this.connected(socket);
+    if (options.autoConnect === false) return socket;
+    const connected = this.connected(socket);
+    holdEvents(socket);
+    await connected;
     return socket;
   }
 

@@ -61,8 +61,8 @@ export class TestServer {
   }
 
   /**
-   * Connects a stock client, of the `socket.io-client` that your project has installed. It comes back quickly after a
-   * restart, and `stop()` closes it.
+   * Connects a stock client, of the `socket.io-client` that your project has installed. What it is sent waits
+   * until you listen to it. It comes back quickly after a restart, and `stop()` closes it.
    * @throws what the server refuses it with, or an Error when `socket.io-client` is not installed
    * @example const ann = await server.client({ auth: { name: "ann" } });
    */

@@ -42,6 +42,19 @@ describe("a server of the kit", () => {
     },
   );
 
+  it("keeps what a client is sent at once until somebody listens to it", async () => {
+    const transports = [["polling"], ["websocket"], ["polling", "websocket"]];
+    const clients = await Promise.all(transports.map((names) => server.client({ transports: names })));
+    for (const client of clients) {
+      expect(await count(client)).toMatchObject({ inData: 1 });
+      const heard: string[] = [];
+      client.onAny((event) => heard.push(event));
+      client.once("welcome", () => heard.push("once"));
+      await expect.poll(() => heard).toEqual(["welcome", "once"]);
+      client.disconnect();
+    }
+  });
+
   it("restarts: who polls goes on, and who has a WebSocket is back when it is done", async () => {
     const [ann, bob] = await Promise.all(
       ["polling", "websocket"].map((transport) => server.client({ transports: [transport] })),
