@@ -55,6 +55,11 @@ export class NamespaceRegistry<Namespace extends Named> {
    * Parents are asked in the order of their registration, and may answer later.
    */
   search(name: string, auth: unknown, onFound: (nsp: Namespace | undefined) => void): void {
+    const known = this.all.get(name);
+    if (known !== undefined || this.parents.length === 0) {
+      onFound(known);
+      return;
+    }
     const { diagnostics } = this.#context;
     const parents = this.parents.map(
       (parent): Middleware<string> =>

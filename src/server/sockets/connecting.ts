@@ -34,7 +34,8 @@ interface Asking extends MemberConnection {
 
 /** A CONNECT that has no answer yet. */
 interface Attempt {
-  readonly work: PendingWork;
+  /** There once something is waited for. */
+  work: PendingWork | undefined;
   /** The socket, once middlewares have it. */
   member: SocketMember | undefined;
 }
@@ -64,13 +65,16 @@ export class Connecting {
       this.#refuse(name, refusal);
       return;
     }
-    // This comes before the session is marked as busy: most clients are in by then, and nothing is written for that.
-    SETTLED.then(() =>
-      this.#namespaces.search(name, auth, (nsp) => this.#enter(name, auth, nsp?._internals)),
-    );
-    const work = this.#context.keepAlive.begin(this.#connection, true, estimateMemory(auth));
-    this.#attempts.set(name, { work, member: undefined });
+    const attempt: Attempt = { work: undefined, member: undefined };
+    this.#attempts.set(name, attempt);
     this.count();
+    SETTLED.then(() => {
+      if (this.#connection.isClosed) return;
+      this.#namespaces.search(name, auth, (nsp) => this.#enter(name, auth, nsp?._internals));
+      // Most clients are in by now. The others wait for a middleware, a dynamic namespace or recovery.
+      if (this.#attempts.has(name) && !this.#connection.isClosed)
+        attempt.work = this.#context.keepAlive.begin(this.#connection, true, estimateMemory(auth));
+    });
   }
 
   /** The number of sockets has changed. The connection may be closed for what they take. */
@@ -88,21 +92,18 @@ export class Connecting {
     }
   }
 
-  async #enter(name: string, auth: unknown, nsp: NamespaceState | undefined): Promise<void> {
-    try {
-      if (this.#connection.isClosed) return;
-      if (nsp === undefined) this.#refuse(name, "Invalid namespace");
-      else {
-        const done = this.#request(nsp, auth);
-        if (done !== undefined) await done;
-      }
-    } catch (error) {
-      this.#context.diagnostics.onError(error, "connect");
-    } finally {
+  #enter(name: string, auth: unknown, nsp: NamespaceState | undefined): void {
+    const done = this.#context.diagnostics.attempt("connect", () => {
+      if (this.#connection.isClosed) return undefined;
+      return nsp === undefined ? this.#refuse(name, "Invalid namespace") : this.#request(nsp, auth);
+    });
+    const end = () => {
       this.#context.keepAlive.end(this.#attempts.get(name)?.work);
       this.#attempts.delete(name);
       this.count();
-    }
+    };
+    if (done === undefined) end();
+    else done.then(end, end);
   }
 
   #request(nsp: NamespaceState, auth: unknown): Promise<void> | void {
