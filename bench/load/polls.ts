@@ -1,4 +1,5 @@
 import { Agent, request } from "node:http";
+import { POLL_HEADERS } from "./browser.ts";
 
 const AT_ONCE = 50;
 /** Long enough for a GET to reach its place before the POST that it waits for. */
@@ -108,8 +109,9 @@ export class Polls {
 
   #send({ port, sid }: Client, method: "GET" | "POST", body?: string): Promise<string> {
     const path = `/socket.io/?EIO=4&transport=polling${sid === "" ? "" : `&sid=${sid}`}`;
-    const headers =
+    const content =
       body === undefined ? {} : { "content-type": "text/plain;charset=UTF-8", "content-length": body.length };
+    const headers = { ...POLL_HEADERS, ...content };
     return new Promise((resolve, reject) => {
       const req = request(
         { host: "127.0.0.1", port, path, method, headers, agent: this.#agent },

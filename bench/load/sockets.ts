@@ -1,25 +1,11 @@
 import { WebSocket } from "ws";
+import { AS_BROWSERS } from "./browser.ts";
 
 /** How many connect at the same time. */
 const AT_ONCE = 50;
 const CLOSED_WITHIN_MS = 500;
 const TEXT = "a line of a chat, of usual length";
 const ECHO = `42["message","${TEXT}"]`;
-/** What a browser says: it offers compression, and where the server takes it compresses whatever it sends. */
-export const AS_BROWSERS = {
-  perMessageDeflate: { threshold: 0 },
-  maxPayload: 0,
-  headers: {
-    "user-agent":
-      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "accept-language": "en-GB,en;q=0.9,de;q=0.8",
-    "accept-encoding": "gzip, deflate, br, zstd",
-    "cache-control": "no-cache",
-    pragma: "no-cache",
-    cookie: "theme=dark; session=0123456789abcdef0123456789abcdef",
-  },
-};
-
 /** WebSocket clients that write Engine.IO frames by hand: as little work as a client can have. */
 export class Sockets {
   readonly #sockets: WebSocket[] = [];

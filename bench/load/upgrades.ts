@@ -1,6 +1,6 @@
 import { WebSocket } from "ws";
+import { AS_BROWSERS } from "./browser.ts";
 import type { Polls } from "./polls.ts";
-import { AS_BROWSERS } from "./sockets.ts";
 
 /** Turns each of the polling clients into a WebSocket client, as the stock client does it: probe, then upgrade. */
 export async function upgradeAll(polls: Polls): Promise<WebSocket[]> {
