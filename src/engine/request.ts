@@ -75,7 +75,7 @@ class RecordedRequest implements EngineRequest {
   get socket(): RequestSocket {
     this.#socket ??= {
       // Cloudflare sets this header itself, whatever the client sent.
-      remoteAddress: headerOf(this.#record, "cf-connecting-ip") ?? "",
+      remoteAddress: this.headers.get("cf-connecting-ip") ?? "",
       encrypted: this.#record.url.startsWith("https:"),
     };
     return this.#socket;

@@ -25,6 +25,7 @@ import type { AppContext, AppOptions } from "./options.ts";
 import { OriginGuard } from "./origin.ts";
 import { serveClientFile } from "./serve-client.ts";
 import { toServerName } from "./server-name.ts";
+import { type Asked, SessionRequests, toRecord } from "./session-requests.ts";
 import { type Verified, verify } from "./verify.ts";
 
 export type App = Hono<{ Bindings: Cloudflare.Env }>;
@@ -39,7 +40,7 @@ export function createApp(options: AppOptions, placement: Placement): App {
   }
   const path = toPath(options.path);
   const origins = options.checkOrigin === false ? undefined : new OriginGuard();
-  const door: Door = { options, path, placement, origins };
+  const door: Door = { options, path, placement, origins, requests: new SessionRequests() };
   // It has one route: the router that Hono takes by default would spend a millisecond on a regular expression for it.
   const app: App = new QuickHono();
   app.all("*", async (c: AppContext, next) => {
@@ -58,21 +59,20 @@ interface Door {
   readonly path: string;
   readonly placement: Placement;
   readonly origins: OriginGuard | undefined;
+  readonly requests: SessionRequests;
 }
 
 /** A request, and what was found out about it. */
 interface Visit {
   readonly c: AppContext;
   readonly client: EngineRequest;
-  readonly record: RequestRecord;
   readonly isUpgrade: boolean;
 }
 
 async function handle(c: AppContext, door: Door): Promise<Response> {
   const request = c.req.raw;
   const { options } = door;
-  const record = toRecord(request);
-  const client = toRequest(record, request.headers);
+  const client = toRequest({ method: request.method, url: request.url, headers: [] }, request.headers);
   const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   let cors = NO_CORS;
   let response: Response;
@@ -80,8 +80,7 @@ async function handle(c: AppContext, door: Door): Promise<Response> {
     cors = await resolveCors(options.cors, client).catch((error: unknown) => {
       throw new EngineError("BAD_REQUEST", { name: "MIDDLEWARE_FAILURE", error });
     });
-    response =
-      toPreflight(cors) ?? toFile(c, door) ?? (await serve({ c, client, record, isUpgrade }, door, cors));
+    response = toPreflight(cors) ?? toFile(c, door) ?? (await serve({ c, client, isUpgrade }, door, cors));
   } catch (error) {
     response = refuse(error, isUpgrade);
     if (error instanceof EngineError) outlive(c, tell(error, client, c.env, options));
@@ -89,52 +88,52 @@ async function handle(c: AppContext, door: Door): Promise<Response> {
   return addHeaders(response, cors, client);
 }
 
-async function serve(
-  { c, client, record, isUpgrade }: Visit,
-  { options, placement, origins }: Door,
-  cors: CorsResult,
-): Promise<Response> {
+async function serve({ c, client, isUpgrade }: Visit, door: Door, cors: CorsResult): Promise<Response> {
+  const { options, placement, requests } = door;
   const request = c.req.raw;
-  if (!client._query.sid) checkSize(record, options.maxHeaderBytes);
-  if (isUpgrade && !client._query.sid) origins?.check(client, cors);
+  const record = client._query.sid ? undefined : toRecord(request);
+  if (record !== undefined) checkSize(record, options.maxHeaderBytes);
+  if (record !== undefined && isUpgrade) door.origins?.check(client, cors);
   const verified = await verify(client, isUpgrade, options, c);
-  const { sid, transport } = verified;
-  if (isUpgrade && transport !== "websocket") return openAndClose();
-  const find = () => placement.of(c.env, sid as SessionId);
-  const known = sid === "" ? undefined : find();
-  if (sid !== "" && known === undefined) throw new EngineError("UNKNOWN_SID", { sid });
+  if (isUpgrade && verified.transport !== "websocket") return openAndClose();
   const op = toOperation(request.method, verified, isUpgrade);
-  const asked: InternalRequest = {
-    v: VERSION,
-    op,
-    ...verified,
-    // Cloudflare sets this header itself, whatever the client sent.
-    address: request.headers.get("cf-connecting-ip") ?? "",
-    secure: record.url.startsWith("https:"),
-    request: record,
-  };
-  if (known === undefined) {
-    const data = await toHandshakeData(client, options, c);
-    const name = await toServerName(client, options, c, data);
-    const { stub, shard } = placement.forNew(c.env, name);
-    const response = await askObject(stub, { ...asked, data, name, shard });
-    return addCookie(await toClientResponse(response), op, response, options);
-  }
+  const asked: Asked = { v: VERSION, op, ...verified };
+  if (record !== undefined) return open(c, door, client, { ...asked, request: record });
+  const sid = verified.sid as SessionId;
+  const object = placement.of(c.env, sid);
+  if (object === undefined) throw new EngineError("UNKNOWN_SID", { sid });
+  if (op === "post") return post(request, asked, object, requests);
   if (op === "poll") {
-    let stub: DurableObjectStub | undefined = known;
+    let stub: DurableObjectStub | undefined = object;
     const ask = () => {
       // A stub that has failed stays broken.
-      const object = stub ?? find()!;
+      const reached = stub ?? placement.of(c.env, sid)!;
       stub = undefined;
-      return askObject(object, asked);
+      return requests.ask(reached, asked, request);
     };
     const outcome = await waitForPayload(ask, request.signal);
     if (outcome.type === "response") return toClientResponse(outcome.response);
     return payloadResponse(outcome.payload, toOwnHeaders(outcome.headers));
   }
-  if (op === "post") return post(request, asked, known);
-  const response = await askObject(known, asked);
+  const response = await requests.ask(object, asked, request);
   return response.status === CANDIDATE_REFUSED ? openAndClose() : toClientResponse(response);
+}
+
+/** A handshake. */
+async function open(
+  c: AppContext,
+  { options, placement }: Door,
+  client: EngineRequest,
+  asked: InternalRequest,
+): Promise<Response> {
+  const data = await toHandshakeData(client, options, c);
+  const name = await toServerName(client, options, c, data);
+  const { stub, shard } = placement.forNew(c.env, name);
+  // Cloudflare sets this header itself, whatever the client sent.
+  const address = c.req.raw.headers.get("cf-connecting-ip") ?? "";
+  const secure = asked.request.url.startsWith("https:");
+  const response = await askObject(stub, { ...asked, address, secure, data, name, shard });
+  return addCookie(await toClientResponse(response), asked.op, response, options);
 }
 
 /** A session keeps its handshake, so it must not be too large. @throws EngineError */
@@ -144,12 +143,17 @@ function checkSize({ url, headers }: RequestRecord, most: number): void {
 }
 
 /** A POST that holds a pong alone is answered here: the next poll proves better that the client is there. */
-async function post(request: Request, meta: InternalRequest, object: DurableObjectStub): Promise<Response> {
+async function post(
+  request: Request,
+  asked: Asked,
+  object: DurableObjectStub,
+  requests: SessionRequests,
+): Promise<Response> {
   // Longer bodies are not read here, so that the object sees an upload that overlaps another one or is too large.
   const body = request.headers.get("content-length") === "1" ? await request.text() : request.body;
-  if (body === "3" && meta.protocol === 4) return okResponse();
+  if (body === "3" && asked.protocol === 4) return okResponse();
   const type = request.headers.get("content-type") ?? undefined;
-  const response = await askObject(object, meta, body, type);
+  const response = await requests.ask(object, asked, request, body, type);
   if (response.status === 200) return okResponse(toOwnHeaders(response.headers));
   return toClientResponse(response);
 }
@@ -159,10 +163,6 @@ function toOperation(method: string, { sid, transport }: Verified, isUpgrade: bo
   if (sid === "") return "open";
   if (method === "GET") return transport === "polling" ? "poll" : "other";
   return method === "POST" ? "post" : "other";
-}
-
-function toRecord(request: Request): RequestRecord {
-  return { method: request.method, url: request.url, headers: [...request.headers] };
 }
 
 function toFile(c: AppContext, { options: { serveClient }, path }: Door): Response | undefined {

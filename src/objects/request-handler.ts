@@ -13,7 +13,13 @@ import {
   toPacketLimit,
   toPayload,
 } from "../transports/polling.ts";
-import { CANDIDATE_REFUSED, type InternalRequest, SID_HEADER } from "./internal-request.ts";
+import {
+  CANDIDATE_REFUSED,
+  type InternalRequest,
+  SID_HEADER,
+  toWantedHeader,
+  type Wanted,
+} from "./internal-request.ts";
 import { isMain } from "./placement/object-name.ts";
 import type { Platform } from "./platform.ts";
 import type { ActiveSession } from "./sessions/active-session.ts";
@@ -65,12 +71,11 @@ export class RequestHandler<Api> {
           this.#find(meta);
           // What engine.io answers to a method that no transport knows.
           return new Response(null, { status: 500 });
+        case "show":
+          return this.#show(meta);
       }
     } catch (error) {
-      if (error instanceof EngineError) {
-        this.#report(error, meta);
-        return toErrorResponse(error, isUpgrade);
-      }
+      if (error instanceof EngineError) return this.#refuse(error, meta, isUpgrade);
       if (error instanceof SetupFailed) return this.#putOff(error, meta);
       this.#platform.log("error", `a request (${meta.op}) failed`, error);
       return new Response(null, { status: 500 });
@@ -87,11 +92,26 @@ export class RequestHandler<Api> {
     return new Response(null, { status: 503, headers: { "retry-after": String(seconds) } });
   }
 
-  #report({ code, message, context }: EngineError, { request }: InternalRequest): void {
+  #refuse(refusal: EngineError, { request, isBrief }: InternalRequest, isUpgrade: boolean): Response {
     const { engine } = this.#userCode.attempt.host;
-    if (engine.listenerCount("connection_error") > 0) {
-      engine.emit("connection_error", { req: toRequest(request), code, message, context });
+    const response = toErrorResponse(refusal, isUpgrade);
+    if (engine.listenerCount("connection_error") === 0) return response;
+    const { code, message, context } = refusal;
+    const error = { code, message, context };
+    if (isBrief) response.headers.set(...toWantedHeader({ error }));
+    else engine.emit("connection_error", { req: toRequest(request), ...error });
+    return response;
+  }
+
+  /** Listeners see a request that was answered before. */
+  #show({ sid, request, wanted = "{}" }: InternalRequest): Response {
+    const { error, isUpgrade } = JSON.parse(wanted) as Wanted;
+    const client = toRequest(request);
+    if (error === undefined) {
+      return taken(this.#tellHeaders(client, isUpgrade ? undefined : this.#table.get(sid)?.session));
     }
+    this.#userCode.attempt.host.engine.emit("connection_error", { req: client, ...error });
+    return taken(undefined);
   }
 
   async #open(meta: InternalRequest): Promise<Response> {
@@ -273,7 +293,7 @@ export class RequestHandler<Api> {
   }
 
   #toHandshake(meta: InternalRequest): HandshakeRecord {
-    const { protocol, b64, address, secure, request, data } = meta;
+    const { protocol, b64, address = "", secure = false, request, data } = meta;
     return { protocol, b64, address, secure, openedAt: this.#platform.now(), request, data };
   }
 
@@ -288,13 +308,17 @@ export class RequestHandler<Api> {
   }
 
   /** As on Node, listeners of the session's transport are not asked about the answer to an upgrade. */
-  #headers({ request }: InternalRequest, session?: Session): Headers | undefined {
+  #headers({ request, isBrief }: InternalRequest, session?: Session): Headers | undefined {
     const { engine } = this.#userCode.attempt.host;
     const heard = engine.listenerCount("headers") + (session?.transport.listenerCount("headers") ?? 0);
     if (heard === 0) return undefined;
+    if (isBrief) return new Headers([toWantedHeader({ isUpgrade: session === undefined })]);
+    return this.#tellHeaders(toRequest(request), session);
+  }
+
+  #tellHeaders(client: EngineRequest, session: Session | undefined): Headers {
     const headers = new Headers();
-    const client = toRequest(request);
-    engine.emit("headers", headers, client);
+    this.#userCode.attempt.host.engine.emit("headers", headers, client);
     session?.transport.emit("headers", headers, client);
     return headers;
   }

@@ -1,0 +1,67 @@
+import type { RequestRecord } from "../engine/request.ts";
+import { askObject, type InternalRequest, WANTED_HEADER } from "../objects/internal-request.ts";
+import { ENCODED } from "../transports/polling.ts";
+
+/** What the Worker asks, before a record of the client's request is added. */
+export type Asked = Omit<InternalRequest, "request">;
+
+/**
+ * Requests of sessions that exist. Only listeners of `headers` and `connection_error` look at the client's own request,
+ * and few objects have any. To write all of it down for each poll would cost more than anything else that the Worker
+ * does for it, so an object asks for it where somebody listens:
+ *
+ *   Worker ── request, of whose headers one is kept ──► object ── answer, `sio-wanted` ──────► Worker
+ *          ── "show", all of it ──────────────────────► listeners run ── what they add ──────► answer for the client
+ *
+ * From then on this Worker sends all of it at once.
+ */
+export class SessionRequests {
+  #isWanted = false;
+
+  /** Asks an object, and shows it the client's request if need be. */
+  async ask(
+    object: DurableObjectStub,
+    asked: Asked,
+    request: Request,
+    body?: BodyInit | null,
+    type?: string,
+  ): Promise<Response> {
+    const meta: InternalRequest = this.#isWanted
+      ? { ...asked, request: toRecord(request) }
+      : { ...asked, request: toBriefRecord(request), isBrief: true };
+    const response = await askObject(object, meta, body, type);
+    const wanted = response.headers.get(WANTED_HEADER);
+    if (wanted === null) return response;
+    this.#isWanted = true;
+    return merge(response, await show(object, { ...asked, op: "show", request: toRecord(request), wanted }));
+  }
+}
+
+/** A client's request as plain data. */
+export function toRecord({ method, url, headers }: Request): RequestRecord {
+  return { method, url, headers: [...headers] };
+}
+
+/** What every answer depends on. */
+function toBriefRecord({ method, url, headers }: Request): RequestRecord {
+  const agent = headers.get("user-agent");
+  return { method, url, headers: agent === null ? [] : [["user-agent", agent]] };
+}
+
+/** What listeners add to the answer. When they cannot be asked, the answer goes out as it is. */
+async function show(object: DurableObjectStub, meta: InternalRequest): Promise<Headers> {
+  try {
+    return (await askObject(object, meta)).headers;
+  } catch (error) {
+    console.error("socket.io-edge: an object that listens to requests could not be shown one", error);
+    return new Headers();
+  }
+}
+
+function merge(response: Response, added: Headers): Response {
+  const { status, webSocket } = response;
+  const headers = new Headers(response.headers);
+  headers.delete(WANTED_HEADER);
+  for (const [name, value] of added) if (!response.headers.has(name)) headers.append(name, value);
+  return new Response(response.body, { ...ENCODED, status, headers, webSocket });
+}
