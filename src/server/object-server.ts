@@ -4,6 +4,11 @@ import type { ServerOptions } from "./api/options.ts";
 import { Server } from "./api/server.ts";
 import type { Host } from "./host.ts";
 import { RecoveryExpiry } from "./recovery/expiry.ts";
+import { handshakeOf } from "./recovery/recovery.ts";
+import type { RecoveryRecord } from "./recovery/recovery-store.ts";
+import { Connection, openConnection } from "./sockets/connection.ts";
+
+type Internals = Server["_internals"];
 
 /** Creates the Socket.IO server of an object, and connects it to the object's sessions and ticks. */
 export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, Untyped>>(
@@ -11,18 +16,32 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
   host: Host,
 ): ObjectServer<Io> {
   const io = new Server(options, host);
-  const { context } = io._internals;
+  const internals = io._internals;
+  const { context, namespaces } = internals;
   const { recoveryStore } = context;
-  const expiry = recoveryStore && new RecoveryExpiry(recoveryStore, host, (record) => io.expire(record));
+  const expiry =
+    recoveryStore && new RecoveryExpiry(recoveryStore, host, (record) => expire(internals, record));
   return {
     api: io as Io,
     get connectTimeout() {
       return io.connectTimeout();
     },
-    open: (session) => io.open(session),
-    load: (session) => io.load(session),
+    open: (session) => void io.onconnection(session),
+    load: (session) => openConnection(context, namespaces, session).onLoaded(),
     onSettled: () => context.onSettled(),
     tick: (now) => expiry?.tick(now),
     nextTickAt: (now) => expiry?.nextTickAt(now) ?? Number.POSITIVE_INFINITY,
   };
+}
+
+/**
+ * The client of a record did not come back in time. When its connection ended with a restart of the object, its
+ * `disconnect` listeners have not run yet, so they run now.
+ */
+export function expire({ context, namespaces }: Internals, record: RecoveryRecord): Promise<void> | void {
+  const { host, recovery } = context;
+  if (record.isOver || recovery === undefined) return;
+  const session = host.endedSession(record.session, handshakeOf(record));
+  const connection = new Connection(context, namespaces, session, [recovery.toSocketRecord(record)]);
+  return connection.closed("transport close");
 }

@@ -90,7 +90,7 @@ describe("a broadcast to sockets that sleep", () => {
       await object.act((io) => void io.emit("first"));
       await object.sleep();
       const loads = await object.act((io) => {
-        const load = vi.spyOn(io, "load");
+        const load = vi.spyOn(io._internals.context.rooms, "load");
         io.emit("hello");
         io.sockets.volatile.emit("bytes", Uint8Array.of(1, 2));
         io.timeout(10_000).emit("question", () => {});
@@ -116,7 +116,7 @@ describe("a broadcast to sockets that sleep", () => {
     const { client } = await joinedSocket(object);
     await object.sleep();
     const loads = await object.act((io) => {
-      const load = vi.spyOn(io, "load");
+      const load = vi.spyOn(io._internals.context.rooms, "load");
       return [400_000, 400_000, 400_000].map((length) => {
         io.emit("text", "x".repeat(length));
         return load.mock.calls.length;

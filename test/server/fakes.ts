@@ -2,18 +2,20 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Frame } from "../../src/codec/index.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { HandshakeRecord } from "../../src/engine/handshake.ts";
+import type { ObjectServer } from "../../src/engine/object-server.ts";
 import { resolveEngineOptions, toRules } from "../../src/engine/options.ts";
 import { Session } from "../../src/engine/session.ts";
 import type { Change, PlatformEffect, SessionLink } from "../../src/engine/session-ports.ts";
 import { type CloseReason, createState } from "../../src/engine/state.ts";
-import {
-  type Host,
-  type RecoveryEntry,
-  type RecoveryRecord,
-  type RecoveryStore,
+import type {
+  Host,
+  RecoveryEntry,
+  RecoveryRecord,
+  RecoveryStore,
   Server,
-  type ServerOptions,
+  ServerOptions,
 } from "../../src/server/index.ts";
+import { createSocketServer } from "../../src/server/object-server.ts";
 import { ByteBudget } from "../../src/shared/byte-budget.ts";
 import type { SessionId } from "../../src/shared/ids.ts";
 import { Mute } from "../../src/shared/mute.ts";
@@ -251,6 +253,7 @@ export interface FakeOptions {
 /** A Durable Object without the platform: it sleeps when it is told to, and then only what was saved is left. */
 export class FakeObject {
   io!: Server;
+  #server!: ObjectServer<Server>;
   readonly clock = new Clock();
   readonly logs: string[] = [];
   readonly recovery = new FakeRecoveryStore();
@@ -295,7 +298,7 @@ export class FakeObject {
     const client = new TestClient(this, `session-${++this.#nextSid}`, options);
     this.#clients.set(client.sid, client);
     this.#stored.set(client.sid, undefined);
-    this.io.open(this.#add(client).session);
+    this.#server.open(this.#add(client).session);
     await this.settle();
     return client;
   }
@@ -398,7 +401,7 @@ export class FakeObject {
     if (awake !== undefined || client === undefined || !this.#stored.has(sid)) return awake;
     const { session } = this.#add(client, { record: structuredClone(this.#stored.get(sid)) });
     this.loads++;
-    this.io.load(session);
+    this.#server.load(session);
     return session;
   }
 
@@ -431,7 +434,8 @@ export class FakeObject {
     this.#isSetUp = false;
     this.#settingUp = undefined;
     this.#host = this.#createHost();
-    this.io = new Server(this.#fake.options ?? {}, this.#host);
+    this.#server = createSocketServer<Server>(this.#fake.options ?? {}, this.#host);
+    this.io = this.#server.api;
   }
 
   async #runSetup(): Promise<void> {

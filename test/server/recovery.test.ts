@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import { performCall } from "../../src/http/emitter-call.ts";
 import { Adapter, type Server, type ServerOptions, type Socket } from "../../src/server/index.ts";
+import { expire } from "../../src/server/object-server.ts";
 import { FakeObject, type TestClient, turn } from "./fakes.ts";
 
 const RECOVERY: ServerOptions = { connectionStateRecovery: {} };
@@ -442,7 +443,7 @@ describe("connection state recovery", () => {
     notes.length = 0;
     object.clock.now += 120_000;
     await object.act((io) =>
-      Promise.all(object.recovery.expire(object.clock.now - 120_000).map((it) => io.expire(it))),
+      Promise.all(object.recovery.expire(object.clock.now - 120_000).map((it) => expire(io._internals, it))),
     );
     expect(notes).toEqual([
       ["connection", true],
@@ -467,7 +468,7 @@ describe("connection state recovery", () => {
     await object.restart();
     object.clock.now += 120_000;
     await object.act((io) =>
-      Promise.all(object.recovery.expire(object.clock.now - 120_000).map((it) => io.expire(it))),
+      Promise.all(object.recovery.expire(object.clock.now - 120_000).map((it) => expire(io._internals, it))),
     );
     expect(notes).toEqual(["/tenant-1: transport close"]);
     expect(object.logs).toEqual([]);
@@ -479,7 +480,7 @@ describe("connection state recovery", () => {
     notes.length = 0;
     object.clock.now += 120_000;
     await object.act((io) =>
-      Promise.all(object.recovery.expire(object.clock.now).map((it) => io.expire(it))),
+      Promise.all(object.recovery.expire(object.clock.now).map((it) => expire(io._internals, it))),
     );
     expect(notes).toEqual([]);
   });

@@ -6,10 +6,8 @@ import type { Untyped } from "../../shared/untyped.ts";
 import { ServerContext } from "../context.ts";
 import type { Host } from "../host.ts";
 import { NamespaceRegistry, type Parent } from "../namespaces/namespace-registry.ts";
-import { handshakeOf } from "../recovery/recovery.ts";
-import type { RecoveryRecord } from "../recovery/recovery-store.ts";
 import { Adapter, type AdapterConstructor } from "../rooms/adapter.ts";
-import { Connection } from "../sockets/connection.ts";
+import { openConnection } from "../sockets/connection.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
 import { Broadcaster } from "./broadcaster.ts";
 import type {
@@ -243,39 +241,11 @@ export class Server<
     return this;
   }
 
-  /** A session was opened. @internal */
-  open(session: Session): void {
-    this.#connect(session).onOpen();
-  }
-
-  /** A stored session was brought into memory. No user code runs. @internal */
-  load(session: Session): void {
-    this.#connect(session).onLoaded();
-  }
-
-  /**
-   * The client of a record did not come back in time. When its connection ended with a restart of the object, its
-   * `disconnect` listeners have not run yet, so they run now. @internal
-   */
-  expire(record: RecoveryRecord): Promise<void> | void {
-    const { context, namespaces } = this._internals;
-    const { host, recovery } = context;
-    if (record.isOver || recovery === undefined) return;
-    const session = host.endedSession(record.session, handshakeOf(record));
-    const connection = new Connection(context, namespaces, session, [recovery.toSocketRecord(record)]);
-    return connection.closed("transport close");
-  }
-
   /** Takes over an Engine.IO session that was opened without this server. */
   onconnection(session: Session): this {
-    this.open(session);
+    const { context, namespaces } = this._internals;
+    openConnection(context, namespaces, session).onOpen();
     return this;
-  }
-
-  #connect(session: Session): Connection {
-    const connection = new Connection(this._internals.context, this._internals.namespaces, session);
-    session.consumer = connection;
-    return connection;
   }
 
   #named(given: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {

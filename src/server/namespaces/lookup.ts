@@ -5,11 +5,10 @@ import type { ServerLimits } from "../context.ts";
 /** As many levels of `auth` are allowed as of `socket.data`. */
 const DEEPEST_AUTH = 500;
 
-/** The namespace that a packet is for, and the `auth` in it. Clients of Socket.IO v2 append a query to the name. */
-export function readNamespace(packet: SocketPacket, protocol: 3 | 4): { nsp: string; auth: unknown } {
-  if (protocol !== 3) return { nsp: packet.nsp, auth: packet.data };
+/** Clients of Socket.IO v2 append a query to the name of a namespace, in place of `auth`. */
+export function readOldName(name: string): { nsp: string; auth: unknown } {
   // The name is parsed as a path behind a slash, so that no part of it is taken for a host.
-  const url = new URL(`https://nsp.invalid/${packet.nsp.replace("/", "")}`);
+  const url = new URL(`https://nsp.invalid/${name.replace("/", "")}`);
   return { nsp: url.pathname, auth: Object.fromEntries(url.searchParams) };
 }
 

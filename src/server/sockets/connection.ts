@@ -13,6 +13,13 @@ import { PacketDispatcher } from "./packet-dispatcher.ts";
 import { PacketReader } from "./packet-reader.ts";
 import type { LocalSocket, MemberConnection, SocketMember } from "./socket-member.ts";
 
+/** Creates the connection of a session, and has it hear of all that the client sends. */
+export function openConnection(context: ServerContext, namespaces: Namespaces, session: Session): Connection {
+  const connection = new Connection(context, namespaces, session);
+  session.consumer = connection;
+  return connection;
+}
+
 /**
  * The sockets of one session: one for each namespace that the client has joined.
  *

@@ -2,7 +2,7 @@ import type { SocketPacket } from "../../codec/index.ts";
 import { ACK, BINARY_ACK, CONNECT, CONNECT_ERROR, DISCONNECT } from "../../codec/socket-packet.ts";
 import type { Session } from "../../engine/session.ts";
 import type { ServerContext } from "../context.ts";
-import { readNamespace, toFault } from "../namespaces/lookup.ts";
+import { readOldName, toFault } from "../namespaces/lookup.ts";
 import { HeldPackets } from "./held-packets.ts";
 import type { SocketMember } from "./socket-member.ts";
 
@@ -64,7 +64,11 @@ export class PacketDispatcher {
     this.#isDraining = true;
     if (this.#held.isEmpty) this.#left = undefined;
     for (const packet of this.#queue) {
-      this.#context.diagnostics.attempt("packet", () => this.#dispatch(packet));
+      try {
+        this.#dispatch(packet);
+      } catch (error) {
+        this.#context.diagnostics.onError(error, "packet");
+      }
     }
     this.#queue.length = 0;
     this.#isDraining = false;
@@ -98,7 +102,8 @@ export class PacketDispatcher {
 
   #route(packet: SocketPacket): void {
     const { conn, members, isClosed } = this.#target;
-    const { nsp, auth } = readNamespace(packet, conn.protocol);
+    const { nsp, auth } =
+      conn.protocol === 3 ? readOldName(packet.nsp) : { nsp: packet.nsp, auth: packet.data };
     const member = members.get(nsp);
     const isConnect = packet.type === CONNECT;
     // A client that gives up its first attempt before the answer arrives does not say so: it sends CONNECT again.
