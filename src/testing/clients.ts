@@ -51,7 +51,7 @@ export class Clients {
     if (socket.connected) return;
     const connected = new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
-      socket.once("connect_error", reject);
+      socket.once("connect_error", (error) => reject(withAnswer(error)));
     });
     if (!socket.active) socket.connect();
     try {
@@ -88,6 +88,14 @@ export class Clients {
     }
     this.#sockets.clear();
   }
+}
+
+/** What the client says of a refused handshake ("xhr poll error"), with what the server has answered. */
+function withAnswer(error: Error): Error {
+  const { description, context } = error as { description?: unknown; context?: { responseText?: string } };
+  if (typeof description !== "number") return error;
+  const answer = `${description} ${context?.responseText ?? ""}`.trim();
+  return new Error(`${error.message}: the server answered ${answer}`, { cause: error });
 }
 
 async function settleManager(manager: Socket["io"]): Promise<void> {

@@ -70,6 +70,11 @@ export class TestServer {
     return this.#clients.connect(options);
   }
 
+  /** The emitter of the server with this name, where `defineServer` has the option `name`. */
+  emitterFor(name: string): Emitter {
+    return remoteEmitter((chain) => this.#runtime.ask({ type: "emit", chain, name }));
+  }
+
   /**
    * Lets every object sleep and wake as it does in production: its WebSockets stay open, and what is in memory is lost,
    * variables of the module among it. Waits before until what the clients of this server have sent is handled, and

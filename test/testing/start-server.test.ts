@@ -117,6 +117,8 @@ describe("a server of the kit", () => {
     await once(admin as never, "welcome");
     admin.disconnect();
     await expect(server.client({ namespace: "/nobody" })).rejects.toThrow("Invalid namespace");
+    const unknown = server.client({ query: { EIO: 9 }, path: "/nowhere" });
+    await expect(unknown).rejects.toThrow(/the server answered 404/);
   });
 
   it("emits from outside, awake and asleep, and tells who is there", async () => {
@@ -177,6 +179,32 @@ describe("a server of the kit", () => {
     }
     expect((await count(ann)).inModule).toBe(inModule + 1);
     ann.disconnect();
+  });
+});
+
+describe("a server with several objects", () => {
+  it("renews one module for all of them, and emits to the one that is named", async () => {
+    const server = await startServer({ worker: fixture("named.ts") });
+    const rooms = ["red", "blue"];
+    const [red, blue] = (await Promise.all(rooms.map((room) => server.client({ query: { room } })))) as [
+      Socket,
+      Socket,
+    ];
+    const counts = async () => [await red.emitWithAck("count"), await blue.emitWithAck("count")];
+    expect([await counts(), await counts()]).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    await server.nap();
+    expect(await counts()).toEqual([1, 2]);
+    const events: string[] = [];
+    red.onAny((event) => events.push(`red ${event}`));
+    blue.onAny((event) => events.push(`blue ${event}`));
+    await server.emitterFor("blue").emit("news");
+    await server.emitterFor("red").emit("news");
+    await expect.poll(() => events.toSorted()).toEqual(["blue news", "red news"]);
+    expect(new Set((await server.rows()).map(({ object }) => object))).toEqual(new Set(rooms));
+    await server.stop();
   });
 });
 

@@ -1,6 +1,6 @@
 import { LiveObject } from "./live-object.ts";
 import { fromText, toText } from "./plain-values.ts";
-import type { ChainLink, Command, ObjectAddress } from "./protocol.ts";
+import type { Command, ObjectAddress } from "./protocol.ts";
 import { TimerWatch } from "./timer-watch.ts";
 
 type Exports = Record<string, unknown>;
@@ -140,7 +140,7 @@ export class Harness {
       case "renew":
         return this.#renew();
       case "emit":
-        return this.#emit(command.chain, context.env);
+        return this.#emit(command, context.env);
       default:
         return this.#askObject(command, context);
     }
@@ -154,9 +154,9 @@ export class Harness {
     return [...this.#objects.values()].map(({ className, id }) => ({ className, id }));
   }
 
-  async #emit(chain: readonly ChainLink[], env: unknown): Promise<unknown> {
+  async #emit({ chain, name }: Extract<Command, { type: "emit" }>, env: unknown): Promise<unknown> {
     const makers = Object.values(this.#current).filter(
-      (value): value is { socketIoEmitter(env: unknown): unknown } =>
+      (value): value is { socketIoEmitter(env: unknown, whom?: { name: string }): unknown } =>
         typeof value === "function" && "socketIoEmitter" in value,
     );
     if (makers[0] === undefined) {
@@ -164,9 +164,10 @@ export class Harness {
         "the Worker exports no class of defineServer(): export class SessionObject extends ...",
       );
     }
-    let target = makers[0].socketIoEmitter(env) as Record<string, unknown>;
-    for (const [name, args] of chain) {
-      const member = target[name];
+    const whom = name === undefined ? undefined : { name };
+    let target = makers[0].socketIoEmitter(env, whom) as Record<string, unknown>;
+    for (const [key, args] of chain) {
+      const member = target[key];
       target = (
         args === undefined ? member : (member as AnyFunction).apply(target, [...args])
       ) as typeof target;

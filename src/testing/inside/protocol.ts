@@ -27,8 +27,8 @@ export type Command =
   | { readonly type: "is-old"; readonly object: ObjectAddress }
   /** Ends the instance in memory, and its WebSockets. */
   | { readonly type: "abort"; readonly object: ObjectAddress }
-  /** Carries out an operation of the server's emitter. */
-  | { readonly type: "emit"; readonly chain: readonly ChainLink[] };
+  /** Carries out an operation of the emitter of a server: of the one with this name, or of "main". */
+  | { readonly type: "emit"; readonly chain: readonly ChainLink[]; readonly name?: string };
 
 /** A row of an object's storage. */
 export interface StoredRow {
