@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { clientFiles } from "../client-files.ts";
 import { defineServer } from "../index.ts";
 import { chatRooms } from "./chat-rooms.ts";
+import firstLook from "./first-look.html";
 import page from "./page.html";
 import smallClient from "./small-client.txt";
 
@@ -11,9 +12,12 @@ export class SessionObject extends chat.SessionObject {}
 
 const app = new Hono();
 
-app.get("/", (c) => c.html(page));
+/** Two chats beside each other, for who has come alone. */
+app.get("/", (c) => c.html(firstLook));
 
-/** Our own small client, for `/?client=small`. */
+app.get("/chat", (c) => c.html(page));
+
+/** Our own small client, for `/chat?client=small`. */
 app.get("/small-client.js", (c) =>
   c.body(smallClient, 200, { "Content-Type": "text/javascript; charset=utf-8" }),
 );

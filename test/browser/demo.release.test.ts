@@ -22,8 +22,8 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       await bob.says("<b>hi</b>");
       expect(await ann.reads("hi")).toEqual(["ann: hello", "bob: <b>hi</b>"]);
 
-      await ann.shows("connected by WebSocket, upgraded from long-polling");
-      await bob.shows("connected by long-polling");
+      await ann.shows("WebSocket, upgraded from long-polling");
+      await bob.shows("long-polling");
       expect([ann.webSockets, bob.webSockets]).toEqual([1, 0]);
       expect([...ann.complaints, ...bob.complaints]).toEqual([]);
     });
@@ -32,7 +32,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", query, room);
-      await ann.shows("connected by WebSocket, upgraded from long-polling");
+      await ann.shows("WebSocket, upgraded from long-polling");
       await ann.page.getByLabel("Message", { exact: true }).fill("thinking");
       await bob.shows("ann is typing…");
       await ann.says("done");
@@ -55,30 +55,77 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
     it("connects by WebSocket alone", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", `${query}transport=websocket`, room);
-      await ann.shows("connected by WebSocket");
+      await ann.shows("WebSocket");
       await ann.says("no polls");
       expect(await ann.reads("no polls")).toEqual(["ann: no polls"]);
       expect(ann.complaints).toEqual([]);
     });
 
-    it("loses nothing that is emitted while the network is away", async () => {
+    it("loses nothing that is typed while the network is away, nor what was said meanwhile", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
-      const bob = await demo.visit("bob", query, newRoom());
-      await bob.shows("connected by WebSocket, upgraded from long-polling");
+      const bob = await demo.visit("bob", query, room);
+      await bob.shows("WebSocket, upgraded from long-polling");
       await bob.page.context().setOffline(true);
       await bob.shows("not connected");
-      // Run by the page: its socket is a new one, so that nothing but this enters a room when it comes back.
-      await bob.page.evaluate(`{
-        globalThis.other = io({ forceNew: true, reconnectionDelay: 100 });
-        other.emit("enter", ${JSON.stringify(room)}, "carl", (people) => { globalThis.heard = people; });
-        other.emit("say", "from the tunnel");
-      }`);
+      await bob.says("from the tunnel");
+      await bob.says("still there?");
+      await ann.says("bob?");
+      await ann.isHeard();
       await bob.page.context().setOffline(false);
-      expect(await ann.reads("from the tunnel")).toEqual(["carl: from the tunnel"]);
-      await bob.shows("connected by WebSocket, upgraded from long-polling");
-      await bob.page.waitForFunction("globalThis.heard");
-      expect(await bob.page.evaluate("heard")).toEqual(["ann", "carl"]);
+      const all = ["ann: bob?", "bob: from the tunnel", "bob: still there?"];
+      expect(await ann.reads("still there?")).toEqual(all);
+      await bob.isHeard();
+      expect(await bob.reads("bob?")).toEqual(all);
+    });
+
+    it("shows what was said before to those who come later, though the object has restarted", async () => {
+      const room = newRoom();
+      const ann = await demo.visit("ann", query, room);
+      await ann.says("first");
+      await ann.says("second");
+      await ann.isHeard();
+      await ann.page.close();
+      await demo.restartObject();
+      const bob = await demo.visit("bob", query, room);
+      expect(await bob.reads("second")).toEqual(["ann: first", "ann: second"]);
+    });
+
+    it("tells namesakes apart, and nobody else", async () => {
+      const room = newRoom();
+      const ann = await demo.visit("ann", query, room);
+      const otherAnn = await demo.visit("ann", query, room);
+      const bob = await demo.visit("bob", query, room);
+      await ann.says("I am Ann");
+      await otherAnn.says("so am I");
+      await bob.reads("so am I");
+      const marked = await bob.page
+        .locator("#people li.twin")
+        .evaluateAll((people) => people.map((one) => [one.textContent, one.getAttribute("data-mark")]));
+      expect(marked.map(([name]) => name)).toEqual(["ann", "ann"]);
+      expect(marked[0]?.[1]).not.toBe(marked[1]?.[1]);
+      expect(await ann.page.locator("#log .mine p").allTextContents()).toEqual(["I am Ann"]);
+    });
+
+    it("shows that the object sleeps, how often it woke, the round trip, and what all of it has cost", async () => {
+      const bob = await demo.visit("bob", query, newRoom());
+      await bob.page.clock.install();
+      await bob.says("awake?");
+      const object = bob.page.locator("#object");
+      await expect.poll(() => object.textContent()).toBe("awake");
+      await bob.isHeard();
+      expect(await bob.page.locator("#trip").textContent()).toMatch(/^\d+ ms$/);
+      const [wakes, cost] = [await bob.wakes(), await bob.cost()];
+      expect(cost).toBeGreaterThan(0);
+      expect(cost).toBeLessThan(0.01);
+
+      await bob.page.clock.fastForward(11_000);
+      expect(await object.textContent()).toBe("asleep");
+      await demo.sleepObject();
+      await bob.says("awake again?");
+      await expect.poll(() => object.textContent()).toBe("awake");
+      await expect.poll(() => bob.wakes()).toBe(wakes + 1);
+      expect(await bob.cost()).toBeGreaterThan(cost);
     });
 
     it("takes a person off the list who closes the page", async () => {
@@ -86,9 +133,39 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", query, room);
       await ann.seesPeople((names) => names.join() === "ann,bob");
-      await bob.shows("connected by WebSocket, upgraded from long-polling");
+      await bob.shows("WebSocket, upgraded from long-polling");
       await bob.page.close();
       await ann.seesPeople((names) => names.join() === "ann");
     });
+  });
+
+  it("opens on two tabs beside each other, between which one can talk", async () => {
+    const page = await demo.open(1280, 800);
+    const [ann, bob] = [page.frameLocator("iframe[title*=Ann]"), page.frameLocator("iframe[title*=Bob]")];
+    await ann.getByLabel("Message", { exact: true }).fill("hello, other tab");
+    await ann.getByRole("button", { name: "Send" }).click();
+    await bob.getByRole("log").getByText("hello, other tab").waitFor();
+    expect(await bob.locator("#log .from").last().textContent()).toBe("ann");
+  });
+
+  it("gives the conversation the screen of a phone, and overflows nowhere at 320 px", async () => {
+    const page = await demo.open(320, 640);
+    await page.waitForURL("**/chat");
+    const text = page.getByLabel("Message", { exact: true });
+    await text.fill(`a word that is too long: ${"w".repeat(200)}`);
+    await text.press("Enter");
+    const log = page.getByRole("log");
+    await log.getByText("a word that is too long").waitFor();
+    expect((await log.boundingBox())?.height).toBeGreaterThan(450);
+    const width = () =>
+      page.evaluate("Math.max(...[...document.querySelectorAll('body, body *')].map((e) => e.scrollWidth))");
+    expect(await width()).toBeLessThanOrEqual(320);
+
+    await page.getByRole("button", { name: "lobby" }).click();
+    await page.getByRole("link", { name: "workshop" }).waitFor();
+    expect(await width()).toBeLessThanOrEqual(320);
+    await page.getByRole("link", { name: "workshop" }).click();
+    await page.getByRole("button", { name: "workshop" }).waitFor();
+    await text.waitFor();
   });
 });

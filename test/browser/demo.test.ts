@@ -16,7 +16,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", `${query}transport=polling`, room);
-      await ann.shows("connected by WebSocket, upgraded from long-polling");
+      await ann.shows("WebSocket, upgraded from long-polling");
       await demo.sleepObject();
       await ann.says("awake?");
       expect(await bob.reads("awake?")).toEqual(["ann: awake?"]);

@@ -43,6 +43,21 @@ export class Visitor {
     return this.page.getByText(text, { exact: true }).first().waitFor();
   }
 
+  /** How often the object woke up, as the page shows it. */
+  async wakes(): Promise<number> {
+    return Number((await this.page.locator("#wakes").textContent())?.match(/\d+/)?.[0]);
+  }
+
+  /** What the page says that everything has cost, in dollars. */
+  async cost(): Promise<number> {
+    return Number((await this.page.locator("#cost").textContent())?.slice(1));
+  }
+
+  /** Waits until all that this visitor has said has been received. */
+  async isHeard(): Promise<void> {
+    await expect.poll(() => this.page.locator("#log .pending").count(), { timeout: PATIENCE_MS }).toBe(0);
+  }
+
   async goesTo(room: string): Promise<void> {
     await this.page.getByLabel("Another room").fill(room);
     await this.page.getByLabel("Another room").press("Enter");
@@ -89,13 +104,25 @@ export class Demo {
     const context = await this.#browser.newContext();
     await context.addInitScript((stored) => localStorage.setItem("name", stored), name);
     const visitor = new Visitor(await context.newPage());
-    await visitor.page.goto(new URL(`/${query}#${encodeURIComponent(room)}`, this.#url).href);
+    await visitor.page.goto(new URL(`/chat${query}#${encodeURIComponent(room)}`, this.#url).href);
     await visitor.seesPeople((names) => names.includes(name));
     return visitor;
   }
 
   sleepObject(): Promise<void> {
     return this.#server.getWorker().evictDurableObject("SESSIONS", { name: "main", webSockets: "hibernate" });
+  }
+
+  /** The address of the demo, on a screen of this size. */
+  async open(width: number, height: number): Promise<Page> {
+    const page = await (await this.#browser.newContext({ viewport: { width, height } })).newPage();
+    await page.goto(this.#url.href);
+    return page;
+  }
+
+  /** Ends the object, and all connections with it. */
+  restartObject(): Promise<void> {
+    return this.#server.getWorker().evictDurableObject("SESSIONS", { name: "main", webSockets: "close" });
   }
 
   /** Every visitor leaves. */

@@ -1,0 +1,55 @@
+/** What others see of somebody: a name, and a mark that tells namesakes apart. */
+export interface Face {
+  name: string;
+  mark: string;
+}
+
+export interface Line {
+  /** Made by the page that says it, so that a repetition is recognised. */
+  id: string;
+  from: Face;
+  text: string;
+  at: number;
+}
+
+/** How many lines a visitor is shown who enters a room. */
+const SHOWN = 50;
+/** How many lines all rooms together keep. */
+const KEPT = 2_000;
+
+type Row = { id: string; name: string; mark: string; text: string; at: number };
+
+/** The last lines of all rooms, in one table. A line is one row, and one more for the line that is forgotten for it. */
+export class History {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    sql.exec(
+      "CREATE TABLE IF NOT EXISTS lines (n INTEGER PRIMARY KEY, room TEXT, id TEXT, name TEXT, mark TEXT, text TEXT, at INTEGER)",
+    );
+  }
+
+  /** The last lines of a room, oldest first. */
+  of(room: string): Line[] {
+    const rows = this.#sql.exec<Row>(
+      "SELECT id, name, mark, text, at FROM lines WHERE room = ? ORDER BY n DESC LIMIT ?",
+      room,
+      SHOWN,
+    );
+    const lines = [...rows].map(({ id, name, mark, text, at }) => ({ id, from: { name, mark }, text, at }));
+    return lines.reverse();
+  }
+
+  /** Adds a line, unless it is there already. Returns how many rows that wrote. */
+  add(room: string, { id, from, text, at }: Line): number {
+    if (this.#sql.exec("SELECT 1 FROM lines WHERE id = ? AND mark = ?", id, from.mark).toArray().length > 0)
+      return 0;
+    const added = this.#sql.exec(
+      "INSERT INTO lines (room, id, name, mark, text, at) VALUES (?, ?, ?, ?, ?, ?)",
+      ...[room, id, from.name, from.mark, text, at],
+    );
+    const removed = this.#sql.exec("DELETE FROM lines WHERE n <= (SELECT max(n) FROM lines) - ?", KEPT);
+    return added.rowsWritten + removed.rowsWritten;
+  }
+}

@@ -1,0 +1,85 @@
+/** What the object has done since it was first used, and what that costs. */
+export interface Facts {
+  /** How often it has woken up to run this code. Heartbeats wake it without that. */
+  wakes: number;
+  /** At list prices, and above what the plan includes. An estimate. */
+  dollars: number;
+}
+
+interface Counts {
+  wakes: number;
+  requests: number;
+  rows: number;
+  events: number;
+  /** When something was last counted. */
+  at: number;
+}
+
+const DOLLARS = { request: 0.15e-6, row: 1e-6, gigabyteSecond: 12.5e-6 };
+/** Cloudflare's own examples reckon with 10 ms for a message. An object is billed as 128 MB. */
+const DOLLARS_PER_EVENT = 0.01 * 0.128 * DOLLARS.gigabyteSecond;
+/** 20 messages to a WebSocket are billed as one request. */
+const MESSAGE = 1 / 20;
+/** One alarm and its row in 0.9 x pingInterval, as long as anybody is connected. */
+const HEARTBEAT_MS = 22_500;
+
+/** Counts in one row of storage, because variables do not survive a nap. The row itself is counted, too. */
+export class Ledger {
+  readonly #storage: DurableObjectStorage;
+  readonly #counts: Counts;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#counts = storage.kv.get<Counts>("ledger") ?? {
+      wakes: 0,
+      requests: 0,
+      rows: 0,
+      events: 0,
+      at: Date.now(),
+    };
+    this.#counts.wakes += 1;
+    this.#save();
+  }
+
+  /** Somebody has connected: by WebSocket at once, or by polling with the upgrade that follows. */
+  connected(transport: string, isAlone: boolean): void {
+    if (!isAlone) this.#addHeartbeats();
+    if (transport === "websocket") this.#add(1 + MESSAGE, 0);
+    else this.#add(5 + 2 * MESSAGE, 3);
+  }
+
+  /** Somebody has said something, or has left. Over polling that is a request, and the next poll is another. */
+  heard(transport: string, rows = 0): void {
+    this.#addHeartbeats();
+    this.#add(transport === "websocket" ? MESSAGE : 2, rows);
+  }
+
+  facts(): Facts {
+    const { wakes, requests, rows, events } = this.#counts;
+    return {
+      wakes,
+      dollars: requests * DOLLARS.request + rows * DOLLARS.row + (events + wakes) * DOLLARS_PER_EVENT,
+    };
+  }
+
+  /** Those since something was last counted, all of which time somebody was there. */
+  #addHeartbeats(): void {
+    const ticks = (Date.now() - this.#counts.at) / HEARTBEAT_MS;
+    this.#counts.requests += ticks;
+    this.#counts.rows += ticks;
+    this.#counts.events += ticks;
+  }
+
+  #add(requests: number, rows: number): void {
+    this.#counts.requests += requests;
+    this.#counts.rows += rows;
+    this.#counts.events += 1;
+    this.#counts.at = Date.now();
+    this.#save();
+  }
+
+  #save(): void {
+    this.#counts.rows += 1;
+    this.#storage.kv.put("ledger", this.#counts);
+  }
+}
