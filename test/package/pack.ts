@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,35 +33,37 @@ export interface Project {
   remove(): Promise<void>;
 }
 
-/**
- * Packs this package from a copy of the sources (so that no other test sees dist/ come and go), and installs the tarball, without
- * a network, into an empty project together with hono.
- */
-export async function installTarball(): Promise<Project> {
-  const temporary = await mkdtemp(join(tmpdir(), "socket.io-edge-"));
-  const copy = join(temporary, "copy");
-  const folder = join(temporary, "project");
-  await mkdir(copy);
-  await mkdir(folder);
-
-  for (const name of [
-    "package.json",
-    "tsconfig.json",
-    "tsconfig.build.json",
-    "src",
-    "scripts",
-    "docs",
-    "examples",
-    "templates",
-    "README.md",
-    "LICENSE",
-    "NOTICE",
-    "CHANGELOG.md",
-  ]) {
-    await cp(join(root, name), join(copy, name), { recursive: true });
+/** Packs this package from a copy of the sources, so that no other test sees dist/ come and go. */
+export async function packPackage(to: string): Promise<Packed> {
+  const copy = await mkdtemp(join(tmpdir(), "socket.io-edge-copy-"));
+  try {
+    const { files } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { files: string[] };
+    const published = files.filter((name) => name !== "dist" && !name.startsWith("!"));
+    for (const name of [...SOURCES, ...published]) {
+      await cp(join(root, name), join(copy, name), { recursive: true });
+    }
+    await symlink(join(root, "node_modules"), join(copy, "node_modules"));
+    return await pack(copy, to);
+  } finally {
+    await rm(copy, { recursive: true, force: true });
   }
-  await symlink(join(root, "node_modules"), join(copy, "node_modules"));
-  const tarball = await pack(copy, folder);
+}
+
+/** What the package is made from, besides what is published as it is. */
+const SOURCES = [
+  "package.json",
+  "tsconfig.json",
+  "tsconfig.build.json",
+  "src",
+  "scripts",
+  "README.md",
+  "LICENSE",
+];
+
+/** Packs this package and installs the tarball, without a network, into an empty project together with hono. */
+export async function installTarball(): Promise<Project> {
+  const folder = await mkdtemp(join(tmpdir(), "socket.io-edge-"));
+  const tarball = await packPackage(folder);
   const hono = await pack(join(root, "node_modules/hono"), folder, "--ignore-scripts");
 
   const dependencies = { "socket.io-edge": `file:./${tarball.filename}`, hono: `file:./${hono.filename}` };
@@ -74,11 +76,11 @@ export async function installTarball(): Promise<Project> {
     folder,
     tarball: join(folder, tarball.filename),
     packed: tarball.files.map((file) => file.path),
-    remove: () => rm(temporary, { recursive: true, force: true }),
+    remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-interface Packed {
+export interface Packed {
   filename: string;
   files: { path: string }[];
 }
@@ -93,7 +95,7 @@ async function pack(from: string, to: string, ...flags: string[]): Promise<Packe
 }
 
 /** The first block of code in the README that is written in a language: what a reader copies. */
-export async function readmeBlock(language: string): Promise<string> {
+export async function readmeBlock(language: "ts" | "toml" | "html"): Promise<string> {
   const readme = await readFile(join(root, "README.md"), "utf8");
   const block = readme.match(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``))?.[1];
   if (block === undefined) throw new Error(`README.md has no ${language} block`);

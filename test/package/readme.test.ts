@@ -11,7 +11,7 @@ async function bare(path: string): Promise<string> {
   return (await read(path)).replace(/^(\/\/|#) .*\n/gm, "").trim();
 }
 
-async function printed(language: string): Promise<string> {
+async function printed(language: "ts" | "toml"): Promise<string> {
   return (await readmeBlock(language)).replace(/^(\/\/|#) .*\n/gm, "").trim();
 }
 
