@@ -1,6 +1,6 @@
 import { type EngineRequest, toQuery } from "../../engine/request.ts";
-import type { TrackedOwner } from "../state/change-tracker.ts";
 import { Overlay } from "../state/overlay.ts";
+import type { TrackedOwner } from "../state/replay-tracker.ts";
 import type { SocketControl } from "./socket-member.ts";
 
 type Changes = Record<string, unknown>;

@@ -1,10 +1,10 @@
 import type { Session } from "../../engine/session.ts";
 import { createHandshake, type Handshake } from "../sockets/handshake.ts";
-import { ChangeTracker, type TrackedOwner } from "./change-tracker.ts";
 import { isPlain } from "./containers.ts";
 import { Overlay } from "./overlay.ts";
 import { unwrap } from "./raw.ts";
 import type { KeptRecord, SocketRecord } from "./records.ts";
+import { ReplayTracker, type TrackedOwner } from "./replay-tracker.ts";
 
 /** Where the stored values are. */
 interface RecordHolder {
@@ -20,7 +20,7 @@ type Keys = Record<PropertyKey, unknown>;
  *   in memory  the values themselves, whatever they are
  *   stored     plain copies; what structured clone cannot hold is left out, with one warning for each path
  */
-export class KeptValues extends ChangeTracker {
+export class KeptValues extends ReplayTracker {
   readonly #socket: object;
   readonly #conn: Session;
   readonly #holder: RecordHolder;

@@ -1,6 +1,6 @@
-import { ChangeTracker, type TrackedOwner } from "./change-tracker.ts";
 import { isPlain } from "./containers.ts";
 import { isSame } from "./is-same.ts";
+import { ReplayTracker, type TrackedOwner } from "./replay-tracker.ts";
 
 type Keys = Record<string, unknown>;
 
@@ -8,7 +8,7 @@ type Keys = Record<string, unknown>;
  * An object that every instance of the Durable Object can make anew (`socket.handshake`, `socket.request`), with what
  * user code has changed in it. Only the keys that differ are stored.
  */
-export class Overlay<T extends object> extends ChangeTracker {
+export class Overlay<T extends object> extends ReplayTracker {
   readonly #create: () => T;
   readonly #path: string;
   readonly #target: Keys;
