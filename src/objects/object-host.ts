@@ -3,6 +3,7 @@ import { Engine } from "../engine/engine.ts";
 import { longestQuietMs } from "../engine/heartbeat.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
+import type { DataRows } from "../server/data/data-rows.ts";
 import type { Host } from "../server/host.ts";
 import type { RecoveryStore } from "../server/recovery/recovery-store.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
@@ -74,6 +75,14 @@ export class ObjectHost implements Host {
   fail(): void {
     this.phase = "failed";
     this.mute = new Silence();
+  }
+
+  get dataRows(): DataRows {
+    return this.#platform.ctx.storage.kv;
+  }
+
+  tickBy(time: number): void {
+    this.#platform.ticker.ensureBy(time);
   }
 
   now(): number {

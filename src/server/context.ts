@@ -1,3 +1,5 @@
+import type { DataTtl } from "./data/data-server.ts";
+import { ServerData } from "./data/server-data.ts";
 import { Diagnostics } from "./diagnostics.ts";
 import type { Host } from "./host.ts";
 import { Recovery } from "./recovery/recovery.ts";
@@ -26,6 +28,8 @@ interface ContextOptions extends ServerLimits {
   readonly maxAwakeTime: number;
   readonly parser?: ParserOption;
   readonly recovery: Required<RecoveryOptions> | undefined;
+  readonly maxDataBytes: number;
+  readonly dataTtl?: DataTtl;
 }
 
 /** What the parts of one server share, and users do not see. It knows neither namespaces nor sockets. */
@@ -43,6 +47,7 @@ export class ServerContext {
   readonly recoveryStore: RecoveryStore | undefined;
   readonly recovery: Recovery | undefined;
   readonly broadcasts: BroadcastBudget;
+  readonly data: ServerData;
 
   constructor(host: Host, options: ContextOptions, findFactory: FactoryFinder) {
     this.host = host;
@@ -57,6 +62,7 @@ export class ServerContext {
     this.rooms = new RoomDirectory(host, this.clock);
     this.loader = new MemberLoader(this, findFactory);
     this.broadcasts = new BroadcastBudget(host);
+    this.data = new ServerData(host.dataRows, this, options);
     if (recovery !== undefined && this.recoveryStore !== undefined) {
       this.recovery = new Recovery(this.recoveryStore, this, recovery);
     }

@@ -35,9 +35,10 @@ export class Diagnostics {
   }
 
   /** Warns of a value that cannot be stored. Clients may choose keys in `path`, so its length is limited. */
-  warnLeftOut(path: string): void {
+  warnLeftOut(path: string, value: unknown): void {
+    const where = path.slice(0, LONGEST_PATH);
     this.warnOnce(
-      `${path.slice(0, LONGEST_PATH)} cannot be stored and is gone once the object has slept; keep plain data there`,
+      `${where} cannot be stored (${describe(value)}) and is gone once the object has slept; keep plain data there`,
     );
   }
 
@@ -50,4 +51,12 @@ export class Diagnostics {
     }
     return "add";
   }
+}
+
+/** Names a value that cannot be stored. */
+function describe(value: unknown): string {
+  if (typeof value !== "object" || value === null) return `a ${typeof value}`;
+  const { name } = Object(Object.getPrototypeOf(value)).constructor ?? {};
+  if (Array.isArray(value) || name === "Object") return "too deep, or mostly holes";
+  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object of an unknown class";
 }

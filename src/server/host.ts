@@ -4,6 +4,7 @@ import type { Session } from "../engine/session.ts";
 import type { SessionHost } from "../engine/session-ports.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Timers } from "../shared/timers.ts";
+import type { DataRows } from "./data/data-rows.ts";
 import type { RecoveryStore } from "./recovery/recovery-store.ts";
 
 /** The object that a server and its sessions live in. The one port between them and the platform. */
@@ -39,6 +40,10 @@ export interface Host extends SessionHost<Session> {
    * first instance, which reserves a block only when it has used them up.
    */
   nextAckBlock(nsp: string): number;
+  /** Where `io.data` is stored, also when `hibernation` is false. */
+  readonly dataRows: DataRows;
+  /** Has a tick come at this moment, or earlier, ms. */
+  tickBy(time: number): void;
   /** Opens the storage of connection state recovery. Later calls return the same. */
   openRecovery(windowMs: number, maxBytes: number): RecoveryStore;
 }

@@ -29,8 +29,12 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
     open: (session) => void io.onconnection(session),
     load: (session) => openConnection(context, namespaces, session).onLoaded(),
     onSettled: () => context.onSettled(),
-    tick: (now) => expiry?.tick(now),
-    nextTickAt: (now) => expiry?.nextTickAt(now) ?? Number.POSITIVE_INFINITY,
+    tick: (now) => {
+      expiry?.tick(now);
+      context.data.tick(now);
+    },
+    nextTickAt: (now) =>
+      Math.min(context.data.nextTickAt, expiry?.nextTickAt(now) ?? Number.POSITIVE_INFINITY),
   };
 }
 

@@ -141,10 +141,11 @@ describe.each(["polling", "websocket"] as const)("what user code keeps on a sock
     await client.ask("keep");
     expect(await client.ask("use")).toEqual(['43["called",true,true,"hello ann"]']);
     expect(warnings).toEqual(
-      ["socket.data.deep.greet", "socket.data.deep.friend", "socket.account"].map(
-        (path) =>
-          `socket.io-edge: ${path} cannot be stored and is gone once the object has slept; keep plain data there`,
-      ),
+      [
+        "socket.data.deep.greet cannot be stored (a function)",
+        "socket.data.deep.friend cannot be stored (an instance of Socket)",
+        "socket.account cannot be stored (an instance of Account)",
+      ].map((what) => `socket.io-edge: ${what} and is gone once the object has slept; keep plain data there`),
     );
     await object.sleep();
     expect(await client.ask("use")).toEqual(["43[null,false,true,null]"]);

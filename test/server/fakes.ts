@@ -7,6 +7,7 @@ import { resolveEngineOptions, toRules } from "../../src/engine/options.ts";
 import { Session } from "../../src/engine/session.ts";
 import type { Change, PlatformEffect, SessionLink } from "../../src/engine/session-ports.ts";
 import { type CloseReason, createState } from "../../src/engine/state.ts";
+import { MemoryRows } from "../../src/objects/storage/memory-rows.ts";
 import type {
   Host,
   RecoveryEntry,
@@ -243,6 +244,45 @@ export class FakeRecoveryStore implements RecoveryStore {
   }
 }
 
+/** Rows as SQLite keeps them: whatever is given out is a copy. Counts those that are written or deleted. */
+export class CountingRows extends MemoryRows {
+  writes: string[] = [];
+  reads = 0;
+  /** Storage fails. */
+  isBroken = false;
+
+  override get<T>(key: string): T | undefined {
+    this.reads++;
+    return structuredClone(super.get<T>(key));
+  }
+
+  override put<T>(key: string, value: T): void {
+    if (this.isBroken) throw new Error("storage is broken");
+    super.put(key, value);
+    this.writes.push(key);
+  }
+
+  override delete(key: string): boolean {
+    const isThere = super.delete(key);
+    if (isThere) this.writes.push(`-${key}`);
+    return isThere;
+  }
+
+  override *list<T>(options: SyncKvListOptions = {}): Iterable<[string, T]> {
+    for (const row of [...super.list<T>(options)]) {
+      this.reads++;
+      yield structuredClone(row);
+    }
+  }
+
+  /** The keys written since the last call. */
+  take(): string[] {
+    const writes = this.writes;
+    this.writes = [];
+    return writes;
+  }
+}
+
 export interface FakeOptions {
   options?: ServerOptions;
   hibernation?: boolean;
@@ -260,6 +300,10 @@ export class FakeObject {
   readonly timers = new Timers((fn) => AsyncLocalStorage.bind(fn));
   /** For which namespaces blocks of acknowledgement ids were taken. */
   readonly ackBlocks: string[] = [];
+  /** Rows of `io.data`, which outlive instances. */
+  readonly dataRows = new CountingRows();
+  /** When a tick was asked for, ms. */
+  tickAt = Number.POSITIVE_INFINITY;
   /** How often `changed` was called. */
   saves = 0;
   /** How many sessions were brought into memory. */
@@ -349,6 +393,16 @@ export class FakeObject {
       client.isOpen = false;
       this.#stored.delete(client.sid);
     }
+  }
+
+  /** A tick of the heartbeat, for `io.data`. */
+  tickData(): void {
+    this.io._internals.context.data.tick(this.clock.now);
+  }
+
+  /** When `io.data` asks for the next tick. */
+  nextDataTick(): number {
+    return this.io._internals.context.data.nextTickAt;
   }
 
   keepAwake(promise: Promise<unknown>): void {
@@ -503,6 +557,10 @@ export class FakeObject {
         const first = this.#nextAckBlock;
         this.#nextAckBlock += 1_000;
         return first;
+      },
+      dataRows: this.dataRows,
+      tickBy: (time) => {
+        this.tickAt = Math.min(this.tickAt, time);
       },
       toBinary: (bytes) => bytes,
     };

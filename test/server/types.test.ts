@@ -223,6 +223,23 @@ function told(io: Told, socket: S, env: Cloudflare.Env, ctx: DurableObjectState)
     _: Server<ClientToServer, ServerToClient, BetweenServers, Data, { handshake: Known; data: 1 }>,
   ) => {};
   defineServer({ handshakeData: (_request, _env, c) => ({ user: c.var.user }) }, both);
+  type Shared = Server<
+    ClientToServer,
+    ServerToClient,
+    BetweenServers,
+    Data,
+    { data: { games: Map<string, 1> } }
+  >;
+  const withData = (it: Shared) => {
+    expectTypeOf(it.data).toEqualTypeOf<{ games: Map<string, 1> }>();
+    expectTypeOf(it.of("/chat").data.games.get("a")).toEqualTypeOf<1 | undefined>();
+    // @ts-expect-error not what the server was told it holds
+    it.data.games.set("a", 2);
+    it.on("connection", ({ nsp }) => expectTypeOf(nsp.data.games).toEqualTypeOf<Map<string, 1>>());
+    it.of("/chat").data = { games: new Map() };
+  };
+  defineServer({ dataTtl: { games: 1_000 }, maxDataBytes: 1 }, withData);
+  expectTypeOf(io.data.anything.goes).toBeAny();
   // Code that does not ask takes any server.
   const chatOf = (_: Server<ClientToServer, ServerToClient, BetweenServers, Data>) => {};
   chatOf(io);

@@ -1,6 +1,7 @@
 import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../../server/recovery/recovery-store.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { SessionId } from "../../shared/ids.ts";
+import { toPrefix } from "../../shared/key-prefix.ts";
 import type { Rows } from "../storage/memory-rows.ts";
 import { removeAll } from "../storage/rows.ts";
 import { LOG, LOST, type LogRow, RECORD, type RecoveryLimits, RecoverySweep } from "./recovery-sweep.ts";
@@ -209,14 +210,6 @@ export class RecoveryLog implements RecoveryStore {
     if (record.at !== null || this.#host.hasSession(record.session)) return record;
     return { ...record, at: this.#endedAt };
   }
-}
-
-/**
- * What the keys of a namespace begin with. The length of the name comes first, because clients choose the names of
- * dynamic namespaces, and no name may make its keys look like those of another namespace.
- */
-function toPrefix(kind: string, nsp: string): string {
-  return `${kind}${nsp.length}:${nsp}:`;
 }
 
 function toKey(nsp: string, pid: string): string {

@@ -16,7 +16,7 @@ import type {
 import { assertFree, RESERVED_SERVER_SIDE } from "./reserved.ts";
 import type { AnyServer, Server } from "./server.ts";
 import { Socket } from "./socket.ts";
-import type { ExtendedError, ServerTypes } from "./socket-types.ts";
+import type { ExtendedError, ServerTypes, SharedData } from "./socket-types.ts";
 
 /**
  * A namespace with any types: what works for every namespace names it so, because those of different types are not
@@ -87,6 +87,27 @@ export class Namespace<
     );
     this.sockets = new SocketMap(context, this._internals.rooms);
     this.adapter = this._createAdapter();
+  }
+
+  /**
+   * What the sockets of this namespace share. It is stored: it survives sleep, restarts and deploys. Each property has a
+   * row of its own, and a Map or plain object has one for each entry; a row is written at the end of a turn that changed
+   * it. Changes in plain objects and arrays are noticed at any depth; those in a Set, a Date, bytes or a nested Map, once
+   * the handler has settled. What the setup function assigns is a default, and loses against what was stored.
+   *
+   * With several shards each of them has data of its own. A row may take 2 MB, and all of them `maxDataBytes`; how long
+   * they stay says `dataTtl`.
+   * @throws Error outside the object's instance
+   * @example
+   * io.data.games ??= new Map();                                   // in the setup function
+   * socket.on("move", (id, move) => io.data.games.get(id)?.moves.push(move));
+   */
+  get data(): SharedData<Types> {
+    return this._internals.data.given as SharedData<Types>;
+  }
+
+  set data(value: SharedData<Types>) {
+    this._internals.data.replace(value);
   }
 
   /**

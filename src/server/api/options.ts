@@ -1,5 +1,6 @@
 import type { EngineOptions } from "../../engine/options.ts";
 import { withDefaults } from "../../shared/with-defaults.ts";
+import type { DataTtl } from "../data/data-server.ts";
 import type { RecoveryOptions } from "../recovery/recovery-options.ts";
 import type { AdapterConstructor } from "../rooms/adapter.ts";
 import type { ParserOption } from "../sockets/parser.ts";
@@ -59,6 +60,19 @@ export interface SocketOptions {
    */
   maxOwedAcks?: number;
   /**
+   * How much `io.data` and the data of all other namespaces may take on disk, bytes. What would exceed it is not saved,
+   * which is logged, and to add another property or entry throws.
+   * @default 10000000
+   */
+  maxDataBytes?: number;
+  /**
+   * How long properties of `io.data` and `nsp.data` stay after their last change, ms: all of them, or by name. In a Map
+   * or plain object each entry expires by itself. What has expired is removed within a minute. Without it, data stays.
+   * @example
+   * defineServer({ dataTtl: { games: 24 * 60 * 60 * 1000 } }, setup);
+   */
+  dataTtl?: DataTtl;
+  /**
    * How long an acknowledgement that does not arrive, or a handler that does not settle, keeps the object awake, in
    * milliseconds.
    * @default 60000
@@ -79,6 +93,7 @@ const DEFAULTS = {
   maxAuthBytes: 16_384,
   maxRooms: 10_000,
   maxOwedAcks: 10_000,
+  maxDataBytes: 10_000_000,
   maxAwakeTime: 60_000,
 };
 

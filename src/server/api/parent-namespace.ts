@@ -69,6 +69,10 @@ export class ParentNamespace<
     throw new Error("fetchSockets() is not supported on a parent namespace; ask its children");
   }
 
+  override get data(): never {
+    throw new Error("a parent namespace has no data; use that of its children, socket.nsp.data");
+  }
+
   override _createAdapter(): Adapter {
     return new ParentAdapter(this, () => this.#children);
   }
@@ -118,6 +122,7 @@ class ChildNamespace<
     context.diagnostics.attempt("close", () => this.adapter.close());
     namespaces.all.delete(this.name);
     context.rooms.forget(this.name);
+    context.data.forget(this.name);
     this.#onForgotten();
   }
 }

@@ -21,7 +21,7 @@ import { type AnyNamespace, Namespace, type NamespaceReservedEvents } from "./na
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from "./options.ts";
 import { ParentNamespace } from "./parent-namespace.ts";
 import type { Socket } from "./socket.ts";
-import type { ServerTypes } from "./socket-types.ts";
+import type { ServerTypes, SharedData } from "./socket-types.ts";
 
 /**
  * A server with any types: what works for every server names it so, because servers of different types are not
@@ -116,6 +116,15 @@ export class Server<
     this._internals = { context, options: resolved, namespaces };
     this.sockets = new Namespace(this, "/");
     namespaces.add(this.sockets);
+  }
+
+  /** What all sockets of the main namespace share, and the server with them: see {@link Namespace.data}. */
+  get data(): SharedData<Types> {
+    return this.sockets.data;
+  }
+
+  set data(value: SharedData<Types>) {
+    this.sockets.data = value;
   }
 
   /**

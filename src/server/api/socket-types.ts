@@ -28,12 +28,13 @@ export interface SocketReservedEvents {
 /**
  * What the fifth type parameter of a server may say about it. What it leaves out is untyped.
  * @example
- * type Io = Server<ClientEvents, ServerEvents, DefaultEventsMap, SocketData, { handshake: { user: string } }>;
+ * type Types = { handshake: { user: string }; data: { games: Map<string, Game> } };
+ * type Io = Server<ClientEvents, ServerEvents, DefaultEventsMap, SocketData, Types>;
  */
 export interface ServerTypes {
   /** What the option `handshakeData` returns, which is then `socket.handshake.data`. */
   handshake?: Untyped;
-  /** What the server stores for all of its sockets together. */
+  /** What `io.data` holds, and the data of other namespaces. */
   data?: Untyped;
 }
 
@@ -41,6 +42,9 @@ export interface ServerTypes {
 export type HandshakeData<Types extends ServerTypes> = Types extends { handshake: infer Data }
   ? Data
   : Untyped;
+
+/** The type of `io.data`. */
+export type SharedData<Types extends ServerTypes> = Types extends { data: infer Data } ? Data : Untyped;
 
 /**
  * The error with which a middleware refuses a client.

@@ -1,6 +1,7 @@
 import type { Dispatcher } from "../../shared/event-emitter.ts";
 import type { ExtendedError } from "../api/socket-types.ts";
 import type { ServerContext } from "../context.ts";
+import type { NamespaceData } from "../data/namespace-data.ts";
 import type { Adapter, AdapterServices } from "../rooms/adapter.ts";
 import { BroadcastAcks } from "../rooms/broadcast-acks.ts";
 import type { RoomIndex } from "../rooms/room-index.ts";
@@ -34,6 +35,7 @@ export class NamespaceState implements AdapterServices, SocketFactory {
   /** Clients that are about to connect. */
   #connecting = 0;
   #nextAckId = 0;
+  #data: NamespaceData | undefined;
   /** The end of the current block of ids; undefined until the first id is needed. */
   #endAckId: number | undefined;
 
@@ -69,6 +71,12 @@ export class NamespaceState implements AdapterServices, SocketFactory {
       this.#endAckId = this.#nextAckId + ACK_BLOCK;
     }
     return this.#nextAckId++;
+  }
+
+  /** `nsp.data`. */
+  get data(): NamespaceData {
+    this.#data ??= this.context.data.of(this.name, this.onLeft !== undefined);
+    return this.#data;
   }
 
   /** Nobody is in it, or about to be. */

@@ -132,10 +132,23 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
     return proxy;
   }
 
-  /** User code has raw values in its hands: it is compared with `record` when the code at work has settled. */
+  /** The code at work may change the values unseen: they are compared with `record` when it has settled. */
   protected watch(record: unknown): void {
+    if (this.#compared === undefined) this.#escaped.add(this);
     this.#compared = { record };
-    this.#escaped.add(this);
+  }
+
+  /** User code may change the values unseen at any time: they are compared whenever code has settled. */
+  protected watchAlways(): void {
+    this.#compared = { record: this.record() };
+    this.#holdsOpaque = true;
+    this.#escaped.addForGood(this);
+  }
+
+  /** Changes are of no interest any more. */
+  protected stopWatching(): void {
+    this.#compared = undefined;
+    this.#escaped.forget(this);
   }
 
   /** User code gets the object itself: changes in it are looked for when the code at work has settled. */

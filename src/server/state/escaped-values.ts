@@ -17,14 +17,26 @@ export class EscapedValues {
   readonly #recent = new Set<Comparable>();
   /** Trackers of values that escaped while other handlers were at work, which may still hold them. */
   readonly #held = new Set<Comparable>();
+  /** Values to which user code has a reference for good. */
+  readonly #always = new Set<Comparable>();
   #handlers = 0;
 
   get isEmpty(): boolean {
-    return this.#recent.size === 0;
+    return this.#recent.size === 0 && this.#always.size === 0;
+  }
+
+  /** Whether handlers that await something are at work, which may hold what they were given, or what they assigned. */
+  get isHeld(): boolean {
+    return this.#handlers > 0;
   }
 
   add(tracker: Comparable): void {
     this.#recent.add(tracker);
+  }
+
+  /** Has the values compared whenever code of the user has settled. */
+  addForGood(tracker: Comparable): void {
+    this.#always.add(tracker);
   }
 
   /** The owner of the values is gone. */
@@ -32,6 +44,7 @@ export class EscapedValues {
     if (tracker === undefined) return;
     this.#recent.delete(tracker);
     this.#held.delete(tracker);
+    this.#always.delete(tracker);
   }
 
   /** A handler that awaits something begins: it may hold what it was given until it ends. */
@@ -45,6 +58,7 @@ export class EscapedValues {
 
   /** Looks for changes. Called when code of the user has settled. */
   compare(): void {
+    for (const tracker of this.#always) tracker.compare();
     for (const tracker of this.#recent) {
       tracker.compare();
       if (this.#handlers > 0) this.#held.add(tracker);

@@ -11,9 +11,13 @@ const MAX_DEPTH = 500;
  * Copies a value as plain data that structured clone can hold: without proxies, functions, symbols and instances of
  * classes. Cycles and objects that occur several times are kept.
  * @param path how `onLeftOut` names the value itself
- * @param onLeftOut is called with the path of each value that is left out
+ * @param onLeftOut is called for each value that is left out
  */
-export function toPlain(value: unknown, path = "", onLeftOut: (path: string) => void = () => {}): unknown {
+export function toPlain(
+  value: unknown,
+  path = "",
+  onLeftOut: (path: string, value: unknown) => void = () => {},
+): unknown {
   const copies = new Map<object, object>();
   const copied = copy(value, path, 0);
   return copied === NOTHING ? undefined : copied;
@@ -25,7 +29,7 @@ export function toPlain(value: unknown, path = "", onLeftOut: (path: string) => 
     const isKept = isData && depth < MAX_DEPTH && !isSparse(source);
     const target = copies.get(source) ?? (isKept ? createLike(source) : undefined);
     if (target === undefined) {
-      onLeftOut(at);
+      onLeftOut(at, source);
       return NOTHING;
     }
     if (copies.has(source)) return target;

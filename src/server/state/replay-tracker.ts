@@ -18,7 +18,7 @@ interface TrackedContext {
   readonly host: { readonly hibernation: boolean };
   readonly isMuted: boolean;
   readonly escaped: EscapedValues;
-  readonly diagnostics: { warnLeftOut(path: string): void };
+  readonly diagnostics: { warnLeftOut(path: string, value: unknown): void };
 }
 
 /** So many keys of one object are remembered: code that uses it as a dictionary assigns new ones without end. */
@@ -114,7 +114,7 @@ export abstract class ReplayTracker extends ChangeTracker {
 
   /** A plain copy for storage. What has to be left out is warned about. */
   protected toPlain(value: unknown, path: string): unknown {
-    return toPlain(value, path, (at) => this.owner.context.diagnostics.warnLeftOut(at));
+    return toPlain(value, path, (at, left) => this.owner.context.diagnostics.warnLeftOut(at, left));
   }
 
   /** Deleted keys that a replay could bring back. */

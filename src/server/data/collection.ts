@@ -1,0 +1,250 @@
+import { unwrap } from "../state/raw.ts";
+import type { Container, ContainerListener } from "./container.ts";
+import { DataRow, type RowOwner } from "./data-row.ts";
+import {
+  type EntryRow,
+  entriesOf,
+  isEntryKey,
+  type PropertyRow,
+  toEntryKey,
+  toPropertyKey,
+} from "./data-rows.ts";
+import type { DataServer } from "./data-server.ts";
+import type { DataWriter, Saveable } from "./data-writer.ts";
+import { ObservedMap } from "./observed-map.ts";
+import { ObservedObject } from "./observed-object.ts";
+import { type Property, type PropertyContext, scheduleSweep, toPropertyRow } from "./property.ts";
+
+/** About the size of a property's own row. */
+const ROW_BYTES = 60;
+
+/** The property's row says how much its entries take, and is written anew when that differs by so much, bytes. */
+const MAX_SIZE_STEP = 32_000;
+/** The same, as a part of what all data may take. */
+const SIZE_STEP_SHARE = 0.02;
+
+/** A plain object to which the setup function has a reference of its own is compared up to so many entries. */
+const MOST_COMPARED = 1_000;
+
+/** A Map or plain object directly under `io.data`: one row for each entry, and one for itself. */
+export class Collection implements Property, RowOwner, Saveable, ContainerListener {
+  isDefault: boolean;
+  readonly key: string;
+  readonly path: string;
+  /** The size of its own row; 0 when that is not stored. */
+  bytes: number;
+  readonly #context: PropertyContext;
+  readonly #writer: DataWriter;
+  readonly #server: DataServer;
+  readonly #container: Container;
+  readonly #rows = new Map<unknown, DataRow>();
+  /** About the size of the rows of all entries: now, and as its own row says. */
+  #entryBytes = 0;
+  #writtenEntryBytes = 0;
+  /** What a replay assigned in vain, and may read again. */
+  #refused: Map<unknown, unknown> | undefined;
+  #isRemoved = false;
+
+  /** Of what is stored, if anything, or else of a value that user code has assigned. */
+  constructor(context: PropertyContext, value: object, isDefault: boolean, stored?: PropertyRow) {
+    const { writer, nsp, name, path } = context;
+    this.#context = context;
+    this.#writer = writer;
+    this.#server = writer.server;
+    this.key = toPropertyKey(nsp, name);
+    this.path = path;
+    this.isDefault = isDefault;
+    this.bytes = stored === undefined ? writer.bytesOf(this.key) : ROW_BYTES;
+    this.#container = value instanceof Map ? new ObservedMap(value, this) : new ObservedObject(value, this);
+    if (stored !== undefined) this.#load(stored);
+    else for (const [key, item] of [...this.#container.entries()]) this.#put(key, item);
+  }
+
+  get given(): object {
+    return this.#container.given;
+  }
+
+  get raw(): object {
+    return this.#container.raw;
+  }
+
+  write(): void {
+    // The code that has assigned a plain object may go on to change it.
+    if (this.#container.kind === "object") this.#server.escaped.add(this);
+    this.#writer.markDirty(this);
+    for (const row of this.#rows.values()) row.write();
+  }
+
+  watchReference(): void {
+    for (const row of this.#rows.values()) row.watchReference();
+    if (this.#container.kind === "object") this.#server.escaped.addForGood(this);
+  }
+
+  removeAll(): void {
+    this.#isRemoved = true;
+    this.#server.escaped.forget(this);
+    for (const row of this.#rows.values()) row.remove();
+    if (this.bytes > 0) this.#writer.markDirty(this);
+  }
+
+  expire(before: number): boolean {
+    for (const [key, row] of this.#rows) if (row.at < before && row.bytes > 0) this.#removeEntry(key, row);
+    return false;
+  }
+
+  read(key: unknown, value: unknown): unknown {
+    const row = this.#rows.get(key);
+    if (row !== undefined) return row.given;
+    const isRefused = value === undefined && this.#server.isMuted;
+    return isRefused ? this.#refused?.get(key) : value;
+  }
+
+  assign(key: unknown, value: unknown): void {
+    const { isSetUp, isMuted } = this.#server;
+    const row = this.#rows.get(key);
+    if (isSetUp ? isMuted : !this.isDefault && row !== undefined) {
+      this.#refused ??= new Map();
+      this.#refused.set(key, value);
+      return;
+    }
+    this.#refused = undefined;
+    if (row === undefined) this.#writer.checkRoom(this.path);
+    // To assign the same value again prolongs its time, if that is limited.
+    if (row === undefined || !Object.is(row.value, unwrap(value))) this.#changed(this.#put(key, value));
+    else if (this.#server.ttlOf(this.#context.name) !== undefined) this.onChanged(row);
+  }
+
+  remove(key: unknown): boolean {
+    const row = this.#rows.get(key);
+    const { isSetUp, isMuted } = this.#server;
+    if (isSetUp ? isMuted : !this.isDefault) return row !== undefined;
+    this.#removeEntry(key, row);
+    return row !== undefined;
+  }
+
+  escape(): void {
+    this.#server.escaped.add(this);
+    for (const row of this.#rows.values()) row.escape();
+  }
+
+  /** Looks for entries that were added, replaced or removed through a reference to the plain object itself. */
+  compare(): void {
+    if (this.#isRemoved) return;
+    const entries = new Map(this.#container.entries());
+    for (const [key, value] of entries) {
+      if (this.#rows.get(key)?.value === unwrap(value)) continue;
+      const row = this.#put(key, value);
+      row?.watchReference();
+      this.#changed(row);
+    }
+    for (const [key, row] of this.#rows) if (!entries.has(key)) this.#removeEntry(key, row);
+    if (entries.size <= MOST_COMPARED) return;
+    this.#server.escaped.forget(this);
+    this.#server.logError(
+      `${this.path} has more than ${MOST_COMPARED} entries; from now on only changes by way of ${this.path} are noticed, and not by way of the object that was assigned to it`,
+    );
+  }
+
+  release(): void {}
+
+  save(now: number): undefined {
+    const bytes = this.#isRemoved ? 0 : ROW_BYTES;
+    if (this.#isRemoved) this.#writer.rows.delete(this.key);
+    else this.#writeOwnRow(now);
+    this.#writer.onWritten(bytes - this.bytes);
+    this.bytes = bytes;
+  }
+
+  onChanged(row: DataRow): void {
+    this.#changed(row);
+  }
+
+  onWritten(growth: number): void {
+    this.#entryBytes += growth;
+    const step = Math.min(MAX_SIZE_STEP, SIZE_STEP_SHARE * this.#server.maxDataBytes);
+    const isOff = Math.abs(this.#entryBytes - this.#writtenEntryBytes) >= step;
+    if (isOff && !this.#isRemoved) this.#writeOwnRow(this.#server.now());
+  }
+
+  toStored({ entryKey: key, place, at, bytes }: DataRow, value: unknown): EntryRow {
+    scheduleSweep(this.#context);
+    return { v: 1, key, place, at, bytes, value };
+  }
+
+  #load({ bytes }: PropertyRow): void {
+    const { nsp, name, path } = this.#context;
+    this.#writtenEntryBytes = bytes;
+    const ttl = this.#server.ttlOf(name);
+    const before = ttl === undefined ? 0 : this.#server.now() - ttl;
+    const stored = [...this.#writer.rows.list<EntryRow>({ prefix: entriesOf(nsp, name) })];
+    for (const [rowKey, entry] of stored.sort((a, b) => a[1].place - b[1].place)) {
+      const { key, value } = entry;
+      const row = new DataRow(
+        this,
+        this.#writer,
+        { ...entry, key: rowKey, path: `${path}.${key}`, entryKey: key },
+        value,
+      );
+      this.#entryBytes += entry.bytes;
+      this.#writer.advancePlace(entry.place);
+      if (entry.at < before) row.remove();
+      else {
+        this.#rows.set(key, row);
+        this.#container.put(key, value);
+      }
+    }
+    this.#writer.onWritten(this.#entryBytes - bytes);
+  }
+
+  /** Puts a value in place of what there was. Returns its row; undefined when its key cannot be stored. */
+  #put(key: unknown, value: unknown): DataRow | undefined {
+    const { nsp, name, path } = this.#context;
+    const raw = unwrap(value);
+    if (!isEntryKey(key)) {
+      this.#server.warnLeftOut(`${path}.${String(key)}`, key);
+      this.#container.put(key, raw);
+      return undefined;
+    }
+    const rowKey = toEntryKey(nsp, name, key);
+    const before = this.#rows.get(key);
+    before?.remove();
+    this.#container.put(key, raw);
+    const place = before?.place ?? this.#writer.nextPlace();
+    const row = new DataRow(
+      this,
+      this.#writer,
+      { key: rowKey, path: `${path}.${key}`, place, entryKey: key },
+      raw,
+    );
+    this.#rows.set(key, row);
+    return row;
+  }
+
+  #removeEntry(key: unknown, row: DataRow | undefined): void {
+    this.#container.remove(key);
+    if (row === undefined) return;
+    this.#rows.delete(key);
+    if (this.#materialize()) row.remove();
+  }
+
+  #changed(row: DataRow | undefined): void {
+    if (this.#materialize()) row?.write();
+  }
+
+  /** A default that is changed after setup is stored from now on. Returns whether there is something to write. */
+  #materialize(): boolean {
+    if (this.#isRemoved || (this.isDefault && !this.#server.isSetUp)) return false;
+    if (this.isDefault) {
+      this.isDefault = false;
+      this.write();
+    }
+    return true;
+  }
+
+  #writeOwnRow(at: number): void {
+    const bytes = this.#entryBytes;
+    this.#writtenEntryBytes = bytes;
+    this.#writer.rows.put(this.key, toPropertyRow(this.#context, { kind: this.#container.kind, at, bytes }));
+    scheduleSweep(this.#context);
+  }
+}

@@ -1,0 +1,75 @@
+import type { Host } from "../host.ts";
+import type { RoomDirectory } from "../rooms/room-directory.ts";
+import type { EscapedValues } from "../state/escaped-values.ts";
+
+/** How long properties of `io.data` stay after their last change, ms: all of them, or by name. */
+export type DataTtl = number | Readonly<Record<string, number>>;
+
+/** Parts of the server that `io.data` uses. */
+interface Context {
+  readonly host: Pick<Host, "now" | "log" | "isSetUp" | "checkInstance" | "tickBy">;
+  readonly escaped: EscapedValues;
+  readonly isMuted: boolean;
+  readonly rooms: RoomDirectory;
+  readonly diagnostics: { warnLeftOut(path: string, value: unknown): void };
+}
+
+/** What the server says about `io.data`: its options, and the state that the server is in. */
+export class DataServer {
+  readonly escaped: EscapedValues;
+  /** How much all rows together may take, bytes. */
+  readonly maxDataBytes: number;
+  readonly #context: Context;
+  readonly #ttl: DataTtl | undefined;
+
+  constructor(context: Context, { maxDataBytes, dataTtl }: { maxDataBytes: number; dataTtl?: DataTtl }) {
+    this.#context = context;
+    this.escaped = context.escaped;
+    this.maxDataBytes = maxDataBytes;
+    this.#ttl = dataTtl;
+  }
+
+  /** The code at work is a replay, or the setup function in an instance that is not the object's first. */
+  get isMuted(): boolean {
+    return this.#context.isMuted;
+  }
+
+  /** The setup function has completed in this instance. */
+  get isSetUp(): boolean {
+    return this.#context.host.isSetUp;
+  }
+
+  now(): number {
+    return this.#context.host.now();
+  }
+
+  logError(message: string, error?: unknown): void {
+    this.#context.host.log("error", message, error);
+  }
+
+  warnLeftOut(path: string, value: unknown): void {
+    this.#context.diagnostics.warnLeftOut(path, value);
+  }
+
+  /** @throws Error when the code at work runs outside the object's instance */
+  checkInstance(nsp?: string): void {
+    this.#context.host.checkInstance("io.data", nsp);
+  }
+
+  /** Has a tick come at this moment, or earlier, ms. */
+  tickBy(time: number): void {
+    this.#context.host.tickBy(time);
+  }
+
+  /** How long a property stays after its last change, ms; undefined: for good. */
+  ttlOf(name: string): number | undefined {
+    if (typeof this.#ttl !== "object") return this.#ttl;
+    return Object.hasOwn(this.#ttl, name) ? this.#ttl[name] : undefined;
+  }
+
+  /** Whether anybody is in a namespace, or about to be. */
+  isInUse(nsp: string): boolean {
+    const { rooms } = this.#context;
+    return rooms.anyOf(nsp) !== undefined || rooms.of(nsp).pending.size > 0;
+  }
+}

@@ -1,0 +1,203 @@
+import { setOwn } from "../../shared/set-own.ts";
+import { ESCAPING_RAW, RAW, unwrap } from "../state/raw.ts";
+import { Collection } from "./collection.ts";
+import { type PropertyRow, parsePropertyKey, propertiesOf, toPropertyKey } from "./data-rows.ts";
+import type { DataWriter } from "./data-writer.ts";
+import { kindOf, type Property, type PropertyContext, ValueProperty } from "./property.ts";
+
+type Keys = Record<PropertyKey, unknown>;
+
+/**
+ * `nsp.data`: what the sockets of a namespace share. Each property is read when it is first looked at.
+ *
+ *   stored ──────────────► read ──► changed: written at the end of the turn
+ *   assigned by setup ───► default: as if it were there, but not stored before it is changed; unless one is stored
+ *   assigned by a replay ► ignored, though the replay itself can read it
+ */
+export class NamespaceData implements ProxyHandler<Keys> {
+  /** What user code is given. */
+  readonly given: object;
+  readonly #nsp: string;
+  /** The namespace is the child of a dynamic one, and its data goes when it is removed. */
+  readonly #isChild: boolean;
+  readonly #writer: DataWriter;
+  readonly #properties = new Map<string, Property>();
+  /** What the setup function has assigned to properties that nobody has looked at yet. */
+  readonly #defaults = new Map<string, unknown>();
+  /** What a replay assigned in vain, and may read again. */
+  #refused: Keys = {};
+
+  constructor(nsp: string, writer: DataWriter, isChild: boolean) {
+    this.#nsp = nsp;
+    this.#isChild = isChild;
+    this.#writer = writer;
+    this.given = new Proxy<Keys>({}, this);
+  }
+
+  get(target: Keys, key: string | symbol): unknown {
+    this.#checkInstance();
+    if (key === RAW || key === ESCAPING_RAW) return this.#toRaw();
+    if (typeof key === "symbol") return target[key];
+    const property = this.#find(key);
+    if (property !== undefined) return property.given;
+    const isRefused = this.#writer.server.isMuted && Object.hasOwn(this.#refused, key);
+    return isRefused ? this.#refused[key] : Reflect.get(Object.prototype, key);
+  }
+
+  set(target: Keys, key: string | symbol, value: unknown): boolean {
+    this.#checkInstance();
+    if (typeof key === "symbol") target[key] = value;
+    else if (!this.#writer.server.isSetUp) this.#setDefault(key, value);
+    else if (this.#writer.server.isMuted) setOwn(this.#refused, key, value);
+    else this.#assign(key, value);
+    return true;
+  }
+
+  deleteProperty(target: Keys, key: string | symbol): boolean {
+    this.#checkInstance();
+    if (typeof key === "symbol") return Reflect.deleteProperty(target, key);
+    const { isSetUp, isMuted } = this.#writer.server;
+    const property = this.#find(key);
+    if (property === undefined || (isSetUp ? isMuted : !property.isDefault)) return true;
+    this.#defaults.delete(key);
+    this.#remove(key, property);
+    return true;
+  }
+
+  defineProperty(target: Keys, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    if (!("value" in descriptor)) throw new Error("io.data can hold no getters; assign plain data");
+    return this.set(target, key, descriptor.value);
+  }
+
+  has(target: Keys, key: string | symbol): boolean {
+    this.#checkInstance();
+    return typeof key === "string" ? this.#find(key) !== undefined || key in target : key in target;
+  }
+
+  ownKeys(): string[] {
+    this.#checkInstance();
+    return Object.keys(this.#toRaw());
+  }
+
+  getOwnPropertyDescriptor(target: Keys, key: string | symbol): PropertyDescriptor | undefined {
+    if (typeof key === "symbol") return Reflect.getOwnPropertyDescriptor(target, key);
+    const property = this.#find(key);
+    return property && { value: property.given, writable: true, enumerable: true, configurable: true };
+  }
+
+  /** Assigns all properties of an object, and deletes the others. */
+  replace(value: unknown): void {
+    const next = Object(unwrap(value)) as Keys;
+    for (const key of this.ownKeys()) if (!Object.hasOwn(next, key)) this.deleteProperty({}, key);
+    for (const key of Object.keys(next)) this.set({}, key, next[key]);
+  }
+
+  /** Removes all that is in memory. */
+  clear(): void {
+    for (const [name, property] of this.#properties) this.#remove(name, property);
+    this.#defaults.clear();
+  }
+
+  /** Removes what of a property was last changed before this moment. */
+  expire(name: string, before: number): void {
+    if (this.#find(name)?.expire(before)) this.#properties.delete(name);
+  }
+
+  /** The property of a name, read if need be. */
+  #find(name: string): Property | undefined {
+    const known = this.#properties.get(name);
+    if (known !== undefined) return known;
+    const stored = this.#readRow(name);
+    if (stored !== undefined) return this.#read(name, stored);
+    return this.#defaults.has(name) ? this.#createDefault(name) : undefined;
+  }
+
+  #readRow(name: string): PropertyRow | undefined {
+    const key = toPropertyKey(this.#nsp, name);
+    // Its row may be about to be removed.
+    const stored = this.#writer.isPending(key) ? undefined : this.#writer.rows.get<PropertyRow>(key);
+    return stored?.v === 1 ? stored : undefined;
+  }
+
+  #createDefault(name: string): Property {
+    const property = this.#create(name, this.#defaults.get(name), true);
+    property.watchReference();
+    return property;
+  }
+
+  #read(name: string, stored: PropertyRow): Property | undefined {
+    const { at, kind, value } = stored;
+    const ttl = this.#writer.server.ttlOf(name);
+    const container = kind === "map" ? new Map() : kind === "object" ? {} : value;
+    const property = this.#create(name, container, false, stored);
+    if (kind !== "value" || ttl === undefined || at + ttl > this.#writer.server.now()) return property;
+    this.#remove(name, property);
+    return undefined;
+  }
+
+  #remove(name: string, property: Property): void {
+    this.#properties.delete(name);
+    property.removeAll();
+  }
+
+  #setDefault(name: string, value: unknown): void {
+    const property = this.#properties.get(name);
+    if (property !== undefined && !property.isDefault) return;
+    if (property !== undefined) this.#remove(name, property);
+    this.#defaults.set(name, unwrap(value));
+    // The setup function may change an object through a reference of its own, so it is watched from the start.
+    const isObject = typeof value === "object" && value !== null;
+    if (isObject && this.#readRow(name) === undefined) this.#createDefault(name);
+  }
+
+  #assign(name: string, value: unknown): void {
+    const before = this.#find(name);
+    const { server } = this.#writer;
+    if (before === undefined) this.#writer.checkRoom(this.#pathOf(name));
+    const raw = unwrap(value);
+    if (before === undefined || !Object.is(before.raw, raw)) {
+      before?.removeAll();
+      this.#create(name, raw, false).write();
+    } else if (before.isDefault || server.ttlOf(name) !== undefined) {
+      // To assign the same value again prolongs its time, if that is limited.
+      before.isDefault = false;
+      before.write();
+    }
+  }
+
+  #create(name: string, value: unknown, isDefault: boolean, stored?: PropertyRow): Property {
+    const context: PropertyContext = {
+      writer: this.#writer,
+      nsp: this.#nsp,
+      isChild: this.#isChild,
+      name,
+      path: this.#pathOf(name),
+    };
+    const property =
+      kindOf(value) === "value"
+        ? new ValueProperty(context, value, isDefault, stored)
+        : new Collection(context, value as object, isDefault, stored);
+    this.#properties.set(name, property);
+    return property;
+  }
+
+  #pathOf(name: string): string {
+    return this.#nsp === "/" ? `io.data.${name}` : `io.of("${this.#nsp}").data.${name}`;
+  }
+
+  /** All properties, with the values themselves. */
+  #toRaw(): Keys {
+    const raw: Keys = {};
+    const stored = [...this.#writer.rows.list({ prefix: propertiesOf(this.#nsp) })];
+    const names = stored.map(([key]) => parsePropertyKey(key).name);
+    for (const name of new Set([...names, ...this.#properties.keys(), ...this.#defaults.keys()])) {
+      const property = this.#find(name);
+      if (property !== undefined) setOwn(raw, name, property.raw);
+    }
+    return raw;
+  }
+
+  #checkInstance(): void {
+    this.#writer.server.checkInstance(this.#nsp);
+  }
+}
