@@ -1,15 +1,17 @@
 import { CLOSE, type Effect, NOOP, NOTHING, SAVE, type Transition } from "./effects.ts";
 import type { CloseReason, SessionState } from "./state.ts";
 
-/** How long a session that was closed waits for its client to take what is left, at most (engine.io's closeTimeout). */
+/**
+ * How long a session that is closing waits at most for its client to take what is queued, ms (engine.io's
+ * closeTimeout).
+ */
 export const CLOSE_TIMEOUT_MS = 30_000;
 
 export const TOO_MANY_BYTES = "too many bytes queued";
 
 /**
- * The one way a session ends. A waiting poll is answered with `1`, or with `6` when the client itself closed. What is
- * queued is dropped. Where the reason does not say it all, the description is an Error with a message, as from
- * engine.io.
+ * Ends a session; nothing else does. A waiting poll is answered with `1`, or with `6` when the client has closed the
+ * session. What is queued is discarded. As in engine.io, a description is an Error whose message adds to the reason.
  */
 export function end(state: SessionState, reason: CloseReason, description?: unknown): Effect[] {
   if (state.phase === "closed") return NOTHING;
@@ -35,8 +37,8 @@ function toError(description: unknown): unknown {
 }
 
 /**
- * The server closes: at once where nothing waits and a transport can tell the client, else when the client has taken
- * what waits, over polling with the GET after that.
+ * The server closes the session: at once when nothing waits and a transport can tell the client, otherwise when the
+ * client has taken what waits; a client that polls is told with the GET after that.
  */
 export const onClose: Transition<"close"> = (state, { discard, now, description }, { pingTimeout }) => {
   if (state.phase === "closed") return NOTHING;

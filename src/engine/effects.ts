@@ -6,8 +6,8 @@ export type SessionEvent =
   | { readonly type: "packet"; readonly packet: EnginePacket; readonly now: number }
   | { readonly type: "candidate-packet"; readonly packet: EnginePacket }
   /**
-   * `pongedAt`: the last pong the runtime answered by itself; 0 where nobody has asked for it. `pingEach`: behind so
-   * many bytes the client is asked whether it reads.
+   * `pongedAt`: when the runtime last answered a pong by itself, ms; 0 where it was not asked. `pingEach`: a ping is
+   * written after this many bytes, to find out whether the client reads.
    */
   | {
       readonly type: "send";
@@ -18,9 +18,9 @@ export type SessionEvent =
     }
   | { readonly type: "drain"; readonly now: number; readonly pongedAt: number; readonly pingEach: number }
   | { readonly type: "flush"; readonly now: number }
-  /** The queue was written down, so that it takes so many bytes more in rows. */
+  /** The queue was stored in rows, which takes this many bytes. */
   | { readonly type: "queue-stored"; readonly bytes: number }
-  /** The oldest frames were taken out of rows, because a transport can take them. `left`: bytes that stay there. */
+  /** The oldest frames were taken out of rows, because a transport can send them. `left`: bytes that stay in rows. */
   | { readonly type: "queue-loaded"; readonly frames: readonly Frame[]; readonly left: number }
   | { readonly type: "poll"; readonly now: number; readonly limit: number }
   | { readonly type: "poll-gone"; readonly cause: "pinged" | "aborted" | "lost"; readonly now: number }
@@ -37,20 +37,20 @@ export type SessionEvent =
   /** `lateness`: how long the tick was overdue, ms. */
   | { readonly type: "tick"; readonly now: number; readonly pongedAt: number; readonly lateness: number };
 
-/** What the host has to carry out, in order. */
+/** What has to be done about an event, in order. */
 export type Effect =
-  /** Hand a message to the layer above. */
+  /** Pass a message on to the server and the listeners. */
   | { readonly type: "message"; readonly data: string | Uint8Array }
   /**
-   * Write frames to the session's WebSocket. `hasMore`: others follow in this step, so nothing may be written in
+   * Write frames to the session's WebSocket. `hasMore`: others follow for the same event, so nothing may be written in
    * between.
    */
   | { readonly type: "write"; readonly frames: readonly Frame[]; readonly hasMore?: boolean }
-  /** Answer the waiting poll; it is gone then. */
+  /** Answer the waiting poll, which ends it. */
   | { readonly type: "answer"; readonly frames: readonly Frame[] }
-  /** The same answer, to the GET that was just asked. */
+  /** Answer the GET that was just received. */
   | { readonly type: "reply"; readonly frames: readonly Frame[] }
-  /** Let the GET that was just asked wait for packets. */
+  /** Let the GET that was just received wait for packets. */
   | { readonly type: "park"; readonly poll: NonNullable<SessionState["poll"]>; readonly pingInMs: number }
   /** Refuse the request: the session is over, the client overlaps itself, or another upgrade is under way. */
   | { readonly type: "refuse" }
@@ -64,17 +64,17 @@ export type Effect =
   | { readonly type: "take-over" }
   | { readonly type: "close-socket"; readonly code?: number; readonly reason?: string }
   | { readonly type: "report"; readonly event: "heartbeat" | "upgrading" | "upgrade" | "drain" }
-  /** What is written down of the session is out of date. */
+  /** What is stored of the session is out of date. */
   | { readonly type: "save" }
-  /** Only its queue is: worth a row unless a poll takes it before the turn ends. */
+  /** Frames were queued. They are stored unless a poll takes them before the turn ends. */
   | { readonly type: "queued" }
-  /** The session is over: forget it, and tell the layer above. Always the last effect. */
+  /** The session has ended: remove it, and tell the server and the listeners. Always the last effect. */
   | { readonly type: "closed"; readonly reason: CloseReason; readonly description?: unknown };
 
 /** What a request of the client is answered with. */
 export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;
 
-/** Changes the state in place and says what is to be done about it. */
+/** Changes the state in place and returns what has to be done about it. */
 export type Transition<E extends SessionEvent["type"]> = (
   state: SessionState,
   event: Extract<SessionEvent, { type: E }>,

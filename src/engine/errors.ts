@@ -1,4 +1,4 @@
-/** The errors of the handshake: their numbers and texts are part of the protocol. */
+/** The errors of Engine.IO requests. Their numbers and texts are part of the protocol. */
 const TABLE = {
   TRANSPORT_UNKNOWN: { code: 0, message: "Transport unknown", status: 400 },
   UNKNOWN_SID: { code: 1, message: "Session ID unknown", status: 400 },
@@ -16,9 +16,9 @@ export class EngineError extends Error {
   /** The number clients see, 0 to 5. */
   readonly code: number;
   readonly status: number;
-  /** What was wrong, for logs and `connection_error`; clients never see it. */
+  /** What was wrong, for logs and `connection_error`. Clients never see it. */
   readonly context: Record<string, unknown>;
-  /** What the body says instead of the standard text. */
+  /** The text that the client receives; by default the standard text. */
   readonly publicMessage: string;
 
   constructor(name: EngineErrorName, context: Record<string, unknown> = {}, publicMessage?: string) {

@@ -12,31 +12,34 @@ import {
 } from "./state.ts";
 
 /*
- * The runtime takes all that is written to a WebSocket, tells nobody what has left it, and never gives it back, not
- * even when the socket is closed. So only a little is written that is not known to be read, and the rest waits here,
- * where it can be counted and dropped.
+ * The runtime accepts everything that is written to a WebSocket, does not tell how much of it was sent, and keeps it
+ * even when the socket is closed. So little is written that is not known to be read, and the rest waits here, where it
+ * can be counted and discarded.
  *
  *   send ──► written, up to twice pingEach() ──► more waits in the queue ── "drain", each 25 ms ──► written
  *              └► a ping behind each pingEach(): its pong proves that what came before it was read
  *   more than maxQueuedBytes wait, and the ping has no answer for READ_WITHIN_MS ──► closed
  *
- * Pongs prove it because the runtime answers them: it notes the time of a pong only when its own answer to the one
- * before has left, and that lies behind all that was written. So it answers them in every mode. A client of Engine.IO
- * v3 is asked nothing. It pings when pingInterval has passed since it read the last pong, which proves as much, too
- * late to wait for it: what waits for it is written at 4 MB/s, and it is closed when twice maxQueuedBytes wait or are
- * not known to be read.
+ * A pong proves that because the runtime answers it: the runtime records the time of a pong only when its answer to the
+ * one before has been sent, and that answer is queued after everything that was written. So the runtime answers pongs
+ * in every mode. A client of Engine.IO v3 cannot be asked. It pings when pingInterval has passed since it read the last
+ * pong, which proves the same, but too late to wait for: what waits for it is written at 4 MB/s, and its session is
+ * closed when twice maxQueuedBytes wait or are not known to be read.
  */
 
 /**
- * A ping goes out behind so many bytes while all of the object together may have more before them than they have read.
+ * A ping is written after this many bytes while the sessions of the object together have much that they may not have
+ * read.
  */
 const CROWDED_PING_EACH_BYTES = 64_000;
 const CROWDED_BYTES = 32_000_000;
-/** So much is written each ms to a client that is never asked, and so much ahead, where it is sent much. */
+/** A client that cannot be asked is written this many bytes each ms, after a first amount that is written at once. */
 const UNASKED_BYTES_A_MS = 4_000;
 const AHEAD_BYTES = 2_000_000;
 
-/** A WebSocket gets a ping behind so many bytes, and twice as many that it may not have read. */
+/**
+ * How many bytes are written to a WebSocket before a ping. At most twice as many are written that it may not have read.
+ */
 export function pingEach(unreadByAll: number): number {
   return unreadByAll < CROWDED_BYTES ? PING_EACH_BYTES : CROWDED_PING_EACH_BYTES;
 }
@@ -54,7 +57,7 @@ export const onSend: Transition<"send"> = (state, { frames, now, pongedAt, pingE
   return pump(state, now, pongedAt, rules, pingEach);
 };
 
-/** Some time has passed: the client may have read what was written. */
+/** Some time has passed, so the client may have read what was written. */
 export const onDrain: Transition<"drain"> = (state, { now, pongedAt, pingEach }, rules) => {
   if (state.phase === "closed" || state.transport === "polling" || state.queue.length === 0) return NOTHING;
   if (isExpired(state, now, pongedAt, rules)) return end(state, "ping timeout");
@@ -63,7 +66,10 @@ export const onDrain: Transition<"drain"> = (state, { now, pongedAt, pingEach },
   return effects;
 };
 
-/** Writes what may be written of the queue. It is called for each frame that is sent, however long the queue is. */
+/**
+ * Writes the part of the queue that may be written. Called for each frame that is sent, so it has to be fast for a long
+ * queue.
+ */
 function pump(
   state: SessionState,
   now: number,
@@ -92,7 +98,7 @@ function pump(
   return effects;
 }
 
-/** Writes at a rate, and AHEAD_BYTES ahead of it, to a client that is not asked. */
+/** Writes to a client that cannot be asked: AHEAD_BYTES at once, then at a constant rate. */
 function drip(state: SessionState, now: number, effects: Effect[]): void {
   const before = state.unreadBytes;
   const behindMs = Math.max(0, state.sentBy - now);
@@ -100,7 +106,7 @@ function drip(state: SessionState, now: number, effects: Effect[]): void {
   state.sentBy = now + behindMs + (state.unreadBytes - before) / UNASKED_BYTES_A_MS;
 }
 
-/** Takes off the queue what may be written before so many bytes are not known to be read. */
+/** Writes from the queue until `limit` bytes are not known to be read. */
 function write(state: SessionState, limit: number, effects: Effect[]): void {
   let written = 0;
   while (written < state.queue.length && state.unreadBytes < limit) {
@@ -114,7 +120,7 @@ function write(state: SessionState, limit: number, effects: Effect[]): void {
   effects.push({ type: "write", frames, hasMore: state.queue.length > 0 });
 }
 
-/** A ping of a client that asks by itself. One that comes too early proves nothing. */
+/** Handles the ping of a v3 client. A ping that comes too early proves nothing. */
 export function asked(state: SessionState, now: number, rules: SessionRules): void {
   if (now - state.pingedAt < rules.pingInterval / 2) return;
   state.pingedAt = now;

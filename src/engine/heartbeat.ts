@@ -15,17 +15,20 @@ import { PING_EACH_BYTES, type SessionRules, type SessionState, type WaitingPoll
 
 const PING_SHARE = 0.9;
 /**
- * In an object that sleeps between its ticks, a tick pings everybody whose last ping is older than this share of an
- * interval. Who is skipped brings about a tick of its own, and that one finds everybody else old enough: from then on
- * they share one rhythm.
+ * In an object that hibernates between its ticks, a tick pings every session whose last ping is older than this share
+ * of an interval. A session that is skipped causes a tick of its own, and that tick finds all others old enough: from
+ * then on all of them are pinged at the same ticks.
  */
 const COALESCE_SHARE = 0.45;
-/** How long a Worker may take to hand a poll back that is due for a ping. */
+/** How long a Worker may take to give back a poll that is due for a ping, ms. */
 const HAND_BACK_MS = 10_000;
-/** elephant.io takes the first frame after its CONNECT for the answer to it. */
+/**
+ * No ping is sent for this long after the session was opened, ms: elephant.io takes the first frame after its CONNECT
+ * for the answer to it.
+ */
 const QUIET_START_MS = 1_000;
 
-/** When the next ping of a session is due, ms. 0: at once, because nobody knows when the last one was. */
+/** When the next ping of a session is due, ms; 0 for at once, when it is not known when the last one was sent. */
 export function pingDueAt(state: SessionState, rules: SessionRules): number {
   if (state.protocol === 3) return Number.POSITIVE_INFINITY;
   if (state.transport === "polling") {
@@ -34,24 +37,24 @@ export function pingDueAt(state: SessionState, rules: SessionRules): number {
   return (state.pingedAt || state.openedAt) + PING_SHARE * rules.pingInterval;
 }
 
-/** When the last ping went out, told by when the next one is due; 0 for clients that ping themselves. */
+/** When the last ping was sent, computed from when the next one is due; 0 for clients that ping the server. */
 export function pingedBefore(pingDueAt: number, rules: SessionRules): number {
   return Number.isFinite(pingDueAt) ? pingDueAt - PING_SHARE * rules.pingInterval : 0;
 }
 
-/** A ping that the client has not answered yet. */
+/** Whether the client has not answered its last ping yet. */
 export function isPingOutstanding(state: SessionState, pongedAt: number): boolean {
   return state.transport === "websocket" && state.pingedAt > Math.max(state.pongedAt, pongedAt);
 }
 
-/** No answer, or no poll, for so long that the peer has to be taken for dead. */
+/** Whether there was no answer or no poll for so long that the client has to be gone. */
 export function isExpired(state: SessionState, now: number, pongedAt: number, rules: SessionRules): boolean {
   if (state.protocol === 3 && (state.transport === "websocket" || state.pongedAt !== 0)) {
     const heardAt = state.transport === "websocket" ? Math.max(state.pongedAt, state.seenAt) : state.pongedAt;
     return now - Math.max(state.openedAt, heardAt) >= rules.pingInterval + rules.pingTimeout;
   }
   if (state.transport === "websocket") {
-    // Behind a long upload no pong can come.
+    // No pong can come while the client sends a long message.
     const heardAt = Math.max(state.pingedAt, state.seenAt);
     return isPingOutstanding(state, pongedAt) && now - heardAt >= answerWithinMs(state, rules);
   }
@@ -61,24 +64,29 @@ export function isExpired(state: SessionState, now: number, pongedAt: number, ru
 }
 
 /**
- * A ping behind much that was written waits until that is read: its client may be silent for as long as on Node at
- * most.
+ * How long a ping may stay unanswered, ms. One that was written after much else is read late, so its client gets as
+ * long as on Node at most.
  */
 function answerWithinMs({ unreadBytes }: SessionState, { pingInterval, pingTimeout }: SessionRules): number {
   return unreadBytes < PING_EACH_BYTES ? pingTimeout : pingInterval + pingTimeout;
 }
 
-/** A poll that its Worker should have handed back long ago: the Worker is gone, and the client with it. */
+/**
+ * Whether a poll should have been given back by its Worker long ago: the Worker is gone then, and the client with it.
+ */
 export function isLost({ pingDueAt }: WaitingPoll, now: number, { pingTimeout }: SessionRules): boolean {
   return now - pingDueAt >= pingTimeout + HAND_BACK_MS;
 }
 
-/** When a tick has something to do for this session, ms. Never later than a whole interval, whatever the clock did. */
+/**
+ * When a tick has something to do for this session, ms. It is never later than a whole interval, even if the clock was
+ * set back.
+ */
 export function nextTickAt(state: SessionState, now: number, rules: SessionRules): number {
   return Math.min(toNextTick(state, now, rules), now + longestQuietMs(rules));
 }
 
-/** No session goes without a tick for longer than this. */
+/** The longest time that a session goes without a tick, ms. */
 export function longestQuietMs(rules: SessionRules): number {
   return Math.max(rules.pingInterval + rules.pingTimeout, CLOSE_TIMEOUT_MS);
 }
@@ -95,9 +103,9 @@ function toNextTick(state: SessionState, now: number, rules: SessionRules): numb
   const dueAt = pingDueAt(state, rules);
   const expiresAt = Math.max(state.pingedAt, state.seenAt) + answerWithinMs(state, rules);
   if (!isPingOutstanding(state, 0)) return dueAt;
-  // A ping that was due and did not go out waits behind one that is still unanswered.
+  // A ping that is due has not been sent because the one before is still unanswered.
   if (dueAt <= now) return expiresAt;
-  // One that is over was answered: only the runtime knows when.
+  // A ping whose time is over was answered; only the runtime knows when.
   return rules.coalescesPings || expiresAt <= now ? dueAt : Math.min(dueAt, expiresAt);
 }
 
@@ -109,15 +117,15 @@ export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, la
     return now >= state.closeBy ? end(state, "forced close") : NOTHING;
   }
   if (isExpired(state, now - lateness, pongedAt, rules)) return end(state, "ping timeout");
-  // Who was kept waiting together with the tick may still come.
+  // What delayed the tick may have delayed the client's request as well.
   if (state.transport === "polling" && state.seenAt !== 0) state.seenAt += lateness;
   if (state.transport === "polling") return onPollingTick(state, now);
-  // Between "3probe" and "5" nothing may be sent: such a socket is a candidate, and its session still polls.
+  // Nothing may be sent between "3probe" and "5"; nothing is, since the session still polls then.
   if (isPingOutstanding(state, pongedAt) || !isPingDue(state, now, rules)) return NOTHING;
   return ping(state, now);
 };
 
-/** A session that polls is pinged by the answers to its polls; a tick only notices that nobody asks. */
+/** A client that polls is pinged by the answers to its polls. A tick only notices that no poll comes. */
 function onPollingTick(state: SessionState, now: number): Effect[] {
   const isKnown = state.poll !== null || state.seenAt !== 0 || (state.protocol === 3 && state.pongedAt !== 0);
   if (isKnown || state.absentSince !== 0) return NOTHING;
@@ -129,14 +137,14 @@ function isPingDue(state: SessionState, now: number, rules: SessionRules): boole
   if (state.protocol === 3) return false;
   const quiet = Math.min(QUIET_START_MS, rules.pingInterval / 3);
   const age = now - state.openedAt;
-  // It was opened before the clock was set back.
+  // The session was opened before the clock was set back.
   if (age < 0 && state.pingedAt === 0) return true;
   if (age >= 0 && age < quiet) return false;
   if (!rules.coalescesPings) return now >= pingDueAt(state, rules);
   return now - (state.pingedAt || state.openedAt) >= COALESCE_SHARE * rules.pingInterval;
 }
 
-/** A clock that was set back leaves times behind that have yet to come: they would hold up pings until then. */
+/** Corrects times in the future, which remain when the clock is set back: they would delay pings until then. */
 export function forgetFuture(state: SessionState, now: number): void {
   if (state.pingedAt > now) {
     state.pingedAt = 0;
@@ -149,7 +157,7 @@ export function forgetFuture(state: SessionState, now: number): void {
   state.closeBy = Math.min(state.closeBy, now + CLOSE_TIMEOUT_MS);
 }
 
-/** The ping before was answered. `hasMore`: other frames follow in this step. */
+/** Sends a ping; the one before has been answered. `hasMore`: other frames follow for the same event. */
 export function ping(state: SessionState, now: number, hasMore = false): Effect[] {
   state.pingedAt = now;
   state.unreadBytes = state.bytesAfterPing;
@@ -157,7 +165,7 @@ export function ping(state: SessionState, now: number, hasMore = false): Effect[
   return [{ type: "write", frames: [PING], hasMore }, SAVE];
 }
 
-/** Somebody asked: whatever a tick noted about absence is out of date. */
+/** A request came: the client is not absent. */
 export function seen(state: SessionState, now: number): Effect[] {
   state.seenAt = now;
   if (state.absentSince === 0) return NOTHING;

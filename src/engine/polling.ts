@@ -47,15 +47,15 @@ export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
   return effects;
 };
 
-/** The end of a turn: what was sent meanwhile answers the poll that waits, together. */
+/** At the end of a turn, everything that was sent in it answers the waiting poll, in one payload. */
 export const onFlush: Transition<"flush"> = (state, { now }) => {
   const { poll } = state;
   if (poll === null || state.queue.length === 0) return NOTHING;
   const frames = takeFrames(state, poll, now);
   state.seenAt = now;
   state.poll = null;
-  // A session that closes says so with the next GET, as on Node: in one payload with a DISCONNECT, clients would see
-  // the transport close first, since they handle the packets above it a turn later.
+  // As on Node, a session that closes tells its client with the next GET. In one payload with a DISCONNECT, clients
+  // would see the transport close first, since they handle Socket.IO packets a turn later.
   return [{ type: "answer", frames }, ...drained(state)];
 };
 
@@ -77,7 +77,7 @@ export const onQueueLoaded: Transition<"queue-loaded"> = (state, { frames, left 
   return NOTHING;
 };
 
-/** A client that follows the probe of its upgrade waits for the poll to end (Swift sends "5" only then). */
+/** Ends the poll during an upgrade: some clients wait for that after the probe (Swift sends "5" only then). */
 export const onReleasePoll: Transition<"release-poll"> = (state) => {
   if (state.poll === null || state.candidate !== "probing") return NOTHING;
   state.poll = null;
@@ -93,7 +93,7 @@ export const onPollGone: Transition<"poll-gone"> = (state, { cause, now }) => {
   return NOTHING;
 };
 
-/** Takes what one payload may hold off the queue, with the ping before it if one is due. */
+/** Takes as many frames off the queue as one payload may hold, after a ping if one is due. */
 function takeFrames(state: SessionState, poll: WaitingPoll, now: number): Frame[] {
   const frames: Frame[] = [];
   if (now >= poll.pingDueAt) {
@@ -106,13 +106,13 @@ function takeFrames(state: SessionState, poll: WaitingPoll, now: number): Frame[
   return frames;
 }
 
-/** Nothing waits any more. What did not fit into one payload is still there. */
+/** Reports that everything was sent, unless some of it did not fit into the payload. */
 function drained(state: SessionState): Effect[] {
   const isDrained = state.queue.length === 0 && state.storedBytes === 0;
   return isDrained ? [{ type: "report", event: "drain" }] : NOTHING;
 }
 
-/** Puts frames into the queue of a session that polls, or ends it when too much has waited there for too long. */
+/** Adds frames to the queue of a session that polls, or ends the session when too much has waited for too long. */
 export function enqueue(
   state: SessionState,
   frames: readonly Frame[],

@@ -1,42 +1,43 @@
 import { setOwn } from "../shared/set-own.ts";
 
 /**
- * A client's request, as hooks, `session.request` and `socket.request` see it: plain data with Fetch `Headers`.
- * A Fetch `Request` cannot be kept across events of a Durable Object.
+ * A client's request, as functions of the options, `session.request` and `socket.request` receive it: plain data with
+ * Fetch `Headers`. A Fetch `Request` cannot be kept across events of a Durable Object.
  */
 export interface EngineRequest {
   method: string;
   /** The absolute URL. */
   url: string;
   headers: Headers;
-  /** The query, one string a name. */
+  /** The query, with one string for each name: the last one, as on Node. */
   _query: Record<string, string>;
   /**
-   * Where code for Node looks for the client's address, and whether it came by https; `connection` is the older name.
+   * Has the client's address, and whether the request came over https, where code for Node looks for them. `connection`
+   * is the older name.
    */
   readonly socket: RequestSocket;
   readonly connection: RequestSocket;
 }
 
-/** What is left of the socket that a request of Node has. */
+/** The part of Node's socket that exists here. */
 interface RequestSocket {
   remoteAddress: string;
   encrypted: boolean;
 }
 
-/** A request as it travels from the Worker to the object and into storage. */
+/** A request as the Worker sends it to the object, and as it is stored. */
 export interface RequestRecord {
   readonly method: string;
   readonly url: string;
   readonly headers: readonly (readonly [string, string])[];
 }
 
-/** `headers`: the same as the record's, where somebody has them already. */
+/** `headers`: those of the record, where they exist as an object already. */
 export function toRequest(record: RequestRecord, headers?: Headers): EngineRequest {
   return new RecordedRequest(record, headers);
 }
 
-/** Most requests are never looked at, so their parts are made when somebody does. */
+/** A request whose parts are created when they are read: most never are. */
 class RecordedRequest implements EngineRequest {
   method: string;
   url: string;
@@ -74,7 +75,7 @@ class RecordedRequest implements EngineRequest {
 
   get socket(): RequestSocket {
     this.#socket ??= {
-      // Cloudflare sets this header itself, whatever the client sent.
+      // Cloudflare overwrites this header, whatever the client sent.
       remoteAddress: this.headers.get("cf-connecting-ip") ?? "",
       encrypted: this.#record.url.startsWith("https:"),
     };
@@ -86,7 +87,7 @@ class RecordedRequest implements EngineRequest {
   }
 }
 
-/** One header of a record; undefined when it has none of that name, which is in lower case. */
+/** A header of a record; undefined when it has none. `name` is in lower case. */
 export function headerOf({ headers }: RequestRecord, name: string): string | undefined {
   return headers.find(([key]) => key === name)?.[1];
 }
@@ -104,7 +105,7 @@ export function toQuery(url: string): Record<string, string> {
   return query;
 }
 
-/** Every request comes through here, and hardly any has an escape: asking the platform each time is slow. */
+/** Hardly any query has an escape, and the platform's decoder is slow to call for each request. */
 function decode(text: string): string {
   return /[%+]/.test(text) ? (new URLSearchParams(`=${text}`).get("") ?? "") : text;
 }

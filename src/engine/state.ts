@@ -1,6 +1,6 @@
 import type { Frame } from "../codec/index.ts";
 
-/** Why a session ended, in the words of engine.io. */
+/** The reason for the end of a session, as engine.io names it. */
 export type CloseReason =
   | "transport close"
   | "transport error"
@@ -10,18 +10,18 @@ export type CloseReason =
 
 export type TransportName = "polling" | "websocket";
 
-/** A GET that waits for packets. It waits in the Worker; here is only what its answer depends on. */
+/** A GET that waits for packets. It waits in the Worker; this is what its answer depends on. */
 export interface WaitingPoll {
-  /** When a ping is due, in ms: an answer after that moment begins with one. */
+  /** When a ping is due, ms. An answer after that moment begins with it. */
   readonly pingDueAt: number;
-  /** How many packets its client takes in one payload. */
+  /** How many packets the client takes in one payload. */
   readonly limit: number;
-  /** When a client that pings by itself did so last, ms. */
+  /** When a v3 client last pinged, ms. */
   readonly pongedAt?: number;
 }
 
 /**
- * One Engine.IO connection as plain data: everything a session is, apart from the sockets that carry it.
+ * The state of an Engine.IO session as plain data, without the sockets that carry it.
  *
  * ```
  *  polling ── GET waits / is answered ──┐
@@ -35,16 +35,15 @@ export interface SessionState {
   readonly protocol: 3 | 4;
   phase: "open" | "closing" | "closed";
   transport: TransportName;
-  /** A WebSocket that wants to take over a polling session. Lives in memory: a restart ends it. */
+  /** A WebSocket that may take over a session that polls. It exists in memory only: a restart ends it. */
   candidate: "none" | "attached" | "probing";
-  /** The GET that waits, if there is one. Lives with the channel that carries it. */
+  /** The waiting GET, if there is one. It is stored with the channel that carries it. */
   poll: WaitingPoll | null;
   /**
-   * Frames that no transport has taken yet, oldest first; those that are written down lie in rows, and come before
-   * them.
+   * Frames that no transport has taken yet, oldest first. Those that are stored in rows come before them.
    */
   queue: Frame[];
-  /** Bytes in rows. They lie there while nobody asks for them. */
+  /** Bytes in rows, where frames are stored while no poll takes them. */
   storedBytes: number;
   /** Bytes in `queue` and in rows. */
   queuedBytes: number;
@@ -58,34 +57,33 @@ export interface SessionState {
   pongedAt: number;
   /** When a request, or over WebSocket a message, was last seen, ms; 0 when this instance does not know. */
   seenAt: number;
-  /** Polling: the tick that first found nobody asking, ms; 0 when somebody is. */
+  /** Polling: the tick that first found no poll, ms; 0 when polls come. */
   absentSince: number;
   /** Polling: since when more than `maxQueuedBytes` have waited, ms; 0 when they do not. */
   overfullSince: number;
-  /** Closing: when to stop waiting for the client to take what is left, ms. */
+  /** Closing: how long to wait for the client to take what is queued, ms. */
   closeBy: number;
-  /** WebSocket: bytes written of which nothing proves that they were read. */
+  /** WebSocket: bytes that were written and are not known to be read. */
   unreadBytes: number;
   /**
-   * WebSocket: those of them that were written after the last ping (of a v3 client: its last ping that proved
-   * anything).
+   * WebSocket: those of them that were written after the last ping (of a v3 client: after its last ping that counted).
    */
   bytesAfterPing: number;
-  /** WebSocket of a v3 client: when the rate at which it is written to allows for what it was sent, ms. */
+  /** WebSocket of a v3 client: when everything that was written would have been sent at the allowed rate, ms. */
   sentBy: number;
 }
 
-/** A WebSocket that is written to without end gets a ping each time this many bytes have gone out. */
+/** A WebSocket gets a ping each time this many bytes have been written. */
 export const PING_EACH_BYTES = 1_000_000;
 
-/** For so long more than `maxQueuedBytes` may wait for a client that reads, ms. */
+/** How long more than `maxQueuedBytes` may wait for a client, ms. */
 export const READ_WITHIN_MS = 5_000;
 
-/** What of the options the state depends on. Times in ms, sizes in bytes. */
+/** The options that transitions depend on. Times are in ms, sizes in bytes. */
 export interface SessionRules {
   readonly pingInterval: number;
   readonly pingTimeout: number;
-  /** The object sleeps between its ticks, and sessions share one rhythm of pings. */
+  /** The object hibernates between its ticks, so sessions are pinged at the same ticks as far as possible. */
   readonly coalescesPings: boolean;
   readonly maxQueuedBytes: number;
 }
@@ -101,7 +99,7 @@ export function createState(protocol: 3 | 4, transport: TransportName, now: numb
     storedBytes: 0,
     queuedBytes: 0,
     openedAt: now,
-    // The handshake tells the client as much as a ping does: its timer starts with it.
+    // The client's timer starts with the handshake, as with a ping.
     pingedAt: transport === "polling" ? now : 0,
     pongedAt: transport === "polling" ? now : 0,
     seenAt: now,
@@ -115,8 +113,8 @@ export function createState(protocol: 3 | 4, transport: TransportName, now: numb
 }
 
 /**
- * The part of a state that is worth writing down, without what belongs to an instance of the object. What is as it is
- * for most sessions is left out: thousands of these are read at once, and every property takes its time.
+ * The part of a state that is stored, without what belongs to an instance of the object. Values that are the same for
+ * most sessions are left out: thousands of states are read at once, and every property takes time.
  */
 export interface StoredState {
   /** 4, if left out. */
@@ -124,7 +122,7 @@ export interface StoredState {
   /** Open, if left out. */
   readonly phase?: "closing";
   readonly transport: TransportName;
-  /** Only version 1 kept it here. */
+  /** Only version 1 stored the queue here. */
   readonly queue?: readonly Frame[];
   readonly openedAt: number;
   readonly pingedAt?: number;
@@ -150,7 +148,7 @@ export function toStored(state: SessionState): StoredState {
   return stored;
 }
 
-/** `storedBytes`: what of its queue lies in rows. */
+/** `storedBytes`: the bytes of its queue that are stored in rows. */
 export function fromStored(stored: StoredState, storedBytes = 0): SessionState {
   const queue = [...(stored.queue ?? [])];
   return {

@@ -33,7 +33,7 @@ const TRANSITIONS: { readonly [E in SessionEvent["type"]]: Transition<E> } = {
   tick: onTick,
 };
 
-/** The one place where a session changes. */
+/** Applies an event to the state. A session changes nowhere else. */
 export function transition(state: SessionState, event: SessionEvent, rules: SessionRules): Effect[] {
   const on = TRANSITIONS[event.type] as Transition<SessionEvent["type"]>;
   return on(state, event, rules);
@@ -48,7 +48,7 @@ function onPacket(
   switch (packet.type) {
     case "message":
       if (state.transport === "websocket") state.seenAt = now;
-      // An empty message is a message too: the layer above refuses it.
+      // An empty message is passed on: Socket.IO refuses it.
       return [{ type: "message", data: packet.data ?? "" }];
     case "pong":
       if (state.protocol === 3) return end(state, "transport error", "invalid heartbeat direction");
@@ -59,14 +59,14 @@ function onPacket(
       if (state.protocol === 3) return onClientPing(state, packet, now, rules);
       return end(state, "transport error", "invalid heartbeat direction");
     default:
-      // "0", "5" and "6" mean nothing here; Swift sends "6" while it upgrades.
+      // "0", "5" and "6" have no meaning here. Swift sends "6" during an upgrade.
       return NOTHING;
   }
 }
 
 /**
- * The runtime answers a plain pong, and nobody else hears of it. Over polling the Worker answers most of them by
- * itself, so that none of them is seen is one rule.
+ * Most pongs are answered by the runtime, or over polling by the Worker. Listeners hear of none, so that the rule is
+ * the same for all.
  */
 function onPong(state: SessionState, now: number): Effect[] {
   return state.transport === "polling" ? seen(state, now) : NOTHING;
@@ -81,7 +81,7 @@ function onClientPing(
   const pong: Frame = `3${typeof data === "string" ? data : ""}`;
   state.pongedAt = now;
   const effects: Effect[] = [{ type: "report", event: "heartbeat" }];
-  // Where it waits for packets, its channel keeps the time: no row is written for a ping.
+  // The time of the ping is stored with the channel of the next waiting poll, so no row is written for it.
   if (state.transport === "polling") {
     return [...effects, ...seen(state, now), ...enqueue(state, [pong], now, rules)];
   }

@@ -3,15 +3,14 @@ import type { EngineRequest } from "./request.ts";
 import type { SessionState, TransportName } from "./state.ts";
 
 type TransportEvents = {
-  /** The session is over. */
+  /** The session has ended. */
   close: () => void;
-  /** An answer over polling is about to be given, which takes more headers. */
+  /** A response over polling is about to be sent; listeners may add headers. */
   headers: (headers: Headers, request: EngineRequest) => void;
 };
 
 /**
- * The transport as user code sees it. A transport is data: what is listened to here is heard as long as the session
- * lasts.
+ * The transport of a session, as user code sees it. It stays the same object after an upgrade, with its listeners.
  */
 export class TransportView extends EventEmitter<TransportEvents> {
   readonly #state: SessionState;

@@ -1,19 +1,19 @@
 import { bytesOfText } from "./estimate-bytes.ts";
 
-/** Said to the log, and to `disconnect` listeners of who was ended. */
+/** Told to the log, and to `disconnect` listeners of the session that ends. */
 export const OVERDRAWN =
   "the object holds more than maxHeldBytes for its clients, and most of it for this one";
-/** Newcomers are refused while the rest of it is left for those who are there. */
+/** New clients are refused when more than this share is in use; the rest is for clients that are connected. */
 const DOOR_SHARE = 0.9;
-/** For sessions that sleep there is this share of all bytes. Each may take that part of what is left of it. */
+/** Hibernating sessions may take this share of all bytes together, and each of them this part of what is left of it. */
 const ASLEEP_SHARE = 0.5;
 const ASLEEP_PART = 1 / 12;
-/** An object that holds less than this share of its bytes has no part in what isolates hold too much. */
+/** An object that holds less than this share of its own limit gives nothing up when its isolate holds too much. */
 const SMALL_SHARE = 1 / 48;
-/** An object that was quiet for so long, ms, may have been evicted: what it held is garbage then. */
+/** An object that has done nothing for this long, ms, may have been evicted, so what it held is not counted. */
 const QUIET_MS = 30_000;
 
-/** What an item takes that waits, besides its own bytes. */
+/** What a waiting item takes in memory besides its own bytes. */
 const ITEM_BYTES = 60;
 
 export interface BudgetLimits {
@@ -23,21 +23,21 @@ export interface BudgetLimits {
   readonly isolate: number;
 }
 
-/** The budgets of this isolate, by object. Module-level, because it is the isolate's memory that they share. */
+/** The budgets of this isolate, by object. Module-level, because the isolate's memory is what they share. */
 const budgets = new Map<string, WeakRef<ByteBudget>>();
 
 /**
- * What the clients of one object make it hold in memory, in bytes, one account for each session.
+ * Counts the bytes that the clients of one object make it hold in memory, with one account for each session.
  *
  * add ──► fits
  *    └──► over: the session with the largest account ends, until it fits
  *
- * Objects of one isolate share its memory: when all of them together hold too much, the one that asks gives way if it
- * holds more than an equal share.
+ * The objects of one isolate share its memory. When all of them together hold too much, the object that notices closes
+ * a session of its own if it holds more than an equal share.
  */
 export class ByteBudget {
   total = 0;
-  /** Bytes on WebSockets of sessions that are awake, of which nothing proves that they were read. */
+  /** Bytes that were written to WebSockets of sessions in memory and are not known to be read. */
   unread = 0;
   readonly #limits: BudgetLimits;
   readonly #onOver: (why: string) => void;
@@ -48,7 +48,10 @@ export class ByteBudget {
   #isShedding = false;
   #hasTold = false;
 
-  /** `id` names the object: a new instance of it takes the place of the one before. `onOver` is told once. */
+  /**
+   * `id` names the object: a new instance of it takes the place of the last. `onOver` is called once, the first time
+   * that a session is closed.
+   */
   constructor(id: string, limits: BudgetLimits, onOver: (why: string) => void) {
     this.#limits = limits;
     this.#onOver = onOver;
@@ -56,8 +59,8 @@ export class ByteBudget {
   }
 
   /**
-   * An account for a session. `end` ends it, and says why; what it has user code do has to bring in less than it takes
-   * away.
+   * Opens an account for a session. `end` closes the session with a reason; user code that runs for that must add less
+   * than it frees.
    */
   open(end: (why: string) => void): Account {
     const account = new Account(this, end);
@@ -66,8 +69,8 @@ export class ByteBudget {
   }
 
   /**
-   * Counts what is known of a session that sleeps. False: it is too much to be held. The less is left, the less is too
-   * much, so that those who take little are always held.
+   * Counts what is held of a hibernating session. Returns false when it is too much to be held. The less is left, the
+   * lower that limit, so that a session that takes little is always held.
    */
   keep(bytes: number): boolean {
     if (bytes > ASLEEP_PART * (ASLEEP_SHARE * this.#limits.object - this.#kept)) return false;
@@ -76,18 +79,18 @@ export class ByteBudget {
     return true;
   }
 
-  /** Nothing is known of sessions that sleep any more: they are looked at anew. */
+  /** Forgets what was counted for hibernating sessions, because all of them are read again. */
   keepNone(): void {
     this.total -= this.#kept;
     this.#kept = 0;
   }
 
-  /** Something holds the object in memory: what it holds counts for its neighbours. */
+  /** Marks the object as in memory, so that other objects of the isolate count what it holds. */
   touch(): void {
     this.#usedAt = Date.now();
   }
 
-  /** Whether somebody who brings so many bytes may come in. */
+  /** Whether a new client that takes this many bytes is accepted. */
   admits(bytes: number): boolean {
     return this.total + bytes <= DOOR_SHARE * this.#limits.object && !this.#isIsolateOver();
   }
@@ -119,7 +122,7 @@ export class ByteBudget {
     this.total -= shared.bytes;
   }
 
-  /** Ends sessions until what is held fits. @internal */
+  /** Closes sessions until what is held fits the limits. @internal */
   _check(): void {
     if (this.#isShedding) return;
     this.touch();
@@ -144,7 +147,7 @@ export class ByteBudget {
   #isIsolateOver(): boolean {
     const { isolate, object } = this.#limits;
     const small = SMALL_SHARE * object;
-    // Where even an equal share is not held, nothing has to be added up.
+    // An object that holds less than an equal share need not add up the others.
     if (this.total <= Math.max(small, isolate / budgets.size)) return false;
     const since = Date.now() - QUIET_MS;
     let sum = 0;
@@ -178,27 +181,27 @@ export class ByteBudget {
 
 type Item = string | Uint8Array;
 
-/** Items that were queued together, for any number of accounts. */
+/** Items that were queued together, by any number of accounts. */
 interface Shared {
   readonly items: readonly Item[];
   readonly bytes: number;
   holders: number;
 }
 
-/** As many of them as wait for one account. */
+/** The last `left` of these items, which wait in the queue of one account. */
 interface Batch {
   readonly shared: Shared;
   left: number;
 }
 
-/** What one session makes its object hold. */
+/** Counts what one session makes its object hold. */
 export class Account {
-  /** Without what waits in a queue. */
+  /** Bytes, without those in the queue. */
   bytes = 0;
   readonly budget: ByteBudget;
   readonly end: (why: string) => void;
   #batches: Batch[] = [];
-  /** Items in the queue, as far as they are counted. */
+  /** The number of items in the queue that are counted. */
   #queued = 0;
 
   constructor(budget: ByteBudget, end: (why: string) => void) {
@@ -206,7 +209,7 @@ export class Account {
     this.end = end;
   }
 
-  /** So many more bytes are held, or fewer. A session may end for it: look whether it was this one. */
+  /** Adds bytes, or takes them off. A session may be closed for that, this one included. */
   add(bytes: number): void {
     if (bytes !== 0) this.budget._count(this, bytes);
   }
@@ -216,13 +219,13 @@ export class Account {
   }
 
   /**
-   * A queue has changed: `added` came to its end, and some may have left from its front. What is added to the queues of
-   * many is the same in memory: it counts once, as long as it waits for anybody.
+   * Counts a queue that has changed: `added` was appended, and items may have left at its front. What is appended to
+   * many queues is in memory once, so it is counted once, until it has left all of them.
    */
   setQueue(queue: readonly Item[], added: readonly Item[] = []): void {
     let gone = this.#queued + added.length - queue.length;
     const isMore = added.length > 0 || gone < 0;
-    // What was brought back to the front is nobody else's.
+    // Items that were put back to the front are in no other queue.
     if (gone < 0) this.#batches.unshift(this.budget._share(queue.slice(0, -gone)));
     if (added.length > 0) this.#batches.push(this.budget._share(added));
     this.#queued = queue.length;
@@ -240,12 +243,12 @@ export class Account {
     else this.budget.touch();
   }
 
-  /** Its own, and its share of what waits for others too. */
+  /** Its own bytes, and its share of the items that are in other queues as well. */
   weigh(): number {
     return this.#batches.reduce((sum, { shared }) => sum + shared.bytes / shared.holders, this.bytes);
   }
 
-  /** Nothing is held any more, whatever is added or taken away from here on. */
+  /** Takes off everything. Later calls have no effect. */
   close(): void {
     for (const batch of this.#batches.splice(0)) this.budget._unshare(batch);
     this.#queued = 0;

@@ -1,14 +1,15 @@
-/** Levels of nesting that a row can hold. */
+/** How many levels of nesting a row can hold. */
 const MAX_DEPTH = 1_000;
 
-/** About as many bytes as plain data takes in memory. */
+/** Estimates how many bytes plain data takes in memory. */
 export function estimateMemory(value: unknown): number {
   return estimateBytes(value, Number.POSITIVE_INFINITY, 40);
 }
 
 /**
- * About as many bytes as structured clone needs for plain data, never fewer. Each object counts once, so that circles
- * have an end, and nothing recurses: what is nested too deeply is infinitely large.
+ * Estimates how many bytes structured clone needs for plain data, never too few. Each object is counted once, so
+ * circular references do no harm. The function does not recurse; data that is nested too deeply counts as infinitely
+ * large.
  */
 export function estimateBytes(value: unknown, maxDepth = MAX_DEPTH, perObject = 12): number {
   if (typeof value !== "object" || value === null) return bytesOfPrimitive(value);
@@ -35,7 +36,7 @@ function bytesOfPrimitive(value: unknown): number {
   return typeof value === "string" ? bytesOfText(value) + 6 : 10;
 }
 
-/** Adds what an object holds to `below`, and gives the bytes of all the rest. */
+/** Adds the values of an object to `below`, and returns the bytes of everything else in it. */
 function addInside(value: object, below: unknown[]): number {
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return value.byteLength + 12;
   const before = below.length;
@@ -52,7 +53,7 @@ function addInside(value: object, below: unknown[]): number {
   return (below.length - before) * 2;
 }
 
-/** What a string takes in memory: one letter beyond Latin-1, and each of them takes two bytes. */
+/** The bytes of a string in memory: two for each letter if one of them is beyond Latin-1, otherwise one. */
 export function bytesOfText(text: string): number {
   return /[\u0100-\uffff]/.test(text) ? 2 * text.length : text.length;
 }

@@ -3,7 +3,7 @@ import type { Untyped } from "./untyped.ts";
 /** A function of an event's arguments. */
 export type AnyListener = (...args: Untyped[]) => unknown;
 
-/** Events of which nothing is known: any name, any arguments. */
+/** Events of any name with any arguments, for emitters without type parameters. */
 export interface DefaultEvents {
   [event: string]: (...args: Untyped[]) => void;
 }
@@ -16,7 +16,7 @@ export type EventArgs<Events, Name extends keyof Events> = Events[Name] extends 
   ? Args
   : never;
 
-/** What may listen to an event: a name that is reserved has its own listener, whatever the user's map says. */
+/** The type of an event's listener. A reserved name has its own listener, whatever the user's map says. */
 export type EventListener<Events, Name, Reserved = object> = Name extends keyof Reserved
   ? Listener<Reserved[Name]>
   : Name extends keyof Events
@@ -28,12 +28,12 @@ type Listener<T> = T extends AnyListener ? T : AnyListener;
 /** Receives what a listener of `event` threw, or rejected with. */
 export type OnListenerError = (error: unknown, event: unknown) => void;
 
-/** "track": tell me when this `once` listener fires. */
+/** Whether a listener is added; "track" adds it, and reports when a `once` listener fires. */
 export type Admission = "add" | "skip" | "track";
 
 type OnceWrapper = AnyListener & { listener?: AnyListener };
 
-/** Any emitter, whatever its events. */
+/** Any emitter, whatever its events: `Untyped` leaves them open. */
 type AnyEmitter = EventEmitter<Untyped, Untyped, Untyped>;
 
 /** An emitter as {@link EventEmitter.dispatch} takes it. Those of different events are not assignable to each other. */
@@ -51,7 +51,7 @@ export class EventEmitter<
   Emitted extends object = Events,
   Reserved extends object = object,
 > {
-  /** Arrays are replaced, never changed: a running `emit` goes on with those it began with. */
+  /** Arrays are replaced, never changed, so that a running `emit` goes on with the listeners that it started with. */
   #listeners: Map<string | symbol, OnceWrapper[]> | undefined;
   #maxListeners = 10;
 
@@ -67,26 +67,27 @@ export class EventEmitter<
     return (emitter as AnyEmitter).#dispatch(args, onError);
   }
 
-  /** What `emit` does; a subclass may send instead. @internal */
+  /** Does the work of `emit`; a subclass may send the event instead. @internal */
   protected _emit(event: string | symbol, args: readonly unknown[]): boolean {
     return this.#emit(event, args);
   }
 
-  /** As `emit`, in the middle of work that has to go on: what listeners throw goes to `onError`. @internal */
+  /** Emits like `emit`, but passes what listeners throw to `onError`, for callers that have to go on. @internal */
   protected _emitSafely(event: string | symbol, args: readonly unknown[], onError: OnListenerError): boolean {
     const isHeard = this.#of(event).length > 0;
     if (isHeard) this.#dispatch([event, ...args], onError);
     return isHeard;
   }
 
-  /** Hears of every listener before it is added, and decides. @internal */
+  /** Called before each listener is added, to decide about it. @internal */
   protected _adding(_event: string | symbol, _isOnce: boolean): Admission {
     return "add";
   }
 
-  /** A `once` listener that was admitted with "track" is about to run. @internal */
+  /** Called before a `once` listener runs that was admitted with "track". @internal */
   protected _onceFired(_event: string | symbol): void {}
 
+  /** Adds a listener. @throws TypeError when it is no function */
   on<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
     listener: EventListener<Events, Name, Reserved>,
@@ -94,6 +95,7 @@ export class EventEmitter<
     return this._adding(event, false) === "skip" ? this : this.#add(event, listener, false);
   }
 
+  /** The same as {@link on}. */
   addListener<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
     listener: EventListener<Events, Name, Reserved>,
@@ -101,6 +103,7 @@ export class EventEmitter<
     return this.on(event, listener);
   }
 
+  /** Adds a listener that is removed before it is called the first time. @throws TypeError when it is no function */
   once<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
     listener: EventListener<Events, Name, Reserved>,
@@ -108,6 +111,7 @@ export class EventEmitter<
     return this.#addOnce(event, listener, false);
   }
 
+  /** Adds a listener that is called before those that are there. @throws TypeError when it is no function */
   prependListener<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
     listener: EventListener<Events, Name, Reserved>,
@@ -115,6 +119,7 @@ export class EventEmitter<
     return this._adding(event, false) === "skip" ? this : this.#add(event, listener, true);
   }
 
+  /** Like {@link once}, but the listener is called before those that are there. */
   prependOnceListener<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
     listener: EventListener<Events, Name, Reserved>,
@@ -122,6 +127,7 @@ export class EventEmitter<
     return this.#addOnce(event, listener, true);
   }
 
+  /** Removes the listener, if it is there: the one that was added last, if it was added several times. */
   off<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
     listener: EventListener<Events, Name, Reserved>,
@@ -129,6 +135,7 @@ export class EventEmitter<
     return this.#off(event, listener);
   }
 
+  /** The same as {@link off}. */
   removeListener<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
     listener: EventListener<Events, Name, Reserved>,
@@ -136,42 +143,49 @@ export class EventEmitter<
     return this.off(event, listener);
   }
 
+  /** Removes all listeners of an event; without `event`, those of all events. */
   removeAllListeners(event?: EventName<Events> | EventName<Reserved>): this {
     if (event === undefined) this.#listeners = undefined;
     else this.#listeners?.delete(toKey(event));
     return this;
   }
 
+  /** Calls the listeners of an event, in the order in which they were added. Returns whether there were any. */
   emit<Name extends EventName<Emitted>>(event: Name, ...args: EventArgs<Emitted, Name>): boolean {
     return this._emit(event, args);
   }
 
+  /** The listeners of an event. */
   listeners<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
   ): EventListener<Events, Name, Reserved>[] {
     return this.#of(event).map((it) => (it.listener ?? it) as EventListener<Events, Name, Reserved>);
   }
 
-  /** As `listeners`, with the wrappers that `once` made. */
+  /** Like {@link listeners}, but with the wrappers that `once` has created. */
   rawListeners<Name extends EventName<Events> | EventName<Reserved>>(
     event: Name,
   ): EventListener<Events, Name, Reserved>[] {
     return this.#of(event).slice() as EventListener<Events, Name, Reserved>[];
   }
 
+  /** How many listeners an event has. */
   listenerCount(event: EventName<Events> | EventName<Reserved>): number {
     return this.#listeners === undefined ? 0 : this.#of(event).length;
   }
 
+  /** The names of the events that have listeners. */
   eventNames(): (EventName<Events> | EventName<Reserved>)[] {
     return [...(this.#listeners?.keys() ?? [])] as (EventName<Events> | EventName<Reserved>)[];
   }
 
+  /** Kept for {@link getMaxListeners}; there is no limit. */
   setMaxListeners(count: number): this {
     this.#maxListeners = count;
     return this;
   }
 
+  /** The number given to {@link setMaxListeners}. @default 10 */
   getMaxListeners(): number {
     return this.#maxListeners;
   }
@@ -248,7 +262,7 @@ export class EventEmitter<
 
 const NONE: readonly OnceWrapper[] = [];
 
-/** Names from the wire may be numbers; on Node they meet listeners of the same name as text. */
+/** Event names from a client may be numbers. As on Node, these reach listeners of the same name as text. */
 function toKey(event: string | symbol): string | symbol {
   return typeof event === "number" ? String(event) : event;
 }

@@ -1,6 +1,6 @@
 /**
- * Stands under names by which code for Node reaches for the HTTP server: "is not a function" would say nothing about
- * what to do instead.
+ * Stands in for methods that attach to an HTTP server on Node. Its error says what to do instead, which "is not a
+ * function" would not.
  */
 export function missing(): never {
   throw new Error("there is no HTTP server here: export the app, and put Hono middlewares in front of it");

@@ -1,23 +1,26 @@
 import { isThenable } from "./event-emitter.ts";
 import { type Timer, Timers } from "./timers.ts";
 
-/** What `AsyncLocalStorage` offers, where the runtime has it. */
+/** The part of `AsyncLocalStorage` that is used here. */
 export interface AsyncContext {
   run<T>(store: unknown, fn: () => T): T;
   getStore(): unknown;
 }
 
-/** One muted run. It is switched off as the run ends, so what it left behind (timers, listeners) is heard. */
+/**
+ * One muted run. It is switched off when the run ends, so timers and listeners that it has left behind are not muted.
+ */
 interface MutedRun {
   isOn: boolean;
 }
 
 /**
- * Knows whether the code that asks runs as a replay: what it does to the outside happened the first time already.
+ * Knows whether the calling code runs as a replay. What a replay sends or joins is skipped, since it happened the first
+ * time.
  *
  * run(fn) --> on --> fn settles, or its time is over --> off, for ever
  *
- * With an async context it holds across `await`; without one only for the synchronous part.
+ * With an async context, muting lasts across `await`; without one it covers only the synchronous part.
  */
 export class Mute {
   readonly #context: AsyncContext | undefined;
@@ -37,7 +40,7 @@ export class Mute {
     return run?.isOn === true;
   }
 
-  /** Runs `fn` muted. When it takes longer than `limitMs`, the answer is undefined and `fn` goes on unmuted. */
+  /** Runs `fn` muted. When it takes longer than `limitMs`, the result is undefined and `fn` goes on unmuted. */
   run<T>(fn: () => T | Promise<T>, limitMs: number): T | Promise<T | undefined> {
     const run: MutedRun = { isOn: true };
     this.#running++;
@@ -56,8 +59,8 @@ export class Mute {
   }
 
   /**
-   * Runs `fn` heard, also within a muted run: for what happens now for the first time, though a replay brought it
-   * about.
+   * Runs `fn` unmuted, also within a muted run: for what happens for the first time now, although a replay has caused
+   * it.
    */
   lift<T>(fn: () => T): T {
     return this.#running === 0 ? fn() : this.#enter(undefined, fn);
@@ -93,7 +96,7 @@ export class Mute {
   }
 }
 
-/** For code whose time is over: whatever it does, nobody hears of it. */
+/** Always muted: for code that belongs to a failed attempt at setup. */
 export class Silence extends Mute {
   override get active(): boolean {
     return true;

@@ -1,6 +1,6 @@
 import { isThenable } from "./event-emitter.ts";
 
-/** Runs what may be user code: what it throws, or rejects with, goes to `onError`. */
+/** Runs what may be user code, and passes what it throws or rejects with to `onError`. */
 export function runSafely<T>(run: () => T, onError: (error: unknown) => void): T | undefined {
   try {
     const result = run();

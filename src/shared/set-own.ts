@@ -1,4 +1,4 @@
-/** Assigns to a key that a stranger may have chosen: assignment to `__proto__` would run a setter. */
+/** Assigns to a key that a client may have chosen. A plain assignment to `__proto__` would run a setter. */
 export function setOwn(target: object, key: PropertyKey, value: unknown): void {
   if (key === "__proto__") {
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });

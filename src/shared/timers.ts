@@ -1,4 +1,4 @@
-/** Runs a function later in the async context that it is handed over in. */
+/** Binds a function to the current async context. */
 export type Bind = (fn: () => void) => () => void;
 
 export interface Timer {
@@ -7,24 +7,24 @@ export interface Timer {
   readonly run: () => void;
 }
 
-/** What the runtime takes for a delay. */
+/** The longest delay that the runtime accepts, ms. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
- * The timers of one object. However many wait, one of the runtime's is pending: of those there are 10,000 for each
- * object. None is pending when nothing waits, since a pending timer keeps the object awake.
+ * The timers of one object. However many wait, only one timer of the runtime is pending, since an object may have
+ * 10,000 of those. None is pending when nothing waits, since a pending timer keeps the object in memory.
  *
- * Timers of the same length wait in one list: who came first is due first, so that only the heads are compared.
+ * Timers of the same length wait in one list, in the order in which they are due, so that only the heads are compared.
  */
 export class Timers {
   readonly #bind: Bind;
   readonly #lists = new Map<number, Set<Timer>>();
   #pending: Parameters<typeof clearTimeout>[0];
-  /** When the pending one goes off. */
+  /** When the pending timer of the runtime fires, ms. */
   #firesAt = Number.POSITIVE_INFINITY;
   #latest = 0;
   #clock = 0;
-  /** By how much the clock was set back so far. */
+  /** How far the clock has been set back so far, ms. */
   #setBack = 0;
 
   constructor(bind: Bind = (fn) => fn) {
@@ -45,7 +45,7 @@ export class Timers {
     return timer;
   }
 
-  /** False: it has run, or was cleared before. */
+  /** Returns false when the timer has run or was cleared before. */
   clear(timer: Timer | undefined): boolean {
     const list = timer && this.#lists.get(timer.ms);
     if (!list?.delete(timer as Timer)) return false;
@@ -54,7 +54,10 @@ export class Timers {
     return true;
   }
 
-  /** Never goes back, and goes on at once where the clock does: nothing that is set then may be due early. */
+  /**
+   * The current time, which never goes back. When the clock is set back, it continues from the last value, so that no
+   * later timer fires early.
+   */
   #now(): number {
     const clock = Date.now();
     this.#setBack += Math.max(0, this.#clock - clock);
@@ -72,7 +75,7 @@ export class Timers {
   }
 
   #fire(): void {
-    // The runtime rounds: what it was asked for has come, whatever the clock says.
+    // The runtime rounds delays: the time that it was asked for has come, even if the clock says otherwise.
     this.#latest = Math.max(this.#latest, this.#firesAt);
     const now = this.#now();
     const due: Timer[] = [];

@@ -1,4 +1,4 @@
-/** The options, with a default in place of each that is not given. */
+/** Returns the options, with its default for each that is undefined or null. */
 export function withDefaults<T extends object, D extends object>(options: T, defaults: D): T & D {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value != null));
   return { ...defaults, ...given } as T & D;

@@ -8,7 +8,7 @@ import {
 } from "../codec/index.ts";
 
 /*
- * How Engine.IO v3 (clients of Socket.IO v2) writes what v4 writes otherwise; packets of text are the same.
+ * How Engine.IO v3 (clients of Socket.IO v2) encodes what v4 encodes in another way. Text packets are the same.
  *
  *   polling, text     <length in UTF-16 units>:<packet>...
  *   polling, binary   <0 text | 1 binary> <length in bytes, a byte a digit> <255> <packet>...
@@ -20,20 +20,20 @@ const END_OF_LENGTH = 255;
 
 export const BINARY_TYPE = "application/octet-stream";
 
-/** Joins frames to one payload: bytes when there is binary and the client takes it, else text. */
+/** Joins frames to one payload: bytes when one of them is binary and the client accepts bytes, otherwise text. */
 export function encodePayloadV3(frames: readonly Frame[], b64: boolean): string | Uint8Array {
   const isText = b64 || frames.every((frame) => typeof frame === "string");
   if (!isText) return encodeBinary(frames);
   return frames.map(toTextV3).reduce((payload, packet) => `${payload}${packet.length}:${packet}`, "");
 }
 
-/** One frame for a WebSocket. */
+/** Encodes one frame for a WebSocket. */
 export function encodeFrameV3(frame: Frame, b64: boolean): Frame {
   if (typeof frame === "string" || b64) return toTextV3(frame);
   return withType(frame);
 }
 
-/** One frame of a WebSocket. @throws CodecError */
+/** Decodes one frame of a WebSocket. @throws CodecError */
 export function decodeFrameV3(frame: string | ArrayBuffer | Uint8Array): EnginePacket {
   if (typeof frame === "string") {
     return decodeFrame(frame.startsWith("b4") ? `b${frame.slice(2)}` : frame);
@@ -43,7 +43,7 @@ export function decodeFrameV3(frame: string | ArrayBuffer | Uint8Array): EngineP
   return { type: "message", data: bytes.subarray(1) };
 }
 
-/** The packets of a body up to the first bad one. */
+/** Decodes the packets of a body up to the first invalid one. */
 export function decodePayloadV3(body: string | Uint8Array): DecodedPayload {
   const packets: EnginePacket[] = [];
   try {

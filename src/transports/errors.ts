@@ -2,8 +2,8 @@ import type { EngineError } from "../engine/errors.ts";
 import { ENCODED } from "./polling.ts";
 
 /**
- * The answer to a request that is refused: the error's number and text as JSON, or only the text where a WebSocket
- * was asked for (browsers show neither).
+ * The response to a request that is refused: the error's number and text as JSON, or only the text for the request of a
+ * WebSocket (browsers show neither).
  */
 export function toErrorResponse(error: EngineError, isUpgrade: boolean): Response {
   if (isUpgrade) {

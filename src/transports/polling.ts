@@ -1,12 +1,14 @@
 import { type DecodedPayload, decodePayload, encodePayload, type Frame } from "../codec/index.ts";
 import { BINARY_TYPE, decodePayloadV3, encodePayloadV3 } from "./eio3.ts";
 
-/** python-engineio hangs up when a payload has more packets. */
+/**
+ * How many packets a payload has at most for clients that are not known to take more: python-engineio hangs up then.
+ */
 const CAUTIOUS_LIMIT = 16;
 const GENEROUS_LIMIT = 10_000;
 
 /**
- * How many packets the client takes in one payload; only browsers and the official Node client are known to take more
+ * How many packets the client takes in one payload. Only browsers and the official Node client are known to take more
  * than 16.
  */
 export function toPacketLimit(userAgent: string | undefined): number {
@@ -20,29 +22,32 @@ export function toPayload(frames: readonly Frame[], format: PayloadFormat): stri
   return format.protocol === 3 ? encodePayloadV3(frames, format.b64) : encodePayload(frames);
 }
 
-/** What a payload looks like depends on what the client said in its first request. */
+/** What the encoding of a payload depends on, from the first request of the client. */
 export interface PayloadFormat {
   readonly protocol: 3 | 4;
   readonly b64: boolean;
 }
 
 /**
- * For every response that may have a body: its bytes are what they are. Without it the runtime compresses once more
- * what Hono's `compress` has compressed.
+ * For every response that may have a body: tells the runtime that the body is encoded. Without it, the runtime would
+ * compress again what Hono's `compress` has compressed.
  */
 export const ENCODED: ResponseInit = { encodeBody: "manual" };
 
-/** The answer to a GET. */
+/** The response to a GET. */
 export function payloadResponse(payload: string | Uint8Array | ArrayBuffer, headers?: Headers): Response {
   return respond(payload, typeof payload === "string" ? PAYLOAD_TYPE : BINARY_TYPE, headers);
 }
 
-/** The answer to a POST whose packets were taken. */
+/** The response to a POST whose packets were accepted. */
 export function okResponse(headers?: Headers): Response {
   return respond("ok", "text/html", headers);
 }
 
-/** Few requests have headers of their own, and a `Headers` that is made for nothing costs as much as the response. */
+/**
+ * Few responses have headers of listeners. A `Headers` object costs as much as the response, so it is created only for
+ * them.
+ */
 function respond(body: string | Uint8Array | ArrayBuffer, type: string, headers?: Headers): Response {
   if (headers === undefined) {
     const fixed = { "content-type": type, "cache-control": "no-store" };
@@ -53,13 +58,13 @@ function respond(body: string | Uint8Array | ArrayBuffer, type: string, headers?
   return new Response(body as BodyInit, { ...ENCODED, headers });
 }
 
-/** A body that holds more bytes than the server takes. */
+/** Thrown for a body that has more bytes than the server accepts. */
 export class BodyTooLarge extends Error {}
 
-/** Of a body so short nobody asks how far it has come, bytes: to read it in one go is quicker. */
+/** A body of up to this many bytes is read at once, which is faster than in chunks. */
 const SHORT_BODY = 16_000;
 
-/** A body that is being read. Whoever looks after its session sees when some of it came last, and can give it up. */
+/** A body that is being read. The heartbeat sees when a part of it last arrived, and may give it up. */
 export class Upload {
   heardAt: number;
   readonly #now: () => number;
@@ -67,7 +72,7 @@ export class Upload {
   #why: Error | undefined;
   #stop: ((why: Error) => void) | undefined;
 
-  /** `hold` hears how many bytes are held, each time that more are. */
+  /** `hold` is called with the number of bytes in memory, each time it grows. */
   constructor(now: () => number, hold: (bytes: number) => void) {
     this.#now = now;
     this.#hold = hold;
@@ -80,8 +85,8 @@ export class Upload {
   }
 
   /**
-   * Reads a body of at most `limit` bytes, as text where that is known to be enough.
-   * @throws BodyTooLarge; why it was given up; whatever the stream throws when the client goes away
+   * Reads a body of at most `limit` bytes, as text where it cannot be binary.
+   * @throws BodyTooLarge, the reason why it was given up, or what the stream throws when the client goes away
    */
   async read(request: Request, limit: number, isBinary: boolean): Promise<Uint8Array | string> {
     const length = Number(request.headers.get("content-length") ?? SHORT_BODY + 1);
@@ -95,7 +100,10 @@ export class Upload {
     });
   }
 
-  /** However small its chunks are, not much more is held than has come. */
+  /**
+   * Copies the chunks into one buffer: held one by one, many small chunks would take much more memory than they have
+   * bytes.
+   */
   async #readChunks({ body }: Request, limit: number): Promise<Uint8Array> {
     let bytes = new Uint8Array(SHORT_BODY);
     let total = 0;

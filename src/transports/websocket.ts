@@ -2,18 +2,21 @@ import { decodeFrame, type EnginePacket, encodeBase64Frame, type Frame } from ".
 import { decodeFrameV3, encodeFrameV3 } from "./eio3.ts";
 import type { PayloadFormat } from "./polling.ts";
 
-/** What the client of a WebSocket sent, as a packet. @throws CodecError */
+/** Decodes a message of a WebSocket. @throws CodecError */
 export function decodeMessage(data: string | ArrayBuffer, { protocol }: PayloadFormat): EnginePacket {
   return protocol === 3 ? decodeFrameV3(data) : decodeFrame(data);
 }
 
-/** The bytes of a binary message as the client wants them. */
+/** Encodes a binary message as the client wants it. */
 export function toBinaryFrame(bytes: Uint8Array, { protocol, b64 }: PayloadFormat): Frame {
   if (protocol === 3) return encodeFrameV3(bytes, b64);
   return b64 ? encodeBase64Frame(bytes) : bytes;
 }
 
-/** Strings count in UTF-8 bytes, three at most for each of their units. */
+/**
+ * Whether a message has more than `limit` bytes. A string is measured in UTF-8: at most three bytes for each UTF-16
+ * unit.
+ */
 export function isTooLarge(data: string | ArrayBuffer, limit: number): boolean {
   if (typeof data !== "string") return data.byteLength > limit;
   if (data.length * 3 <= limit) return false;
