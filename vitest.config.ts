@@ -12,6 +12,7 @@ export default defineConfig({
     globalSetup: "./scripts/client-files.ts",
     // Left alone, vitest uses one worker on two cores, and most tests wait for a server.
     maxWorkers: 2,
+    reporters: ["default", "./test/support/slow-files.ts"],
     projects: [
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/fixtures/wrangler.toml" } })],
