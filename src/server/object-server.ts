@@ -1,14 +1,12 @@
 import type { ObjectServer } from "../engine/object-server.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { ServerOptions } from "./api/options.ts";
-import { Server } from "./api/server.ts";
+import { Server, type ServerInternals } from "./api/server.ts";
 import type { Host } from "./host.ts";
 import { RecoveryExpiry } from "./recovery/expiry.ts";
 import { handshakeOf } from "./recovery/recovery.ts";
 import type { RecoveryRecord } from "./recovery/recovery-store.ts";
 import { Connection, openConnection } from "./sockets/connection.ts";
-
-type Internals = Server["_internals"];
 
 /** Creates the Socket.IO server of an object, and connects it to the object's sessions and ticks. */
 export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, Untyped>>(
@@ -42,7 +40,10 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
  * The client of a record did not come back in time. When its connection ended with a restart of the object, its
  * `disconnect` listeners have not run yet, so they run now.
  */
-export function expire({ context, namespaces }: Internals, record: RecoveryRecord): Promise<void> | void {
+export function expire(
+  { context, namespaces }: ServerInternals,
+  record: RecoveryRecord,
+): Promise<void> | void {
   const { host, recovery } = context;
   if (record.isOver || recovery === undefined) return;
   const session = host.endedSession(record.session, handshakeOf(record));

@@ -1,13 +1,19 @@
 import { describe, expectTypeOf, it } from "vitest";
 import type {
   AdapterConstructor,
+  AdapterNamespace,
   Adapter as AdapterType,
   BroadcastOptions,
+  Client,
   Namespace,
   ParserOption,
   RecoveredSession,
+  Room,
   ServerOptions,
+  Socket,
   SocketDetails,
+  SocketId,
+  SocketMap,
   SocketPacket,
 } from "../../src/index.ts";
 
@@ -40,13 +46,32 @@ function written(Adapter: typeof AdapterType): ServerOptions[] {
       return Promise.resolve(super.restoreSession(pid, offset));
     }
   }
+  class CountingRooms extends Adapter {
+    readonly counts = new Map<Room, number>();
+
+    constructor(nsp: AdapterNamespace) {
+      super(nsp);
+      nsp._onServerSideEmit(["made", nsp.name]);
+    }
+
+    override addAll(id: SocketId, rooms: Set<Room>): void {
+      for (const room of rooms) this.counts.set(room, (this.counts.get(room) ?? 0) + 1);
+      super.addAll(id, rooms);
+    }
+  }
   const create: AdapterConstructor = (nsp) => new PassingOn(nsp);
   const parser: ParserOption = { Encoder: class {}, Decoder: class {} };
-  return [{ adapter: PassingOn, parser }, { adapter: create }];
+  return [{ adapter: PassingOn, parser }, { adapter: create }, { adapter: CountingRooms }];
+}
+
+/** What the public classes give out has a name. */
+function named(socket: Socket): [Client, SocketMap<Socket>] {
+  return [socket.client, socket.nsp.sockets];
 }
 
 describe("the types of the package", () => {
   it("name all that an author of an adapter or of a parser writes down", () => {
     expectTypeOf(written).toBeFunction();
+    expectTypeOf(named).toBeFunction();
   });
 });

@@ -154,7 +154,7 @@ export class Namespace<
     return true;
   }
 
-  /** Hands an event from another server to the listeners. Adapters call it, so it has its official name. @internal */
+  /** For adapters: hands an event from another server to the listeners. The last argument may be a callback. */
   _onServerSideEmit(args: [string, ...unknown[]]): void {
     EventEmitter.dispatch(this, args, this._internals.context.diagnostics.onError);
   }

@@ -54,7 +54,7 @@ export type NamespaceMatcher = (
 ) => void;
 
 /** What the parts of a server share. */
-interface ServerInternals {
+export interface ServerInternals {
   readonly context: ServerContext;
   readonly options: ResolvedOptions;
   readonly namespaces: NamespaceRegistry<AnyNamespace>;
@@ -183,7 +183,7 @@ export class Server<
     const pending: (Promise<void> | void)[] = [];
     for (const nsp of namespaces.all.values()) {
       for (const member of [...nsp._internals.rooms.members.values()]) {
-        pending.push(loader.wake(member)?.shutDown(member));
+        pending.push(loader.loadConnection(member)?.shutDown(member));
       }
       pending.push(context.diagnostics.attempt("close", () => nsp.adapter.close()));
     }

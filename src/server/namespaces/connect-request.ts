@@ -79,7 +79,7 @@ export class ConnectRequest {
 
   /** Ends the connection of another socket with the same id, and waits until its `disconnect` has run. */
   async #retire(old: SocketMember): Promise<void> {
-    await this.#nsp.context.loader.wake(old)?.close();
+    await this.#nsp.context.loader.loadConnection(old)?.close();
     // A socket that is in middlewares does not belong to its connection yet.
     if (old.state === undefined) this.#nsp.remove(old);
     else old.state.cleanUp();

@@ -45,7 +45,7 @@ export interface AdapterNamespace {
   readonly name: string;
   /** The connected sockets, sleeping ones too, by id. */
   readonly sockets: SocketMap<LocalSocket>;
-  /** Hands an event of another server to the listeners of this namespace. The last argument may be a callback. */
+  /** Hands an event from another server to the listeners of this namespace. The last argument may be a callback. */
   _onServerSideEmit(args: [string, ...unknown[]]): void;
   /** @internal */
   readonly _internals: AdapterServices;

@@ -15,7 +15,7 @@ export interface LocalRoomsHost {
   /** While listeners of `disconnecting` or `disconnect` are at work, a socket that leaves is still in its rooms for them. */
   readonly disconnecting: { readonly isActive: boolean };
   /** Brings the session of a member into memory; undefined when it is gone. */
-  readonly loader: { wake(member: Member): MemberClient | undefined };
+  readonly loader: { loadConnection(member: Member): MemberClient | undefined };
 }
 
 const ROOM_EVENTS = ["create-room", "join-room", "leave-room", "delete-room"] as const;
@@ -93,7 +93,7 @@ export class LocalRooms<SomeMember extends Member = Member> {
     const isVolatile = flags?.volatile === true;
     const { host } = this.#server;
     if (member.client === undefined && host.sendAsleep(member.sid, frames, isVolatile)) return;
-    const client = member.client ?? this.#server.loader.wake(member);
+    const client = member.client ?? this.#server.loader.loadConnection(member);
     if (client === undefined) return;
     member.state?.notifyOutgoing(packet.data as unknown[]);
     client.conn.sendFrames(frames, flags);
@@ -125,7 +125,7 @@ export class LocalRooms<SomeMember extends Member = Member> {
   #change(id: SocketId, change: (member: Member | undefined) => void): void {
     const member = this.index.find(id);
     // The record of a socket that sleeps has to be in memory before its rooms change.
-    if (member !== undefined && member.state === undefined) this.#server.loader.wake(member);
+    if (member !== undefined && member.state === undefined) this.#server.loader.loadConnection(member);
     const before = member?.rooms.size;
     change(member);
     if (member === undefined || member.rooms.size === before) return;

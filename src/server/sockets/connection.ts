@@ -173,15 +173,14 @@ export class Connection implements SessionConsumer, MemberConnection {
     this.#dismiss(member);
     const { state } = member;
     // When a listener that is being registered again disconnects its own socket, that cannot wait for the others.
-    if (state?.wake === "resuming") state.close("server namespace disconnect");
+    if (state?.isResuming) state.close("server namespace disconnect");
     else this.#context.loader.whenResumed(member, (it) => it.close("server namespace disconnect"));
   }
 
   disconnect(): void {
     this.#reason = "server namespace disconnect";
     for (const member of this.members.values()) this.#dismiss(member);
-    for (const { state } of [...this.members.values()])
-      if (state?.wake === "resuming") state.close(this.#reason);
+    for (const { state } of [...this.members.values()]) if (state?.isResuming) state.close(this.#reason);
     this.close();
   }
 

@@ -1,4 +1,4 @@
-import type { Account } from "../../shared/byte-budget.ts";
+import type { Session } from "../../engine/session.ts";
 import type { Timer } from "../../shared/timers.ts";
 import type { Host } from "../host.ts";
 
@@ -9,7 +9,7 @@ const BUSY_AFTER_MS = 1_000;
 
 /** The connection that pending work belongs to. */
 export interface WorkOwner {
-  readonly conn: { readonly account: Account };
+  readonly conn: Session;
   /** Counts work after which a restart has to end the session. */
   addBusy(count: 1 | -1): void;
 }

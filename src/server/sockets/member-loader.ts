@@ -25,7 +25,8 @@ interface LoaderServer {
 /**
  * Brings sockets that sleep into memory, as far as they are needed.
  *
- * indexed --> `wake`: its session is in memory --> `load`: its socket is there --> `whenResumed`: its listeners are too
+ * indexed --> `loadConnection`: its session is in memory --> `loadState`: its socket is there, too
+ *                                                        `whenResumed`: its listeners are registered, too
  */
 export class MemberLoader {
   readonly #server: LoaderServer;
@@ -37,16 +38,16 @@ export class MemberLoader {
   }
 
   /** Brings the session of a sleeping socket into memory. None of the user's code runs. */
-  wake(member: SocketMember): MemberConnection | undefined {
+  loadConnection(member: SocketMember): MemberConnection | undefined {
     if (member.client === undefined) this.#server.host.session(member.sid);
     if (member.client === undefined) this.#server.rooms.of(member.nsp).drop(member);
     return member.client;
   }
 
   /** The state of a socket, created if necessary; undefined when its session or its namespace is gone. */
-  load(member: SocketMember): SocketControl | undefined {
+  loadState(member: SocketMember): SocketControl | undefined {
     if (member.state === undefined) {
-      const connection = this.wake(member);
+      const connection = this.loadConnection(member);
       const factory = this.#findFactory(member);
       if (connection !== undefined) factory?.createSocket(connection, member, "loaded");
     }
@@ -54,7 +55,7 @@ export class MemberLoader {
   }
 
   loadSocket(member: SocketMember): LocalSocket | undefined {
-    return this.load(member)?.socket;
+    return this.loadState(member)?.socket;
   }
 
   /** Runs `action` once the listeners of a socket are registered: at once, if they are. */
@@ -91,7 +92,7 @@ export class MemberLoader {
       return;
     }
     try {
-      await this.load(member)?.resume();
+      await this.loadState(member)?.resume();
     } catch (error) {
       this.#server.diagnostics.onError(error, "connection");
     }

@@ -117,8 +117,8 @@ export class PacketDispatcher {
     }
     member.hasSpoken = true;
     const { state } = member;
-    if (state?.wake === "resumed") state.onPacket(packet);
-    else if (isAnswer(packet)) this.#context.loader.load(member)?.onAck(packet);
+    if (state?.isResumed) state.onPacket(packet);
+    else if (isAnswer(packet)) this.#context.loader.loadState(member)?.onAck(packet);
     else
       this.#held.hold(
         packet,

@@ -21,7 +21,6 @@ export interface LocalSocket extends Dispatcher {
 
 /** What sockets and namespaces ask of a connection. */
 export interface MemberConnection extends MemberClient, WorkOwner {
-  readonly conn: MemberClient["conn"];
   /** All sockets of the connection by namespace. Those that sleep are loaded. */
   loadSockets(): Map<string, LocalSocket>;
   send(packet: SocketPacket): void;
@@ -49,11 +48,12 @@ export interface MemberConnection extends MemberClient, WorkOwner {
 export interface SocketControl extends MemberState {
   readonly socket: LocalSocket;
   readonly phase: "connecting" | "connected" | "closed";
-  readonly wake: "resumed" | "loaded" | "resuming";
   /** Whether `connection` listeners are at work, for the first time or again. */
   readonly isSettingUp: boolean;
-  /** Whether its listeners are registered in this instance. */
+  /** Whether its `connection` listeners have run in this instance. */
   readonly isResumed: boolean;
+  /** Whether they are running again. */
+  readonly isResuming: boolean;
   /** The namespace has accepted the socket: tells its client, and runs the `connection` listeners. */
   connect(): void;
   /** Runs the `connection` listeners again, muted. */

@@ -36,7 +36,7 @@ export class SocketState implements SocketScope, TrackedOwner {
   readonly outbox = new Outbox(this);
   readonly inbox = new Inbox(this, this.handlers);
   phase: "connecting" | "connected" | "closed" = "connecting";
-  wake: "resumed" | "loaded" | "resuming" = "resumed";
+  #stage: "resumed" | "loaded" | "resuming" = "resumed";
   #kept: KeptValues | undefined;
   /** Its listeners of `disconnecting` are at work: they may disconnect all sockets of a room, and so this one. */
   #isClosing = false;
@@ -56,7 +56,7 @@ export class SocketState implements SocketScope, TrackedOwner {
     member.state = this;
     if (origin === "loaded") {
       this.phase = "connected";
-      this.wake = "loaded";
+      this.#stage = "loaded";
     }
     // The properties that user code gave it have to be there before anybody looks.
     if (member.record?.kept?.own) void this.kept;
@@ -81,7 +81,11 @@ export class SocketState implements SocketScope, TrackedOwner {
   }
 
   get isResumed(): boolean {
-    return this.wake === "resumed";
+    return this.#stage === "resumed";
+  }
+
+  get isResuming(): boolean {
+    return this.#stage === "resuming";
   }
 
   checkInstance(): void {
@@ -101,11 +105,11 @@ export class SocketState implements SocketScope, TrackedOwner {
   }
 
   async resume(): Promise<void> {
-    if (this.wake !== "loaded") return;
-    this.wake = "resuming";
+    if (this.#stage !== "loaded") return;
+    this.#stage = "resuming";
     this.registrations.onReplay();
     await this.handlers.replay();
-    this.wake = "resumed";
+    this.#stage = "resumed";
   }
 
   onPacket(packet: SocketPacket): void {
