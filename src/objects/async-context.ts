@@ -6,19 +6,19 @@ type AsyncContextClass = { new (): AsyncContext; readonly bind: Bind };
 let found: AsyncContextClass | undefined;
 
 /**
- * A bundler does not read this as the name of a module. If it did, wrangler would warn wherever the runtime has no such
- * module; a top-level await would keep the whole bundle from being wrapped in a function.
+ * Written so that a bundler does not take it for the name of a module: wrangler would warn when the runtime has no such
+ * module. A top-level await would keep the whole bundle from being wrapped in a function.
  */
 const SPECIFIER = ["node", "async_hooks"].join(":");
 
-// Settled before the first request. `process.getBuiltinModule` would do it at once, but the first look at
+// This settles before the first request. `process.getBuiltinModule` would be synchronous, but the first access to
 // `globalThis.process` loads all of Node's `process`, which takes milliseconds of every cold start.
 import(SPECIFIER).then(
   ({ AsyncLocalStorage }) => {
     found = AsyncLocalStorage;
   },
   () => {
-    // This runtime has no such module: muting ends at the first await.
+    // Without the module, muting ends at the first await.
   },
 );
 

@@ -1,6 +1,6 @@
 import { withoutProxies } from "../server/state/without-proxies.ts";
 
-/** What belongs to the library, and what to use instead. */
+/** What the library needs for itself, and what to use instead. */
 const GUARDED_STORAGE: Record<string, string> = {
   setAlarm:
     "the object's one alarm drives the heartbeat; use this.schedule(time) and onSchedule() of your class",
@@ -16,8 +16,8 @@ const GUARDED_CONTEXT: Record<string, string> = {
 type Closure = (txn: DurableObjectTransaction) => Promise<unknown>;
 
 /**
- * The object's context for user code: everything but what would break the sessions. Its methods take what sockets gave
- * out (`socket.data.user`), which the platform could not clone.
+ * The object's context for user code, without what would break the sessions. Its methods accept values of sockets
+ * (`socket.data.user`), which may be proxies that the platform could not clone.
  */
 export function guardContext<Props>(ctx: DurableObjectState<Props>): DurableObjectState<Props> {
   const inner = ctx.storage;

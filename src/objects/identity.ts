@@ -2,10 +2,10 @@ import { type Address, toAddress } from "./placement/object-name.ts";
 import { removeAll } from "./storage/rows.ts";
 
 const META = "sio_meta";
-/** Where ids of acknowledgements go on. */
+/** The key of the next acknowledgement ids of a namespace begins with this. */
 export const ACKS = "sio_a:";
 
-/** Older code kept the object's own name alone, and kept the row for good. */
+/** Older code stored only the object's own name, and never removed the row. */
 interface MetaRow {
   readonly v: 1;
   readonly name?: string | undefined;
@@ -13,9 +13,9 @@ interface MetaRow {
 }
 
 /**
- * Which object this is, and whether anything is kept of its sessions. The platform tells an object its name only where
- * it was reached by it: who comes with a session's id reaches it by its own id. So the Worker tells it at a handshake,
- * and it is written down with the first session:
+ * Knows which server the object belongs to, and whether anything is stored of its sessions. The platform tells an
+ * object its name only when it is reached by name, and a request with a session id reaches it by its id. So the Worker
+ * tells it the name at a handshake, and the name is stored with the first session:
  *
  *   unknown ── handshake: told ──► known ── first session ──► kept ── last session ended, nobody awaited ──► known
  */
@@ -23,20 +23,23 @@ export class Identity {
   readonly #ctx: DurableObjectState;
   #address: Address | undefined;
   #isKept: boolean | undefined;
-  /** Rows that went when the last session had ended: who comes to this instance later gets no id twice. */
+  /**
+   * Rows that were removed when the last session had ended. A later session in this instance stores them again, so that
+   * no id is used twice.
+   */
   #removed: [key: string, value: unknown][] = [];
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx;
   }
 
-  /** Undefined where the object was reached by its id alone and has no session: then there is nothing to serve. */
+  /** Undefined when the object was only reached by its id and has no session: there is nothing to serve then. */
   get address(): Address | undefined {
     this.#address ??= this.#find();
     return this.#address;
   }
 
-  /** @throws Error where it is not known */
+  /** The same, where it has to be known. @throws Error when it is not known */
   require(): Address {
     if (this.address !== undefined) return this.address;
     throw new Error(
@@ -50,7 +53,7 @@ export class Identity {
     return this.#isKept;
   }
 
-  /** Whether something is kept, for those who would remove it: not where storage cannot say. */
+  /** Whether something is stored that could be removed; false when storage fails. */
   isLeftOver(): boolean {
     try {
       return this.isKept;
@@ -59,12 +62,12 @@ export class Identity {
     }
   }
 
-  /** The Worker says who this is. One of an earlier deploy says nothing. */
+  /** Takes the name that the Worker tells. A Worker of an earlier deploy tells none. */
   tell({ name, shard }: Partial<Address>): void {
     if (name !== undefined && shard !== undefined) this.#address = { name, shard };
   }
 
-  /** One row, written once. */
+  /** Stores the name, once. */
   keep(): void {
     if (this.isKept) return;
     const { kv } = this.#ctx.storage;
@@ -74,9 +77,9 @@ export class Identity {
     this.#isKept = true;
   }
 
-  /** Nobody is there, and nobody may come back. */
+  /** Removes what is stored, because nobody is there and nobody may come back. */
   forget(): void {
-    // What is known stays known in this instance.
+    // Read before the row is removed, since this instance still needs it.
     void this.address;
     const { kv } = this.#ctx.storage;
     this.#removed = [...kv.list({ prefix: ACKS })];

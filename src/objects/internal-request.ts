@@ -4,8 +4,8 @@ import type { TransportName } from "../engine/state.ts";
 import { ENCODED } from "../transports/polling.ts";
 
 /*
- * What the Worker asks an object. The request is made anew: nothing of a client's request but plain data inside one
- * header travels on, so no header, host, path or query of a client can mean anything here.
+ * How the Worker asks an object. It creates a new request that holds the client's request as plain data in one header,
+ * so no header, host, path or query of a client has a meaning here.
  */
 export type Operation =
   /** A polling handshake. */
@@ -17,12 +17,12 @@ export type Operation =
   | "socket"
   /** A WebSocket for a session that polls. */
   | "upgrade"
-  /** A request that no session can serve: only whether the session exists decides the answer. */
+  /** A request that no session can serve. The answer depends only on whether the session exists. */
   | "other"
   /** Listeners want to see a request that was answered: the answer is headers. */
   | "show";
 
-/** Old Workers meet new objects during a deploy: who does not speak this version is asked to come again. */
+/** During a deploy old Workers call new objects. A Worker of another version is told to try again. */
 export const VERSION = 1;
 
 export interface InternalRequest {
@@ -31,7 +31,7 @@ export interface InternalRequest {
   readonly sid: string;
   readonly transport: TransportName;
   readonly protocol: 3 | 4;
-  /** The client wants binary as base64, also over WebSocket. */
+  /** The client wants binary messages as base64, also over WebSocket. */
   readonly b64: boolean;
   /** Of a handshake: where the client is, and whether it came by https. */
   readonly address?: string;
@@ -60,7 +60,7 @@ const ORIGIN = "https://socket.io-edge";
 const HEADER = "sio-request";
 /** Tells the Worker the session id of a handshake, for the cookie. */
 export const SID_HEADER = "sio-sid";
-/** Tells the Worker in how many ms the poll it holds is due for a ping. */
+/** Tells the Worker in how many ms a ping is due for the poll that it holds. */
 export const PING_IN_HEADER = "sio-ping-in";
 /** Asks the Worker to show the whole request: JSON of `Wanted`. */
 export const WANTED_HEADER = "sio-wanted";
@@ -87,7 +87,7 @@ export function askObject(
   return object.fetch(url, { headers });
 }
 
-/** Reads what `askObject` wrote; undefined for a request that is not ours. */
+/** Reads what `askObject` wrote; undefined for any other request. */
 export function fromInternalRequest(request: Request): InternalRequest | undefined {
   const header = request.headers.get(HEADER);
   if (header === null || !request.url.startsWith(`${ORIGIN}/`)) return undefined;
@@ -95,8 +95,8 @@ export function fromInternalRequest(request: Request): InternalRequest | undefin
 }
 
 /**
- * A response for the client: mutable, of known length or with its WebSocket, without what is between Worker and object.
- * The body is read here, so that a slow client does not keep the object awake.
+ * Creates the client's response from the object's: mutable, of known length or with its WebSocket, and without internal
+ * headers. The body is read here, so that a slow client does not keep the object in memory.
  */
 export async function toClientResponse(response: Response): Promise<Response> {
   const { status, headers, webSocket } = response;
@@ -111,7 +111,7 @@ export function toWantedHeader(wanted: Wanted): [string, string] {
   return [WANTED_HEADER, toAscii(JSON.stringify(wanted))];
 }
 
-/** Header values are bytes; JSON may write every other character as an escape. */
+/** Header values are bytes, so JSON has to write all other characters as escapes. */
 function toAscii(json: string): string {
   return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,16 +1,16 @@
 import * as workers from "cloudflare:workers";
 
-/** How the Worker gets at its objects. */
+/** Where the Worker finds its objects. */
 export interface ObjectSource {
   /** Name of the Durable Object binding. */
   readonly binding: string;
-  /** Name of the exported class, where there is no binding. */
+  /** Name of the exported class, which is used when there is no binding. */
   readonly className: string;
   readonly locationHint?: DurableObjectLocationHint | undefined;
   readonly jurisdiction?: DurableObjectJurisdiction | undefined;
 }
 
-/** @throws Error with the configuration to add */
+/** The namespace of the objects. @throws Error with the configuration to add */
 export function findNamespace(env: Cloudflare.Env, source: ObjectSource): DurableObjectNamespace {
   const { binding, className, jurisdiction } = source;
   const candidate = (env as unknown as Record<string, unknown>)[binding] ?? exportsOfWorker()[className];
@@ -18,13 +18,13 @@ export function findNamespace(env: Cloudflare.Env, source: ObjectSource): Durabl
   return jurisdiction === undefined ? candidate : candidate.jurisdiction(jurisdiction);
 }
 
-/** `ctx.exports` without a ctx: the Worker's own classes, from compatibility date 2025-11-17 on. */
+/** The Worker's own exports, as `ctx.exports` has them, without a `ctx`; from compatibility date 2025-11-17 on. */
 function exportsOfWorker(): Record<string, unknown> {
   return (workers as { exports?: Record<string, unknown> }).exports ?? {};
 }
 
 function isNamespace(value: unknown): value is DurableObjectNamespace {
-  // The Worker's own exports are functions, those of classes without a migration too.
+  // The Worker's own exports are functions, also those of classes that have no migration.
   const isCandidate = typeof value === "function" || (typeof value === "object" && value !== null);
   return isCandidate && "idFromName" in value;
 }

@@ -3,9 +3,9 @@ import { withoutProxies } from "../server/state/without-proxies.ts";
 import { isThenable } from "../shared/event-emitter.ts";
 
 /**
- * Lets the methods of a user's class return what sockets gave out (`return socket.data.user`): a caller in another
- * object or in the Worker can be sent no proxy. Code of the class itself calls the same methods, so what it gets is no
- * copy: changes in that are looked for when handlers and methods have settled.
+ * Lets the methods of a user's class return values of sockets (`return socket.data.user`), which may be proxies: those
+ * cannot be sent to a caller in the Worker or in another object. Code of the class calls the same methods, so it gets
+ * the value itself and not a copy; changes of it are found when handlers and methods have settled.
  */
 export function returnPlainValues(
   prototype: object,

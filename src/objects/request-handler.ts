@@ -209,7 +209,7 @@ export class RequestHandler<Api> {
     return new Response(null, { status: 101, webSocket: peer, ...(headers && { headers }) });
   }
 
-  /** The random part of a new session's id. */
+  /** Creates the random part of a new session's id. @throws EngineError */
   async #makeId(meta: InternalRequest, client: EngineRequest): Promise<string> {
     const { engine } = this.#userCode.attempt.host;
     if (meta.protocol !== 4 && !this.#platform.options.allowEIO3) {

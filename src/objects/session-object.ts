@@ -4,11 +4,11 @@ import { guardContext } from "./guarded-context.ts";
 import { ObjectRuntime } from "./object-runtime.ts";
 import { returnPlainValues } from "./own-methods.ts";
 
-/** What the object class has besides what a Durable Object always has. */
+/** What the object class adds to a Durable Object. */
 export interface SessionObjectMembers {
   /**
-   * Which server this object belongs to: what the option `name` gave, "main" without it.
-   * @throws Error in an object without sessions that was reached by an id, since then nobody has said
+   * The name of the server that this object belongs to: what the option `name` returned, "main" without it.
+   * @throws Error in an object without sessions that was only reached by its id, since it does not know its name
    */
   readonly name: string;
   fetch(request: Request): Promise<Response>;
@@ -17,8 +17,8 @@ export interface SessionObjectMembers {
   webSocketClose(socket: WebSocket, code: number, reason: string, wasClean: boolean): void;
   webSocketError(socket: WebSocket, error: unknown): void;
   /**
-   * Waits until the setup function has completed; rejects when it fails. Await it in methods of your own before you use
-   * `this.io` or `this.engine`.
+   * Runs the setup function if it has not run, and waits until it has completed. Await it in methods of your own before
+   * you use `this.io` or `this.engine`. It rejects when the setup function fails.
    * @example
    * async announce(text: string) {
    *   await this.ready();
@@ -27,28 +27,28 @@ export interface SessionObjectMembers {
    */
   ready(): Promise<void>;
   /**
-   * Runs `onSchedule()` at `time` (ms since 1970, or a Date), also if the object sleeps until then; a second call
-   * replaces the first, undefined cancels. Use it in place of the object's alarm, which the heartbeat needs.
+   * Calls `onSchedule()` at `time` (ms since 1970, or a Date), also when the object hibernates until then. A second
+   * call replaces the first; undefined cancels it. Use it in place of the object's alarm, which the heartbeat needs.
+   * @throws RangeError when `time` is an invalid date
    */
   schedule(time: number | Date | undefined): void;
   /**
-   * Called once when the time given to `schedule` has come. However long it takes, the heartbeat goes on meanwhile.
-   * What it throws is logged, and it is not called again: where that may be (`await this.ready()`), schedule another
-   * time.
+   * Called once when the time given to `schedule` has come; override it. The heartbeat goes on meanwhile. An error is
+   * logged, and the method is not called again: if it may fail (`await this.ready()` may), schedule another time.
    */
   onSchedule(): void | Promise<void>;
 }
 
-/** The class that `defineServer` makes: extend it, and export it from the main module. */
+/** The class that `defineServer` creates: extend it, and export the subclass from the main module. */
 export type SessionObjectClass<Members> = new (
   ctx: DurableObjectState,
   env: Cloudflare.Env,
 ) => DurableObject<Cloudflare.Env> & SessionObjectMembers & Members;
 
-/** Runtimes by object, so that a subclass finds nothing of ours on itself. */
+/** The runtime of each object, kept outside so that a subclass has no members of the library. */
 const runtimes = new WeakMap<object, ObjectRuntime<unknown>>();
 
-/** The runtime of an object of a class that `createSessionObject` made. */
+/** The runtime of an object whose class `createSessionObject` has created. @throws Error for any other object */
 export function runtimeOf(object: object): ObjectRuntime<unknown> {
   const runtime = runtimes.get(object);
   if (runtime === undefined) throw new Error("this object was not made by socket.io-edge");
@@ -108,7 +108,7 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
       // Stored, it would make the time of the next heartbeat invalid as well.
       if (time !== undefined && Number.isNaN(Number(time))) throw new RangeError("schedule() needs a time");
       const { identity, ticker } = runtimeOf(this).platform;
-      // An alarm need not tell who this is.
+      // Stored, because the alarm does not tell the object its name.
       if (time !== undefined) identity.keep();
       ticker.schedule(time === undefined ? undefined : Number(time));
     }
@@ -128,7 +128,7 @@ function onSettled(object: object): void {
 
 function requireSqlite({ storage }: DurableObjectState): void {
   try {
-    // It is there with the old storage too, and throws when it is used; this reads no row.
+    // `sql` exists with the old storage too, and throws when it is used. This reads no row.
     void storage.sql.databaseSize;
   } catch {
     throw new Error(

@@ -9,11 +9,11 @@ import type { Platform } from "./platform.ts";
 import type { SessionTable } from "./sessions/session-table.ts";
 import type { Turns } from "./turns.ts";
 
-/** A replayed listener that has not settled by then goes on unmuted, ms. */
+/** A replayed listener that takes longer than this goes on unmuted, ms. */
 const REPLAY_LIMIT_MS = 10_000;
-/** A setup function that has not settled by then has failed, ms: stock clients wait 20 s for a handshake. */
+/** A setup function that takes longer than this has failed, ms: stock clients wait 20 s for a handshake. */
 const SETUP_LIMIT_MS = 15_000;
-/** How long a setup function that has failed is left alone, ms: twice as long after each failure. */
+/** How long to wait before a setup function that has failed is run again, ms: twice as long after each failure. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
@@ -28,7 +28,7 @@ export class SetupFailed extends Error {
 }
 
 /**
- * The user's code in this instance of the object: its setup function, and the engine's `connection` listeners.
+ * Runs the user's code in this instance of the object: the setup function, and the engine's `connection` listeners.
  *
  *   waiting ── an event needs it ──► running ── settled ──► done, for the life of the instance
  *      ▲                                └─ threw, rejected, or 15 s are over ──► failed
@@ -36,11 +36,11 @@ export class SetupFailed extends Error {
  *
  * Nobody is served before it is done:
  *
- *   running: requests, emitter calls and `ready()` wait; messages of sessions are held
+ *   running: requests, emitter calls and `ready()` wait; messages of sessions wait as well
  *   failed:  handshakes get 503 and `Retry-After`, emitter calls and `ready()` reject, and a session that needs the
- *            user's code ends as one whose transport was lost: its client comes back by itself. Others sleep on
+ *            user's code ends as if its transport had been lost: its client comes back by itself. Others hibernate on
  *
- * Each try has an `Attempt` of its own. Whatever completed in an earlier instance already is run again muted.
+ * Each run has an `Attempt` of its own. In an object that an earlier instance has set up, setup runs muted.
  */
 export class UserCode<Api> {
   readonly #platform: Platform;
@@ -123,7 +123,7 @@ export class UserCode<Api> {
       [resolve, reject] = settle;
     });
     const heard = promise.catch(() => {
-      // Logged, and told to everybody who waits.
+      // The failure was logged, and those who wait are told.
     });
     this.#running = promise;
     attempt.host.phase = "running";
@@ -182,7 +182,7 @@ export class UserCode<Api> {
     try {
       this.#table.renew();
     } catch (renewal) {
-      // Whatever it is: those who wait have to hear of the failure.
+      // Caught, because those who wait have to be told of the failure.
       this.#platform.log("error", "sessions could not be loaded again", renewal);
     }
     return failure;
@@ -205,7 +205,9 @@ export class UserCode<Api> {
 
 class HasHung extends Error {}
 
-/** Of whatever was thrown: there are objects that no string can be made of, and errors that throw when asked. */
+/**
+ * The message of whatever was thrown. Some objects cannot become a string, and some errors throw when they are read.
+ */
 function toMessage(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);
@@ -214,7 +216,7 @@ function toMessage(error: unknown): string {
   }
 }
 
-/** Every wait has an end: else what hangs would hold each request, and the object in memory. */
+/** Waits no longer than `limitMs`: a setup function that hangs would hold every request, and the object in memory. */
 function atMost(settled: Promise<unknown>, limitMs: number, timers: Timers): Promise<unknown> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {

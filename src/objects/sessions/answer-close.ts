@@ -1,15 +1,15 @@
-/** Close reasons hold this many bytes. */
+/** The longest close reason, bytes. */
 const MOST_BYTES = 123;
 
-/** Answers the close of a WebSocket: without it the peer sees 1006. */
+/** Answers the close of a WebSocket. Without an answer the peer sees 1006. */
 export function answerClose(socket: WebSocket, code: number, reason: string): void {
-  // 1005 stands for "none", 1006 and 1015 for a peer that is gone: none of them may be sent.
+  // 1005 means that there was no code, 1006 and 1015 that the peer is gone. None of them may be sent.
   if (code === 1006 || code === 1015 || socket.readyState === WebSocket.CLOSED) return;
   try {
     if (code === 1005) socket.close();
     else socket.close(code, truncate(reason));
   } catch {
-    // The peer is gone already; there is nobody left to answer.
+    // The peer is gone already.
   }
 }
 

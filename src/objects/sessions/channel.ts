@@ -1,8 +1,8 @@
 import { PING_IN_HEADER } from "../internal-request.ts";
 
 /*
- * A waiting poll: the Worker holds the client's GET, a WebSocket connects it to the object, and nothing is pending in
- * the object. Only the object decides what the answer is.
+ * A waiting poll: the Worker holds the client's GET and is connected to the object by a WebSocket, so nothing is
+ * pending in the object. Only the object decides about the answer.
  *
  *   Worker                                  object
  *   GET ── fetch, Upgrade ────────────────► nothing to say: 101, `sio-ping-in`
@@ -21,7 +21,7 @@ const CLOSE_TIMEOUT_MS = 10_000;
 const MAX_REOPENS = 5;
 const REOPEN_WITHIN_MS = 1_000;
 
-/** The object's end: accepts the channel so that it survives hibernation. */
+/** The object's end: opens a channel that survives hibernation. */
 export function openChannel(
   ctx: DurableObjectState,
   tag: string,
@@ -38,9 +38,9 @@ export function openChannel(
   return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
 }
 
-/** The object's end: answers the poll. */
+/** The object's end: answers the poll, and closes the channel. */
 export function answerChannel(socket: WebSocket, payload: string | Uint8Array): void {
-  // Empty from here on: the close that comes back concerns nobody.
+  // Without an attachment, the close event that follows belongs to no session.
   socket.serializeAttachment(null);
   socket.send(payload);
   socket.close(1000);
@@ -52,13 +52,13 @@ export function toCause(code: number): "pinged" | "aborted" | "lost" {
   return code === CLIENT_GONE ? "aborted" : "lost";
 }
 
-/** What became of a poll: a payload for the client, or a response that the object gave at once. */
+/** How a poll ended: with a payload for the client, or with a response that the object gave at once. */
 export type PollOutcome =
   | { readonly type: "payload"; readonly payload: string | ArrayBuffer; readonly headers: Headers }
   | { readonly type: "response"; readonly response: Response };
 
 /**
- * The Worker's end: asks the object and waits as long as it takes.
+ * The Worker's end: asks the object, and waits for the answer.
  * @throws what `ask` throws when the object cannot be reached at all
  */
 export async function waitForPayload(
@@ -78,7 +78,7 @@ export async function waitForPayload(
   }
 }
 
-/** Holds one channel until it ends; undefined when it broke. */
+/** Holds a channel until it ends. Returns undefined when it breaks. */
 function hold(
   socket: WebSocket,
   pingInMs: number,
@@ -117,7 +117,7 @@ function hold(
     socket.addEventListener("close", (event) => finish(isPinged && event.code !== 1006 ? "2" : undefined));
     socket.addEventListener("error", () => finish(undefined));
     signal.addEventListener("abort", abort);
-    // Only payloads of Engine.IO v3 are binary; without this they would come as a Blob.
+    // Payloads of Engine.IO v3 may be binary; without this they would be Blobs.
     socket.binaryType = "arraybuffer";
     socket.accept();
     if (signal.aborted) abort();

@@ -1,13 +1,13 @@
 import { toBase64Url } from "../../shared/ids.ts";
 import { MAIN } from "../placement/object-name.ts";
 
-/** A session id that names its object: the random part, and the object's id (32 bytes, base64url) behind a dot. */
+/** A session id that names its object: the random part, a dot, and the object's id (32 bytes, base64url). */
 const ROUTED = /^[\w-]{1,128}\.([\w-]{43})$/;
 const PLAIN = /^[\w-]{1,128}$/;
 
 /**
- * Finds the object of a session. Undefined when no object can have made that id: `idFromString` refuses what the
- * namespace did not make, so nobody can make up an object.
+ * Finds the object of a session. Returns undefined when no object can have created that id: `idFromString` refuses ids
+ * that the namespace did not create, so a client cannot invent an object.
  */
 export function findObject<T extends Rpc.DurableObjectBranded | undefined>(
   namespace: DurableObjectNamespace<T>,

@@ -1,10 +1,10 @@
 const SCHEDULE_KEY = "sio_schedule";
-/** An alarm that is overdue by this much has been lost. */
+/** An alarm that is overdue by this much has been lost, ms. */
 const LOST_AFTER_MS = 5_000;
 
 /**
- * The object's one alarm, shared by the heartbeat and by the user's schedule. A row is written only when the alarm has
- * to come earlier than it would.
+ * The object's one alarm, which the heartbeat and the user's schedule share. It is only set anew when it has to come
+ * earlier, since that writes a row.
  *
  *   unknown (just woken) ─ look ─► none / at a time ─ runs ─► none
  */
@@ -12,19 +12,19 @@ export class Ticker {
   readonly #storage: DurableObjectStorage;
   readonly #longestMs: number;
   readonly #onError: (error: unknown) => void;
-  /** Undefined: this instance has not looked yet. */
+  /** When the alarm comes, ms; null for never, undefined when this instance has not read it yet. */
   #at: number | null | undefined;
   #looking: Promise<void> | undefined;
   #wanted = Number.POSITIVE_INFINITY;
 
-  /** `longestMs`: no alarm for a session is farther away than this. */
+  /** `longestMs`: how far away an alarm for a session is at most. */
   constructor(storage: DurableObjectStorage, longestMs: number, onError: (error: unknown) => void) {
     this.#storage = storage;
     this.#longestMs = longestMs;
     this.#onError = onError;
   }
 
-  /** Sees to it that the alarm comes at `time` (ms) or earlier. */
+  /** Makes the alarm come at `time` (ms) or earlier. */
   ensureBy(time: number): void {
     if (!Number.isFinite(time)) return;
     if (this.#at === undefined) {
@@ -38,15 +38,15 @@ export class Ticker {
   }
 
   /**
-   * Notices a lost alarm: one that should have run long ago, or, after the clock was set back, one that is too far
-   * away. Cheap enough for every event.
+   * Sets the alarm anew if it was lost: if it should have run long ago, or is too far away because the clock was set
+   * back. Cheap enough for every event.
    */
   heal(now: number, next: () => number): void {
     if (this.#at === undefined) this.#looking ??= this.#look(() => this.#check(now, next));
     else if (this.#at !== null) this.#check(now, next);
   }
 
-  /** The alarm has gone off. */
+  /** The alarm has come. */
   ran(): void {
     this.#at = null;
   }
@@ -55,7 +55,7 @@ export class Ticker {
     return this.#storage.kv.get<number>(SCHEDULE_KEY);
   }
 
-  /** Keeps the time of the user's own schedule; undefined removes it. */
+  /** Stores the time of the user's own schedule; undefined removes it. */
   schedule(time: number | undefined): void {
     if (time === undefined) {
       this.#storage.kv.delete(SCHEDULE_KEY);
@@ -75,7 +75,7 @@ export class Ticker {
   async #look(check?: () => void): Promise<void> {
     try {
       const at = await this.#storage.getAlarm();
-      // An alarm that runs now reads as none, and what ran meanwhile knows better.
+      // An alarm that is running reads as none, so a value that was set meanwhile is kept.
       if (this.#at === undefined) this.#at = at;
     } catch (error) {
       this.#onError(error);

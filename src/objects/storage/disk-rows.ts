@@ -1,41 +1,44 @@
 import { decodeFrame, encodeBase64Frame, type Frame } from "../../codec/index.ts";
 
 /**
- * What a row is: frames that wait for a poll, the half of a packet that has come, the size of a row in `storage.kv`.
+ * What a row holds: frames that wait for a poll, the messages of an incomplete packet, or the size of a row in
+ * `storage.kv`.
  */
 export type RowKind = "queue" | "half" | "kv";
 
-/** Rows are cut about here, UTF-16 units, so that little is written anew for a client that takes little at a time. */
+/**
+ * The size of a row, about, in UTF-16 units: small, so that little is rewritten when a client takes little at a time.
+ */
 const SEGMENT = 16_384;
-/** Three bytes a unit at most, and a row may hold 2 MB in production. */
+/** The largest row, in UTF-16 units: each takes 3 bytes at most, and a row may hold 2 MB in production. */
 const LARGEST_PIECE = 600_000;
 /**
- * Smaller rows of `storage.kv` are bounded by their number. Sizes are rounded up to multiples of this: few changes are
- * one.
+ * Smaller rows of `storage.kv` are not counted, since their number is limited. Sizes are rounded up to a multiple of
+ * this, so that few changes have to be written.
  */
 const LARGE = 32_768;
 
-/** The small client is checked with the same library, and older browsers have less. */
+/** The types of the small client's older browsers, which apply here too, have no `toWellFormed`. */
 type Es2024String = string & { toWellFormed(): string };
 
 const CREATE =
   "CREATE TABLE IF NOT EXISTS sio_rows (owner, kind, n, bytes, data, PRIMARY KEY (owner, kind, n)) WITHOUT ROWID";
 const OF_KIND = "FROM sio_rows WHERE owner = ?1 AND kind = ?2";
-/** Adds to the last row where that is small, and makes a new one elsewhere: one row written either way. */
+/** Appends to the last row if that is small, or adds a row. Either way one row is written. */
 const APPEND = `INSERT INTO sio_rows SELECT ?1, ?2, ifnull((SELECT n + (bytes > 8192) ${OF_KIND} ORDER BY n DESC LIMIT 1), 1), ?3, ?4
 WHERE true ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, data = data || excluded.data`;
 const NOTE =
   "INSERT INTO sio_rows VALUES (?, 'kv', 0, ?, NULL) ON CONFLICT DO UPDATE SET bytes = excluded.bytes WHERE bytes <> excluded.bytes";
 
 /**
- * What an object has on disk, as far as its size matters: a table, since `storage.kv` neither tells the size of a row
- * nor removes one unread.
+ * The rows of an object whose size matters. They are in a table, since `storage.kv` neither tells the size of a row nor
+ * removes one unread.
  *
- *   append ──► one row a turn, more for what is large ──► take: the oldest first, a payload at a time
+ *   append ──► one row each turn, or several for much ──► take: the oldest first, a payload at a time
  *   note   ──► the size of a large row that lies in `storage.kv`
  *
- * An owner is the id of a session, or the key of a row that is no session's. Frames of a kind are one text, whatever
- * rows it lies in. Sizes are lengths of strings.
+ * An owner is the id of a session, or the key of a row that belongs to no session. The frames of a kind are one text,
+ * which is cut into rows anywhere. Sizes are lengths of strings.
  */
 export class DiskRows {
   readonly #sql: SqlStorage;
@@ -48,7 +51,7 @@ export class DiskRows {
     this.#sql = sql;
   }
 
-  /** Writes frames behind those that are there, and gives the bytes this takes. */
+  /** Appends frames to those that are stored, and returns the bytes that they take. */
   append(owner: string, kind: RowKind, frames: readonly Frame[]): number {
     let written = 0;
     let text = "";
@@ -68,8 +71,8 @@ export class DiskRows {
   }
 
   /**
-   * Removes the oldest frames and gives them: `most` of them, and not much more than `maxBytes` unless one is larger.
-   * `left` is what the others take.
+   * Removes the oldest frames and returns them: at most `most`, and not much more than `maxBytes` unless one is larger.
+   * `left` is the number of bytes that stay.
    */
   take(owner: string, kind: RowKind, most: number, maxBytes: number): { frames: Frame[]; left: number } {
     const frames: Frame[] = [];
@@ -91,7 +94,7 @@ export class DiskRows {
     return { frames, left: this.bytes(owner, kind) };
   }
 
-  /** All frames of a kind; they stay. */
+  /** Reads all frames of a kind without removing them. */
   read(owner: string, kind: RowKind): Frame[] {
     const frames: Frame[] = [];
     let rest = "";
@@ -105,7 +108,7 @@ export class DiskRows {
     return this.#run(`SELECT total(bytes) AS bytes ${OF_KIND}`, owner, kind).one().bytes as number;
   }
 
-  /** A row of this size, bytes, lies in `storage.kv`: remembered if that is large. {@link drop} forgets it. */
+  /** Notes the size of a row in `storage.kv`, bytes, if it is large. {@link drop} forgets it. */
   note(owner: string, bytes: number): void {
     const size = bytes < LARGE ? 0 : Math.ceil(bytes / LARGE) * LARGE;
     const before = this.#noted.get(owner);
@@ -113,7 +116,7 @@ export class DiskRows {
     this.#noted.set(owner, size);
     this.#run(NOTE, owner, size);
     this.#hasGrown = true;
-    // What an earlier instance had noted is not known, and need not be.
+    // What an earlier instance has noted is not known here, so the total is read anew.
     if (before === undefined) this.#total = undefined;
     else this.#add(size - before);
   }
@@ -126,31 +129,31 @@ export class DiskRows {
     this.#subtract(this.#run(`DELETE FROM sio_rows WHERE owner = ?1${where} RETURNING bytes`, ...values));
   }
 
-  /** Bytes of all rows, those noted included. */
+  /** The bytes of all rows, including those noted. */
   total(): number {
     this.#total ??= this.#run("SELECT total(bytes) AS bytes FROM sio_rows").one().bytes as number;
     return this.#total;
   }
 
-  /** Whether all rows together take more than this; looked at only if any were written since it was asked last. */
+  /** Whether all rows together take more than `most`; checked only if a row was written since the last call. */
   isOver(most: number): boolean {
     const hasGrown = this.#hasGrown;
     this.#hasGrown = false;
     return hasGrown && this.total() > most;
   }
 
-  /** Who has most, and how much: the first ones. */
+  /** The owners with the most bytes, largest first. */
   largest(most: number): { owner: string; bytes: number }[] {
     const sums = "SELECT owner, sum(bytes) AS bytes FROM sio_rows GROUP BY owner ORDER BY 2 DESC LIMIT ?";
     return [...this.#run(sums, most)] as { owner: string; bytes: number }[];
   }
 
-  /** Everybody who has anything. */
+  /** All owners of rows. */
   owners(): string[] {
     return [...this.#run("SELECT DISTINCT owner FROM sio_rows")].map(({ owner }) => owner as string);
   }
 
-  /** Removes everything, unread. */
+  /** Removes all rows without reading them. */
   clear(): void {
     this.#sql.exec("DROP TABLE IF EXISTS sio_rows");
     this.#isThere = false;
@@ -173,14 +176,14 @@ export class DiskRows {
   }
 }
 
-/** Bytes are text as in a payload; no other frame begins with a letter. */
+/** Encodes a frame as text: bytes as in a payload, since no other frame begins with a letter. */
 function toText(frame: Frame): string {
-  // A lone surrogate would come back as three letters, and on the wire it is one that means as little.
+  // SQLite would return a lone surrogate as three letters; on the wire it becomes one replacement letter as well.
   const text = typeof frame === "string" ? (frame as Es2024String).toWellFormed() : encodeBase64Frame(frame);
   return `${text.length}:${text}`;
 }
 
-/** Moves the whole frames at the beginning of `text` to `frames`, up to `most`, and gives what is left. */
+/** Moves the complete frames at the start of `text` to `frames`, up to `most`, and returns the rest. */
 function parse(text: string, frames: Frame[], most: number): string {
   let at = 0;
   while (frames.length < most) {
@@ -194,7 +197,7 @@ function parse(text: string, frames: Frame[], most: number): string {
   return text.slice(at);
 }
 
-/** Pieces that rows can hold; no pair of surrogates is taken apart. */
+/** Cuts text into pieces that rows can hold, never inside a pair of surrogates. */
 function* cut(text: string): Iterable<string> {
   for (let at = 0; at < text.length; ) {
     let end = at + LARGEST_PIECE;

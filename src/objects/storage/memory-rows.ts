@@ -1,4 +1,4 @@
-/** Rows that end with the instance, for an object that stores nothing. */
+/** Rows in memory, for an object that stores nothing: they end with the instance. */
 export class MemoryRows implements Rows {
   readonly #rows = new Map<string, unknown>();
 
@@ -23,5 +23,5 @@ export class MemoryRows implements Rows {
   }
 }
 
-/** What of an object's storage is needed where it may be memory as well. */
+/** The part of an object's storage that {@link MemoryRows} can replace. */
 export type Rows = Pick<SyncKvStorage, "get" | "put" | "delete" | "list">;

@@ -1,14 +1,14 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 
-/** How much of what nobody needs is removed in one go, bytes. The rest has to wait for the next tick. */
+/** How much is removed at once, bytes. The rest waits for the next tick. */
 const MOST_REMOVED = 32_000_000;
-/** So many unreadable rows one after the other are taken for a failure of the list itself. */
+/** When this many rows in succession cannot be read, the list itself is taken to have failed. */
 const MOST_FAILURES = 1_000;
 
 /**
- * The rows whose keys begin so, in the order of their keys. One is in memory at a time, and may be removed or written
- * anew; no other list may begin meanwhile. A row whose value cannot be read is passed over: not even its key can be
- * known.
+ * Lists the rows whose keys begin with `prefix`, in the order of their keys. One row is in memory at a time, and may be
+ * removed or rewritten; no other list may begin meanwhile. A row whose value cannot be read is skipped, since not even
+ * its key is known.
  */
 export function* eachRow<T>(kv: Pick<SyncKvStorage, "list">, prefix: string): Iterable<[string, T]> {
   const rows = kv.list<T>({ prefix })[Symbol.iterator]();
@@ -27,8 +27,8 @@ export function* eachRow<T>(kv: Pick<SyncKvStorage, "list">, prefix: string): It
 }
 
 /**
- * Removes rows whose keys begin so and that are of no use, about `most` bytes of them. What is left of `most`;
- * negative: stopped.
+ * Removes useless rows whose keys begin with `prefix`, about `most` bytes of them. Returns what is left of `most`: a
+ * negative number when it stopped before the end.
  */
 export function removeRows<T>(
   kv: Pick<SyncKvStorage, "list" | "delete">,
@@ -46,7 +46,10 @@ export function removeRows<T>(
   return left;
 }
 
-/** Removes rows whose keys begin with one of these: all, or a part of what takes long. `true`: none is left. */
+/**
+ * Removes the rows whose keys begin with one of the prefixes, or a part of them when there are many. Returns whether
+ * none is left.
+ */
 export function removeAll(
   kv: Pick<SyncKvStorage, "list" | "delete">,
   ...prefixes: readonly string[]

@@ -12,30 +12,30 @@ import { eachRow, removeAll, removeRows } from "./rows.ts";
  *   both        DiskRows: "queue" what no poll has taken, "half" messages of a packet whose rest has not come, and
  *               "kv" the sizes of rows above that are large
  *
- * A turn writes rows for what it has changed, and no row is read before somebody needs what is in it.
+ * A turn writes only the rows that have changed, and a row is read only when its content is needed.
  */
 
-/** A session as it is written down: in its WebSocket's attachment, or in a row while it polls. */
+/** A session as it is stored: in its WebSocket's attachment, or in a row while it polls. */
 export interface StoredSession {
   /**
-   * Old and new code meet during a deploy. Rows of version 1 held the queue as well, and are read. Code that knows only
-   * these takes a row of version 2 for one that it cannot read: its client is told "unknown session", and starts again.
+   * During a deploy old and new code run at the same time. Rows of version 1, which held the queue as well, can be
+   * read. Code that knows only version 1 cannot read version 2: its client is told "unknown session", and starts again.
    */
   readonly v: 1 | 2;
   readonly k: "s";
   readonly sid: string;
-  /** JSON of a `HandshakeRecord`, made once. */
+  /** JSON of a `HandshakeRecord`, created once. */
   readonly fixed: string;
   readonly state: StoredState;
-  /** What the layer above keeps. */
+  /** What the server stores of the session: what `SessionConsumer.record` returned. */
   readonly record: unknown;
-  /** Something was under way that could not be stored: an instance that finds this has to end the session. */
+  /** Something was under way that could not be stored, so an instance that finds this has to end the session. */
   readonly busy?: true;
-  /** Messages of a packet lie in rows. */
+  /** Messages of an incomplete packet are stored in rows. */
   readonly half?: true;
 }
 
-/** What the attachment of a socket says about it. Null: it concerns nobody any more. */
+/** What the attachment of a socket says about it. Null when it belongs to no session any more. */
 export type SocketRole =
   | StoredSession
   | OverflowRole
@@ -52,33 +52,33 @@ export type SocketRole =
     }
   | null;
 
-/** A session that is too large for an attachment: all of it but what each ping changes lies in a row. */
+/** A session that is too large for an attachment: everything that pings do not change is stored in a row. */
 interface OverflowRole {
   readonly v: 1;
   readonly k: "o";
   readonly sid: string;
   readonly state: StoredState;
-  /** It has joined nothing, so that a tick need not read the row. */
+  /** The client has joined no namespace. Kept here, so that a tick need not read the row. */
   readonly idle?: true;
 }
 
-/** What of a session lies in a row because an attachment could not hold it. */
+/** The part of a session that is stored in a row because an attachment could not hold it. */
 type OverflowRow = Omit<StoredSession, "state">;
 
-/** More than a row may hold in production (2 MB), or structured clone can hold. */
+/** Thrown for a session that is larger than a row may be in production (2 MB), or than structured clone can hold. */
 export class StateTooLarge extends Error {}
 
 const MAX_ROW_BYTES = 1_900_000;
 const POLLING = "sio_s:";
 const OVERFLOW = "sio_o:";
 
-/** Reads and writes sessions of one object. Everything here is synchronous, as SQLite in an object is. */
+/** Reads and writes the sessions of one object, synchronously. */
 export class SessionStore {
   readonly rows: DiskRows;
   readonly #kv: SyncKvStorage;
-  /** Sessions whose state lies in a row because an attachment could not hold it. */
+  /** The sessions that are stored in a row because an attachment could not hold them. */
   readonly #overflowing = new Set<string>();
-  /** There are rows of another version of this code. */
+  /** Whether rows of another version of this code were found. */
   #hasMetForeign = false;
 
   constructor(ctx: DurableObjectState) {
@@ -86,13 +86,13 @@ export class SessionStore {
     this.rows = new DiskRows(ctx.storage.sql);
   }
 
-  /** What a socket is for; null as well when another version of this code wrote it. */
+  /** What a socket is for. Null, too, when another version of this code wrote its attachment. */
   roleOf(socket: WebSocket): SocketRole {
     const role = socket.deserializeAttachment() as SocketRole | undefined;
     return role?.v === 1 ? role : null;
   }
 
-  /** The session that a socket's role tells of. */
+  /** The session of a socket's role, read from its row if it is stored there. */
   sessionOf(role: SocketRole): StoredSession | undefined {
     if (role?.k === "s") return role;
     if (role?.k !== "o") return undefined;
@@ -101,7 +101,8 @@ export class SessionStore {
     return row && { ...row, state: role.state };
   }
 
-  /** `isOnlyState`: nothing else has changed, so that a row need not be written anew. @throws StateTooLarge */
+  /** Stores a session on WebSocket. `isOnlyState`: nothing else has changed, so its row need not be rewritten.
+   * @throws StateTooLarge */
   writeSocket(socket: WebSocket, session: StoredSession, isOnlyState: boolean): void {
     const { state, ...row } = session;
     const { sid } = row;
@@ -117,13 +118,13 @@ export class SessionStore {
     socket.serializeAttachment(row.record === undefined ? { ...role, idle: true } : role);
   }
 
-  /** Empties a socket's attachment: it belongs to no session from here on. */
+  /** Empties a socket's attachment, so that it belongs to no session any more. */
   forgetSocket(socket: WebSocket, sid: string): void {
     socket.serializeAttachment(null);
     this.#forgetOverflow(sid);
   }
 
-  /** Writes only the state of a session that sleeps; a row it may have is neither read nor written. */
+  /** Stores only the state of a hibernating session. Its row, if it has one, is neither read nor written. */
   writeState(socket: WebSocket, state: StoredState): void {
     const role = this.roleOf(socket);
     if (role?.k === "o") socket.serializeAttachment({ ...role, state } satisfies OverflowRole);
@@ -136,7 +137,7 @@ export class SessionStore {
     return session.v === 1 ? this.#renew(session) : session;
   }
 
-  /** A row of version 1 holds the queue as well, which gets rows of its own. */
+  /** Rewrites a row of version 1, which holds the queue as well: the queue gets rows of its own. */
   #renew(session: StoredSession): StoredSession {
     const { queue = [], ...state } = session.state;
     this.rows.drop(session.sid, "queue");
@@ -146,18 +147,18 @@ export class SessionStore {
     return renewed;
   }
 
-  /** One row. @throws StateTooLarge */
+  /** Stores a session that polls, in one row. @throws StateTooLarge */
   writePolling(session: StoredSession): void {
     this.#put(POLLING, session);
   }
 
-  /** Removes what there is of a session that polls, but for what concerns it over WebSocket too. */
+  /** Removes the row of a session that polls, but not its frames, which a WebSocket takes over. */
   deletePolling(sid: string): void {
     this.#kv.delete(POLLING + sid);
     this.rows.drop(sid, "kv");
   }
 
-  /** The sessions that poll, oldest id first, one in memory at a time. */
+  /** The sessions that poll, in the order of their ids, one in memory at a time. */
   *polling(): Iterable<StoredSession> {
     for (const [, session] of eachRow<StoredSession>(this.#kv, POLLING)) {
       if (isKnown(session)) yield session;
@@ -165,14 +166,14 @@ export class SessionStore {
     }
   }
 
-  /** How many rows of sessions that poll there are. */
+  /** How many sessions that poll are stored. */
   countPolling(): number {
     let count = 0;
     for (const _ of eachRow(this.#kv, POLLING)) count++;
     return count;
   }
 
-  /** A row that cannot be read is of no use to anybody: its session is unknown, and its client starts again. */
+  /** Reads a row. One that cannot be read is removed: its session is unknown then, and its client starts again. */
   #get<T>(key: string): T | undefined {
     try {
       return this.#kv.get<T>(key);
@@ -196,8 +197,8 @@ export class SessionStore {
   }
 
   /**
-   * Removes rows that nobody can use: their socket went with an instance, or another version of this code wrote them.
-   * At most a part of them at once. `true`: none is left.
+   * Removes rows that cannot be used: their socket ended with an instance, or another version of this code wrote them.
+   * Removes a part of them when there are many. Returns whether none is left.
    */
   sweep(isThere: (sid: string) => boolean): boolean {
     let left: number | undefined;
@@ -209,7 +210,10 @@ export class SessionStore {
     return true;
   }
 
-  /** Removes all that code which stored sessions has left to code which stores none. `true`: nothing is left. */
+  /**
+   * Removes everything, for code with `hibernation: false` after code that stored sessions. Returns whether nothing is
+   * left.
+   */
   clear(): boolean {
     this.rows.clear();
     return removeAll(this.#kv, POLLING, OVERFLOW);
@@ -220,13 +224,13 @@ function isKnown(row: StoredSession | null): row is StoredSession {
   return (row?.v === 1 || row?.v === 2) && typeof row.fixed === "string" && typeof row.state === "object";
 }
 
-/** Attachments hold 16,384 bytes; the runtime refuses more and keeps the old one. */
+/** Writes an attachment. It may have 16,384 bytes; the runtime refuses more and keeps the old one. */
 function trySerialize(socket: WebSocket, session: StoredSession): boolean {
   try {
     socket.serializeAttachment(session);
     return true;
   } catch {
-    // Too large, since records are plain data: the row that takes it instead has a bound of its own.
+    // It is too large, since records are plain data. The row that takes its place has a limit of its own.
     return false;
   }
 }
