@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type CompareOptions, compareWithNode, type Step } from "../../src/testing/index.ts";
-import { greeting, inClosure, random, ticking } from "../fixtures/testing/apps.ts";
+import { greeting, inClosure, options, random, ticking } from "../fixtures/testing/apps.ts";
 
 const LIMIT = 120_000;
 const fixture = (name: string) => new URL(`../fixtures/testing/${name}.ts`, import.meta.url);
@@ -22,7 +22,7 @@ describe("comparing with Node", () => {
     () =>
       compareWithNode({
         worker: fixture("scores"),
-        node: fixture("apps"),
+        node: { options, setup: fixture("apps") },
         interruptions: ["nap", "restart"],
         transports: [["websocket"]],
         steps: {

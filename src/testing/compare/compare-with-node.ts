@@ -5,7 +5,7 @@ import { TestServer } from "../test-server.ts";
 import { within } from "../within.ts";
 import { Cast, RECONNECTED, type Replacer, type Stage, type Trace } from "./cast.ts";
 import { type Cause, type Difference, describe, findDifference, type Interruption } from "./difference.ts";
-import { loadNodeApp, type NodeApp, type NodeSetup, startOnNode } from "./node-server.ts";
+import { type NodeApp, type NodeSetup, startOnNode } from "./node-server.ts";
 import { findSuspects } from "./suspects.ts";
 
 /** One step of a script. What it returns is compared as well, unless it is a client. */
@@ -14,9 +14,8 @@ export type Step = (stage: Stage) => unknown;
 /** Options of `compareWithNode`, besides those that say which Worker is meant. */
 export interface CompareOptions extends WorkerChoice {
   /**
-   * The app on Node: the function that gets `io`, that with the server's options, or the path of a module whose default
-   * export is that function (and whose export `options`, if there is one, are the options). A path is better where the
-   * module keeps something in variables: each run gets a copy with its own.
+   * The app on Node: the function that gets `io`, or the path of a module whose default export it is, or either of them
+   * with the server's options. With a path each run gets a copy of the module, with variables of its own.
    */
   node: NodeSetup | NodeApp | string | URL;
   /** What is done, in this order. */
@@ -90,8 +89,7 @@ export async function compareWithNode(options: CompareOptions): Promise<void> {
 }
 
 async function recordOnNode({ options, client }: Run): Promise<Recording> {
-  const app = await toApp(options.node);
-  const server = await startOnNode(app);
+  const server = await startOnNode(toApp(options.node));
   const cast = new Cast(new Clients(server.url), client, options.replace ?? keep);
   const recording: { name: string; trace: Trace }[] = [];
   try {
@@ -109,9 +107,8 @@ async function recordOnNode({ options, client }: Run): Promise<Recording> {
   }
 }
 
-function toApp(node: CompareOptions["node"]): Promise<NodeApp> | NodeApp {
-  if (typeof node === "function") return { setup: node };
-  return typeof node === "string" || node instanceof URL ? loadNodeApp(node) : node;
+function toApp(node: CompareOptions["node"]): NodeApp {
+  return typeof node === "object" && "setup" in node ? node : { setup: node };
 }
 
 function keep(_key: string, value: unknown): unknown {

@@ -12,7 +12,8 @@ export type NodeSetup = (io: never) => unknown;
 export interface NodeApp {
   /** @default {} */
   options?: Partial<ServerOptions>;
-  setup: NodeSetup;
+  /** The function that gets `io`, or the path of a module whose default export it is. */
+  setup: NodeSetup | string | URL;
 }
 
 interface SocketIoPackage {
@@ -24,14 +25,18 @@ export async function startOnNode(app: NodeApp): Promise<{ url: string; close():
   const { Server } = await loadPackage<SocketIoPackage>("socket.io");
   const http = createServer();
   const io = new Server(http, { ...app.options });
-  await app.setup(io as never);
+  const { setup } = app;
+  await (typeof setup === "function" ? setup : await loadSetup(setup))(io as never);
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   const { port } = http.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, close: () => io.close() };
 }
 
-/** A new copy of the app in a module: each has variables of its own. @throws Error when nothing there is a setup function */
-export async function loadNodeApp(path: string | URL): Promise<NodeApp> {
+/**
+ * A new copy of the function in a module: each has variables of its own.
+ * @throws Error when the module exports none
+ */
+async function loadSetup(path: string | URL): Promise<NodeSetup> {
   const file = existingFile(path, "node");
   const { build } = loadTool<EsbuildModule>("esbuild");
   const { outputFiles } = await build({
@@ -44,12 +49,12 @@ export async function loadNodeApp(path: string | URL): Promise<NodeApp> {
     packages: "external",
     logLevel: "silent",
   });
-  const module: { exports: { default?: unknown; options?: Partial<ServerOptions> } } = { exports: {} };
+  const module: { exports: { default?: unknown } } = { exports: {} };
   const load = new Function("module", "exports", "require", outputFiles[0]?.text ?? "");
   load(module, module.exports, requireFrom(file));
-  const { default: setup, options } = module.exports;
+  const { default: setup } = module.exports;
   if (typeof setup !== "function") {
     throw new Error(`${file} has to export the function that gets \`io\`: export default (io) => { ... }`);
   }
-  return { setup: setup as NodeSetup, ...(options && { options }) };
+  return setup as NodeSetup;
 }
