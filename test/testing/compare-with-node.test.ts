@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type CompareOptions, compareWithNode, type Step } from "../../src/testing/index.ts";
+import { signalling } from "../fixtures/state/steps.ts";
 import { greeting, inClosure, options, random, ticking } from "../fixtures/testing/apps.ts";
 
 const LIMIT = 120_000;
@@ -38,6 +39,20 @@ describe("comparing with Node", () => {
           "bob comes back": ({ connect }) => connect("bob"),
         },
       }),
+    LIMIT,
+  );
+
+  it(
+    "says which variable of a module was lost, and where to keep it",
+    async () => {
+      const state = (name: string) => new URL(`../fixtures/state/signalling/${name}.ts`, import.meta.url);
+      const steps = signalling();
+      const message = await complaint({ worker: state("pasted"), node: state("app"), steps });
+      expect(message).toContain('at step:  "bob joins, and learns who is there", with a nap');
+      expect(message).toContain('on Node:  [[{"id":"ann#1","name":"Ann"}]]\n  here:     [[]]');
+      expect(message).toContain("peers (test/fixtures/state/signalling/app.ts:9)");
+      expect(message).toContain("`io.data`");
+    },
     LIMIT,
   );
 
