@@ -117,7 +117,7 @@ describe("a WebSocket that fails", () => {
     expect((await disconnected)[0]).toBe("transport error");
   });
 
-  it("gives up when it does not open in time, and tries the next transport or again", async () => {
+  it("gives up when it does not open in time, and tries the next transport, or tries again", async () => {
     const socket = connect({ ...WEBSOCKET, timeout: 30 });
     const [error] = (await once(socket, "connect_error")) as [Error];
     expect(error.message).toBe("timeout");

@@ -113,7 +113,7 @@ describe("a WebSocket that is written to without end", () => {
     expect(tick(session, START + 42_500, { pongedAt: START + 22_000 })[1]).toBe("closed: ping timeout");
   });
 
-  it("takes no longer for a message the more of them wait", () => {
+  it("takes the same time for each message, however many of them wait", () => {
     const session = websocket();
     send(session, mega(2));
     // To copy the queue for each of them would be 10^10 steps.

@@ -60,7 +60,7 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     expect(tick(session, START + 60_000)).toEqual(["close-socket", "closed: ping timeout"]);
   });
 
-  it("takes an old pong for no answer", () => {
+  it("does not take an old pong for an answer", () => {
     const session = websocket();
     tick(session, START + 22_500, { pongedAt: START + 10_000 });
     expect(tick(session, START + 45_000, { pongedAt: START + 10_000 })).toEqual([
@@ -69,7 +69,7 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     ]);
   });
 
-  it("extends deadlines by its own lateness: nobody is blamed for a late alarm", () => {
+  it("extends deadlines by its own lateness, so that a late alarm closes nobody", () => {
     const session = websocket();
     tick(session, START + 22_500);
     expect(tick(session, START + 105_000, { lateness: 62_501 })).toEqual([]);
@@ -127,15 +127,15 @@ describe("a tick over WebSocket, in an object that never sleeps", () => {
   });
 });
 
-describe("who polls and is not heard of", () => {
-  it("is dead for an instance that knows when it last asked", () => {
+describe("a client that polls and is not heard of", () => {
+  it("has ended after 45 s for an instance that knows when it last asked", () => {
     const session = polling();
     expect(tick(session, START + 44_999)).toEqual([]);
     expect(isExpired(session, START + 45_000, 0, RULES)).toBe(true);
     expect(tick(session, START + 45_000)).toEqual(["closed: ping timeout"]);
   });
 
-  it("is not dead while a poll waits, unless its Worker should have handed it back long ago", () => {
+  it("goes on while a poll waits, unless its Worker should have handed it back long ago", () => {
     const session = polling();
     poll(session);
     expect(tick(session, START + 52_499)).toEqual([]);
@@ -151,16 +151,19 @@ describe("who polls and is not heard of", () => {
     "by a channel that broke": (session, now) => after(session, { type: "poll-gone", cause: "lost", now }),
   };
 
-  it.each(Object.keys(answers))("has its time from when its poll was answered %s, not asked", (how) => {
-    const session = polling();
-    poll(session, START + 100);
-    answers[how]!(session, START + 20_000);
-    expect(session.poll).toBe(null);
-    expect(tick(session, START + 64_999)).toEqual([]);
-    expect(tick(session, START + 65_000)).toEqual(["closed: ping timeout"]);
-  });
+  it.each(Object.keys(answers))(
+    "has 45 s from when its poll was answered %s, not from when it was asked",
+    (how) => {
+      const session = polling();
+      poll(session, START + 100);
+      answers[how]!(session, START + 20_000);
+      expect(session.poll).toBe(null);
+      expect(tick(session, START + 64_999)).toEqual([]);
+      expect(tick(session, START + 65_000)).toEqual(["closed: ping timeout"]);
+    },
+  );
 
-  it("is dead for an instance that has just woken when two ticks find nobody", () => {
+  it("has ended for an instance that has just woken when two ticks find nobody", () => {
     const woken = fromStored(toStored(polling()));
     expect(tick(woken, START + 60_000)).toEqual(["save"]);
     const again = fromStored(toStored(woken));
@@ -168,7 +171,7 @@ describe("who polls and is not heard of", () => {
     expect(tick(again, START + 80_000)).toEqual(["closed: ping timeout"]);
   });
 
-  it("is alive when it asks between the two ticks", () => {
+  it("goes on when it asks between the two ticks", () => {
     const woken = fromStored(toStored(polling()));
     tick(woken, START + 60_000);
     expect(poll(woken, START + 70_000)).toEqual(["save", "reply 2", "drain"]);
@@ -176,14 +179,14 @@ describe("who polls and is not heard of", () => {
     expect(tick(again, START + 82_500)).toEqual(["save"]);
   });
 
-  it("is alive when it posts between the two ticks", () => {
+  it("goes on when it posts between the two ticks", () => {
     const woken = fromStored(toStored(polling()));
     tick(woken, START + 60_000);
     expect(pong(woken, START + 70_000)).toEqual(["save"]);
     expect(tick(woken, START + 82_500)).toEqual([]);
   });
 
-  it("is given the benefit of a late alarm", () => {
+  it("has as much more time as the alarm is late", () => {
     const session = polling();
     expect(tick(session, START + 60_000, { lateness: 20_000 })).toEqual([]);
     // Who was kept waiting with it has the same time again.
@@ -196,22 +199,25 @@ describe("a client that pings by itself", () => {
   const ping = (session: SessionState, now: number) =>
     after(session, { type: "packet", packet: { type: "ping" }, now });
 
-  it.each(["polling", "websocket"] as const)("is over when it has not for 45 s (%s)", (transport) => {
-    const session = version3(transport);
-    ping(session, START + 10_000);
-    if (transport === "polling") {
-      expect(poll(session, START + 10_001)).toEqual(["queued", "reply 3", "drain"]);
-      expect(poll(session, START + 54_999)[0]).toMatch("park");
-    }
-    expect(nextTickAt(session, START + 54_999, RULES)).toBe(START + 55_000);
-    expect(tick(session, START + 54_999)).toEqual([]);
-    expect(tick(session, START + 55_000)).toEqual([
-      transport === "polling" ? "answer 1" : "close-socket",
-      "closed: ping timeout",
-    ]);
-  });
+  it.each(["polling", "websocket"] as const)(
+    "has ended when it has sent no ping for 45 s (%s)",
+    (transport) => {
+      const session = version3(transport);
+      ping(session, START + 10_000);
+      if (transport === "polling") {
+        expect(poll(session, START + 10_001)).toEqual(["queued", "reply 3", "drain"]);
+        expect(poll(session, START + 54_999)[0]).toMatch("park");
+      }
+      expect(nextTickAt(session, START + 54_999, RULES)).toBe(START + 55_000);
+      expect(tick(session, START + 54_999)).toEqual([]);
+      expect(tick(session, START + 55_000)).toEqual([
+        transport === "polling" ? "answer 1" : "close-socket",
+        "closed: ping timeout",
+      ]);
+    },
+  );
 
-  it("is over as soon for an instance that knows the time from the poll that waits", () => {
+  it("ends at the same time in an instance that knows its last ping from the poll that waits", () => {
     const session = version3("polling");
     ping(session, START + 10_000);
     poll(session, START + 10_001);
@@ -236,7 +242,7 @@ describe("a client that pings by itself", () => {
     expect(tick(session, START + 105_000)).toEqual(["closed: ping timeout"]);
   });
 
-  it("is given the time again by an instance that knows nothing of it", () => {
+  it("has 45 s again in an instance that knows nothing of its pings", () => {
     const woken = fromStored(toStored(version3("polling")));
     expect(tick(woken, START + 60_000)).toEqual(["save"]);
     expect(poll(woken, START + 70_000)).toEqual(["save", "park, ping in 86400000"]);
@@ -244,7 +250,7 @@ describe("a client that pings by itself", () => {
     expect(tick(woken, START + 115_000)).toEqual(["answer 1", "closed: ping timeout"]);
   });
 
-  it("is over for an instance that knows the time only from a poll that an instance took that knew nothing", () => {
+  it("ends in time when the instance that took its poll knew nothing of its pings", () => {
     const woken = fromStored(toStored(version3("polling")));
     poll(woken, START + 70_000);
     const again = fromStored(toStored(woken));
@@ -254,7 +260,7 @@ describe("a client that pings by itself", () => {
     expect(tick(again, START + 115_000)).toEqual(["answer 1", "closed: ping timeout"]);
   });
 
-  it("is alive for an instance that has just woken when it pings between the two ticks", () => {
+  it("goes on for an instance that has just woken when it pings between the two ticks", () => {
     const woken = fromStored(toStored(version3("polling")));
     tick(woken, START + 60_000);
     expect(ping(woken, START + 70_000)).toEqual(["heartbeat", "save", "queued"]);
@@ -262,7 +268,7 @@ describe("a client that pings by itself", () => {
     expect(tick(again, START + 82_500)).toEqual(["save"]);
   });
 
-  it("keeps its time when it upgrades", () => {
+  it("has as much time left after its upgrade as before", () => {
     const session = version3("polling");
     ping(session, START + 30_000);
     upgrade(session);
@@ -359,7 +365,7 @@ describe("when something is due", () => {
     expect(nextTickAt(websocket(), START, RULES)).toBe(START + 22_500);
   });
 
-  it("is the deadline of a ping that is out, for an object that never sleeps", () => {
+  it("is the time by which a ping has to be answered, for an object that never sleeps", () => {
     const session = websocket();
     tick(session, START + 4_500, {}, QUICK);
     expect(nextTickAt(session, START + 4_500, QUICK)).toBe(START + 8_500);
@@ -381,19 +387,19 @@ describe("when something is due", () => {
     expect(nextTickAt(session, START + 9_000, patient)).toBe(START + 13_500);
   });
 
-  it("is no busy loop for a session that polls and of which nothing is known", () => {
+  it("is well in the future for a session that polls and of which nothing is known", () => {
     const woken = fromStored(toStored(polling()));
     expect(nextTickAt(woken, START + 1e6, QUICK)).toBeGreaterThan(START + 1e6 + 1_000);
   });
 
-  it("is the end of the patience with a session that polls and that a tick has found away", () => {
+  it("is the time at which a session that polls is given up, once a tick has found it away", () => {
     const woken = fromStored(toStored(polling()));
     tick(woken, START + 60_000, {}, QUICK);
     const again = fromStored(toStored(woken));
     expect(nextTickAt(again, START + 63_000, QUICK)).toBe(START + 69_000);
   });
 
-  it("is the end of waiting for a session that closes", () => {
+  it("is the time until which a session that closes is waited for", () => {
     const session = polling();
     after(session, { type: "close", discard: false, now: START });
     expect(nextTickAt(session, START, RULES)).toBe(START + 20_000);

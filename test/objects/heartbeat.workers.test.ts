@@ -55,7 +55,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await second.next()).toBe("2");
   });
 
-  it("wakes nobody's code", async () => {
+  it("does not run the user's code", async () => {
     const object = new TestObject(name("quiet"));
     const client = await object.openSocket();
     await object.sleep();
@@ -85,7 +85,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await object.run((instance) => instance.engine.clientsCount)).toBe(1);
   });
 
-  it("blames nobody for coming late", async () => {
+  it("closes nobody because it runs late itself", async () => {
     const object = new TestObject(name("late"));
     const client = await object.openPolling();
     await between(object);
@@ -134,7 +134,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await poll.payload).toBe("1");
   });
 
-  it("counts the time of a polling session from when its poll was answered, not asked", async () => {
+  it("gives a polling session its time from when its poll was answered, not from when it was asked", async () => {
     const object = new TestObject(name("answered"));
     const client = await object.openPolling();
     const poll = await client.park();

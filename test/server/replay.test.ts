@@ -249,7 +249,7 @@ describe.each([
 });
 
 describe("a replay without an async context whose listener goes on after an await", () => {
-  it("is muted in its synchronous part only, and still has saved values win there", async () => {
+  it("is muted only until its first await, and saved values win until then as well", async () => {
     const object = new FakeObject(
       (io) => {
         io.on("connection", async (socket) => {

@@ -24,7 +24,7 @@ function createBudget(object: number, isolate = ROOMY, id: string = crypto.rando
 }
 
 describe("the budget of an object", () => {
-  it("ends the session that takes most when it is overdrawn, whoever adds the last drop, and tells of it once", () => {
+  it("ends the session that holds most when the budget is exceeded, whichever session exceeds it, and reports it once", () => {
     const { budget, ended, told, open } = createBudget(1_000);
     const small = open("small", 100);
     open("large", 700);

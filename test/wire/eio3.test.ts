@@ -71,7 +71,7 @@ describe.each(targets)("a polling session of Engine.IO v3 on %s, asleep between 
     return path;
   }
 
-  it("that pings while no GET waits is answered by its next GET, each ping by a pong", async () => {
+  it("that pings while no GET waits gets one pong for each ping with its next GET", async () => {
     const path = await join();
     for (const ping of ["1:2", "1:2"]) {
       await server.evict("hibernate");
