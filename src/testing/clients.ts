@@ -28,7 +28,7 @@ export class Clients {
     this.#url = url;
   }
 
-  /** A client that is connected, and keeps what it is sent until somebody listens, unless it was told not to connect by itself. */
+  /** A client that is connected, unless `autoConnect` is false. It keeps what it is sent until somebody listens. */
   async connect(options: ClientOptions): Promise<Socket> {
     const socket = await this.create(options);
     if (options.autoConnect === false) return socket;

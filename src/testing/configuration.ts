@@ -4,14 +4,17 @@ import { existingFile } from "./existing-file.ts";
 import { loadTool } from "./optional.ts";
 import type { WorkerdModule, WorkerOptions, WranglerModule } from "./tools.ts";
 
-/** Which Worker is tested, and what it is given. One of `worker` and `config` is needed, or a wrangler file in the working directory. */
+/**
+ * Which Worker is tested, and what it is given. One of `worker` and `config` is needed, or a wrangler file in the
+ * working directory.
+ */
 export interface WorkerChoice {
   /**
-   * Path of the Worker's main module, from the working directory. Without `config` its Durable Object classes are found,
-   * and bound by their names: `SessionObject` as `SESSIONS`, and any other such as `ChatRoom` as `CHAT_ROOM`.
+   * Path of the Worker's main module, from the working directory. Without `config` its Durable Object classes are
+   * found, and bound by their names: `SessionObject` as `SESSIONS`, and any other such as `ChatRoom` as `CHAT_ROOM`.
    */
   worker?: string | URL;
-  /** Path of a wrangler.toml, .json or .jsonc, from which everything is taken: main module, bindings, variables, flags, assets. */
+  /** Path of a wrangler.toml, .json or .jsonc, which gives main module, bindings, variables, flags and assets. */
   config?: string | URL;
   /** One of the environments that the wrangler file describes. */
   environment?: string;

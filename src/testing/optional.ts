@@ -4,8 +4,8 @@ import { pathToFileURL } from "node:url";
 type Require = ReturnType<typeof createRequire>;
 
 /**
- * Node's own `require`, as seen from a file. Jest replaces `node:module` with one that runs packages inside its sandbox,
- * where miniflare cannot work.
+ * Node's own `require`, as seen from a file. Jest replaces `node:module` with one that runs packages inside its
+ * sandbox, where miniflare cannot work.
  */
 export function requireFrom(file: string | URL): Require {
   const own = process.getBuiltinModule?.("node:module") as typeof import("node:module") | undefined;

@@ -108,7 +108,7 @@ export class Runtime {
     return this.#miniflare.dispose();
   }
 
-  /** @throws NotIdle when the runtime waits for something that the kit cannot see, and that takes longer than `timeout`, ms */
+  /** @throws NotIdle when the runtime waits for longer than `timeout`, ms, for something that the kit cannot see */
   async #evictAll(objects: ObjectAddress[], webSockets: WebSockets, timeout: number): Promise<void> {
     if (!this.canEvict) {
       const evict = (object: ObjectAddress) =>

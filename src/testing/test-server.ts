@@ -95,9 +95,9 @@ export class TestServer {
   }
 
   /**
-   * Ends every object and its WebSockets, and loads the module anew, as a deploy does. Clients that poll notice nothing.
-   * Those by WebSocket lose their connection; the clients of this server are connected again when this resolves, unless
-   * they were made with `reconnection: false`.
+   * Ends every object and its WebSockets, and loads the module anew, as a deploy does. Clients that poll notice
+   * nothing. Those by WebSocket lose their connection. The clients of this server are connected again when this
+   * resolves, unless they were made with `reconnection: false`.
    */
   async restart(): Promise<void> {
     await this.#clients.settle();

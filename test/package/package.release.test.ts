@@ -61,6 +61,9 @@ describe("the published package", () => {
         "dist/client/index.js",
         "dist/client/index.d.ts",
         "dist/client/index.js.map",
+        "dist/testing/index.js",
+        "dist/testing/index.d.ts",
+        "dist/testing/inside/harness.js",
         "dist/client-files.js",
         "dist/client-files.d.ts",
         "dist/socket.io-edge.min.js",
@@ -90,6 +93,14 @@ describe("the published package", () => {
     expect(await runModule('import { io } from "socket.io-edge/client"; console.log(typeof io);')).toBe(
       "function",
     );
+  });
+
+  it("gives its kit for tests to Node, and says what to install where wrangler is missing", async () => {
+    const printed = await runModule(`
+      import { startServer } from "socket.io-edge/testing";
+      await startServer({ worker: "src/worker.ts" }).catch((error) => console.log(error.message));
+    `);
+    expect(printed).toMatch(/^socket\.io-edge\/testing needs workerd, .*: npm install --save-dev wrangler$/);
   });
 
   it("gives the official client's files to those who ask", async () => {

@@ -48,8 +48,8 @@ interface Run {
 }
 
 /**
- * Runs the same steps on Socket.IO for Node and on a Worker, where the object sleeps between any two steps, and compares
- * what each client saw. `socket.io` and `socket.io-client` have to be installed.
+ * Runs the same steps on Socket.IO for Node and on a Worker, where the object sleeps between any two steps, and
+ * compares what each client saw. `socket.io` and `socket.io-client` have to be installed.
  * @throws Error that names the first step at which they differ, how, and the likely cure
  * @example
  * await compareWithNode({

@@ -46,14 +46,14 @@ export type Cause =
 
 const CURES: Record<Exclude<Cause["type"], "module">, string> = {
   "other-server":
-    "the object was awake all the time, so this is no matter of what survives: docs/differences.md lists what differs " +
-    "by design; times and random values can be replaced with the option `replace`.",
+    "the object was awake all the time, so this is no matter of what survives: docs/differences.md lists what " +
+    "differs by design; times and random values can be replaced with the option `replace`.",
   memory:
     "awake it does. What it keeps in variables of the setup function, in closures or in timers is gone after a nap: " +
     "keep what belongs to all in `io.data`, and what belongs to a socket in `socket.data`.",
   "not-recovered":
-    "a restart closes WebSockets. With the option `connectionStateRecovery`, on Node and here, clients come back with " +
-    "their id, rooms and data, and get what they missed.",
+    "a restart closes WebSockets. With the option `connectionStateRecovery`, on Node and here, clients come back " +
+    "with their id, rooms and data, and get what they missed.",
   restart:
     "with naps it does. What survives a restart is `io.data`, and with `connectionStateRecovery` what belongs to a " +
     "socket that had a WebSocket.",

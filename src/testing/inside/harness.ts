@@ -23,8 +23,8 @@ interface EntrypointContext {
 }
 
 /**
- * Runs a Worker so that its module can be renewed while its WebSockets stay open. What the runtime sees are proxies; each
- * constructs from, and calls, the copy of the module that is current.
+ * Runs a Worker so that its module can be renewed while its WebSockets stay open. What the runtime sees are proxies;
+ * each constructs from, and calls, the copy of the module that is current.
  */
 export class Harness {
   readonly #load: Load;
