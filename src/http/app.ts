@@ -9,6 +9,7 @@ import {
   type InternalRequest,
   type Operation,
   PING_IN_HEADER,
+  SHARD_FULL,
   SID_HEADER,
   toClientResponse,
   VERSION,
@@ -24,7 +25,7 @@ import { toHandshakeData } from "./handshake-data.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 import { OriginGuard } from "./origin.ts";
 import { serveClientFile } from "./serve-client.ts";
-import { toServerName } from "./server-name.ts";
+import { toNewcomer, toServerName } from "./server-name.ts";
 import { type Asked, SessionRequests, toRecord } from "./session-requests.ts";
 import { type Verified, verify } from "./verify.ts";
 
@@ -128,12 +129,17 @@ async function open(
 ): Promise<Response> {
   const data = await toHandshakeData(client, options, c);
   const name = await toServerName(client, options, c, data);
-  const { stub, shard } = placement.forNew(c.env, name);
   // Cloudflare sets this header itself, whatever the client sent.
   const address = c.req.raw.headers.get("cf-connecting-ip") ?? "";
   const secure = asked.request.url.startsWith("https:");
-  const response = await askObject(stub, { ...asked, address, secure, data, name, shard });
-  return addCookie(await toClientResponse(response), asked.op, response, options);
+  const places = placement.forNew(c.env, name, await toNewcomer(client, address, options, c, data));
+  const passes = places.length > 1;
+  for (const { stub, shard } of places) {
+    const response = await askObject(stub, { ...asked, address, secure, data, name, shard, passes });
+    if (response.status === SHARD_FULL) continue;
+    return addCookie(await toClientResponse(response), asked.op, response, options);
+  }
+  return new Response(null, { status: 503, headers: { "retry-after": "5" } });
 }
 
 /** A session keeps its handshake, so it must not be too large. @throws EngineError */

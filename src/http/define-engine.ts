@@ -35,9 +35,11 @@ export function defineEngine(
   setup: (engine: Engine, context: SetupContext) => unknown,
 ): EngineDefinition {
   const engineOptions = resolveEngineOptions(options);
+  const placement = new Placement(toSource(options));
   const Base = createSessionObject<Engine>({
     options: engineOptions,
     needsHandshakeData: options.handshakeData !== undefined,
+    placement,
     createServer: ({ engine }) => createBareServer(engine),
     setup,
   });
@@ -49,7 +51,7 @@ export function defineEngine(
   }
   return {
     SessionObject,
-    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), new Placement(toSource(options))),
+    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement),
   };
 }
 

@@ -4,6 +4,7 @@ import { Placement, type Whom } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
 import { DEFAULT_PATH } from "../server/api/options.ts";
+import type { ClusterAnswer, ClusterCall } from "../server/cluster/messages.ts";
 import type {
   HandshakeData,
   Server,
@@ -15,16 +16,21 @@ import type { Untyped } from "../shared/untyped.ts";
 import { type App, createApp } from "./app.ts";
 import { Emitter } from "./emitter.ts";
 import { type EmitterCall, performCall } from "./emitter-call.ts";
-import { type HttpOptions, resolveAppOptions } from "./options.ts";
+import { type HttpOptions, resolveAppOptions, type ShardOptions } from "./options.ts";
 import { toSource } from "./source.ts";
 
 /** Options of `defineServer`: those of the official server under their names, and some that exist only here. */
-export interface ServerOptions<Handshake = Untyped> extends SocketServerOptions, HttpOptions<Handshake> {}
+export interface ServerOptions<Handshake = Untyped>
+  extends SocketServerOptions,
+    HttpOptions<Handshake>,
+    ShardOptions<Handshake> {}
 
 /** What the object class adds to a Durable Object. */
 export interface ServerMembers<Io> {
   /** The Socket.IO server of this object, for methods of your own. @throws Error before `await this.ready()` */
   readonly io: Io;
+  /** What other objects of the server say. @internal */
+  socketIoPeer(call: ClusterCall): Promise<ClusterAnswer>;
   /** Carries out one operation of an emitter. @internal */
   socketIoCall(call: EmitterCall): Promise<unknown>;
 }
@@ -89,12 +95,13 @@ export function defineServer<
 ): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   const engineOptions = resolveEngineOptions(options);
-  const placement = new Placement(toSource(options));
+  const placement = new Placement(toSource(options), options.shards);
   const emitter = (env: Cloudflare.Env, whom?: Whom) =>
     new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(placement.finder(env, whom));
   const Base = createSessionObject<Io>({
     options: engineOptions,
     needsHandshakeData: options.handshakeData !== undefined,
+    placement,
     createServer: (host) => createSocketServer<Io>(options, host),
     setup,
   });
@@ -104,6 +111,10 @@ export function defineServer<
 
     get io(): Io {
       return runtimeOf(this).liveApi() as Io;
+    }
+
+    socketIoPeer(call: ClusterCall): Promise<ClusterAnswer> {
+      return runtimeOf(this).receive(call);
     }
 
     async socketIoCall(call: EmitterCall): Promise<unknown> {

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { EngineError } from "../engine/errors.ts";
 import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { EngineRequest } from "../engine/request.ts";
+import type { ShardsOption } from "../objects/placement/shards.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { CorsDelegate, CorsOptions } from "./cors.ts";
 import type { ClientFiles } from "./serve-client.ts";
@@ -134,14 +135,32 @@ export interface RefusedConnection {
   readonly context: Record<string, unknown>;
 }
 
+/** How one server is spread over several objects. */
+export interface ShardOptions<Handshake = Untyped> {
+  /**
+   * How many objects one server has: a number, or a number for each location hint, such as `{ weur: 4, enam: 4 }`. What
+   * `io` and sockets do reaches all of them. At most 64 a region, and about 16 in all are advisable.
+   * @default 1
+   * @throws Error in `defineServer` for any other number, or a region that is no location hint
+   */
+  shards?: ShardsOption;
+  /**
+   * Says who belongs together: clients with the same key share an object. Without it a client goes to an object nearby,
+   * and back to the same one as long as its address and user agent stay. A client for whom it throws, or returns no
+   * text, is refused with 403.
+   * @example shardBy: (request) => request._query.room
+   */
+  shardBy?(request: EngineRequest, env: Cloudflare.Env, data: Handshake): Awaitable<string>;
+}
+
 /** All options of the Worker's side, with their defaults. */
-export interface AppOptions extends HttpOptions, ResolvedEngineOptions {
+export interface AppOptions extends HttpOptions, ShardOptions, ResolvedEngineOptions {
   path: string;
 }
 
 /** `path`: the default of the option. */
 export function resolveAppOptions(
-  options: HttpOptions,
+  options: HttpOptions & ShardOptions,
   engine: ResolvedEngineOptions,
   path: string,
 ): AppOptions {

@@ -1,6 +1,7 @@
 import type { ObjectServer } from "../engine/object-server.ts";
 import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { Host } from "../server/host.ts";
+import type { Placement } from "./placement/placement.ts";
 
 /** What the setup function receives besides the server. */
 export interface SetupContext {
@@ -22,6 +23,7 @@ export interface ObjectDefinition<Api> {
   /** The option `handshakeData` is set: a session without its result may not exist. */
   readonly needsHandshakeData: boolean;
   createServer(host: Host): ObjectServer<Api>;
+  readonly placement: Placement;
   /** The user's setup function. */
   setup(api: Api, context: SetupContext): unknown;
 }

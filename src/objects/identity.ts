@@ -4,6 +4,8 @@ import { removeAll } from "./storage/rows.ts";
 const META = "sio_meta";
 /** The key of the next acknowledgement ids of a namespace begins with this. */
 export const ACKS = "sio_a:";
+/** The last batch of another shard of which anything was stored. */
+export const BATCHES = "sio_n:";
 
 /** Older code stored only the object's own name, and never removed the row. */
 interface MetaRow {
@@ -83,7 +85,7 @@ export class Identity {
     void this.address;
     const { kv } = this.#ctx.storage;
     this.#removed = [...kv.list({ prefix: ACKS })];
-    removeAll(kv, META, ACKS);
+    removeAll(kv, META, ACKS, BATCHES);
     this.#isKept = false;
   }
 

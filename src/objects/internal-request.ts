@@ -41,6 +41,8 @@ export interface InternalRequest {
   /** Of a handshake: which server the object belongs to, and which of its objects it is. */
   readonly name?: string;
   readonly shard?: string;
+  /** Of a handshake: another object will be asked if this one is full. */
+  readonly passes?: boolean;
   readonly request: RequestRecord;
   /** The record leaves out what no answer depends on. */
   readonly isBrief?: true;
@@ -66,6 +68,9 @@ export const PING_IN_HEADER = "sio-ping-in";
 export const WANTED_HEADER = "sio-wanted";
 /** The session has a WebSocket already: the Worker accepts the new one and closes it, as engine.io does. */
 export const CANDIDATE_REFUSED = 409;
+
+/** The object has no room for another session, and others are there to be asked. */
+export const SHARD_FULL = 507;
 
 const IS_UPGRADE: ReadonlySet<Operation> = new Set(["poll", "socket", "upgrade"]);
 const INTERNAL_HEADERS = [SID_HEADER, PING_IN_HEADER];

@@ -1,3 +1,4 @@
+import type { ClusterAnswer, ClusterCall } from "../server/cluster/messages.ts";
 import type { Timer } from "../shared/timers.ts";
 import type { ObjectDefinition } from "./definition.ts";
 import { fromInternalRequest, VERSION } from "./internal-request.ts";
@@ -31,7 +32,7 @@ export class ObjectRuntime<Api> {
   #awakeTimer: Timer | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
-    const platform = new Platform(ctx, definition.options, definition.needsHandshakeData);
+    const platform = new Platform(ctx, env, definition);
     this.platform = platform;
     this.#turns = new Turns(platform, {
       flush: () => {
@@ -84,6 +85,15 @@ export class ObjectRuntime<Api> {
       this.#turns.end();
       this.#stayAwake();
     }
+  }
+
+  /** What another object of the server says. */
+  async receive(call: ClusterCall): Promise<ClusterAnswer> {
+    const { mesh } = this.platform.cluster;
+    if (mesh === undefined) throw new Error("this server has one object");
+    // The server carries it out, and has to be there for that.
+    void this.#userCode.attempt.server;
+    return mesh.receive(call);
   }
 
   /** The heartbeat. Returns whether the user's own schedule is due as well. */

@@ -4,11 +4,19 @@ import type { SessionRules } from "../engine/state.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
 import { Timers } from "../shared/timers.ts";
 import { findAsyncContext } from "./async-context.ts";
+import { ClusterLink } from "./cluster/cluster-link.ts";
 import { Identity } from "./identity.ts";
 import { InstanceGuard } from "./instance-guard.ts";
+import type { Placement } from "./placement/placement.ts";
 import type { RecoveryLog } from "./recovery/recovery-log.ts";
 import { Ticker } from "./sessions/ticker.ts";
 import { SessionStore } from "./storage/session-store.ts";
+
+interface PlatformDefinition {
+  readonly options: ResolvedEngineOptions;
+  readonly needsHandshakeData: boolean;
+  readonly placement: Placement;
+}
 
 /** What an object has of its platform, for the parts of it: context, storage, alarm, timers, memory budget, log. */
 export class Platform {
@@ -25,10 +33,12 @@ export class Platform {
   readonly ticker: Ticker;
   readonly guard: InstanceGuard;
   readonly identity: Identity;
+  readonly cluster: ClusterLink;
   /** The storage of connection state recovery, once a server has opened it. */
   recovery: RecoveryLog | undefined;
 
-  constructor(ctx: DurableObjectState, options: ResolvedEngineOptions, needsHandshakeData: boolean) {
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: PlatformDefinition) {
+    const { options, needsHandshakeData, placement } = definition;
     this.ctx = ctx;
     this.options = options;
     this.rules = toRules(options);
@@ -37,6 +47,7 @@ export class Platform {
     this.store = new SessionStore(ctx);
     this.guard = new InstanceGuard(ctx.id);
     this.identity = new Identity(ctx);
+    this.cluster = new ClusterLink(this, env, placement);
     const { maxHeldBytes: object, maxIsolateBytes: isolate } = options;
     const onOver = (why: string) => this.log("warn", `a session is closed: ${why}`);
     this.budget = new ByteBudget(ctx.id.toString(), { object, isolate }, onOver);

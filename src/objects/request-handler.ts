@@ -16,6 +16,7 @@ import {
 import {
   CANDIDATE_REFUSED,
   type InternalRequest,
+  SHARD_FULL,
   SID_HEADER,
   toWantedHeader,
   type Wanted,
@@ -31,6 +32,13 @@ import type { SessionTable } from "./sessions/session-table.ts";
 import { pollTag, socketTag } from "./sessions/socket-tags.ts";
 import type { SocketRole } from "./storage/session-store.ts";
 import { SetupFailed, type UserCode } from "./user-code.ts";
+
+/** There is no room for another session. */
+class ObjectFull extends EngineError {
+  constructor(bound: string, publicMessage: string) {
+    super("FORBIDDEN", { message: `${bound} is reached` }, publicMessage);
+  }
+}
 
 /** The object's answers to what the Worker asks. */
 export class RequestHandler<Api> {
@@ -75,6 +83,7 @@ export class RequestHandler<Api> {
           return this.#show(meta);
       }
     } catch (error) {
+      if (meta.passes && error instanceof ObjectFull) return new Response(null, { status: SHARD_FULL });
       if (error instanceof EngineError) return this.#refuse(error, meta, isUpgrade);
       if (error instanceof SetupFailed) return this.#putOff(error, meta);
       this.#platform.log("error", `a request (${meta.op}) failed`, error);
@@ -232,10 +241,10 @@ export class RequestHandler<Api> {
     const { budget, options } = this.#platform;
     const { engine } = this.#userCode.attempt.host;
     if (this.#table.isFull(options.maxSessions)) {
-      throw new EngineError("FORBIDDEN", { message: "maxSessions is reached" }, "Too many sessions");
+      throw new ObjectFull("maxSessions", "Too many sessions");
     }
     if (!budget.admits(baseBytes(handshake))) {
-      throw new EngineError("FORBIDDEN", { message: "maxHeldBytes is reached" }, "Too many bytes are held");
+      throw new ObjectFull("maxHeldBytes", "Too many bytes are held");
     }
     const sid = this.#toSessionId(id);
     if (engine.makesOwnIds && this.#table.has(sid)) {

@@ -36,6 +36,8 @@ export class Turns {
   readonly #hooks: TurnHooks;
   #changed = new Set<Saved>();
   #turn = 0;
+  /** Rows that this instance had written when the last turn ended. */
+  #writes = 0;
   #isEnding = false;
 
   constructor(platform: Platform, hooks: TurnHooks) {
@@ -72,6 +74,14 @@ export class Turns {
     this.#isEnding = false;
     this.#turn++;
     this.#hooks.flush();
+    this.#saveChanged();
+    const { store, recovery, cluster } = this.#platform;
+    const writes = store.rows.writes + (recovery?.writes ?? 0);
+    cluster.settle(writes > this.#writes);
+    this.#writes = writes;
+  }
+
+  #saveChanged(): void {
     if (this.#changed.size === 0) return;
     const changed = this.#changed;
     this.#changed = new Set();

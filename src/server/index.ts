@@ -20,17 +20,17 @@ export type {
   ServerTypes,
   SocketId,
 } from "./api/socket-types.ts";
+export { ClusterAdapter as Adapter } from "./cluster/cluster-adapter.ts";
 export type { Host } from "./host.ts";
 export type { SocketMap } from "./namespaces/socket-map.ts";
 export type { RecoveredSession } from "./recovery/recovery.ts";
 export type { RecoveryOptions } from "./recovery/recovery-options.ts";
 export type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "./recovery/recovery-store.ts";
-export {
-  Adapter,
-  type AdapterConstructor,
-  type AdapterNamespace,
-  type BroadcastOptions,
-  type SocketDetails,
+export type {
+  AdapterConstructor,
+  AdapterNamespace,
+  BroadcastOptions,
+  SocketDetails,
 } from "./rooms/adapter.ts";
 export type { Handshake } from "./sockets/handshake.ts";
 export type { ParserOption } from "./sockets/parser.ts";

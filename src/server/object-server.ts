@@ -2,6 +2,7 @@ import type { ObjectServer } from "../engine/object-server.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import type { ServerOptions } from "./api/options.ts";
 import { Server, type ServerInternals } from "./api/server.ts";
+import { createMeshServer } from "./cluster/mesh-server.ts";
 import type { Host } from "./host.ts";
 import { RecoveryExpiry } from "./recovery/expiry.ts";
 import { handshakeOf } from "./recovery/recovery.ts";
@@ -16,6 +17,7 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
   const io = new Server(options, host);
   const internals = io._internals;
   const { context, namespaces } = internals;
+  host.mesh?.serve(createMeshServer(context, namespaces));
   const { recoveryStore } = context;
   const expiry =
     recoveryStore && new RecoveryExpiry(recoveryStore, host, (record) => expire(internals, record));

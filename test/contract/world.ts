@@ -7,12 +7,12 @@ import { start } from "../support/targets.ts";
 import type { World } from "./behaviours.ts";
 
 /** Starts the contract application for the suite it is called in, and takes care that every client leaves. */
-export function worldOf(target: TargetName, version: ClientVersion, mode: Mode, variant = "default"): World {
+export function worldOf(target: TargetName, version: ClientVersion, mode: Mode, shards = 1): World {
   let server: Running;
   let monitor: Monitor;
   let sockets: Socket[] = [];
   beforeAll(async () => {
-    server = await start(target, "contract", variant);
+    server = await start(target, "contract", "default", shards);
     monitor = await Monitor.connect(server);
   });
   afterEach(() => {

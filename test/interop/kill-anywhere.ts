@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { startServer } from "../../src/testing/index.ts";
 import type { Running } from "../support/app.ts";
+import { startEdge } from "../support/edge.ts";
 import { startOfficial } from "../support/official.ts";
 import { Cast, type CastMode, type Trace } from "./cast.ts";
 import { conversation } from "./conversation.ts";
@@ -18,13 +19,16 @@ export async function converse(
   target: "official" | "edge",
   mode: CastMode,
   interruption: Interruption,
+  shards = 1,
 ): Promise<Trace> {
   const hasRecovery = mode === "websocket";
   const variant = hasRecovery ? "recovery" : "default";
   const server =
     target === "official"
       ? await startOfficial("conversation", variant)
-      : await startWithKit(variant, interruption === "close");
+      : shards > 1
+        ? await startEdge("conversation", variant, shards)
+        : await startWithKit(variant, interruption === "close");
   const cast = await Cast.assemble(server, mode, hasRecovery);
   let instance = "";
   let step = "the beginning";

@@ -5,6 +5,7 @@ import { vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { App } from "../../src/http/app.ts";
 import { askObject, type InternalRequest } from "../../src/objects/internal-request.ts";
+import { toAddress } from "../../src/objects/placement/object-name.ts";
 import type { SessionObjectMembers } from "../../src/objects/session-object.ts";
 import type { SocketRole } from "../../src/objects/storage/session-store.ts";
 import {
@@ -20,6 +21,8 @@ import {
   recover,
   scant,
   small,
+  spreadOver,
+  spreadRecover,
   talk,
   tight,
   told,
@@ -49,11 +52,22 @@ const DEFINITIONS = {
   TOLD: told,
   TOLD_QUICKLY: toldQuickly,
   NAMED: named,
+  SPREAD: spreadOver,
+  SPREAD_RECOVER: spreadRecover,
   NAMELESS: nameless,
 };
 export type Kind = keyof typeof DEFINITIONS;
 /** Those that run a Socket.IO server. */
-export type TalkKind = "TALK" | "RECOVER" | "CLOSURE" | "TIGHT" | "SCANT" | "NAMED" | "NAMELESS";
+export type TalkKind =
+  | "TALK"
+  | "RECOVER"
+  | "CLOSURE"
+  | "TIGHT"
+  | "SCANT"
+  | "NAMED"
+  | "NAMELESS"
+  | "SPREAD"
+  | "SPREAD_RECOVER";
 const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
   "TALK",
   "RECOVER",
@@ -62,6 +76,8 @@ const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
   "SCANT",
   "NAMED",
   "NAMELESS",
+  "SPREAD",
+  "SPREAD_RECOVER",
 ]);
 
 /** One object, seen from outside and from inside. */
@@ -102,7 +118,7 @@ export class TestObject {
       address: "192.0.2.1",
       secure: true,
     } as const;
-    const address = { name: this.name, shard: "0" };
+    const address = toAddress(this.name);
     return askObject(this.stub, { v: 1, sid: "", ...address, ...rest, request, ...meta }, body);
   }
 

@@ -5,7 +5,7 @@ import { bundleSize, readmeBlock } from "./pack.ts";
  * What the README's Worker weighs on the way to Cloudflare, without hono, which an app has anyway. The first bar was
  * 25,000: docs/design.md says what was measured and why it moved. It is there to notice what is added by accident.
  */
-const BUDGET = 58_500;
+const BUDGET = 64_500;
 
 /** The README's Worker, without the official client that it serves. */
 async function withoutClient(): Promise<string> {

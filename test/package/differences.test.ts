@@ -33,6 +33,7 @@ const OUR_OPTIONS = [
   ["src/engine/options.ts", "interface EngineOptions"],
   ["src/server/api/options.ts", "interface SocketOptions"],
   ["src/http/options.ts", "interface HttpOptions"],
+  ["src/http/options.ts", "interface ShardOptions"],
 ] as const;
 
 /** Internals that are public by their types, with the mark of internals in their name or their comment. */

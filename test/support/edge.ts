@@ -6,13 +6,18 @@ import { appUrl, type Running } from "./app.ts";
 const WORKER = "edge";
 const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
 
+/** Spreads clients over shards, one after the other as they come, whoever they are. */
+const spread = (shards: number) => `{ shards: ${shards}, shardBy: () => String(next++) }`;
+
 /** The Worker a user would write around an application. */
-function entry(name: string, variant: string): string {
+function entry(name: string, variant: string, shards: number): string {
   return `
 import { defineServer } from ${JSON.stringify(index)};
 import * as app from ${JSON.stringify(fileURLToPath(appUrl(name)))};
 const chosen = app.variants?.[${JSON.stringify(variant)}];
-const server = defineServer({ ...chosen?.shared, ...chosen?.edge }, app.setup);
+let next = 0;
+const sharded = ${shards > 1 ? spread(shards) : "{}"};
+const server = defineServer({ ...chosen?.shared, ...chosen?.edge, ...sharded }, app.setup);
 export class SessionObject extends server.SessionObject {}
 export default server.app;
 `;
@@ -33,9 +38,9 @@ export async function bundle(contents: string): Promise<string> {
   return result.outputFiles[0]!.text;
 }
 
-/** Runs an application on this project, in workerd. */
-export async function startEdge(name: string, variant = "default"): Promise<Running> {
-  return startWorker(await bundle(entry(name, variant)));
+/** Runs an application on this project, in workerd; over several objects, if so many shards are asked for. */
+export async function startEdge(name: string, variant = "default", shards = 1): Promise<Running> {
+  return startWorker(await bundle(entry(name, variant, shards)), undefined, undefined, shards);
 }
 
 type Configuration = Record<string, { className: string; useSQLite: boolean }>;
@@ -45,6 +50,7 @@ export async function startWorker(
   contents: string,
   durableObjects: Configuration = { SESSIONS: { className: "SessionObject", useSQLite: true } },
   bindings: Record<string, string> = {},
+  shards = 1,
 ): Promise<Running> {
   const complaints: string[] = [];
   const miniflare = new Miniflare({
@@ -70,12 +76,16 @@ export async function startWorker(
     host: ready.hostname,
     port: Number(ready.port),
     complaints,
-    evict: async (webSockets) => {
-      try {
-        await miniflare.unsafeEvictDurableObject(WORKER, "SessionObject", { name: "main", webSockets });
-      } catch (error) {
-        // An object that is not in memory already is where the caller wants it.
-        if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
+    evict: async (webSockets, only) => {
+      for (let shard = 0; shard < shards; shard++) {
+        if (only !== undefined && only !== shard) continue;
+        const name = shard === 0 ? "main" : `main#${shard}`;
+        try {
+          await miniflare.unsafeEvictDurableObject(WORKER, "SessionObject", { name, webSockets });
+        } catch (error) {
+          // An object that is not in memory already is where the caller wants it.
+          if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
+        }
       }
     },
     close: () => miniflare.dispose(),

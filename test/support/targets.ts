@@ -8,9 +8,9 @@ import { startOfficial } from "./official.ts";
  */
 export const targets = (process.env.TARGETS ?? "official,edge").split(",") as TargetName[];
 
-/** Starts an application on a target. */
-export function start(target: TargetName, app: string, variant = "default"): Promise<Running> {
-  return target === "official" ? startOfficial(app, variant) : startEdge(app, variant);
+/** Starts an application on a target; this project's may be spread over several objects. */
+export function start(target: TargetName, app: string, variant = "default", shards = 1): Promise<Running> {
+  return target === "official" ? startOfficial(app, variant) : startEdge(app, variant, shards);
 }
 
 /** What a target is expected to do where the project decided otherwise than the original; say why beside it. */

@@ -45,6 +45,8 @@ interface Pending<T> {
  */
 export class RecoveryLog implements RecoveryStore {
   readonly quietMs: number;
+  /** How often packets were written, by this instance. */
+  writes = 0;
   readonly #kv: Rows;
   readonly #host: RecoveryLogHost;
   /** When sessions last ended without an event: when this instance began, or when its setup function failed. */
@@ -189,6 +191,7 @@ export class RecoveryLog implements RecoveryStore {
     const { offset, rooms, except, packet } = entries[0]!;
     if (bytes <= MAX_ROW_BYTES) {
       this.#kv.put(toPrefix(LOG, nsp) + offset, { at, entries, bytes } satisfies LogRow);
+      this.writes++;
       this.#sweep.wrote(bytes, at, true);
     } else if (entries.length > 1) {
       const middle = entries.length >> 1;

@@ -41,6 +41,8 @@ const NOTE =
  * which is cut into rows anywhere. Sizes are lengths of strings.
  */
 export class DiskRows {
+  /** How often frames were written, by this instance. */
+  writes = 0;
   readonly #sql: SqlStorage;
   readonly #noted = new Map<string, number>();
   #isThere = false;
@@ -67,6 +69,7 @@ export class DiskRows {
     if (text !== "") write();
     this.#add(written);
     this.#hasGrown = true;
+    this.writes++;
     return written;
   }
 

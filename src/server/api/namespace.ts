@@ -1,5 +1,6 @@
 import { type Admission, EventEmitter } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
+import { ClusterAdapter } from "../cluster/cluster-adapter.ts";
 import { type ConnectMiddleware, NamespaceState } from "../namespaces/namespace-state.ts";
 import { SocketMap } from "../namespaces/socket-map.ts";
 import { Adapter } from "../rooms/adapter.ts";
@@ -161,7 +162,7 @@ export class Namespace<
 
   /** @internal */
   _createAdapter(): Adapter {
-    const create = (this.server._internals.options.adapter ?? Adapter) as AnyAdapterConstructor;
+    const create = (this.server._internals.options.adapter ?? ClusterAdapter) as AnyAdapterConstructor;
     // Arrow functions have no prototype, and cannot be called with `new`.
     const adapter = create.prototype === undefined ? create(this) : new create(this);
     if (!(adapter instanceof Adapter)) {

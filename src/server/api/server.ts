@@ -3,10 +3,11 @@ import type { Session } from "../../engine/session.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
 import { missing } from "../../shared/missing.ts";
 import type { Untyped } from "../../shared/untyped.ts";
+import { ClusterAdapter } from "../cluster/cluster-adapter.ts";
 import { ServerContext } from "../context.ts";
 import type { Host } from "../host.ts";
 import { NamespaceRegistry, type Parent } from "../namespaces/namespace-registry.ts";
-import { Adapter, type AdapterConstructor } from "../rooms/adapter.ts";
+import type { AdapterConstructor } from "../rooms/adapter.ts";
 import { openConnection } from "../sockets/connection.ts";
 import { BroadcastOperator } from "./broadcast-operator.ts";
 import { Broadcaster } from "./broadcaster.ts";
@@ -244,7 +245,7 @@ export class Server<
    */
   adapter(create: AdapterConstructor): this;
   adapter(create?: AdapterConstructor): this | AdapterConstructor {
-    if (create === undefined) return this._internals.options.adapter ?? Adapter;
+    if (create === undefined) return this._internals.options.adapter ?? ClusterAdapter;
     this._internals.options.adapter = create;
     for (const nsp of this._internals.namespaces.all.values()) nsp.adapter = nsp._createAdapter();
     return this;

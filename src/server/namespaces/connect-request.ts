@@ -123,8 +123,8 @@ export class ConnectRequest {
   /** Clients of v2 use the session's id as the id of their socket. */
   #createId(): string {
     const { conn } = this.#connection;
-    const { name } = this.#nsp;
-    if (conn.protocol !== 3) return randomId();
+    const { name, context } = this.#nsp;
+    if (conn.protocol !== 3) return context.host.mesh?.peers.newSocketId() ?? randomId();
     return name === "/" ? conn.id : `${name}#${conn.id}`;
   }
 

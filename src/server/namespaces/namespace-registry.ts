@@ -65,7 +65,7 @@ export class NamespaceRegistry<Namespace extends Named> {
       (parent): Middleware<string> =>
         (asked, next) => {
           // It may have been created while the parent before was deciding.
-          if (this.#existing(asked) !== undefined) next(parent);
+          if (this.existing(asked) !== undefined) next(parent);
           else return parent.matches(asked, auth, (error, isAllowed) => next(!error && isAllowed && parent));
         },
     );
@@ -80,7 +80,7 @@ export class NamespaceRegistry<Namespace extends Named> {
           diagnostics.attempt(
             what,
             () =>
-              this.#existing(name) ?? (parent as Parent<Namespace> | undefined)?.namespace.createChild(name),
+              this.existing(name) ?? (parent as Parent<Namespace> | undefined)?.namespace.createChild(name),
           ),
         ),
     );
@@ -106,7 +106,7 @@ export class NamespaceRegistry<Namespace extends Named> {
   }
 
   /** A namespace that is there, or a child that an earlier instance created and that somebody is in. */
-  #existing(name: string): Namespace | undefined {
+  existing(name: string): Namespace | undefined {
     const known = this.all.get(name);
     if (known !== undefined || this.parents.length === 0) return known;
     const member = this.#context.rooms.anyOf(name);

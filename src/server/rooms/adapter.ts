@@ -21,6 +21,8 @@ export type AdapterEvents = {
   "join-room": (room: Room, id: SocketId) => void;
   "leave-room": (room: Room, id: SocketId) => void;
   "delete-room": (room: Room) => void;
+  /** Messages to other objects of the server were given up. */
+  error: (error: Error) => void;
 };
 
 /** What `fetchSockets` of an adapter tells of a socket that lives in another object. */

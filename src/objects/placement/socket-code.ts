@@ -1,0 +1,28 @@
+import { randomId } from "../../shared/ids.ts";
+import { hash } from "./hash.ts";
+import { parseShard, toShardName } from "./shards.ts";
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const RANDOM = 15;
+
+/**
+ * An id for a socket of a shard, as long as others: region, number in it, 15 random letters (90 bits), and three that
+ * check the rest. So anybody can tell where the socket is, whatever the configuration says by then.
+ */
+export function toSocketId(shard: string): string {
+  const { region, number } = parseShard(shard) ?? { region: 0, number: 0 };
+  const body = LETTERS[region]! + LETTERS[number]! + randomId(12).slice(0, RANDOM);
+  return body + toCheck(body);
+}
+
+/** The shard of a socket's id; undefined for every other room, but for one of 262,144 with 20 such letters. */
+export function shardOfSocket(room: string): string | undefined {
+  if (room.length !== RANDOM + 5 || toCheck(room.slice(0, -3)) !== room.slice(-3)) return undefined;
+  const name = toShardName({ region: LETTERS.indexOf(room[0]!), number: LETTERS.indexOf(room[1]!) });
+  return parseShard(name) && name;
+}
+
+function toCheck(body: string): string {
+  const bits = hash(body);
+  return LETTERS[bits & 63]! + LETTERS[(bits >> 6) & 63]! + LETTERS[(bits >> 12) & 63]!;
+}

@@ -1,0 +1,62 @@
+import { EVENT } from "../../codec/socket-packet.ts";
+import type { ServerContext } from "../context.ts";
+import { encodeEvent } from "../recovery/encode-event.ts";
+import type { Adapter } from "../rooms/adapter.ts";
+import { LocalRooms } from "../rooms/local-rooms.ts";
+import { ClusterAdapter } from "./cluster-adapter.ts";
+import type { MeshServer } from "./mesh.ts";
+import type { ClusterMessage } from "./messages.ts";
+import type { Reply } from "./reply.ts";
+
+const NO_EMITTER = { listenerCount: () => 0, emit: () => false };
+
+/** The namespaces of the server. */
+interface Namespaces {
+  existing(name: string): { readonly adapter: Adapter } | undefined;
+}
+
+/** Carries out in one object's server what other shards say. */
+export function createMeshServer(core: ServerContext, namespaces: Namespaces): MeshServer {
+  const { host } = core;
+  const adapterOf = (nsp: string) => {
+    const adapter = namespaces.existing(nsp)?.adapter;
+    return adapter instanceof ClusterAdapter ? adapter : undefined;
+  };
+
+  const carryOut = (message: ClusterMessage, reply: Reply | undefined): void => {
+    const adapter = adapterOf(message.nsp);
+    if (adapter !== undefined) adapter._carryOut(message, reply);
+    else {
+      if (message.type === "broadcast" && reply === undefined) sendUnnamed(message);
+      // A namespace that is not here has nobody who could answer.
+      reply?.expect(0);
+    }
+  };
+
+  /** Nobody has made the namespace yet, or again; who sleeps in it, or is away and may come back, is to have it. */
+  const sendUnnamed = ({ nsp, frames, to }: Extract<ClusterMessage, { type: "broadcast" }>): void => {
+    const isSomebodyThere = core.rooms.anyOf(nsp) !== undefined;
+    if (!isSomebodyThere && core.recovery === undefined) return;
+    const flags = to.volatile ? { volatile: true } : {};
+    const packet = core.parser.decode(frames) ?? { type: EVENT, nsp };
+    const encoded = encodeEvent(core, packet, flags, to.rooms, to.except);
+    if (!isSomebodyThere) return;
+    const rooms = new LocalRooms(nsp, core.rooms.of(nsp), core, NO_EMITTER);
+    const opts = { rooms: new Set(to.rooms), except: new Set(to.except) };
+    rooms.visit(opts, (member) => rooms.deliver(member, { frames: encoded, packet, flags }));
+  };
+
+  return {
+    carryOut(message, reply) {
+      const ready = host.isSetUp ? undefined : host.ready();
+      // Setups of two shards may ask each other: what needs no listeners of the user's code does not wait for them.
+      const isLater = !host.isSetUp && (message.type === "emit" || (reply && !adapterOf(message.nsp)));
+      if (!isLater) carryOut(message, reply);
+      ready?.then(() => isLater && carryOut(message, reply)).catch(() => isLater && reply?.giveUp());
+    },
+    onLost(nsp, error) {
+      const adapter = adapterOf(nsp);
+      if (adapter !== undefined && adapter.listenerCount("error") > 0) adapter.emit("error", error);
+    },
+  };
+}

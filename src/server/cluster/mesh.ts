@@ -1,0 +1,254 @@
+import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { runSafely } from "../../shared/run-safely.ts";
+import {
+  type Answers,
+  type AnswersCall,
+  type Batch,
+  type BatchAnswer,
+  type ClusterAnswer,
+  type ClusterCall,
+  type ClusterMessage,
+  type Peers,
+  VERSION,
+} from "./messages.ts";
+import { PeerQueue, type QueueHost } from "./peer-queue.ts";
+import { Reply } from "./reply.ts";
+import { type LastBatch, Senders } from "./senders.ts";
+
+/** What waits for all shards together, bytes. */
+const MOST_BYTES = 16_000_000;
+/** What a message takes besides its content. */
+const MESSAGE_BYTES = 200;
+/** Requests of other shards that may wait to be fetched. */
+const MOST_REPLIES = 1_000;
+/** For so long answers stay where they can be fetched again, ms. */
+const KEPT_MS = 15_000;
+/** How long it takes to notice that a call for answers has failed and to try again, ms. */
+const AGAIN_MS = 250;
+
+export interface MeshHost extends QueueHost {
+  log(level: "warn" | "error", message: string, error?: unknown): void;
+  /** What was stored of the last batch of a shard. */
+  storedBatch(from: string): LastBatch | undefined;
+  /** A batch is carried out in this turn: where the turn writes anything, this is to be written with it. */
+  noteBatch(from: string, last: LastBatch): void;
+}
+
+/** The server of this shard, as the mesh uses it. */
+export interface MeshServer {
+  /** Carries out what another shard says; what it throws is logged. */
+  carryOut(message: ClusterMessage, reply: Reply | undefined): void;
+  /** Packets for a namespace will not arrive in another shard. */
+  onLost(nsp: string, error: Error): void;
+}
+
+/**
+ * One shard among others. It takes messages to them, in order, and theirs to the server of this shard. It knows neither
+ * objects nor rooms.
+ *
+ *   say ──► a queue for each shard ──► call ──► their `receive` ──► their server
+ *                                                  ▲
+ *   ask ──► the same, and then ────► call ─────────┘ for what came of it
+ */
+export class Mesh {
+  readonly peers: Peers;
+  readonly #host: MeshHost;
+  readonly #queues = new Map<string, PeerQueue>();
+  readonly #load = { bytes: 0 };
+  readonly #senders: Senders;
+  readonly #replies = new Map<string, Reply>();
+  readonly #lost = new Map<string, Map<string, number>>();
+  #server: MeshServer | undefined;
+  #lastRequest = 0;
+
+  constructor(peers: Peers, host: MeshHost) {
+    this.peers = peers;
+    this.#host = host;
+    this.#senders = new Senders((from) => host.storedBatch(from));
+  }
+
+  /** What carries out the messages of other shards from now on. */
+  serve(server: MeshServer): void {
+    this.#server = server;
+  }
+
+  /** Says something to shards. What does not arrive is told aloud. */
+  say(message: ClusterMessage, shards: readonly string[]): void {
+    const isVolatile = message.type === "broadcast" && message.to.volatile === true;
+    this.#add(message, shards, (shard, failure) => {
+      if (failure !== undefined && !isVolatile) this.#lose(message.nsp, shard, failure);
+    });
+  }
+
+  /** Says something to shards, and tells of each what came of it within `timeoutMs`; undefined where nothing did. */
+  ask(
+    message: ClusterMessage,
+    shards: readonly string[],
+    timeoutMs: number,
+    onAnswers: (shard: string, answers: Answers | undefined) => void,
+  ): void {
+    const request = `${this.peers.self}:${this.#host.now()}:${++this.#lastRequest}`;
+    const deadline = this.#host.now() + timeoutMs;
+    this.#add({ ...message, request }, shards, (shard, failure) => {
+      if (failure !== undefined) onAnswers(shard, undefined);
+      else this.#host.keepAwake(this.#fetch(shard, request, timeoutMs, deadline, onAnswers));
+    });
+  }
+
+  /** What another shard calls. */
+  async receive(call: ClusterCall): Promise<ClusterAnswer> {
+    // The caller is of another version: it tries again until it gives up, and says so.
+    if (call.v !== VERSION) throw new Error(`this shard speaks version ${VERSION} of the cluster's messages`);
+    return call.type === "batch" ? this.#take(call) : this.#answer(call);
+  }
+
+  #add(
+    message: ClusterMessage,
+    shards: readonly string[],
+    settle: (shard: string, failure: Error | undefined) => void,
+  ): void {
+    const bytes = Math.ceil((estimateBytes(message) + MESSAGE_BYTES) / Math.max(1, shards.length));
+    const isRequest = message.request !== undefined;
+    for (const shard of shards) {
+      const queue = this.#queueOf(shard);
+      const isVolatile = message.type === "broadcast" && message.to.volatile === true;
+      if (isVolatile && queue.isFailing) {
+        settle(shard, new Error("the shard is not reached"));
+        continue;
+      }
+      if (!this.#makeRoom(bytes)) {
+        settle(shard, overflow());
+        if (isRequest)
+          this.#host.log("warn", `a request to shard ${shard} was refused: ${overflow().message}`);
+        continue;
+      }
+      queue.add({ message, bytes, settle: (failure) => settle(shard, failure) });
+    }
+  }
+
+  #queueOf(shard: string): PeerQueue {
+    let queue = this.#queues.get(shard);
+    if (queue === undefined) {
+      const call = (batch: Batch) => this.peers.call(shard, batch) as Promise<BatchAnswer>;
+      queue = new PeerQueue(this.peers.self, this.#host, this.#load, call);
+      this.#queues.set(shard, queue);
+    }
+    return queue;
+  }
+
+  /** The longest queue gives way, so that a shard that is not reached costs the others nothing. */
+  #makeRoom(bytes: number): boolean {
+    const missing = () => this.#load.bytes + bytes - MOST_BYTES;
+    if (missing() <= 0) return true;
+    for (const onlyVolatile of [true, false]) {
+      const longest = [...this.#queues.values()].sort((a, b) => b.bytes - a.bytes);
+      for (const queue of longest) if (missing() > 0) queue.drop(missing(), onlyVolatile, overflow());
+    }
+    return missing() <= 0;
+  }
+
+  /** Everything of a batch is carried out in one turn, and each message fails alone. */
+  #take({ from, epoch, number, messages }: Batch): BatchAnswer {
+    const judged = this.#senders.judge(from, { epoch, number });
+    if (judged === "done") return {};
+    if (judged !== "new") return { stale: judged };
+    this.#senders.note(from, { epoch, number });
+    this.#host.noteBatch(from, { epoch, number });
+    for (const message of messages) {
+      const reply = message.request === undefined ? undefined : this.#openReply(message.request, message);
+      runSafely(
+        () => this.#server?.carryOut(message, reply),
+        (error) => {
+          this.#host.log("error", `what another shard said (${message.type}) failed`, error);
+          reply?.giveUp();
+        },
+      );
+    }
+    return {};
+  }
+
+  #openReply(request: string, message: ClusterMessage): Reply {
+    const now = this.#host.now();
+    for (const [id, { expiresAt }] of this.#replies) {
+      if (expiresAt <= now || this.#replies.size >= MOST_REPLIES) this.#replies.delete(id);
+    }
+    const timeoutMs = message.type === "broadcast" ? (message.timeoutMs ?? 0) : 0;
+    const reply = new Reply(now + timeoutMs + KEPT_MS);
+    this.#replies.set(request, reply);
+    return reply;
+  }
+
+  async #answer({ request, waitMs }: AnswersCall): Promise<Answers> {
+    const reply = this.#replies.get(request);
+    if (reply === undefined) return { count: 0, values: [], isComplete: true, isUnknown: true };
+    const { timers } = this.#host;
+    await new Promise<void>((resolve) => {
+      const timer = timers.set(() => {
+        stop();
+        resolve();
+      }, waitMs);
+      const stop = reply.whenComplete(() => {
+        timers.clear(timer);
+        resolve();
+      });
+    });
+    return reply.toAnswers();
+  }
+
+  /** Fetches what came of a request; as often as need be, until shortly before the asker's own time is over. */
+  async #fetch(
+    shard: string,
+    request: string,
+    timeoutMs: number,
+    deadline: number,
+    onAnswers: (shard: string, answers: Answers | undefined) => void,
+  ): Promise<void> {
+    const margin = Math.max(50, timeoutMs / 10);
+    for (;;) {
+      const waitMs = Math.max(0, deadline - margin - this.#host.now());
+      try {
+        const call: AnswersCall = { v: VERSION, type: "answers", request, waitMs };
+        const answers = (await this.#inTime(this.peers.call(shard, call), deadline)) as Answers | undefined;
+        onAnswers(shard, answers?.isUnknown ? undefined : answers);
+        return;
+      } catch {
+        if (this.#host.now() + AGAIN_MS >= deadline) break;
+        await new Promise<void>((resolve) => void this.#host.timers.set(resolve, AGAIN_MS));
+      }
+    }
+    onAnswers(shard, undefined);
+  }
+
+  #inTime(call: Promise<ClusterAnswer>, deadline: number): Promise<ClusterAnswer | undefined> {
+    const { timers } = this.#host;
+    return new Promise((resolve, reject) => {
+      const timer = timers.set(() => resolve(undefined), Math.max(0, deadline - this.#host.now()));
+      call.then(resolve, reject).finally(() => timers.clear(timer));
+    });
+  }
+
+  /** Told once a turn, however many there are. */
+  #lose(nsp: string, shard: string, { message }: Error): void {
+    if (this.#lost.size === 0) Promise.resolve().then(() => this.#tellLost());
+    const reason = `shard ${shard}: ${message}`;
+    const byNamespace = this.#lost.get(reason) ?? new Map<string, number>();
+    byNamespace.set(nsp, (byNamespace.get(nsp) ?? 0) + 1);
+    this.#lost.set(reason, byNamespace);
+  }
+
+  #tellLost(): void {
+    const lost = [...this.#lost];
+    this.#lost.clear();
+    for (const [reason, byNamespace] of lost) {
+      for (const [nsp, count] of byNamespace) {
+        const error = new Error(`${count} messages of namespace "${nsp}" were given up, ${reason}`);
+        this.#host.log("warn", error.message);
+        this.#server?.onLost(nsp, error);
+      }
+    }
+  }
+}
+
+function overflow(): Error {
+  return new Error(`more than ${MOST_BYTES} bytes wait for other shards`);
+}

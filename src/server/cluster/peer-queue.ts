@@ -1,0 +1,187 @@
+import type { Timer, Timers } from "../../shared/timers.ts";
+import { type Batch, type BatchAnswer, type ClusterMessage, VERSION } from "./messages.ts";
+
+/** So long one call may take, ms. */
+const CALL_MS = 5_000;
+/** So long a batch whose fate is unknown is repeated, ms. A receiver that is idle knows its numbers for 10 s. */
+const REPEAT_MS = 5_000;
+/** After the first failure a call is repeated at once, and then after pauses that double, ms. */
+const FIRST_PAUSE_MS = 250;
+/** After a batch was given up, the next one waits so long at most, ms. */
+const LONGEST_PAUSE_MS = 5_000;
+/** A batch is cut here, bytes. */
+const BATCH_BYTES = 1_000_000;
+
+/** What waits to be said to a shard. */
+export interface Queued {
+  readonly message: ClusterMessage;
+  /** What it takes in memory, as this queue's share. */
+  readonly bytes: number;
+  /** Called once: it has arrived, or why it will not. */
+  readonly settle: (failure?: Error) => void;
+}
+
+/** What all queues of a shard hold together. */
+export interface Load {
+  bytes: number;
+}
+
+export interface QueueHost {
+  readonly timers: Timers;
+  now(): number;
+  keepAwake(promise: Promise<unknown>): void;
+}
+
+interface Flight {
+  readonly items: readonly Queued[];
+  readonly startedAt: number;
+}
+
+/**
+ * What one shard says to another, in the order in which it is said.
+ *
+ *   idle ── said: at the end of the turn ──► calling ── taken ──► idle, or the next batch
+ *                                           │  ▲
+ *                                   failed  ▼  │ 0, 250, 500 ... ms later
+ *                                          pausing ── 5 s since it began ──► given up, a pause, the next batch
+ */
+export class PeerQueue {
+  /** What waits and is under way. */
+  #bytes = 0;
+  readonly #from: string;
+  readonly #host: QueueHost;
+  readonly #load: Load;
+  readonly #call: (batch: Batch) => Promise<BatchAnswer>;
+  #waiting: Queued[] = [];
+  #isBusy = false;
+  #epoch: number;
+  #number = 0;
+  /** Batches given up one after the other. */
+  #failures = 0;
+
+  constructor(from: string, host: QueueHost, load: Load, call: (batch: Batch) => Promise<BatchAnswer>) {
+    this.#from = from;
+    this.#host = host;
+    this.#load = load;
+    this.#call = call;
+    this.#epoch = host.now();
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The last batch was given up. */
+  get isFailing(): boolean {
+    return this.#failures > 0;
+  }
+
+  add(item: Queued): void {
+    this.#waiting.push(item);
+    this.#count(item.bytes);
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    // What is said in one turn goes in one call.
+    this.#host.keepAwake(Promise.resolve().then(() => this.#work()));
+  }
+
+  /** Drops broadcasts that wait, oldest first, until `bytes` are free. Those with `volatile` go without a word. */
+  drop(bytes: number, onlyVolatile: boolean, failure: Error): void {
+    const goal = this.#bytes - bytes;
+    const kept: Queued[] = [];
+    for (const item of this.#waiting) {
+      const { message } = item;
+      const isDroppable = message.type === "broadcast" && message.request === undefined;
+      if (this.#bytes > goal && isDroppable && (!onlyVolatile || message.to.volatile)) {
+        this.#settle([item], failure);
+      } else kept.push(item);
+    }
+    this.#waiting = kept;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const flight: Flight = { items: this.#cut(), startedAt: this.#host.now() };
+      this.#number++;
+      const failure = await this.#carry(flight);
+      this.#settle(flight.items, failure);
+      if (failure === undefined) this.#failures = 0;
+      else await this.#pause(Math.min(LONGEST_PAUSE_MS, 2 * FIRST_PAUSE_MS * 2 ** this.#failures++));
+    }
+    this.#isBusy = false;
+  }
+
+  /** As many as fit, one at least. */
+  #cut(): Queued[] {
+    let bytes = 0;
+    let count = 0;
+    for (const item of this.#waiting) {
+      bytes += item.bytes;
+      if (count > 0 && bytes > BATCH_BYTES) break;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Calls until the batch is taken. Gives why it is given up, if it is. */
+  async #carry({ items, startedAt }: Flight): Promise<Error | undefined> {
+    const messages = items.map(({ message }) => message);
+    for (let tries = 0; ; tries++) {
+      try {
+        const { stale } = await this.#callInTime(this.#toBatch(messages));
+        if (stale === undefined) return undefined;
+        const wasDone = stale.done >= this.#number;
+        this.#epoch = stale.newest + 1;
+        this.#number = wasDone ? 0 : 1;
+        if (wasDone) return undefined;
+      } catch (error) {
+        if (this.#host.now() - startedAt >= REPEAT_MS) return toFailure(error);
+        if (tries > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
+      }
+    }
+  }
+
+  #toBatch(messages: readonly ClusterMessage[]): Batch {
+    return {
+      v: VERSION,
+      type: "batch",
+      from: this.#from,
+      epoch: this.#epoch,
+      number: this.#number,
+      messages,
+    };
+  }
+
+  async #callInTime(batch: Batch): Promise<BatchAnswer> {
+    const { timers } = this.#host;
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = timers.set(() => reject(new Error(`no answer within ${CALL_MS} ms`)), CALL_MS);
+    });
+    try {
+      return await Promise.race([this.#call(batch), late]);
+    } finally {
+      timers.clear(timer);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#host.timers.set(resolve, ms));
+  }
+
+  #settle(items: readonly Queued[], failure: Error | undefined): void {
+    for (const { bytes, settle } of items) {
+      this.#count(-bytes);
+      settle(failure);
+    }
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#load.bytes += bytes;
+  }
+}
+
+function toFailure(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,415 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Batch, ClusterAnswer, ClusterCall } from "../../src/server/cluster/messages.ts";
+import type { Server } from "../../src/server/index.ts";
+import { type Application, type PeerFault, peerCalls, peerFaults } from "../fixtures/worker.ts";
+import { until } from "./support.ts";
+import { type Talker, TalkObject, type TransportName } from "./talk.ts";
+
+const STATES = ["awake", "sleep", "restart"] as const;
+type State = (typeof STATES)[number];
+
+/** Says back what was asked, tells where it is, and does what a client asks for on its own shard. */
+const serve: Application = (io) => {
+  for (const nsp of [io, io.of("/other")]) {
+    nsp.on("connection", (socket) => {
+      socket.on("sync", (ack) => ack("done"));
+      socket.on("join", (room, ack) => {
+        socket.join(room);
+        ack();
+      });
+      socket.on("question", (ack) => ack(`${socket.id}`));
+    });
+  }
+  io.on("to servers", (text, ack) => ack?.(`${text} heard`));
+};
+
+/** A server over three objects. */
+class Cluster {
+  readonly shards: TalkObject[];
+
+  constructor(name: string, application: Application = serve, kind: "SPREAD" | "SPREAD_RECOVER" = "SPREAD") {
+    this.shards = ["", "#1", "#2"].map((shard) => new TalkObject(name + shard, application, kind));
+  }
+
+  /** A client on each shard. */
+  join(transport: TransportName = "websocket"): Promise<Talker[]> {
+    return Promise.all(this.shards.map((shard) => shard.join(transport)));
+  }
+
+  act<R>(shard: number, action: (io: Server) => R | Promise<R>): Promise<R> {
+    return this.shards[shard]!.act(action);
+  }
+
+  async become(state: State, ...shards: number[]): Promise<void> {
+    if (state !== "awake") await Promise.all(shards.map((shard) => this.shards[shard]![state]()));
+  }
+
+  /** What others have called a shard with since it was asked last. */
+  calls(shard: number): ClusterCall[] {
+    const { name } = this.shards[shard]!;
+    const calls = peerCalls.get(name) ?? [];
+    peerCalls.delete(name);
+    return calls;
+  }
+
+  /** What happens to calls of a shard; nothing out of the ordinary without a fault. */
+  disturb(shard: number, fault?: PeerFault): void {
+    const { name } = this.shards[shard]!;
+    if (fault === undefined) peerFaults.delete(name);
+    else peerFaults.set(name, fault);
+  }
+}
+
+const never = () => new Promise<never>(() => {});
+/** Packets that a client gets, up to the answer that comes after all that was sent before. */
+const heard = async (client: Talker) => (await client.ask("sync")).slice(0, -1);
+const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `42["n",${from + i}]`);
+
+afterEach(() => {
+  peerFaults.clear();
+  vi.restoreAllMocks();
+});
+
+describe("what one shard says", () => {
+  it.each([
+    ["awake", "websocket"],
+    ["awake", "polling"],
+    ["sleep", "websocket"],
+    ["sleep", "polling"],
+    ["restart", "polling"],
+  ] as const)(
+    "reaches clients of all shards once, in its order (others %s, over %s)",
+    async (state, transport) => {
+      const cluster = new Cluster(`order ${state} ${transport}`);
+      const clients = await cluster.join(transport);
+      await clients[2]!.ask("join", "room");
+      await cluster.become(state, 1, 2);
+      await cluster.act(0, (io) => {
+        io.emit("start");
+        io.to("room").emit("room");
+        io.to(clients[1]!.id).emit("alone", 1);
+        io.except("room").emit("not room");
+        io.local.emit("here");
+        io.of("/other").emit("nobody");
+        io.emit("end");
+      });
+      const ends = clients.map((client) => client.hearUntil('42["end"]'));
+      expect(await Promise.all(ends)).toEqual([
+        ['42["start"]', '42["not room"]', '42["here"]', '42["end"]'],
+        ['42["start"]', '42["alone",1]', '42["not room"]', '42["end"]'],
+        ['42["start"]', '42["room"]', '42["end"]'],
+      ]);
+    },
+  );
+
+  it("rides together in few calls, however much it is, and none is made where nothing is said", async () => {
+    const cluster = new Cluster("burst");
+    const clients = await cluster.join();
+    expect(cluster.calls(1)).toEqual([]);
+    await cluster.act(0, (io) => {
+      for (let i = 0; i < 200; i++) io.emit("n", i);
+    });
+    for (const client of clients) expect(await client.hearUntil('42["n",199]')).toEqual(numbers(200));
+    expect(cluster.calls(1)).toHaveLength(1);
+    expect(cluster.calls(2)).toHaveLength(1);
+    expect(cluster.calls(0)).toEqual([]);
+  });
+
+  it("goes, for a socket's own room, to its shard alone, and nowhere for one of the own shard", async () => {
+    const cluster = new Cluster("alone");
+    const clients = await cluster.join();
+    for (const { id } of clients) expect(id).toMatch(/^[\w-]{20}$/);
+    await cluster.act(0, (io) => {
+      io.to(clients[2]!.id).emit("for you");
+      io.to(clients[0]!.id).emit("for you");
+    });
+    for (const client of [clients[0]!, clients[2]!]) expect(await client.hear()).toBe('42["for you"]');
+    expect([cluster.calls(0), cluster.calls(1), cluster.calls(2)].map((calls) => calls.length)).toEqual([
+      0, 0, 1,
+    ]);
+  });
+
+  it("does not come twice where a call was carried out and its answer lost", async () => {
+    const cluster = new Cluster("lost answer");
+    const clients = await cluster.join();
+    let left = 2;
+    cluster.disturb(1, async (carryOut) => {
+      const answer = await carryOut();
+      if (left-- > 0) throw new Error("the answer is lost");
+      return answer;
+    });
+    for (let i = 0; i < 3; i++) await cluster.act(0, (io) => void io.emit("n", i));
+    expect(await clients[1]!.hearUntil('42["n",2]')).toEqual(numbers(3));
+    expect(await heard(clients[1]!)).toEqual([]);
+    const batches = cluster.calls(1) as Batch[];
+    expect(batches.slice(0, 3).map(({ number }) => number)).toEqual([1, 1, 1]);
+    expect(await clients[2]!.hearUntil('42["n",2]')).toEqual(numbers(3));
+  });
+
+  it.each(["SPREAD", "SPREAD_RECOVER"] as const)(
+    "does not come twice to clients that poll where a shard is restarted before it has answered (%s)",
+    async (kind) => {
+      const cluster = new Cluster(`restarted ${kind}`, serve, kind);
+      const [, bob] = await cluster.join("polling");
+      await bob!.ask("sync");
+      let isCarriedOut = false;
+      cluster.disturb(1, async (carryOut) => {
+        await carryOut();
+        isCarriedOut = true;
+        throw new Error("the answer is lost");
+      });
+      await cluster.act(0, (io) => void io.emit("news", 1));
+      await until(() => isCarriedOut);
+      await cluster.become("restart", 1);
+      cluster.disturb(1);
+      cluster.calls(1);
+      await cluster.act(0, (io) => void io.emit("news", 2));
+      const got = await bob!.hearUntil('42["news",2');
+      expect(got.map((packet) => packet.slice(0, 11))).toEqual(['42["news",1', '42["news",2']);
+      // The new instance was asked for the first batch once more.
+      expect((cluster.calls(1) as Batch[]).map(({ number }) => number)).toEqual([1, 2]);
+    },
+  );
+
+  it("reaches the others at once while one shard hangs, is given up aloud after 5 s, and goes on then", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const cluster = new Cluster("hangs");
+    const clients = await cluster.join();
+    const errors = cluster.act(0, (io) => {
+      return new Promise<string>((resolve) =>
+        io.of("/").adapter.once("error", ({ message }: Error) => resolve(message)),
+      );
+    });
+    cluster.disturb(1, never);
+    await cluster.act(0, (io) => void io.emit("n", 0));
+    await cluster.act(0, (io) => void io.emit("n", 1));
+    expect(await clients[2]!.hearUntil('42["n",1]')).toEqual(numbers(2));
+    expect(await errors).toBe('1 messages of namespace "/" were given up, shard 1: no answer within 5000 ms');
+    expect(warn.mock.lastCall?.[0]).toContain('1 messages of namespace "/" were given up');
+    cluster.disturb(1);
+    expect(await clients[1]!.hearUntil('42["n",1]')).toEqual(numbers(1, 1));
+  }, 20_000);
+
+  it("comes once, and in order, from a shard that hangs for a while", async () => {
+    const cluster = new Cluster("hangs for 4 s");
+    const clients = await cluster.join();
+    let isFirst = true;
+    cluster.disturb(1, async (carryOut) => {
+      if (isFirst) {
+        isFirst = false;
+        await new Promise((resolve) => setTimeout(resolve, 4_000));
+      }
+      return carryOut();
+    });
+    for (let i = 0; i < 3; i++) await cluster.act(0, (io) => void io.emit("n", i));
+    expect(await clients[1]!.hearUntil('42["n",2]')).toEqual(numbers(3));
+    expect(await heard(clients[1]!)).toEqual([]);
+  }, 20_000);
+
+  it("is refused from an earlier instance of the sender, which goes on with a later epoch", async () => {
+    const cluster = new Cluster("epochs");
+    const [, bob] = await cluster.join();
+    await cluster.act(0, (io) => void io.emit("n", 0));
+    expect(await bob!.hear()).toBe('42["n",0]');
+    const [{ epoch }] = cluster.calls(1) as [Batch];
+    const stub = cluster.shards[1]!.stub as unknown as {
+      socketIoPeer(call: ClusterCall): Promise<ClusterAnswer>;
+    };
+    const batch = { v: 1, type: "batch", from: "0", messages: [] } as const;
+    expect(await stub.socketIoPeer({ ...batch, epoch: epoch + 1_000, number: 1 })).toEqual({});
+    expect(await stub.socketIoPeer({ ...batch, epoch, number: 2 })).toEqual({
+      stale: { newest: epoch + 1_000, done: 1 },
+    });
+    await cluster.act(0, (io) => void io.emit("n", 1));
+    expect(await bob!.hear()).toBe('42["n",1]');
+    expect((cluster.calls(1) as Batch[]).at(-1)).toMatchObject({ epoch: epoch + 1_001, number: 1 });
+  });
+
+  it("is not understood by another version, which says so", async () => {
+    const cluster = new Cluster("version");
+    const refusal = await cluster.shards[1]!.run(async (instance) => {
+      const peer = instance as unknown as { socketIoPeer(call: unknown): Promise<unknown> };
+      return peer.socketIoPeer({ v: 2, type: "batch" }).catch((error: Error) => error.message);
+    });
+    expect(refusal).toContain("speaks version 1");
+  });
+});
+
+describe("what one shard asks", () => {
+  it.each(STATES)("is answered by all of them (others %s)", async (state) => {
+    const cluster = new Cluster(`asks ${state}`);
+    const clients = await cluster.join("polling");
+    await cluster.act(1, (io) => {
+      for (const socket of io.sockets.sockets.values()) socket.data.since = new Date(0);
+    });
+    await cluster.become(state, 1, 2);
+    const sockets = await cluster.act(0, async (io) =>
+      (await io.fetchSockets()).map(({ id, rooms, data }) => [id, [...rooms], data]),
+    );
+    expect(sockets).toEqual(clients.map(({ id }, i) => [id, [id], i === 1 ? { since: new Date(0) } : {}]));
+    expect(await cluster.act(0, (io) => io.serverSideEmitWithAck("to servers", "news"))).toEqual(
+      Array(2).fill("news heard"),
+    );
+    expect(await cluster.act(0, (io) => io.sockets.adapter.serverCount())).toBe(3);
+    expect((await cluster.act(0, async (io) => [...(await io.allSockets())])).sort()).toEqual(
+      clients.map(({ id }) => id).sort(),
+    );
+  });
+
+  it("is carried out in order with what it says", async () => {
+    const cluster = new Cluster("asks in order");
+    const clients = await cluster.join();
+    const members = await cluster.act(0, async (io) => {
+      io.socketsJoin("room");
+      const joined = io.in("room").fetchSockets();
+      io.to("room").emit("all");
+      io.in(clients[1]!.id).socketsLeave("room");
+      io.to("room").emit("but one");
+      return [(await joined).length, (await io.in("room").fetchSockets()).length];
+    });
+    expect(members).toEqual([3, 2]);
+    expect(await heard(clients[1]!)).toEqual(['42["all"]']);
+    expect(await heard(clients[2]!)).toEqual(['42["all"]', '42["but one"]']);
+  });
+
+  it("brings acknowledgements of all clients, and those that came in time where one stays away", async () => {
+    const cluster = new Cluster("acks");
+    const clients = await cluster.join();
+    const answer = async (client: Talker, text: string) => {
+      const packet = await client.hearUntil("42");
+      const [id] = /^\d+/.exec(packet.at(-1)!.slice(2)) ?? [];
+      await client.say(`43${id}["${text}"]`);
+    };
+    const all = cluster.act(0, (io) => io.timeout(5_000).emitWithAck("question"));
+    await Promise.all(clients.map((client, i) => answer(client, `answer ${i}`)));
+    expect((await all).sort()).toEqual(["answer 0", "answer 1", "answer 2"]);
+    const some = cluster.act(0, (io) =>
+      io
+        .timeout(1_000)
+        .emitWithAck("question")
+        .catch(({ message, responses }) => ({ message, responses })),
+    );
+    await Promise.all(clients.slice(0, 2).map((client, i) => answer(client, `answer ${i}`)));
+    expect(await some).toEqual({ message: "operation has timed out", responses: ["answer 0", "answer 1"] });
+    const single = cluster.act(0, async (io) => {
+      const [remote] = await io.in(clients[2]!.id).fetchSockets();
+      return remote!.timeout(5_000).emitWithAck("question");
+    });
+    await answer(clients[2]!, "alone");
+    await answer(clients[2]!, "alone");
+    expect(await single).toBe("alone");
+  });
+
+  it("rejects with what came in time, and says who did not answer", async () => {
+    const cluster = new Cluster("no answer");
+    await cluster.join();
+    cluster.disturb(2, (carryOut, { type }) => (type === "answers" ? never() : carryOut()));
+    const failure = await cluster.act(0, (io) =>
+      io
+        .timeout(1_000)
+        .fetchSockets()
+        .catch(({ message, responses }) => ({ message, count: responses.length })),
+    );
+    expect(failure).toEqual({
+      message: "timeout reached: only 1 responses received out of 2 (no answer of shard 2)",
+      count: 1,
+    });
+  });
+
+  it("is fetched again where the call for it fails", async () => {
+    const cluster = new Cluster("answers again");
+    await cluster.join();
+    let left = 2;
+    cluster.disturb(1, (carryOut, { type }) => {
+      if (type === "answers" && left-- > 0) throw new Error("lost");
+      return carryOut();
+    });
+    expect(await cluster.act(0, async (io) => (await io.fetchSockets()).length)).toBe(3);
+    expect(left).toBe(-1);
+  });
+
+  it("is answered where the setups of two shards ask each other", async () => {
+    const found: number[] = [];
+    const cluster = new Cluster("asking setups", async (io) => {
+      found.push((await io.fetchSockets()).length);
+      serve(io);
+    });
+    const clients = await Promise.all([cluster.shards[0]!.join(), cluster.shards[1]!.join()]);
+    for (const client of clients) expect(await client.ask("sync")).toEqual(['43["done"]']);
+    expect(found.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it("acts on remote sockets: joins, leaves and disconnects them", async () => {
+    const cluster = new Cluster("remote");
+    const clients = await cluster.join();
+    await cluster.act(0, async (io) => {
+      const [remote] = await io.in(clients[1]!.id).fetchSockets();
+      remote!.join("club");
+      io.to("club").emit("welcome");
+      remote!.leave("club");
+      io.to("club").emit("nobody");
+      remote!.emit("bye");
+      remote!.disconnect();
+    });
+    expect(await clients[1]!.hearUntil("41")).toEqual(['42["welcome"]', '42["bye"]', "41"]);
+    await cluster.act(0, (io) => void io.disconnectSockets(true));
+    await until(async () => (await cluster.act(2, (io) => io.engine.clientsCount)) === 0);
+  });
+});
+
+describe("an adapter of the user's own", () => {
+  it("is told of what is said here, and reaches the others, unless it says that it does so itself", async () => {
+    const { Adapter } = await import("../../src/index.ts");
+    const seen: unknown[] = [];
+    class Logging extends Adapter {
+      override broadcast(...args: Parameters<InstanceType<typeof Adapter>["broadcast"]>): void {
+        seen.push((args[0].data as unknown[])[0]);
+        super.broadcast(...args);
+      }
+    }
+    class Own extends Logging {
+      static readonly replacesMesh = true;
+    }
+    const cluster = new Cluster("own adapter");
+    const [ann, bob] = await cluster.join();
+    await cluster.act(0, (io) => void io.adapter(Logging).emit("logged"));
+    expect(await bob!.hear()).toBe('42["logged"]');
+    await cluster.act(0, (io) => void io.adapter(Own).emit("own"));
+    expect(await heard(ann!)).toEqual(['42["logged"]', '42["own"]']);
+    expect(await heard(bob!)).toEqual([]);
+    expect(seen).toEqual(["logged", "own"]);
+  });
+
+  it("warns of a socket that joins another one's id as a room", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const cluster = new Cluster("ids as rooms");
+    const [ann, bob] = await cluster.join();
+    await ann!.ask("join", bob!.id);
+    expect(warn.mock.lastCall?.[0]).toContain("has joined the id of another socket");
+  });
+});
+
+describe("recovery", () => {
+  it.each(STATES)(
+    "brings back what other shards said to a client that comes back to its own (%s)",
+    async (state) => {
+      const cluster = new Cluster(`recovery ${state}`, serve, "SPREAD_RECOVER");
+      const client = await cluster.shards[1]!.openSocket();
+      client.socket.send("40");
+      const { pid, sid } = JSON.parse((await client.text()).slice(2)) as { pid: string; sid: string };
+      await cluster.act(0, (io) => void io.emit("before"));
+      const [, offset] = JSON.parse((await client.text()).slice(2)) as [string, string];
+      client.socket.close();
+      await client.closed;
+      await cluster.become(state, 1);
+      await cluster.act(0, (io) => void io.to(sid).emit("missed"));
+      await cluster.become(state, 1);
+      const again = await cluster.shards[1]!.openSocket();
+      again.socket.send(`40${JSON.stringify({ pid, offset })}`);
+      expect([await again.text(), await again.text()].map((packet) => packet.slice(0, 12)).sort()).toEqual([
+        `40${JSON.stringify({ sid })}`.slice(0, 12),
+        '42["missed",',
+      ]);
+    },
+  );
+});
