@@ -25,8 +25,8 @@ export class OriginGuard {
     if (this.#told.has(name) || this.#told.size >= MOST_TOLD) return;
     this.#told.add(name);
     console.warn(
-      `socket.io-edge: a WebSocket of the origin ${name} was refused. To let in its pages, ` +
-        `cors: { origin: [..., ${name}] }; those of anybody, checkOrigin: false`,
+      `socket.io-edge: a WebSocket of the origin ${name} was refused. To allow its pages, set ` +
+        `cors: { origin: [..., ${name}] }; to allow the pages of every origin, set checkOrigin: false`,
     );
   }
 }

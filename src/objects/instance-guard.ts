@@ -19,8 +19,8 @@ export class InstanceGuard {
       const of = nsp === undefined ? "" : ` of namespace "${nsp}"`;
       throw new Error(
         `${what}${of} was used outside the instance of object "${this.#id.name ?? this.#id}" that it belongs to: in a ` +
-          "route, in another object, or after that instance had ended. Keep it in no variable of a module; where it " +
-          "was used, write server.emitter(env), or call a method of the object's class",
+          "route, in another object, or after that instance had ended. Do not keep it in a variable of a module. Where " +
+          "it was used, call server.emitter(env), or a method of the object's class",
       );
     }
   }

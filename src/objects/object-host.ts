@@ -111,7 +111,7 @@ export class ObjectHost implements Host {
   }
 
   async ready(): Promise<void> {
-    if (this.phase === "failed") throw new Error("the setup function that made this failed");
+    if (this.phase === "failed") throw new Error("the setup function that created this server has failed");
     await this.#setup.ready();
   }
 

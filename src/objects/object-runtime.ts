@@ -61,7 +61,7 @@ export class ObjectRuntime<Api> {
 
   /** `io` or the engine for methods of the object's class. @throws Error unless the setup function has completed */
   liveApi(): Api {
-    let why = "it is at work";
+    let why = "it is running";
     try {
       if (this.ready() === undefined) return this.#userCode.attempt.server.api;
     } catch (error) {

@@ -227,7 +227,7 @@ export class RequestHandler<Api> {
     try {
       const id = await engine.generateId(client);
       if (/^[\w-]{1,128}$/.test(id)) return id;
-      throw new Error("generateId has to give 1 to 128 letters, digits, - or _");
+      throw new Error("generateId has to return 1 to 128 letters, digits, - or _");
     } catch (error) {
       throw new EngineError("BAD_REQUEST", { name: "ID_GENERATION_ERROR", error });
     }
@@ -248,7 +248,7 @@ export class RequestHandler<Api> {
     }
     const sid = this.#toSessionId(id);
     if (engine.makesOwnIds && this.#table.has(sid)) {
-      const error = new Error("generateId gave the id of a session that is still there");
+      const error = new Error("generateId returned the id of a session that exists");
       throw new EngineError("BAD_REQUEST", { name: "ID_GENERATION_ERROR", error });
     }
     return sid;

@@ -51,7 +51,7 @@ const runtimes = new WeakMap<object, ObjectRuntime<unknown>>();
 /** The runtime of an object whose class `createSessionObject` has created. @throws Error for any other object */
 export function runtimeOf(object: object): ObjectRuntime<unknown> {
   const runtime = runtimes.get(object);
-  if (runtime === undefined) throw new Error("this object was not made by socket.io-edge");
+  if (runtime === undefined) throw new Error("the class of this object was not created by socket.io-edge");
   return runtime;
 }
 

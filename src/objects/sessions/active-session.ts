@@ -20,7 +20,7 @@ const LONGEST_UPGRADE_MS = 10_000;
 /** How often to check whether a WebSocket for which something waits may be written to, ms. A client may be near. */
 const DRAIN_MS = 25;
 /** Why the body of a POST is not read any further. */
-const OVER = new Error("its session is over");
+const OVER = new Error("the session has ended");
 /** How much one answer to a poll takes out of rows, UTF-16 units: a long queue is never in memory as a whole. */
 const LARGEST_PAYLOAD = 1_000_000;
 
