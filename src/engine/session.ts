@@ -261,7 +261,8 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#host.budget.unread += more;
     for (const effect of effects) {
       if (effect.type === "reply") this.#flushes(effect.frames);
-      if (effect.type === "reply" || effect.type === "park" || effect.type === "refuse") answer = effect;
+      if (effect.type === "message") this.#deliver(effect.data);
+      else if (effect.type === "reply" || effect.type === "park" || effect.type === "refuse") answer = effect;
       else this.#carryOut(effect);
     }
     // Only its own pings prove that a v3 client reads, so much may be on its way, and is counted.
@@ -273,11 +274,8 @@ export class Session extends EventEmitter<SessionEvents> {
     return answer;
   }
 
-  #carryOut(effect: Exclude<Effect, PollAnswer>): void {
+  #carryOut(effect: Exclude<Effect, PollAnswer | { type: "message" }>): void {
     switch (effect.type) {
-      case "message":
-        this.#deliver(effect.data);
-        return;
       case "write":
         this.#wroteInTurn = this.#host.turn();
         this.#flushes(effect.frames);

@@ -37,7 +37,7 @@ export type App = Hono<{ Bindings: Cloudflare.Env }>;
  */
 export function createApp(options: AppOptions, placement: Placement): App {
   if (options.serveClient && !options.serveClient.files) {
-    throw new Error('the option serveClient needs clientFiles, imported from "socket.io-edge/client-files"');
+    throw new Error('the option serveClient needs the clientFiles of "socket.io-edge/client-files"');
   }
   const path = toPath(options.path);
   const origins = options.checkOrigin === false ? undefined : new OriginGuard();

@@ -20,7 +20,7 @@ export class InstanceGuard {
       throw new Error(
         `${what}${of} was used outside the instance of object "${this.#id.name ?? this.#id}" that it belongs to: in a ` +
           "route, in another object, or after that instance had ended. Do not keep it in a variable of a module. Where " +
-          "it was used, call server.emitter(env), or a method of the object's class",
+          "it was used, call server.emitter(env), or call a method of the object's class",
       );
     }
   }

@@ -1,7 +1,5 @@
 import type { ClusterAnswer, ClusterCall } from "../server/cluster/messages.ts";
-import type { Timer } from "../shared/timers.ts";
 import type { ObjectDefinition } from "./definition.ts";
-import { fromInternalRequest, VERSION } from "./internal-request.ts";
 import { Platform } from "./platform.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { Heartbeat } from "./sessions/heartbeat.ts";
@@ -9,9 +7,6 @@ import { SessionTable } from "./sessions/session-table.ts";
 import { SocketEvents } from "./sessions/socket-events.ts";
 import { Turns } from "./turns.ts";
 import { UserCode } from "./user-code.ts";
-
-/** `hibernation: false` renews a timer of this length, ms: an object with a pending timer stays in memory. */
-const AWAKE_MS = 5_000;
 
 /**
  * One object at work: connects its parts, and receives the events of the platform. Every turn that changed something
@@ -23,13 +18,13 @@ const AWAKE_MS = 5_000;
 export class ObjectRuntime<Api> {
   readonly platform: Platform;
   readonly table: SessionTable;
+  /** The requests of the Worker. */
+  readonly requests: RequestHandler<Api>;
   /** The WebSocket events of the platform. */
   readonly sockets: SocketEvents;
   readonly #turns: Turns;
   readonly #userCode: UserCode<Api>;
-  readonly #requests: RequestHandler<Api>;
   readonly #heartbeat: Heartbeat;
-  #awakeTimer: Timer | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: ObjectDefinition<Api>) {
     const platform = new Platform(ctx, env, definition);
@@ -45,7 +40,7 @@ export class ObjectRuntime<Api> {
     this.table = new SessionTable(platform, this.#turns, () => this.#userCode.attempt);
     this.#heartbeat = new Heartbeat(platform, this.table, () => this.#userCode.attempt.server);
     this.#userCode = new UserCode(platform, this.table, this.#turns, definition, env);
-    this.#requests = new RequestHandler(platform, this.table, this.#heartbeat, this.#userCode);
+    this.requests = new RequestHandler(platform, this.table, this.#turns, this.#heartbeat, this.#userCode);
     this.sockets = new SocketEvents(platform, this.table, this.#heartbeat);
   }
 
@@ -72,21 +67,6 @@ export class ObjectRuntime<Api> {
     );
   }
 
-  async fetch(request: Request): Promise<Response> {
-    const meta = fromInternalRequest(request);
-    if (meta === undefined) return new Response("Not found", { status: 404 });
-    // A Worker of an earlier deploy did not ask for `handshakeData`: its clients try again, and then meet a new Worker.
-    const isUnasked = this.platform.needsHandshakeData && meta.sid === "" && meta.data === undefined;
-    if (meta.v !== VERSION || isUnasked) return new Response(null, { status: 503 });
-    if (meta.sid === "") this.platform.identity.tell(meta);
-    try {
-      return await this.#requests.handle(meta, request);
-    } finally {
-      this.#turns.end();
-      this.#stayAwake();
-    }
-  }
-
   /** What another object of the server says. */
   async receive(call: ClusterCall): Promise<ClusterAnswer> {
     const { mesh } = this.platform.cluster;
@@ -111,15 +91,5 @@ export class ObjectRuntime<Api> {
     this.#heartbeat.healAlarm();
     const { host, server } = this.#userCode.attempt;
     if (host.phase === "done") server.onSettled?.();
-  }
-
-  /** Without hibernation, keeps the object in memory while there are sessions. */
-  #stayAwake(): void {
-    const { persists, timers } = this.platform;
-    if (persists || this.#awakeTimer !== undefined || this.table.isEmpty()) return;
-    const renew = () => {
-      this.#awakeTimer = this.table.isEmpty() ? undefined : timers.set(renew, AWAKE_MS);
-    };
-    renew();
   }
 }

@@ -15,10 +15,12 @@ import {
 } from "../transports/polling.ts";
 import {
   CANDIDATE_REFUSED,
+  fromInternalRequest,
   type InternalRequest,
   SHARD_FULL,
   SID_HEADER,
   toWantedHeader,
+  VERSION,
   type Wanted,
 } from "./internal-request.ts";
 import { isMain } from "./placement/object-name.ts";
@@ -31,6 +33,7 @@ import { hexToBase64Url } from "./sessions/session-id.ts";
 import type { SessionTable } from "./sessions/session-table.ts";
 import { pollTag, socketTag } from "./sessions/socket-tags.ts";
 import type { SocketRole } from "./storage/session-store.ts";
+import type { Turns } from "./turns.ts";
 import { SetupFailed, type UserCode } from "./user-code.ts";
 
 /** There is no room for another session. */
@@ -44,17 +47,31 @@ class ObjectFull extends EngineError {
 export class RequestHandler<Api> {
   readonly #platform: Platform;
   readonly #table: SessionTable;
+  readonly #turns: Turns;
   readonly #heartbeat: Heartbeat;
   readonly #userCode: UserCode<Api>;
 
-  constructor(platform: Platform, table: SessionTable, heartbeat: Heartbeat, userCode: UserCode<Api>) {
+  constructor(
+    platform: Platform,
+    table: SessionTable,
+    turns: Turns,
+    heartbeat: Heartbeat,
+    userCode: UserCode<Api>,
+  ) {
     this.#platform = platform;
     this.#table = table;
+    this.#turns = turns;
     this.#heartbeat = heartbeat;
     this.#userCode = userCode;
   }
 
-  async handle(meta: InternalRequest, request: Request): Promise<Response> {
+  async fetch(request: Request): Promise<Response> {
+    const meta = fromInternalRequest(request);
+    if (meta === undefined) return new Response("Not found", { status: 404 });
+    // A Worker of an earlier deploy did not ask for `handshakeData`: its clients try again, and then meet a new Worker.
+    const isUnasked = this.#platform.needsHandshakeData && meta.sid === "" && meta.data === undefined;
+    if (meta.v !== VERSION || isUnasked) return new Response(null, { status: 503 });
+    if (meta.sid === "") this.#platform.identity.tell(meta);
     const isUpgrade = meta.op === "socket" || meta.op === "upgrade";
     try {
       // An object that was never told its name has no session, and the user's code cannot run there.
@@ -88,6 +105,8 @@ export class RequestHandler<Api> {
       if (error instanceof SetupFailed) return this.#putOff(error, meta);
       this.#platform.log("error", `a request (${meta.op}) failed`, error);
       return new Response(null, { status: 500 });
+    } finally {
+      this.#turns.end();
     }
   }
 

@@ -74,7 +74,7 @@ export function createSessionObject<Api>(definition: ObjectDefinition<Api>): Ses
     }
 
     override fetch(request: Request): Promise<Response> {
-      return runtimeOf(this).fetch(request);
+      return runtimeOf(this).requests.fetch(request);
     }
 
     override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {

@@ -3,7 +3,7 @@ import { defineEngine, defineServer, Server } from "../../src/index.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
 import { TestObject } from "../objects/support.ts";
 
-const withFiles = 'clientFiles, imported from "socket.io-edge/client-files"';
+const withFiles = 'clientFiles of "socket.io-edge/client-files"';
 
 it.each(["use", "attach", "handleRequest", "handleUpgrade"])(
   "says what to write in place of io.engine.%s()",

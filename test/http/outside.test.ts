@@ -142,7 +142,7 @@ describe.each(["websocket", "polling"] as const)(
     const toMessage = (what: string, object = "main") =>
       `${what} was used outside the instance of object "${object}" that it belongs to: in a route, in another object, or ` +
       "after that instance had ended. Do not keep it in a variable of a module. Where it was used, call " +
-      "server.emitter(env), or a method of the object's class";
+      "server.emitter(env), or call a method of the object's class";
 
     it.each(Object.entries(actions))(
       "in a route: %s throws, and says what and what to write",

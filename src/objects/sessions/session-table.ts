@@ -8,6 +8,7 @@ import type { SessionHost } from "../../engine/session-ports.ts";
 import { createState, fromStored, type TransportName, type WaitingPoll } from "../../engine/state.ts";
 import { OVERDRAWN } from "../../shared/byte-budget.ts";
 import type { SessionId } from "../../shared/ids.ts";
+import type { Timer } from "../../shared/timers.ts";
 import type { Platform } from "../platform.ts";
 import type { SocketRole, StoredSession } from "../storage/session-store.ts";
 import type { Turns } from "../turns.ts";
@@ -17,6 +18,9 @@ import { type Found, findAllStored, findStored, type RecordVisitor } from "./fin
 import type { HibernatingSession } from "./hibernating-session.ts";
 import { Outbox } from "./outbox.ts";
 import { pollTag } from "./socket-tags.ts";
+
+/** Without hibernation a timer of this length is renewed, ms. */
+const AWAKE_MS = 5_000;
 
 /** The attempt at the user's setup function that sessions belong to. */
 interface Current {
@@ -40,6 +44,7 @@ export class SessionTable implements SessionDirectory {
   #hibernating: Map<string, HibernatingSession> | undefined;
   /** An upper bound of the number of sessions and waiting polls together. */
   #atMost = Number.POSITIVE_INFINITY;
+  #awakeTimer: Timer | undefined;
 
   constructor(platform: Platform, turns: Turns, current: () => Current) {
     this.#platform = platform;
@@ -61,7 +66,17 @@ export class SessionTable implements SessionDirectory {
     this.#live.set(sid, active);
     this.#atMost++;
     active.session.account.add(baseBytes(handshake));
+    if (!this.#platform.persists) this.#stayAwake();
     return active;
+  }
+
+  /** Without hibernation, keeps the object in memory while there are sessions: an object with a timer stays there. */
+  #stayAwake(): void {
+    if (this.#awakeTimer !== undefined) return;
+    const renew = () => {
+      this.#awakeTimer = this.isEmpty() ? undefined : this.#platform.timers.set(renew, AWAKE_MS);
+    };
+    renew();
   }
 
   #createActive(handshake: HandshakeRecord, stored?: StoredSession): ActiveSession {
