@@ -5,10 +5,11 @@ import type { Session } from "../../engine/session.ts";
 import type { SessionConsumer } from "../../engine/session-ports.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
 import type { ServerContext } from "../context.ts";
+import type { Overlay } from "../state/overlay.ts";
 import { fromStored, type SocketRecord, toClientRecord } from "../state/records.ts";
 import { Connecting, type Namespaces } from "./connecting.ts";
 import { toDecodeError } from "./decode-error.ts";
-import { KeptRequest } from "./kept-request.ts";
+import { keepRequest } from "./kept-request.ts";
 import { PacketDispatcher } from "./packet-dispatcher.ts";
 import { PacketReader } from "./packet-reader.ts";
 import type { LocalSocket, MemberConnection, SocketMember } from "./socket-member.ts";
@@ -34,7 +35,10 @@ export class Connection implements SessionConsumer, MemberConnection {
   readonly #reader: PacketReader;
   readonly #dispatcher: PacketDispatcher;
   readonly #connecting: Connecting;
-  readonly #request: KeptRequest;
+  /** Made when user code looks at it. */
+  #request: Overlay<EngineRequest> | undefined;
+  /** What user code changed in the request in an earlier instance. */
+  readonly #storedRequest: Record<string, unknown> | undefined;
   #hasJoined = false;
   #isClosed = false;
   /** Why its sockets end, where user code ends the connection and the reason of the session would be another. */
@@ -61,12 +65,7 @@ export class Connection implements SessionConsumer, MemberConnection {
       (packet) => this.#dispatcher.enqueue(packet),
     );
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
-    this.#request = new KeptRequest(
-      context,
-      () => Array.from(this.members.values(), ({ state }) => state),
-      () => conn.changed(),
-      record?.request,
-    );
+    this.#storedRequest = record?.request;
     const known = sockets ?? record?.sockets;
     if (known === undefined) return;
     this.#hasJoined = true;
@@ -100,7 +99,8 @@ export class Connection implements SessionConsumer, MemberConnection {
   }
 
   keepRequest(request: EngineRequest): EngineRequest {
-    return this.#request.open(request);
+    this.#request = keepRequest(request, this.conn, this.#context, this.members, this.#storedRequest);
+    return this.#request.value;
   }
 
   message(data: string | Uint8Array): void {
@@ -119,7 +119,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#context.diagnostics.attempt("parser", () => this.#reader.stop());
-    this.#request.forget();
+    this.#context.escaped.forget(this.#request);
     this.#connecting.close();
     const why = this.#reason ?? reason;
     const members = [...this.members.values()];
@@ -140,7 +140,8 @@ export class Connection implements SessionConsumer, MemberConnection {
       const record = member.isLeaving ? undefined : member.toRecord();
       if (record !== undefined) records.push(record);
     }
-    return toClientRecord(records, this.#request.record());
+    const request = this.#request === undefined ? this.#storedRequest : this.#request.record();
+    return toClientRecord(records, request);
   }
 
   isBusy(): boolean {
@@ -220,7 +221,7 @@ export class Connection implements SessionConsumer, MemberConnection {
   }
 
   findChanges(): void {
-    this.#request.findChanges();
+    this.#request?.compare();
   }
 
   addBusy(count: 1 | -1): void {

@@ -1,57 +1,32 @@
 import { type EngineRequest, toQuery } from "../../engine/request.ts";
+import type { Session } from "../../engine/session.ts";
 import { Overlay } from "../state/overlay.ts";
 import type { TrackedOwner } from "../state/replay-tracker.ts";
-import type { SocketControl } from "./socket-member.ts";
+import type { SocketMember } from "./socket-member.ts";
 
-type Changes = Record<string, unknown>;
-
-/** `socket.request`, which all sockets of a connection share, and what user code has changed in it. */
-export class KeptRequest implements TrackedOwner {
-  readonly context: TrackedOwner["context"];
-  /** Marks the session as one that has to be saved. */
-  readonly markDirty: () => void;
-  readonly #states: () => readonly (SocketControl | undefined)[];
-  /** What was changed in an earlier instance. */
-  readonly #stored: Changes | undefined;
-  /** Made when somebody looks at the request. */
-  #overlay: Overlay<EngineRequest> | undefined;
-
-  constructor(
-    context: TrackedOwner["context"],
-    states: () => readonly (SocketControl | undefined)[],
-    markDirty: () => void,
-    stored: Changes | undefined,
-  ) {
-    this.context = context;
-    this.markDirty = markDirty;
-    this.#states = states;
-    this.#stored = stored;
-  }
-
-  get isSettingUp(): boolean {
-    return this.#states().some((state) => state?.isSettingUp);
-  }
-
-  get isResumed(): boolean {
-    return this.#states().every((state) => state?.isResumed);
-  }
-
-  open({ method, url, headers, socket, connection }: EngineRequest): EngineRequest {
-    const create = () => ({ method, url, headers, socket, connection, _query: toQuery(url) });
-    this.#overlay = new Overlay(this, "socket.request", create, this.#stored);
-    return this.#overlay.value;
-  }
-
-  /** A handler has settled: it may have changed the request unseen. */
-  findChanges(): void {
-    this.#overlay?.compare();
-  }
-
-  forget(): void {
-    this.context.escaped.forget(this.#overlay);
-  }
-
-  record(): Changes | undefined {
-    return this.#overlay === undefined ? this.#stored : this.#overlay.record();
-  }
+/**
+ * Makes `socket.request`, which all sockets of a connection share, and keeps what user code changes in it.
+ * @param members the sockets of the connection, by namespace
+ * @param stored what was changed in an earlier instance
+ */
+export function keepRequest(
+  { method, url, headers, socket, connection }: EngineRequest,
+  conn: Session,
+  context: TrackedOwner["context"],
+  members: ReadonlyMap<string, SocketMember>,
+  stored: Record<string, unknown> | undefined,
+): Overlay<EngineRequest> {
+  const states = () => Array.from(members.values(), ({ state }) => state);
+  const owner: TrackedOwner = {
+    context,
+    get isSettingUp() {
+      return states().some((state) => state?.isSettingUp);
+    },
+    get isResumed() {
+      return states().every((state) => state?.isResumed);
+    },
+    markDirty: () => conn.changed(),
+  };
+  const create = () => ({ method, url, headers, socket, connection, _query: toQuery(url) });
+  return new Overlay(owner, "socket.request", create, stored);
 }

@@ -45,9 +45,7 @@ export class Outbox {
 
   /** Runs the catch-all listeners for outgoing events. */
   notify(data: unknown[]): void {
-    if (this.catchAll.size > 0) {
-      this.catchAll.notify(this.#scope.socket, data, this.#scope.context.diagnostics.onError);
-    }
+    this.catchAll.notify(this.#scope.socket, data, this.#scope.context.diagnostics.onError);
   }
 
   /** An acknowledgement has arrived, of an event to this socket or of a broadcast. */

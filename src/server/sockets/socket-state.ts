@@ -129,7 +129,8 @@ export class SocketState implements SocketScope, TrackedOwner {
   }
 
   notifyOutgoing(data: unknown[]): void {
-    this.outbox.notify(data);
+    // Each receiver of a broadcast passes here, and few have such listeners.
+    if (this.outbox.catchAll.size > 0) this.outbox.notify(data);
   }
 
   close(reason: DisconnectReason, description?: unknown): void {
