@@ -176,6 +176,13 @@ describe("the house", () => {
     expect(long.map(({ file, text }) => `${file}: ${text.split("\n").length - 1}`)).toEqual([]);
   });
 
+  it("has every file that docs/design.md names", () => {
+    const design = readFileSync(join(src, "../docs/design.md"), "utf8");
+    const named = [...design.matchAll(/`src\/([\w/-]+\.ts)`/g)].map(([, file = ""]) => file);
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((name) => !files.some(({ file }) => file === name))).toEqual([]);
+  });
+
   it("has no `any`, and silences neither the compiler nor the linter", () => {
     const untyped = written.filter(({ text }) => /(?<![.#\w$])any\b/.test(stripped(text, false)));
     const silenced = written.filter(({ text }) =>
