@@ -68,7 +68,9 @@ export class ServerContext {
     }
   }
 
-  /** Whether the code at work runs as a replay: its effects on the outside happened the first time already. */
+  /**
+   * Whether the running code is a replay. Its effects on the outside are skipped, since they happened the first time.
+   */
   get isMuted(): boolean {
     return this.host.mute.active;
   }

@@ -4,7 +4,7 @@ import type { MemberConnection } from "../sockets/socket-member.ts";
 import type { AnyServer } from "./server.ts";
 import type { AnySocket } from "./socket.ts";
 
-/** Sockets of one connection share their client, which is made when somebody looks at it. */
+/** The clients that user code has asked for. All sockets of a connection share one. */
 const clients = new WeakMap<MemberConnection, Client>();
 
 /** The connection of a client, which its sockets in several namespaces share: `socket.client`. */

@@ -91,10 +91,10 @@ export class Namespace<
   }
 
   /**
-   * What the sockets of this namespace share. It is stored: it survives sleep, restarts and deploys. Each property has a
-   * row of its own, and a Map or plain object has one for each entry; a row is written at the end of a turn that changed
-   * it. Changes in plain objects and arrays are noticed at any depth; those in a Set, a Date, bytes or a nested Map, once
-   * the handler has settled. What the setup function assigns is a default, and loses against what was stored.
+   * What the sockets of this namespace share. It is stored: it survives sleep, restarts and deploys. Each property has
+   * a row of its own, and a Map or plain object has one for each entry; a row is written at the end of a turn that
+   * changed it. Changes in plain objects and arrays are noticed at any depth; those in a Set, a Date, bytes or a nested
+   * Map, once the handler has settled. What the setup function assigns is a default, and loses against what was stored.
    *
    * With several shards each of them has data of its own. A row may take 2 MB, and all of them `maxDataBytes`; how long
    * they stay says `dataTtl`.

@@ -115,7 +115,7 @@ class ChildNamespace<
     return this.#isInheriting ? "add" : super._adding(event);
   }
 
-  /** Removes the namespace, unless somebody is in it or about to be. */
+  /** Removes the namespace, unless sockets are in it or about to connect. */
   forgetIfEmpty(): void {
     if (!this._internals.isEmpty) return;
     const { context, namespaces } = this.server._internals;

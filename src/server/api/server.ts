@@ -170,7 +170,8 @@ export class Server<
 
   /**
    * Disconnects all sockets and ends all sessions of this object. Sockets that sleep are loaded for it, so that their
-   * `disconnect` listeners run; the promise settles after that. The Worker goes on serving: clients may connect again.
+   * `disconnect` listeners run; the promise settles after that. The Worker continues to serve, so clients may connect
+   * again.
    * @param fn is called when all of that is done.
    * @throws Error when it is used outside its instance of the object (as a rejection)
    * @example

@@ -13,8 +13,8 @@ export type DisconnectReason =
   | "server namespace disconnect";
 
 /**
- * The events that a socket emits itself. `description` is whatever is known of the cause: an Error, in most cases. It is
- * untyped, as on Node.
+ * The events that a socket emits itself. `description` is whatever is known of the cause: an Error, in most cases. It
+ * is untyped, as on Node.
  */
 export interface SocketReservedEvents {
   /** The socket is about to be disconnected. It is still in its rooms. */

@@ -390,7 +390,7 @@ export class Socket<
 
   /**
    * Registers a listener for all events of the client. It runs before middlewares and other listeners, and gets the
-   * name of the event first. It does not hear acknowledgements.
+   * name of the event first. It does not get acknowledgements.
    * @example
    * socket.onAny((event, ...args) => console.log(event, args));
    */
@@ -418,7 +418,7 @@ export class Socket<
 
   /**
    * Registers a listener for all events that are sent to the client, broadcasts included. While the socket sleeps, it
-   * does not hear broadcasts.
+   * does not get broadcasts.
    * @example
    * socket.onAnyOutgoing((event, ...args) => console.log(event, args));
    */

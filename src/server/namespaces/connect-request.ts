@@ -142,7 +142,7 @@ export class ConnectRequest {
   }
 
   #replay(missed: unknown[][] = []): void {
-    for (const data of missed) this.#connection.tell({ type: EVENT, nsp: this.#nsp.name, data });
+    for (const data of missed) this.#connection.sendSafely({ type: EVENT, nsp: this.#nsp.name, data });
   }
 
   /** Settles when a middleware has refused, or all have called `next`. The error may be anything, even a promise. */
@@ -169,7 +169,7 @@ export class ConnectRequest {
     }
   }
 
-  /** Replays what was sent while middlewares were at work. False: the client may not have its session back any more. */
+  /** Replays what was sent while middlewares ran. Returns false if the client may not recover its session any more. */
   #catchUp(member: SocketMember): boolean {
     const at = this.#session?.at;
     if (at === undefined) return true;

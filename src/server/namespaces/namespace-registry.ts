@@ -3,7 +3,7 @@ import type { ServerContext } from "../context.ts";
 import type { SocketMember } from "../sockets/socket-member.ts";
 import { type Middleware, runMiddlewares } from "./middlewares.ts";
 
-/** A namespace, as far as it has to be known to be found. */
+/** What the registry needs to know of a namespace. */
 interface Named extends Dispatcher {
   readonly name: string;
 }
@@ -74,7 +74,7 @@ export class NamespaceRegistry<Namespace extends Named> {
       parents,
       name,
       (thrown) => diagnostics.onError(thrown, what),
-      // To create a child runs code of the user's adapter. The client is told when that fails.
+      // Creating a child runs the adapter of the user. When that throws, the client gets an error.
       (parent) =>
         onFound(
           diagnostics.attempt(
@@ -86,7 +86,7 @@ export class NamespaceRegistry<Namespace extends Named> {
     );
   }
 
-  /** Creates the children of dynamic namespaces again that an earlier instance had, as far as anybody is in them. */
+  /** Creates those children of dynamic namespaces again that an earlier instance created and that have sockets. */
   reviveChildren(): void {
     if (this.parents.length === 0) return;
     for (const member of this.#context.rooms.oneOfEach()) this.ofMember(member);
@@ -105,7 +105,7 @@ export class NamespaceRegistry<Namespace extends Named> {
     return revived;
   }
 
-  /** A namespace that is there, or a child that an earlier instance created and that somebody is in. */
+  /** A namespace that exists, or a child that an earlier instance created and that has sockets. */
   existing(name: string): Namespace | undefined {
     const known = this.all.get(name);
     if (known !== undefined || this.parents.length === 0) return known;

@@ -11,7 +11,7 @@ import type { LocalSocket, SocketMember } from "../sockets/socket-member.ts";
 /** Decides about a socket that wants to connect to a namespace. */
 export type ConnectMiddleware = (socket: LocalSocket, next: (err?: ExtendedError) => void) => void;
 
-/** The public namespace: its listeners, which may hear any events, and its adapter, which may be replaced. */
+/** The public namespace. Its listeners may be for any events, and its adapter may be replaced. */
 interface NamespaceFace extends Dispatcher {
   readonly name: string;
   readonly adapter: Adapter;

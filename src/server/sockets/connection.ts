@@ -14,7 +14,7 @@ import { PacketDispatcher } from "./packet-dispatcher.ts";
 import { PacketReader } from "./packet-reader.ts";
 import type { LocalSocket, MemberConnection, SocketMember } from "./socket-member.ts";
 
-/** Creates the connection of a session, and has it hear of all that the client sends. */
+/** Creates the connection of a session, which gets all messages of the client from then on. */
 export function openConnection(context: ServerContext, namespaces: Namespaces, session: Session): Connection {
   const connection = new Connection(context, namespaces, session);
   session.consumer = connection;
@@ -94,7 +94,7 @@ export class Connection implements SessionConsumer, MemberConnection {
 
   /** The session has been brought into memory. */
   onLoaded(): void {
-    // This may end the session, which its sockets have to hear of, so the constructor is too early for it.
+    // This may end the session and run `disconnect` listeners, so the constructor is too early for it.
     this.#connecting.count();
   }
 
@@ -136,7 +136,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     if (!this.#hasJoined) return undefined;
     const records = [];
     for (const member of this.members.values()) {
-      // A socket that was told to leave does not come back when the object is restarted before it has left.
+      // When the object restarts before a dismissed socket has left, that socket must not come back.
       const record = member.isLeaving ? undefined : member.toRecord();
       if (record !== undefined) records.push(record);
     }
@@ -166,7 +166,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     this.conn.sendFrames(this.#context.parser.encode(packet));
   }
 
-  tell(packet: SocketPacket): void {
+  sendSafely(packet: SocketPacket): void {
     this.#context.diagnostics.attempt("parser", () => this.send(packet));
   }
 
@@ -215,7 +215,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     diagnostics.warnOnce(
       `namespace "${member.nsp}" has sockets and does not exist; create it in the setup function`,
     );
-    this.tell({ type: DISCONNECT, nsp: member.nsp });
+    this.sendSafely({ type: DISCONNECT, nsp: member.nsp });
     rooms.of(member.nsp).drop(member);
     this.onLeft(member);
   }
@@ -233,11 +233,13 @@ export class Connection implements SessionConsumer, MemberConnection {
 
   /** Tells the client at once, and only once: the listeners of the socket may have to be registered again first. */
   #dismiss(member: SocketMember): void {
-    if (!member.isLeaving) this.tell({ type: DISCONNECT, nsp: member.nsp });
+    if (!member.isLeaving) this.sendSafely({ type: DISCONNECT, nsp: member.nsp });
     this.letGo(member);
   }
 
-  /** Closes sockets in the order in which they joined: at once, as far as their listeners are registered. */
+  /**
+   * Closes sockets in the order in which they joined: at once, until one of them needs its listeners registered first.
+   */
   #closeInOrder(
     members: SocketMember[],
     reason: DisconnectReason,
@@ -251,7 +253,7 @@ export class Connection implements SessionConsumer, MemberConnection {
   }
 
   #onDecodeError(error: unknown): void {
-    // When a socket sleeps, its listeners are registered again before they hear of the error, and then of its end.
+    // The listeners of a sleeping socket have to be registered again before they can get the error.
     for (const member of this.members.values()) {
       this.#context.loader.whenResumed(member, (state) => state.onError(error));
     }

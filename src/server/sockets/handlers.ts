@@ -21,7 +21,7 @@ export class Handlers {
     this.#scope = scope;
   }
 
-  /** Whether `connection` listeners are at work, for the first time or again. */
+  /** Whether `connection` listeners are running, for the first time or again. */
   get isSettingUp(): boolean {
     return this.#settingUp > 0;
   }

@@ -43,7 +43,7 @@ export class Inbox {
     const args = packet.data as unknown[] | undefined;
     if (!Array.isArray(args) || args.length === 0) return;
     if (context.parser.isForeign && RESERVED_EVENTS.has(args[0])) return;
-    // When nobody hears an event, nobody will acknowledge it: that is not waited for, as on Node.
+    // An event without listeners will not be acknowledged. As on Node, nothing waits for that.
     if (!this.#isHeard(args[0] as string)) return;
     const reply = packet.id == null ? undefined : this.#createReply(packet.id);
     if (reply !== undefined) args.push(reply.send);

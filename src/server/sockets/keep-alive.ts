@@ -71,7 +71,7 @@ export class KeepAlive {
     this.#watch();
   }
 
-  /** One timer serves all, and is there only while something is pending. */
+  /** One timer watches all pending work. There is none while nothing is pending. */
   #watch(): void {
     this.#timer = this.#host.timers.set(() => {
       const now = this.#host.now();

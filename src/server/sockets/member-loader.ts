@@ -23,7 +23,7 @@ interface LoaderServer {
 }
 
 /**
- * Brings sockets that sleep into memory, as far as they are needed.
+ * Brings sockets that sleep into memory, and no more of them than is needed.
  *
  * indexed --> `loadConnection`: its session is in memory --> `loadState`: its socket is there, too
  *                                                        `whenResumed`: its listeners are registered, too

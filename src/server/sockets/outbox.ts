@@ -39,7 +39,7 @@ export class Outbox {
       this.#scope.phase === "connected"
         ? encodeEvent(context, packet, flags, [this.#scope.member.id])
         : context.parser.encode(packet);
-    // Whether it is sent does not matter for the log: when a connection is over and nobody has noticed, it was missed.
+    // It is logged even if it cannot be sent: the client of a connection that has broken unnoticed has missed it.
     this.#scope.connection.conn.sendFrames(frames, flags);
   }
 

@@ -2,8 +2,9 @@ import type { Admission } from "../../shared/event-emitter.ts";
 import type { SocketScope } from "./socket-scope.ts";
 
 /**
- * Decides about what user code registers on one socket. What a `connection` listener registers is there again after a
- * replay; anything else is warned about. A replay leaves out `once` listeners that have fired already.
+ * Decides about the listeners and middlewares that user code registers on one socket. What a `connection` listener
+ * registers is there again after a replay; anything else is warned about. A replay leaves out `once` listeners that
+ * have fired already.
  */
 export class Registrations {
   readonly #scope: SocketScope;

@@ -24,8 +24,8 @@ export interface MemberConnection extends MemberClient, WorkOwner {
   /** All sockets of the connection by namespace. Those that sleep are loaded. */
   loadSockets(): Map<string, LocalSocket>;
   send(packet: SocketPacket): void;
-  /** Sends a packet of the server's own. What a parser throws is logged, so that the work at hand goes on. */
-  tell(packet: SocketPacket): void;
+  /** As `send`, but logs what the parser throws, so that the work of the caller is completed. */
+  sendSafely(packet: SocketPacket): void;
   /** Closes the connection, with all of its sockets. `why`: what was wrong, unless user code asked for it. */
   close(why?: Error): Promise<void> | void;
   /** A namespace has accepted a socket of this connection. */
@@ -48,13 +48,13 @@ export interface MemberConnection extends MemberClient, WorkOwner {
 export interface SocketControl extends MemberState {
   readonly socket: LocalSocket;
   readonly phase: "connecting" | "connected" | "closed";
-  /** Whether `connection` listeners are at work, for the first time or again. */
+  /** Whether `connection` listeners are running, for the first time or again. */
   readonly isSettingUp: boolean;
   /** Whether its `connection` listeners have run in this instance. */
   readonly isResumed: boolean;
   /** Whether they are running again. */
   readonly isResuming: boolean;
-  /** The namespace has accepted the socket: tells its client, and runs the `connection` listeners. */
+  /** The namespace has accepted the socket: informs its client, and runs the `connection` listeners. */
   connect(): void;
   /** Runs the `connection` listeners again, muted. */
   resume(): Promise<void>;

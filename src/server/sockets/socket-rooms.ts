@@ -30,7 +30,7 @@ export class SocketRooms {
   }
 
   /**
-   * Runs a change of rooms, unless the socket is closed or the code at work is muted.
+   * Runs a change of rooms, unless the socket is closed or the running code is muted.
    * @throws Error outside its instance
    */
   change(run: () => Promise<void> | void): Promise<void> | void {
@@ -38,7 +38,7 @@ export class SocketRooms {
     if (this.#scope.phase === "closed" || this.#scope.context.isMuted) return;
     const done = run();
     this.count();
-    // An adapter that takes its time may have rooms of its own.
+    // An asynchronous adapter may change the rooms later.
     if (isThenable(done)) return Promise.resolve(done).then(() => this.#scope.markDirty());
   }
 

@@ -38,7 +38,7 @@ export class SocketState implements SocketScope, TrackedOwner {
   phase: "connecting" | "connected" | "closed" = "connecting";
   #stage: "resumed" | "loaded" | "resuming" = "resumed";
   #kept: KeptValues | undefined;
-  /** Its listeners of `disconnecting` are at work: they may disconnect all sockets of a room, and so this one. */
+  /** Its `disconnecting` listeners are running. They may disconnect a whole room, and this socket with it. */
   #isClosing = false;
 
   constructor(
@@ -98,7 +98,7 @@ export class SocketState implements SocketScope, TrackedOwner {
     this.context.diagnostics.attempt("addAll", () => this.nsp.adapter.addAll(id, new Set([id])));
     const data = record?.pid === undefined ? { sid: id } : { sid: id, pid: record.pid };
     const isOld = this.connection.conn.protocol === 3;
-    this.connection.tell({ type: CONNECT, nsp: this.nsp.name, data: isOld ? undefined : data });
+    this.connection.sendSafely({ type: CONNECT, nsp: this.nsp.name, data: isOld ? undefined : data });
     if (!this.context.host.hibernation) this.rooms.count();
     this.markDirty();
     this.handlers.announce();
