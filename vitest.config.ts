@@ -3,7 +3,10 @@ import { defineConfig } from "vitest/config";
 
 const onNode = { testTimeout: 30_000, hookTimeout: 60_000 };
 
-/** What only a release needs (`npm run test:release`): packing, the soak, all interruptions, and the attacks of test/red. */
+/**
+ * What only a release needs (`npm run test:release`): packing, the soak, all interruptions, and the attacks of
+ * test/red.
+ */
 const RELEASE = ["test/**/*.release.test.ts", "test/red/**/*.test.ts"];
 
 /** `*.workers.test.ts` runs inside workerd; every other test runs on Node, against real servers. */

@@ -1,6 +1,6 @@
 /**
- * What a fresh isolate costs before its code is compiled: a process of its own for each sample. Most Durable Objects live
- * here, since they start, serve a few hundred events and sleep again.
+ * What a fresh isolate costs before its code is compiled: a process of its own for each sample. Most Durable Objects
+ * live here, since they start, serve a few hundred events and sleep again.
  */
 import type { Check } from "./support/check.ts";
 import { type Bar, type Costs, compare, cpuOf, printComparisons, toChecks } from "./support/compare.ts";

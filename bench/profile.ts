@@ -1,6 +1,6 @@
 /**
- * Where the time of our server goes: `node bench/profile.ts connect|steady|echo|polling [checkout]` prints the functions that take
- * most, by themselves and with all that they call, as V8's sampling profiler sees them.
+ * Where the time of our server goes: `node bench/profile.ts connect|steady|echo|polling [checkout]` prints the
+ * functions that take most, by themselves and with all that they call, as V8's sampling profiler sees them.
  */
 import { Load } from "./load/client.ts";
 import { Inspector } from "./support/inspector.ts";

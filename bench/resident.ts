@@ -1,6 +1,6 @@
 /**
- * Resident memory of a browser's WebSocket: what the server's process takes more with each, kernel buffers not included.
- * Each socket offers compression and says one message, so that whatever is made at the first use is there.
+ * Resident memory of a browser's WebSocket: what the server's process takes more with each, kernel buffers not
+ * included. Each socket offers compression and says one message, so that whatever is made at the first use is there.
  */
 import { connect } from "./cold.ts";
 import type { Check } from "./support/check.ts";

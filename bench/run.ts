@@ -1,6 +1,6 @@
 /**
- * Measures everything that docs/design.md sets a bar for. `npm run bench` runs all of it, `npm run bench -- echo waking`
- * a part. Ends with 1 when a bar is missed. The long soak is `node bench/soak.ts`.
+ * Measures everything that docs/design.md sets a bar for. `npm run bench` runs all of it, `npm run bench -- echo
+ * waking` a part. Ends with 1 when a bar is missed. The long soak is `node bench/soak.ts`.
  */
 import { benchCodec } from "./codec.ts";
 import { benchCold } from "./cold.ts";

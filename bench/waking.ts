@@ -1,7 +1,7 @@
 /**
- * Waking: 10,000 WebSocket clients of an object that was taken out of memory, then the first message, and (after another
- * sleep) the first broadcast to a room of 100. Beside it the bare object with as many, which for the broadcast has to
- * find the room in its attachments.
+ * Waking: 10,000 WebSocket clients of an object that was taken out of memory, then the first message, and (after
+ * another sleep) the first broadcast to a room of 100. Beside it the bare object with as many, which for the broadcast
+ * has to find the room in its attachments.
  */
 import { Load } from "./load/client.ts";
 import type { Check } from "./support/check.ts";
@@ -16,8 +16,8 @@ const MESSAGE = { frame: '42["message","good morning"]', bare: '42["message","go
 const MESSAGE_BAR_MS = 20;
 const BROADCAST = { frame: '42["room","good morning"]', bare: '42["seek","good morning"]', receivers: ROOM };
 /**
- * The bar is 60 ms on a machine where reading 10,000 attachments of 2 kB takes 27 (docs/design.md). Others are judged by
- * what the bare object needs for that.
+ * The bar is 60 ms on a machine where reading 10,000 attachments of 2 kB takes 27 (docs/design.md). Others are judged
+ * by what the bare object needs for that.
  */
 const BROADCAST_BAR = { ms: 60, times: 60 / 27 };
 const JOIN = '420["join"]';

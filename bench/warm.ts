@@ -72,7 +72,9 @@ export function benchPolling(plan: Plan, compression: boolean): Promise<Check[]>
   });
 }
 
-/** What a stock client does with its default options; the bare object knows no upgrade, so its WebSocket connect counts. */
+/**
+ * What a stock client does with its default options; the bare object knows no upgrade, so its WebSocket connect counts.
+ */
 export function benchUpgrade(plan: Plan, compression: boolean): Promise<Check[]> {
   return contest({ ...plan, entrants: thatPoll(plan) }, compression, async (all) => {
     const options = { rounds: plan.rounds(21), warmUp: plan.rounds(UPGRADE.warmUp) };

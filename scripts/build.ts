@@ -25,8 +25,9 @@ function compile(): void {
 }
 
 /**
- * Two things the compiler leaves undone. It renames `./x.ts` to `./x.js` in code but not in declarations, where no such file lies
- * beside them. And it strips members marked as internal, after which a class lacks what its `implements` promises.
+ * Two things the compiler leaves undone. It renames `./x.ts` to `./x.js` in code but not in declarations, where no such
+ * file lies beside them. And it strips members marked as internal, after which a class lacks what its `implements`
+ * promises.
  */
 async function mendTypes(): Promise<void> {
   for (const file of await readdir(dist, { recursive: true })) {
@@ -48,7 +49,10 @@ async function dropMapOfClientFiles(): Promise<void> {
   await writeFile(path, text.replace(/\n\/\/# sourceMappingURL=.*$/m, ""));
 }
 
-/** A module for `require("socket.io-edge")` whose only purpose is its error: the one of the runtime names none of the cures. */
+/**
+ * A module for `require("socket.io-edge")` whose only purpose is its error: the one of the runtime names none of the
+ * cures.
+ */
 async function refuseRequire(): Promise<void> {
   const message =
     'socket.io-edge is an ES module that runs in Cloudflare Workers: write `import { defineServer } from "socket.io-edge"`, and "type": "module" in package.json.';

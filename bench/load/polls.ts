@@ -25,7 +25,9 @@ export class Polls {
     }
   }
 
-  /** Each client lets a GET wait, POSTs a message, and gets it back on the GET; `each` times. Returns the round trips. */
+  /**
+   * Each client lets a GET wait, POSTs a message, and gets it back on the GET; `each` times. Returns the round trips.
+   */
   async roundTrips(each: number): Promise<number> {
     await Promise.all(
       this.clients.map(async (client) => {

@@ -62,8 +62,8 @@ export function withCounts(app: { fetch(...args: never[]): Response | Promise<Re
 }
 
 /**
- * Cloudflare bills a row for each key that is put or deleted, for each alarm that is set, and for what statements write;
- * a key that is read, or found by `list`, is a row read.
+ * Cloudflare bills a row for each key that is put or deleted, for each alarm that is set, and for what statements
+ * write; a key that is read, or found by `list`, is a row read.
  */
 function countRows(storage: DurableObjectStorage): void {
   if (isPatched) return;

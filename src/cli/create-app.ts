@@ -6,7 +6,9 @@ import { UsageError } from "./arguments.ts";
 /** The root of this package: this file lies two folders below it, as source and as built. */
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 
-/** What Cloudflare takes as the name of a Worker that gets a subdomain; npm takes all of these as the name of a package. */
+/**
+ * What Cloudflare takes as the name of a Worker that gets a subdomain; npm takes all of these as the name of a package.
+ */
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 interface PackageFile {

@@ -129,7 +129,9 @@ function faceOf({ name, mark }: Face): Face {
   return { name, mark };
 }
 
-/** A few letters that only the page can bring about which knows the visitor's id: others see the mark, and not the id. */
+/**
+ * A few letters that only the page can bring about which knows the visitor's id: others see the mark, and not the id.
+ */
 function markOf(visitor: string): string {
   let hash = 0x811c9dc5;
   for (const char of visitor) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);

@@ -31,7 +31,9 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
     describe(`${name}, ${transport}`, () => {
       const sockets: Socket[] = [];
 
-      /** Puts the server to sleep before the next step, where the suite is about that. An upgrade would keep it awake. */
+      /**
+       * Puts the server to sleep before the next step, where the suite is about that. An upgrade would keep it awake.
+       */
       async function sleep(server = target().server): Promise<void> {
         if (!isAsleep) return;
         await Promise.all(sockets.filter(({ connected }) => connected).map(upgraded));

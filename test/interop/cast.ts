@@ -105,7 +105,10 @@ export class Cast {
     this.#gate.open();
   }
 
-  /** Waits until everything that was set off has arrived everywhere, twice: once done, once delivered. Gives the instance's name. */
+  /**
+   * Waits until everything that was set off has arrived everywhere, twice: once done, once delivered. Gives the
+   * instance's name.
+   */
   async settle(): Promise<string> {
     let instance = "";
     for (let round = 0; round < 2; round++) {

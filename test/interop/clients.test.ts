@@ -1,4 +1,6 @@
 import { stockClientSuite } from "./stock-clients.ts";
 
-/** The oldest client of today's protocol shows everything, and the others that they connect; the release tests have all. */
+/**
+ * The oldest client of today's protocol shows everything, and the others that they connect; the release tests have all.
+ */
 stockClientSuite({ thorough: ["3.1"] });

@@ -14,7 +14,10 @@ const fixture = new URL("../fixtures/conversation.jsonl", import.meta.url);
 /** What happens between two steps. */
 type Interruption = "none" | "hibernate" | "close";
 
-/** Has the conversation, with the object interrupted between every two steps: whatever a step sets off has settled by then. */
+/**
+ * Has the conversation, with the object interrupted between every two steps: whatever a step sets off has settled by
+ * then.
+ */
 export async function converse(
   target: "official" | "edge",
   mode: CastMode,

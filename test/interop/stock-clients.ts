@@ -6,7 +6,9 @@ import { targets } from "../support/targets.ts";
 
 const versions: ClientVersion[] = ["3.1", "4.0", "4.5", "4.8"];
 
-/** The contract suite covers the current client. Older ones connect here, and those that are `thorough` run all of it. */
+/**
+ * The contract suite covers the current client. Older ones connect here, and those that are `thorough` run all of it.
+ */
 export function stockClientSuite({ thorough }: { thorough: readonly ClientVersion[] }): void {
   describe.each(targets)("stock clients on %s", (target) => {
     describe.each(versions)("socket.io-client %s", (version) => {

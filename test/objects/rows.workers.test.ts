@@ -5,8 +5,8 @@ import { type PollingClient, TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
 /**
- * Every row that the library writes, one entry each: `put sio_s`, `delete sio_s`, `put sio_rows`, `alarm`. Objects of one
- * isolate share prototypes.
+ * Every row that the library writes, one entry each: `put sio_s`, `delete sio_s`, `put sio_rows`, `alarm`. Objects of
+ * one isolate share prototypes.
  */
 const written: string[] = [];
 /** Letters that went into rows of the library's table. */

@@ -30,7 +30,8 @@ describe("the published package", () => {
   });
 
   it("has types that fit its code, wherever they are resolved", async () => {
-    // Ignored are a resolution that knows no subpaths of any package, and what asks for CommonJS. The script has no types.
+    // Ignored are a resolution that knows no subpaths of any package, and what asks for CommonJS. The script has no
+    // types.
     const flags = [
       "--profile",
       "esm-only",

@@ -68,7 +68,9 @@ describe("NOTICE", () => {
     expect([...packages].filter((name) => !notice.includes(name))).toEqual([]);
   });
 
-  /** Sources lie in node_modules, in a neighbouring package of the authors' repository, or in socket.io-client itself. */
+  /**
+   * Sources lie in node_modules, in a neighbouring package of the authors' repository, or in socket.io-client itself.
+   */
   function packageOf(source: string): string {
     const path = source.split("node_modules/").at(-1) ?? source;
     if (path !== source || !path.startsWith("../")) return path.split("/")[0] ?? path;

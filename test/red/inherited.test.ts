@@ -65,7 +65,9 @@ async function expectHealed(): Promise<void> {
   witnesses.leave();
 }
 
-/** What an object inherits from instances that had no bounds, or of another version, may be more than its memory holds. */
+/**
+ * What an object inherits from instances that had no bounds, or of another version, may be more than its memory holds.
+ */
 describe("an object that inherits", () => {
   it("300 MB of sessions that nobody carries on heals itself by ticks alone, though it dies in between", async () => {
     victim = await Victim.start();

@@ -210,8 +210,8 @@ it(
     expect(strange).toEqual([]);
     expect(victim.output).not.toMatch(/internal error|uncaught|exceeded/i);
     await siege.expectRoom();
-    // Not evicted: workerd keeps an object in memory for ever when the reset of a client meets the answer to its WebSocket
-    // handshake, a bare object too, and among so many one does.
+    // Not evicted: workerd keeps an object in memory for ever when the reset of a client meets the answer to its
+    // WebSocket handshake, a bare object too, and among so many one does.
     await siege.restart();
     await siege.during(() => victim.tick(), SAID_TO_ALL);
     await siege.expectNothingLeft();

@@ -29,8 +29,8 @@ export interface Running {
   /** What the runtime printed as warnings and errors since the start. Always empty on Node. */
   readonly complaints: string[];
   /**
-   * Puts the object "main" to sleep, or ends its instance with its sockets: of a server over several objects all of them,
-   * or one. Does nothing on Node.
+   * Puts the object "main" to sleep, or ends its instance with its sockets: of a server over several objects all of
+   * them, or one. Does nothing on Node.
    */
   evict(webSockets: "hibernate" | "close", shard?: number): Promise<void>;
   close(): Promise<void>;

@@ -3,7 +3,10 @@ import type { Monitor } from "./monitor.ts";
 import { joinByWebSocket, type OpenPacket, RawSession } from "./raw-session.ts";
 import type { RawSocket } from "./raw-socket.ts";
 
-/** Sessions that do nothing, half of them with a waiting poll, half on a WebSocket: whatever others do, they must not notice. */
+/**
+ * Sessions that do nothing, half of them with a waiting poll, half on a WebSocket: whatever others do, they must not
+ * notice.
+ */
 export class Bystanders {
   readonly #polling: { session: RawSession; poll: Exchange }[] = [];
   readonly #sockets: { socket: RawSocket; open: OpenPacket }[] = [];

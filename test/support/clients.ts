@@ -9,8 +9,8 @@ export type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 type Connect = (url: string, options: ClientOptions) => Socket;
 
 /**
- * The stock clients that must not notice a difference, by version, and our small one. Old ones have the same methods for
- * what we use.
+ * The stock clients that must not notice a difference, by version, and our small one. Old ones have the same methods
+ * for what we use.
  */
 export const clients = {
   "3.1": io31 as unknown as Connect,

@@ -1,7 +1,9 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Address } from "./http.ts";
 
-/** A proxy that lets HTTP through and holds WebSockets until it is told otherwise: it decides when an upgrade happens. */
+/**
+ * A proxy that lets HTTP through and holds WebSockets until it is told otherwise: it decides when an upgrade happens.
+ */
 export interface Gate extends Address {
   readonly url: string;
   /** Lets waiting WebSockets through, and every later one. */

@@ -35,7 +35,9 @@ export interface Exchange {
   end(): void;
 }
 
-/** Starts a request and hands it out while it is under way. With `open: true` the body stays unfinished until `end()`. */
+/**
+ * Starts a request and hands it out while it is under way. With `open: true` the body stays unfinished until `end()`.
+ */
 export function begin(
   at: Address,
   path: string,

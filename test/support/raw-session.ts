@@ -41,7 +41,9 @@ export class RawSession {
     return this.#at;
   }
 
-  /** Something is under way (an upgrade, half a packet) during which an object does not sleep: the server rests no more. */
+  /**
+   * Something is under way (an upgrade, half a packet) during which an object does not sleep: the server rests no more.
+   */
   stayAwake(): void {
     this.#at = { host: this.#at.host, port: this.#at.port };
   }
@@ -133,7 +135,9 @@ export class RawSession {
   }
 }
 
-/** Opens a session on a WebSocket and joins a namespace; `nsp` is written as on the wire, and may be followed by `auth`. */
+/**
+ * Opens a session on a WebSocket and joins a namespace; `nsp` is written as on the wire, and may be followed by `auth`.
+ */
 export async function joinByWebSocket(
   at: Address,
   query: Record<string, string> = {},

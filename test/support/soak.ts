@@ -9,7 +9,9 @@ export interface SoakOptions {
   messages: number;
   /** They talk for so long, ms, however many messages that is. */
   durationMs?: number;
-  /** What happens to the object, or to all connections, again and again while they flow. "all": each of it, at random. */
+  /**
+   * What happens to the object, or to all connections, again and again while they flow. "all": each of it, at random.
+   */
   interruption: "none" | Interruption | "all";
   /** Shortest and longest time between two interruptions, ms. */
   between: [number, number];
@@ -96,8 +98,8 @@ class Talker {
       this.reconnections++;
       if (this.reconnections > 0 && !this.socket.recovered) this.unrecovered++;
     });
-    // A stock client keeps what came before the answer to its CONNECT, also when the connection ends right there, and gets
-    // it once more when it has come back: on Node as well. What is counted here is what the server does.
+    // A stock client keeps what came before the answer to its CONNECT, also when the connection ends right there, and
+    // gets it once more when it has come back: on Node as well. What is counted here is what the server does.
     const early = this.socket as unknown as { receiveBuffer: unknown[] };
     this.socket.io.on("close", () => {
       early.receiveBuffer = [];
@@ -135,7 +137,10 @@ class Talker {
   }
 }
 
-/** Lets stock clients and a server exchange numbered messages while its object is interrupted, and counts what is missing. */
+/**
+ * Lets stock clients and a server exchange numbered messages while its object is interrupted, and counts what is
+ * missing.
+ */
 export async function soak(server: Soaked, options: SoakOptions): Promise<SoakReport> {
   const { clients, messages, seed, limitMs } = options;
   const random = new Random(seed);

@@ -222,7 +222,8 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
       expect(await socket.nextText("40/slow,")).toMatch(/^40\/slow,\{/);
       socket.cut();
     } else {
-      // Two sockets in one place would leave the first one behind for ever: the second CONNECT is dropped, or a violation.
+      // Two sockets in one place would leave the first one behind for ever: the second CONNECT is dropped, or a
+      // violation.
       socket.send('421["echo","still here"]');
       const answer = await Promise.race([socket.nextText("43"), socket.closed.then(() => "closed")]).catch(
         () => "closed",

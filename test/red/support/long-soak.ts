@@ -14,8 +14,8 @@ export interface Remains {
 }
 
 /**
- * Forty stock clients talk with a server whose object is hibernated and restarted, and whose connections are cut, all the
- * time; then they leave, and it is looked at what is left of them.
+ * Forty stock clients talk with a server whose object is hibernated and restarted, and whose connections are cut, all
+ * the time; then they leave, and it is looked at what is left of them.
  */
 export async function soakThroughAll(
   options: Pick<SoakOptions, "durationMs" | "seed">,

@@ -66,7 +66,9 @@ export class Siege {
     await this.expectMemory();
   }
 
-  /** The object wakes and ticks, then the process starts anew and ticks: none of these instances dies of what it finds. */
+  /**
+   * The object wakes and ticks, then the process starts anew and ticks: none of these instances dies of what it finds.
+   */
   async expectLaterInstances(): Promise<void> {
     await this.expectRoom();
     await this.victim.evict("hibernate");

@@ -55,7 +55,9 @@ export default withControl(server.app);
 `;
 }
 
-/** A server in raw workerd whose heap is as small as in production: what would end the isolate there ends the process. */
+/**
+ * A server in raw workerd whose heap is as small as in production: what would end the isolate there ends the process.
+ */
 export class Victim implements Address {
   readonly host = "127.0.0.1";
   readonly port: number;
@@ -94,7 +96,9 @@ export class Victim implements Address {
     return this.#isDown;
   }
 
-  /** Ends the process, as a crash does, and starts it again on the same disk; `meanwhile` is given the files of objects. */
+  /**
+   * Ends the process, as a crash does, and starts it again on the same disk; `meanwhile` is given the files of objects.
+   */
   async restart(meanwhile?: (files: string[]) => void): Promise<void> {
     await this.#end();
     if (meanwhile !== undefined) {

@@ -1,0 +1,95 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { root } from "./package/pack.ts";
+
+const LONGEST_LINE = 120;
+
+const FOLDERS = ["src", "test", "bench", "scripts", "docs", "examples", "templates"];
+
+/** Installed, built or downloaded, and so not ours to wrap. */
+const FOREIGN = /(^|\/)(node_modules|dist|\.wrangler|client-files\.ts$)/;
+
+/** Directives of the linter, which have to stand in one line, and lines of a diagram. */
+const UNWRAPPABLE = /^\s*\/\/ (biome-ignore|@ts-)|[─│├└┌►]/;
+
+/** Where long lines are still to be wrapped. */
+const TO_BE_WRAPPED: readonly string[] = [
+  "src/objects/placement/placement.ts",
+  "src/objects/placement/shards.ts",
+  "src/server/api/namespace.ts",
+  "src/server/api/socket-types.ts",
+  "src/server/cluster/cluster-adapter.ts",
+  "src/server/data/data-row.ts",
+  "src/server/rooms/local-rooms.ts",
+  "docs/design.md",
+  "docs/hibernation.md",
+  "docs/scaling.md",
+  "examples/README.md",
+  "examples/gatekeeper/worker.ts",
+  "examples/private-messaging/token.ts",
+  "README.md",
+];
+
+function filesIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) =>
+    join(folder, file).replaceAll("\\", "/"),
+  );
+}
+
+/** The lines of prose in a text: comments of a program, and what is neither a table nor code of a page. */
+function proseOf(file: string, text: string): string[] {
+  const lines = text.split("\n");
+  if (!file.endsWith(".md")) {
+    return lines.filter((line) => /^\s*(\/\/|\/?\*)/.test(line) && !UNWRAPPABLE.test(line));
+  }
+  let isCode = false;
+  return lines.filter((line) => {
+    const isFence = /^\s*```/.test(line);
+    if (isFence) isCode = !isCode;
+    return !isCode && !isFence && !/^\s*\|/.test(line);
+  });
+}
+
+/** Lines that are too long and have a blank to be broken at, which a link may not have. */
+function longLines(file: string, text: string): string[] {
+  const isBreakable = (line: string) => /\S\s+\S/.test(line.replace(/^\s*([-*>]|\d+\.|\/\/|\/\*\*?)\s+/, ""));
+  return proseOf(file, text).filter((line) => line.length > LONGEST_LINE && isBreakable(line));
+}
+
+describe("prose", () => {
+  const files = [...FOLDERS.flatMap(filesIn), ...readdirSync(root)].filter(
+    (file) => /\.(md|[cm]?[jt]s)$/.test(file) && !FOREIGN.test(file),
+  );
+
+  it(`has no line of more than ${LONGEST_LINE} characters, in comments and on pages`, () => {
+    const found = files
+      .filter((file) => !TO_BE_WRAPPED.includes(file))
+      .flatMap((file) =>
+        longLines(file, readFileSync(join(root, file), "utf8")).map((line) => `${file}: ${line.trim()}`),
+      );
+    expect(found).toEqual([]);
+  });
+});
+
+describe("the search for long lines", () => {
+  const words = "many words ".repeat(12).trim();
+
+  it("finds them in comments of a program, and not in its code", () => {
+    expect(longLines("a.ts", `// ${words}\n/** ${words} */\n * ${words}`)).toHaveLength(3);
+    expect(longLines("a.ts", `const text = "${words}";`)).toEqual([]);
+    expect(longLines("a.ts", `  // biome-ignore lint/complexity: ${words}`)).toEqual([]);
+    expect(longLines("a.ts", ` *   poll ──► ${words}`)).toEqual([]);
+  });
+
+  it("finds them in the paragraphs and lists of a page, and not in its tables and code", () => {
+    expect(longLines("a.md", `${words}\n- ${words}\n## ${words}`)).toHaveLength(3);
+    expect(longLines("a.md", `| ${words} |\n\`\`\`ts\n${words}\n\`\`\``)).toEqual([]);
+  });
+
+  it("does not mind a link that cannot be broken", () => {
+    const link = `https://example.com/${"a".repeat(LONGEST_LINE)}`;
+    expect(longLines("a.ts", `// ${link}`)).toEqual([]);
+    expect(longLines("a.md", `- <${link}>`)).toEqual([]);
+  });
+});
