@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { type DefaultEventsMap, defineServer, type Server } from "socket.io-edge";
-import { requireSecret, verifyToken } from "../private-messaging/token.ts";
+import { clientFiles } from "socket.io-edge/client-files";
+import { requireSecret, signToken, verifyToken } from "../private-messaging/token.ts";
 
 /** Pages that may talk to this server. A browser cannot lie about `Origin`; anything else can, hence the token. */
 const PAGES = ["https://chat.example", "http://localhost:5173"];
@@ -17,6 +18,7 @@ type Chat = Server<
 const server = defineServer(
   {
     cors: { origin: PAGES },
+    serveClient: clientFiles,
     async allowRequest(request, env, c) {
       const origin = request.headers.get("Origin");
       if (origin !== null && !PAGES.includes(origin)) return "this page may not connect";
@@ -63,6 +65,8 @@ app.use("/socket.io/*", async (c, next) => {
   }
 });
 
+// For the page that tries this out. Yours asks for a password before it signs anything.
+app.post("/login", async (c) => c.text(await signToken(await c.req.text(), requireSecret(c.env.SECRET))));
 app.route("/", server.app);
 
 export default app;
