@@ -7,6 +7,12 @@ import { root, run } from "./pack.ts";
 it.each([
   "wrangler.toml",
   "examples/chat/worker/wrangler.toml",
+  "examples/chat-history/wrangler.toml",
+  "examples/dashboard/wrangler.toml",
+  "examples/devices/wrangler.toml",
+  "examples/game/wrangler.toml",
+  "examples/tutorial/wrangler.toml",
+  "examples/whiteboard/wrangler.toml",
   "examples/private-messaging/worker/wrangler.toml",
   "examples/gatekeeper/wrangler.toml",
 ])("wrangler would deploy %s", async (config) => {

@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -249,6 +250,29 @@ describe("the example gatekeeper", () => {
   });
 });
 
+describe("each example", () => {
+  const folders = readdirSync(join(root, "examples"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== "pictures")
+    .map(({ name }) => name);
+
+  it.each(folders)(
+    "%s is started by npm, asks for ranges, and is in the index with its picture",
+    async (name) => {
+      const read = (path: string) => readFile(join(root, "examples", path), "utf8");
+      const { scripts, dependencies, devDependencies } = JSON.parse(
+        await read(`${name}/package.json`),
+      ) as Record<string, Record<string, string>>;
+      const config = scripts?.start?.match(/^wrangler dev(?: --config (\S+))?$/)?.[1] ?? "wrangler.toml";
+      expect(await read(join(name, config))).toContain('class_name = "SessionObject"');
+      for (const range of Object.values({ ...dependencies, ...devDependencies }))
+        expect(range).toMatch(/^(\^|>=)\d/);
+      const index = await read("README.md");
+      expect(index).toContain(`(pictures/${name}.png)](${name})`);
+      expect(existsSync(join(root, "examples/pictures", `${name}.png`))).toBe(true);
+    },
+  );
+});
+
 describe("an example without its secret", () => {
   it("private-messaging serves nobody, whatever token they bring", async () => {
     const place = await onWorker("private-messaging", {});
@@ -279,7 +303,7 @@ describe("an example without its secret", () => {
 
   it("is no example that has one written down", async () => {
     const files = await readdir(join(root, "examples"), { recursive: true });
-    for (const file of files.filter((name) => name.endsWith(".ts"))) {
+    for (const file of files.filter((name) => /\.[jt]s$/.test(name) && !name.includes("node_modules"))) {
       expect(await readFile(join(root, "examples", file), "utf8"), file).not.toMatch(/SECRET\s*(\?\?|\|\|)/);
     }
   });

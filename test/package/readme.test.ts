@@ -34,7 +34,7 @@ describe("the README", () => {
       (match) => match[1] ?? match[2] ?? "",
     );
     expect(targets.length).toBeGreaterThan(10);
-    expect(targets.filter((target) => !target.startsWith("https://"))).toEqual([]);
+    expect(targets.filter((target) => !/^(https:\/\/|#)/.test(target))).toEqual([]);
 
     const files = targets
       .filter((target) => target.startsWith(`${home}/`))
