@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { bundleSize, readmeBlock } from "./pack.ts";
+import { bundleSize, readmeBlock, workerWithoutClient } from "./pack.ts";
 
 /**
  * What the README's Worker weighs on the way to Cloudflare, without hono, which an app has anyway. The first bar was
@@ -7,19 +7,13 @@ import { bundleSize, readmeBlock } from "./pack.ts";
  */
 const BUDGET = 64_500;
 
-/** The README's Worker, without the official client that it serves. */
-async function withoutClient(): Promise<string> {
-  const quickStart = await readmeBlock("ts");
-  return quickStart.replace(/^import .*client-files";\n/m, "").replace("{ serveClient: clientFiles }", "{}");
-}
-
 it(`adds at most ${BUDGET} bytes, minified and compressed, to a Worker`, async () => {
-  const size = await bundleSize(await withoutClient());
+  const size = await bundleSize(await workerWithoutClient());
   console.log(`server Worker bundle without hono: ${size} bytes`);
   expect(size).toBeLessThanOrEqual(BUDGET);
 });
 
 it("does not carry the official client's files unless they are imported", async () => {
   const withClient = await bundleSize(await readmeBlock("ts"));
-  expect(withClient).toBeGreaterThan((await bundleSize(await withoutClient())) + 200_000);
+  expect(withClient).toBeGreaterThan((await bundleSize(await workerWithoutClient())) + 200_000);
 });

@@ -116,3 +116,9 @@ export async function bundleSize(contents: string): Promise<number> {
   });
   return gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length;
 }
+
+/** The README's Worker, without the official client that it serves. */
+export async function workerWithoutClient(): Promise<string> {
+  const worker = await readmeBlock("ts");
+  return worker.replace(/^import .*client-files";\n/m, "").replace("{ serveClient: clientFiles }", "{}");
+}
