@@ -78,9 +78,11 @@ async function handle(c: AppContext, door: Door): Promise<Response> {
   let cors = NO_CORS;
   let response: Response;
   try {
-    cors = await resolveCors(options.cors, client).catch((error: unknown) => {
-      throw new EngineError("BAD_REQUEST", { name: "MIDDLEWARE_FAILURE", error });
-    });
+    if (options.cors) {
+      cors = await resolveCors(options.cors, client).catch((error: unknown) => {
+        throw new EngineError("BAD_REQUEST", { name: "MIDDLEWARE_FAILURE", error });
+      });
+    }
     response = toPreflight(cors) ?? toFile(c, door) ?? (await serve({ c, client, isUpgrade }, door, cors));
   } catch (error) {
     response = refuse(error, isUpgrade);
@@ -234,10 +236,13 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
     if (name === "vary") response.headers.append(name, value);
     else response.headers.set(name, value);
   }
-  const [subprotocol] = client.headers.get("sec-websocket-protocol")?.split(",") ?? [];
-  // A client that offers subprotocols hangs up when none is accepted. Node accepts the first one.
-  if (response.webSocket && subprotocol && !response.headers.has("sec-websocket-protocol")) {
-    response.headers.set("sec-websocket-protocol", subprotocol.trim());
+  if (response.webSocket) {
+    const [subprotocol] = client.headers.get("sec-websocket-protocol")?.split(",") ?? [];
+    // A client that offers subprotocols hangs up when none is accepted. Node accepts the first one.
+    if (subprotocol && !response.headers.has("sec-websocket-protocol")) {
+      response.headers.set("sec-websocket-protocol", subprotocol.trim());
+    }
+    return response;
   }
   const isExplorer = /;MSIE|Trident\//.test(client.headers.get("user-agent") ?? "");
   if (isExplorer) response.headers.set("x-xss-protection", "0");

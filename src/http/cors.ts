@@ -55,10 +55,9 @@ const DEFAULT_METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE";
 
 /** Works out the CORS headers of a request. @throws what the user's functions call back as an error */
 export async function resolveCors(
-  cors: boolean | CorsOptions | CorsDelegate | undefined,
+  cors: true | CorsOptions | CorsDelegate,
   request: EngineRequest,
 ): Promise<CorsResult> {
-  if (cors === undefined || cors === false) return NO_CORS;
   const options = typeof cors === "function" ? await toPromise(cors, request) : cors === true ? {} : cors;
   const given = options?.origin ?? "*";
   const requestOrigin = request.headers.get("origin") ?? undefined;
