@@ -69,11 +69,11 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /**
-   * Creates the random part of a session id: 16 random bytes, base64url, or what the option `generateId` returns.
+   * Creates the random part of a session id: 22 random letters (132 bits), or what the option `generateId` returns.
    * Assign another function to change it.
    */
   generateId(request: EngineRequest): string | Promise<string> {
-    return this.opts.generateId?.(request) ?? randomId(16);
+    return this.opts.generateId?.(request) ?? randomId(22);
   }
 
   /** Whether the application creates ids: they may repeat then. @internal */

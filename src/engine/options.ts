@@ -46,7 +46,7 @@ export interface EngineOptions {
   /**
    * Creates the random part of a session id: 1 to 128 letters, digits, `-` and `_` that nobody can guess. A client for
    * whom it throws, or returns anything else or an id that is in use, gets 400 and code 3.
-   * @default 16 random bytes
+   * @default 22 random letters (132 bits)
    */
   generateId?(request: EngineRequest): string | Promise<string>;
   /**
