@@ -5,6 +5,7 @@
 import { benchCodec } from "./codec.ts";
 import { benchCold } from "./cold.ts";
 import { benchCosts } from "./costs.ts";
+import { benchData } from "./data.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchIdle } from "./idle.ts";
 import { benchMemory } from "./memory.ts";
@@ -37,6 +38,7 @@ const OTHERS: Record<string, Part> = {
   sizes: benchSizes,
   codec: async (plan) => benchCodec(plan.rounds(31)),
   costs: benchCosts,
+  data: (plan) => benchData(plan.rounds(9)),
   memory: async (plan) => {
     await benchMemory(plan.count(2_000));
     return [];
