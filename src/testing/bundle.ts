@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadTool } from "./optional.ts";
 import type { EsbuildModule, PluginBuild } from "./tools.ts";
@@ -75,7 +75,10 @@ function setAside(build: PluginBuild, assets: Map<string, string>): void {
   build.onResolve({ filter: /^[a-z_]+(\/[a-z_]+)?$/ }, async ({ path, kind, resolveDir, pluginData }) => {
     if (!builtinModules.includes(path) || pluginData === build) return undefined;
     const installed = await build.resolve(path, { kind, resolveDir, pluginData: build });
-    if (installed.errors?.length === 0 && !installed.external) return { path: installed.path };
+    if (installed.errors?.length === 0 && !installed.external) {
+      // A package may have switched the module off for browsers, which esbuild knows how to do by itself.
+      return isAbsolute(installed.path) ? { path: installed.path } : undefined;
+    }
     return { path: `node:${path}`, external: true };
   });
   build.onResolve({ filter: ASSET }, ({ path, resolveDir }) => {
