@@ -11,6 +11,7 @@ const clients = new WeakMap<MemberConnection, Client>();
 export class Client {
   /** The Engine.IO session. */
   readonly conn: Session;
+  /** The server of this object. */
   readonly server: AnyServer;
   readonly #connection: MemberConnection;
 

@@ -35,6 +35,7 @@ export class SocketMap<Socket> implements ReadonlyMap<string, Socket> {
     return member && this.#load(member);
   }
 
+  /** The sockets with their ids. */
   *entries(): MapIterator<[string, Socket]> {
     for (const [id, member] of this.#checked.complete().members) {
       const socket = this.#load(member);
@@ -43,20 +44,24 @@ export class SocketMap<Socket> implements ReadonlyMap<string, Socket> {
     return undefined;
   }
 
+  /** The ids of the sockets. */
   *keys(): MapIterator<string> {
     yield* this.#checked.complete().members.keys();
     return undefined;
   }
 
+  /** The sockets. */
   *values(): MapIterator<Socket> {
     for (const [, socket] of this.entries()) yield socket;
     return undefined;
   }
 
+  /** The same as {@link entries}. */
   [Symbol.iterator](): MapIterator<[string, Socket]> {
     return this.entries();
   }
 
+  /** Calls a function with each socket and its id. */
   forEach(visit: (socket: Socket, id: string, map: this) => void, self?: unknown): void {
     for (const [id, socket] of this.entries()) visit.call(self, socket, id, this);
   }

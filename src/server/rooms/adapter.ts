@@ -44,6 +44,7 @@ export interface AdapterServices {
 
 /** A namespace as its adapter sees it. */
 export interface AdapterNamespace {
+  /** See `Namespace.name`. */
   readonly name: string;
   /** The connected sockets, sleeping ones too, by id. */
   readonly sockets: SocketMap<LocalSocket>;
@@ -73,6 +74,7 @@ export type AdapterConstructor = (new (nsp: Untyped) => Adapter) | ((nsp: Untype
  * defineServer({ adapter: LoggingAdapter }, setup);
  */
 export class Adapter extends EventEmitter<AdapterEvents> {
+  /** The namespace whose rooms it keeps. */
   readonly nsp: AdapterNamespace;
   /** The rooms of this object. An adapter over several objects builds on it. @internal */
   readonly _local: LocalRooms<SocketMember>;
