@@ -4,7 +4,8 @@ type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 /** The id of a session. It is a secret: whoever knows it can read and send in the client's place. */
 export type SessionId = Brand<string, "SessionId">;
 
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/** Each stands for 6 bits, as in base64url. */
+export const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /** An id that nobody can guess: 6 random bits a letter. With 20 letters it is as long as Socket.IO's ids on Node. */
 export function randomId(length = 20): string {

@@ -1,8 +1,7 @@
-import { randomId } from "../../shared/ids.ts";
+import { LETTERS, randomId } from "../../shared/ids.ts";
 import { hash } from "./hash.ts";
 import { parseShard, toShardName } from "./shards.ts";
 
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const RANDOM = 15;
 
 /**
@@ -11,7 +10,7 @@ const RANDOM = 15;
  */
 export function toSocketId(shard: string): string {
   const { region, number } = parseShard(shard) ?? { region: 0, number: 0 };
-  const body = LETTERS[region]! + LETTERS[number]! + randomId(12).slice(0, RANDOM);
+  const body = LETTERS[region]! + LETTERS[number]! + randomId(RANDOM);
   return body + toCheck(body);
 }
 
