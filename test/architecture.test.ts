@@ -147,7 +147,7 @@ function toGraph(sources: readonly { file: string; text: string }[], hasTypes: b
   );
 }
 
-describe("the house", () => {
+describe("the source tree", () => {
   it("has no cycle of imports at run time", () => {
     expect(cycles(toGraph(written, false))).toEqual([]);
   });
@@ -157,15 +157,15 @@ describe("the house", () => {
     expect(tied.filter((file) => !PUBLIC_CLASSES.includes(file))).toEqual([]);
   });
 
-  it("has a place in the table for every file", () => {
+  it("has every file in a folder that the table of imports names", () => {
     expect(files.map(({ file }) => file).filter((file) => !(storeyOf(file) in MAY_IMPORT))).toEqual([]);
   });
 
-  it("imports downwards only, and the platform, hono and other packages only where the table says so", () => {
+  it("imports only lower folders, and packages only where the table allows them", () => {
     expect(written.flatMap(({ file, text }) => offences(file, text))).toEqual([]);
   });
 
-  it("imports relative files with their extension", () => {
+  it("names the extension of every relative file that it imports", () => {
     const bare = written.flatMap(({ file, text }) =>
       importsOf(text)
         .filter((specifier) => specifier.startsWith(".") && !/\.(ts|html|txt)$/.test(specifier))
@@ -203,7 +203,7 @@ describe("the house", () => {
     expect(found).toEqual([]);
   });
 
-  it("lets nobody but the demo carry the official client's files", () => {
+  it("imports the official client's files in the demo only", () => {
     const carriers = written.filter(({ text }) =>
       importsOf(text).some((specifier) => specifier.endsWith("/client-files.ts")),
     );
@@ -211,8 +211,8 @@ describe("the house", () => {
   });
 });
 
-describe("the watchman himself", () => {
-  it("finds cycles, and tells those of types from those at run time", () => {
+describe("the architecture test itself", () => {
+  it("finds cycles, and distinguishes those of types from those at run time", () => {
     const sources = [
       {
         file: "a.ts",
@@ -240,7 +240,7 @@ describe("the watchman himself", () => {
     ["shared/ids.ts", 'import "node:crypto";'],
     ["demo/worker.ts", 'import { Server } from "../server/server.ts";'],
     ["http/app.ts", 'import { helper } from "../../test/helper.ts";'],
-  ])("sees what is wrong in %s: %s", (file, text) => {
+  ])("reports the forbidden import in %s: %s", (file, text) => {
     expect(offences(file, text)).toHaveLength(1);
   });
 
@@ -251,7 +251,7 @@ describe("the watchman himself", () => {
     ],
     ["http/app.ts", 'import { Hono } from "hono"; // unlike import "express"'],
     ["demo/worker.ts", 'import { defineServer } from "../index.ts";'],
-  ])("has nothing against %s: %s", (file, text) => {
+  ])("accepts the imports of %s: %s", (file, text) => {
     expect(offences(file, text)).toEqual([]);
   });
 });

@@ -11,7 +11,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
   afterAll(() => demo?.stop());
 
   describe.each(scripts)("with $script", ({ query }) => {
-    it("lets two people talk, one of them limited to polling", async () => {
+    it("lets two people talk when one of them can only poll", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", `${query}transport=polling`, room);
@@ -28,7 +28,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect([...ann.complaints, ...bob.complaints]).toEqual([]);
     });
 
-    it("shows who is typing, until the message is there", async () => {
+    it("shows who is typing until the message arrives", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", query, room);
@@ -40,7 +40,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       await bob.page.getByText("typing…").waitFor({ state: "detached" });
     });
 
-    it("keeps rooms apart", async () => {
+    it("shows a message only in the room in which it was sent", async () => {
       const [lobby, kitchen] = [newRoom(), newRoom()];
       const ann = await demo.visit("ann", query, lobby);
       const bob = await demo.visit("bob", query, kitchen);
@@ -52,7 +52,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect(await bob.reads("for the kitchen")).toEqual(["ann: for the kitchen"]);
     });
 
-    it("connects by WebSocket alone", async () => {
+    it("connects by WebSocket without polling first", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", `${query}transport=websocket`, room);
       await ann.shows("WebSocket");
@@ -61,7 +61,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect(ann.complaints).toEqual([]);
     });
 
-    it("loses nothing that is typed while the network is away, nor what was said meanwhile", async () => {
+    it("loses neither what is typed while the network is down nor what others say meanwhile", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", query, room);
@@ -79,7 +79,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect(await bob.reads("bob?")).toEqual(all);
     });
 
-    it("shows what was said before to those who come later, though the object has restarted", async () => {
+    it("shows earlier messages to a newcomer after the object has restarted", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       await ann.says("first");
@@ -91,7 +91,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect(await bob.reads("second")).toEqual(["ann: first", "ann: second"]);
     });
 
-    it("tells namesakes apart, and nobody else", async () => {
+    it("marks people who have the same name, and no others", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const otherAnn = await demo.visit("ann", query, room);
@@ -107,7 +107,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect(await ann.page.locator("#log .mine p").allTextContents()).toEqual(["I am Ann"]);
     });
 
-    it("shows that the object sleeps, how often it woke, the round trip, and what all of it has cost", async () => {
+    it("shows whether the object sleeps, how often it woke, the round trip time and the cost", async () => {
       const bob = await demo.visit("bob", query, newRoom());
       await bob.page.clock.install();
       await bob.says("awake?");
@@ -128,7 +128,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       expect(await bob.cost()).toBeGreaterThan(cost);
     });
 
-    it("takes a person off the list who closes the page", async () => {
+    it("removes a person who closes the page from the list", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", query, room);
@@ -139,7 +139,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
     });
   });
 
-  it("opens on two tabs beside each other, between which one can talk", async () => {
+  it("opens as two tabs side by side that can talk to each other", async () => {
     const page = await demo.open(1280, 800);
     const [ann, bob] = [page.frameLocator("iframe[title*=Ann]"), page.frameLocator("iframe[title*=Bob]")];
     await ann.getByLabel("Message", { exact: true }).fill("hello, other tab");
@@ -148,7 +148,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
     expect(await bob.locator("#log .from").last().textContent()).toBe("ann");
   });
 
-  it("gives the conversation the screen of a phone, and overflows nowhere at 320 px", async () => {
+  it("fills the screen of a phone with the conversation, and does not overflow at a width of 320 px", async () => {
     const page = await demo.open(320, 640);
     await page.waitForURL("**/chat");
     const text = page.getByLabel("Message", { exact: true });

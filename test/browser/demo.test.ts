@@ -12,7 +12,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
   afterAll(() => demo?.stop());
 
   describe.each(scripts)("with $script", ({ query }) => {
-    it("notices nothing when the object sleeps between two messages", async () => {
+    it("works on when the object sleeps between two messages", async () => {
       const room = newRoom();
       const ann = await demo.visit("ann", query, room);
       const bob = await demo.visit("bob", `${query}transport=polling`, room);

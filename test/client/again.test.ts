@@ -5,7 +5,7 @@ import { networkError, silence, text } from "./scripted-server.ts";
 
 useScriptedServer();
 
-it("connects again from the listener that hears of the server's goodbye, once", async () => {
+it("connects exactly once when a `disconnect` listener calls connect() after the server's DISCONNECT", async () => {
   const socket = await connected();
   let goodbyes = 0;
   socket.on("disconnect", (reason) => {
@@ -19,7 +19,7 @@ it("connects again from the listener that hears of the server's goodbye, once", 
   expect(server.handshakes).toBe(2);
 });
 
-it("connects again from the listener that hears of a refusal, once", async () => {
+it("connects exactly once when a `connect_error` listener calls connect() after a refusal", async () => {
   let refusals = 0;
   server.onPost = (body) => {
     if (!body.startsWith("40") || refusals > 0) return undefined;
@@ -35,7 +35,7 @@ it("connects again from the listener that hears of a refusal, once", async () =>
   expect(refusals).toBe(1);
 });
 
-it("welcomes a namespace once that another one's `auth` has opened", async () => {
+it("sends one CONNECT for a namespace that the `auth` function of another one opens", async () => {
   const socket = connect({
     auth: (send) => {
       socket.io.socket("/other");
@@ -47,7 +47,7 @@ it("welcomes a namespace once that another one's `auth` has opened", async () =>
   expect(frames.filter((frame) => frame.startsWith("40/other"))).toHaveLength(1);
 });
 
-it("counts its attempts anew after it was called off", async () => {
+it("counts attempts from 1 again after reconnecting was cancelled by disconnect()", async () => {
   server.onHandshake = networkError;
   const socket = connect({ ...POLLING, reconnectionAttempts: 2 });
   socket.io.once("reconnect_attempt", () => {
@@ -63,7 +63,7 @@ it("counts its attempts anew after it was called off", async () => {
   expect(attempts).toEqual([1, 2]);
 });
 
-it("names the error of a connection that is closed before it is open", async () => {
+it("emits `connect_error` with the reason when the connection is closed before it is open", async () => {
   server.onHandshake = () => (server.handshakes === 1 ? silence() : undefined);
   const socket = connect();
   const failed = once(socket, "connect_error");
@@ -73,20 +73,23 @@ it("names the error of a connection that is closed before it is open", async () 
   await once(socket, "connect");
 });
 
-it.each(["1", "47"])("leaves to the page what a listener of `disconnect` throws at %j", async (frame) => {
-  const socket = await connected();
-  socket.on("disconnect", () => {
-    throw new Error("thrown by a listener");
-  });
-  const heard = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
-  server.push(frame);
-  expect(await thrown).toEqual(new Error("thrown by a listener"));
-  for (const listener of heard) process.on("uncaughtException", listener);
-});
+it.each(["1", "47"])(
+  "lets an error that a `disconnect` listener throws at %j reach the page",
+  async (frame) => {
+    const socket = await connected();
+    socket.on("disconnect", () => {
+      throw new Error("thrown by a listener");
+    });
+    const heard = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
+    server.push(frame);
+    expect(await thrown).toEqual(new Error("thrown by a listener"));
+    for (const listener of heard) process.on("uncaughtException", listener);
+  },
+);
 
-it("drops what is volatile while it is not connected", async () => {
+it("drops volatile events while it is not connected", async () => {
   const socket = connect();
   socket.volatile.emit("early");
   await expect(socket.volatile.emitWithAck("early")).rejects.toThrow("dropped");
@@ -96,7 +99,7 @@ it("drops what is volatile while it is not connected", async () => {
   expect(server.posts.join()).not.toContain("early");
 });
 
-it("makes no attempt once it is disconnected while it waits for one", async () => {
+it("makes no further attempt when disconnect() is called during the reconnection delay", async () => {
   server.onHandshake = networkError;
   const socket = connect({ ...POLLING, reconnectionDelay: 30 });
   await once(socket, "connect_error");
@@ -113,7 +116,7 @@ it("makes no attempt once it is disconnected while it waits for one", async () =
   expect(server.handshakes - before).toBeLessThanOrEqual(2);
 });
 
-it("does not send what timed out while it was offline", async () => {
+it("does not send an event after connecting if it timed out while offline", async () => {
   server.onHandshake = networkError;
   const socket = connect({ ...POLLING, reconnectionDelay: 60_000, reconnectionDelayMax: 60_000 });
   await expect(socket.timeout(5).emitWithAck("late")).rejects.toThrow("operation has timed out");

@@ -9,7 +9,7 @@ describe.each(targets)("the small client on %s", (target) => {
   describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
     const world = worldOf(target, "small", mode);
 
-    it("ends up on the transport it asked for", async () => {
+    it("ends on the transport that was requested", async () => {
       const socket = await world.connect();
       if (mode === "default") await upgraded(socket);
       expect(transportOf(socket)).toBe(mode === "polling" ? "polling" : "websocket");

@@ -21,7 +21,7 @@ describe("a handshake that fails", () => {
       400,
       { code: 5, message: "Unsupported protocol version" },
     ],
-  ])("tells the status and the body of %s, and tries again", async (_name, response, status, body) => {
+  ])("reports the status and the body of %s, and tries again", async (_name, response, status, body) => {
     server.onHandshake = () => (server.handshakes === 1 ? response : undefined);
     const socket = connect();
     const [error] = (await once(socket, "connect_error")) as [TransportError];
@@ -41,7 +41,7 @@ describe("a handshake that fails", () => {
     expect(errors).toEqual([status, status]);
   });
 
-  it("tries again when the network is down", async () => {
+  it("tries again after a network error", async () => {
     server.onHandshake = () => (server.handshakes === 1 ? networkError() : undefined);
     const socket = connect();
     const [error] = (await once(socket, "connect_error")) as [TransportError];
@@ -49,7 +49,7 @@ describe("a handshake that fails", () => {
     await once(socket, "connect");
   });
 
-  it("gives up when the answer is too slow", async () => {
+  it("gives up an attempt when the answer is too slow", async () => {
     server.onHandshake = () => (server.handshakes === 1 ? silence() : undefined);
     const socket = connect({ ...POLLING, timeout: 30 });
     const [error] = (await once(socket, "connect_error")) as [Error];
@@ -65,7 +65,7 @@ describe("a handshake that fails", () => {
     await once(socket, "connect");
   });
 
-  it("falls back to WebSocket when polling is what fails", async () => {
+  it("falls back to WebSocket when polling fails", async () => {
     server.onHandshake = () => refusal(400, 0, "Transport unknown");
     server.acceptWebSockets(welcoming);
     const socket = await connected({});
@@ -74,7 +74,7 @@ describe("a handshake that fails", () => {
   });
 
   it.each(["polling", "websocket"] as const)(
-    "does not begin when it is called off at once (%s)",
+    "sends no request when it is cancelled at once (%s)",
     async (name) => {
       const peers: unknown[] = [];
       server.acceptWebSockets((peer) => peers.push(peer));
@@ -86,7 +86,7 @@ describe("a handshake that fails", () => {
     },
   );
 
-  it("asks no more by polling once it has fallen back, also when polling would work again", async () => {
+  it("sends no more polling requests after falling back, even if polling works again", async () => {
     server.onHandshake = () => (server.handshakes === 1 ? networkError() : undefined);
     const opened: string[] = [];
     server.acceptWebSockets(async (peer) => {
@@ -101,7 +101,7 @@ describe("a handshake that fails", () => {
     expect(server.handshakes).toBe(1);
   });
 
-  it("falls back to WebSocket when something else answers its polls, and polls no more", async () => {
+  it("falls back to WebSocket and stops polling when something other than the server answers its polls", async () => {
     server.onHandshake = () => text("<!doctype html>");
     server.acceptWebSockets(async (peer) => {
       // Whoever still polls has its answer by then.
@@ -113,7 +113,7 @@ describe("a handshake that fails", () => {
     expect(server.handshakes).toBe(1);
   });
 
-  it("falls back to polling when WebSocket is what fails", async () => {
+  it("falls back to polling when WebSocket fails", async () => {
     server.acceptWebSockets((peer) => peer.close(1011));
     const socket = await connected({ transports: ["websocket", "polling"] });
     expect(socket.io.engine?.transport.name).toBe("polling");
@@ -126,7 +126,7 @@ describe("a handshake that fails", () => {
     expect(error).toMatchObject({ message: "fetch read error", description: 500 });
   });
 
-  it("keeps to the first transport with `tryAllTransports: false`", async () => {
+  it("tries only the first transport with `tryAllTransports: false`", async () => {
     server.onHandshake = () => text("oops", 500);
     let attempts = 0;
     server.acceptWebSockets(() => attempts++);
@@ -134,12 +134,12 @@ describe("a handshake that fails", () => {
     expect(attempts).toBe(0);
   });
 
-  it("says so when there is no transport", async () => {
+  it("reports an error when no transport is configured", async () => {
     const [error] = (await once(connect({ transports: ["webtransport"] }), "connect_error")) as [Error];
     expect(error.message).toBe("No transports available");
   });
 
-  it("stops after the last attempt, with the official events", async () => {
+  it("stops after the last attempt and emits the official events", async () => {
     server.onHandshake = () => text("", 500);
     const socket = connect({ ...POLLING, reconnectionAttempts: 2 });
     const events: unknown[] = [];
@@ -162,7 +162,7 @@ describe("a handshake that fails", () => {
     expect(server.handshakes).toBe(3);
   });
 
-  it("leaves a failure to the callback of `open`", async () => {
+  it("passes the failure to the callback of `open` and does not try again", async () => {
     server.onHandshake = () => text("", 500);
     const socket = connect({ ...POLLING, autoConnect: false });
     const error = await new Promise((resolve) => socket.io.open(resolve));
@@ -172,7 +172,7 @@ describe("a handshake that fails", () => {
 });
 
 describe("a server that breaks the protocol of Socket.IO", () => {
-  it("is reported when it welcomes without an id, as one of version 2 does", async () => {
+  it("is reported when its CONNECT has no id, as that of a version 2 server", async () => {
     server.onPost = (body) => {
       if (body.startsWith("40")) server.push("40");
       return text("ok");
@@ -181,7 +181,7 @@ describe("a server that breaks the protocol of Socket.IO", () => {
     expect(error.message).toMatch(/v2/);
   });
 
-  it("may refuse without a reason", async () => {
+  it("may refuse a connection without a reason", async () => {
     server.onPost = (body) => {
       if (body.startsWith("40")) server.push("44");
       return text("ok");

@@ -28,18 +28,21 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-it.each(["online", "visibilitychange"])("connects at once at %s instead of waiting", async (type) => {
-  server.onHandshake = () => (server.handshakes === 1 ? networkError() : undefined);
-  const socket = connect({ ...POLLING, reconnectionDelay: 60_000, reconnectionDelayMax: 60_000 });
-  await once(socket, "connect_error");
-  await Promise.resolve();
-  const attempt = once(socket.io, "reconnect_attempt");
-  page.dispatchEvent(new Event(type));
-  expect(await attempt).toEqual([1]);
-  await once(socket, "connect");
-});
+it.each(["online", "visibilitychange"])(
+  "connects at once on the event %s in place of waiting",
+  async (type) => {
+    server.onHandshake = () => (server.handshakes === 1 ? networkError() : undefined);
+    const socket = connect({ ...POLLING, reconnectionDelay: 60_000, reconnectionDelayMax: 60_000 });
+    await once(socket, "connect_error");
+    await Promise.resolve();
+    const attempt = once(socket.io, "reconnect_attempt");
+    page.dispatchEvent(new Event(type));
+    expect(await attempt).toEqual([1]);
+    await once(socket, "connect");
+  },
+);
 
-it.each(["online", "visibilitychange"])("knows soon after %s that a connection is lost", async (type) => {
+it.each(["online", "visibilitychange"])("notices a lost connection soon after %s", async (type) => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], shouldAdvanceTime: true });
   const socket = await connected();
   server.onPost = silence;
@@ -52,7 +55,7 @@ it.each(["online", "visibilitychange"])("knows soon after %s that a connection i
   await once(socket, "connect");
 });
 
-it("asks nothing of a page that is hidden, nor of a connection that answers", async () => {
+it("does not check a connection while the page is hidden, and keeps a connection that answers", async () => {
   const socket = await connected();
   server.posts.length = 0;
   vi.stubGlobal("document", { hidden: true });
@@ -63,7 +66,7 @@ it("asks nothing of a page that is hidden, nor of a connection that answers", as
   expect(socket.connected).toBe(true);
 });
 
-it("lets go at once when the page goes offline, and keeps what is emitted meanwhile", async () => {
+it("disconnects at once when the page goes offline, and buffers what is emitted meanwhile", async () => {
   const socket = await connected({ ...POLLING, reconnectionDelay: 60_000, reconnectionDelayMax: 60_000 });
   const disconnected = once(socket, "disconnect");
   page.dispatchEvent(new Event("offline"));
@@ -75,7 +78,7 @@ it("lets go at once when the page goes offline, and keeps what is emitted meanwh
   await expect.poll(() => server.posts.join("\x1e")).toContain('42["meanwhile"]');
 });
 
-it("buffers what is emitted after the server was silent too long, though the timer has not fired", async () => {
+it("buffers what is emitted once the server has been silent too long, even before the timer fires", async () => {
   const socket = await connected();
   vi.useFakeTimers({ toFake: ["Date"] });
   vi.setSystemTime(Date.now() + 60_000);
@@ -89,7 +92,7 @@ it("buffers what is emitted after the server was silent too long, though the tim
   await expect.poll(() => server.posts.join("\x1e")).toContain('42["kept",1]\x1e42["kept",2]');
 });
 
-it("listens no longer than it is needed", async () => {
+it("removes its listeners from the page when it is disconnected", async () => {
   const socket = await connected();
   expect(listeners).toBeGreaterThan(0);
   socket.disconnect();

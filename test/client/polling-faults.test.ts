@@ -12,7 +12,7 @@ describe("polling that fails", () => {
     ["a body that breaks off", () => truncated('42["lost')],
     ["a packet of no known type", () => text('42["a"]\x1e9')],
     ["bytes that are not base64", () => text("b!!")],
-  ])("ends with `transport error` at %s, and connects again", async (_name, answer) => {
+  ])("ends with `transport error` after %s, and connects again", async (_name, answer) => {
     const socket = await connected();
     server.onPoll = () => {
       server.onPoll = () => undefined;
@@ -25,7 +25,7 @@ describe("polling that fails", () => {
     expect(server.handshakes).toBe(2);
   });
 
-  it("delivers the packets before a bad one", async () => {
+  it("delivers the packets that precede a bad one", async () => {
     const socket = await connected();
     const [event, disconnected] = [once(socket, "good"), once(socket, "disconnect")];
     server.push('42["good",1]\x1e9');
@@ -34,7 +34,7 @@ describe("polling that fails", () => {
   });
 
   it.each(["4", "47", '42"a"', '42["connect"]', '42{"a":1}', '450-["a"]', '4511-["a"]', "42[1"])(
-    "ends with `parse error` at %j, and connects again",
+    "ends with `parse error` after %j, and connects again",
     async (frame) => {
       const socket = await connected();
       const disconnected = once(socket, "disconnect");
@@ -56,7 +56,7 @@ describe("polling that fails", () => {
     await once(socket, "connect");
   });
 
-  it("ends with `transport close` when the server closes, after the packets before", async () => {
+  it("delivers the packets that precede a close of the server, and ends with `transport close`", async () => {
     const socket = await connected();
     const log: unknown[] = [];
     socket.on("bye", () => log.push("bye"));
@@ -66,7 +66,7 @@ describe("polling that fails", () => {
     expect(log).toMatchObject(["bye", "transport close", { type: "TransportError" }]);
   });
 
-  it("takes the end of the namespace for the reason when the connection ends with it", async () => {
+  it("gives the DISCONNECT as the reason when the connection ends together with the namespace", async () => {
     const socket = await connected();
     const disconnected = once(socket, "disconnect");
     server.push("41\x1e1");
@@ -81,7 +81,7 @@ describe("polling that fails", () => {
     await once(socket, "connect");
   });
 
-  it("answers pings", async () => {
+  it("answers pings with pongs", async () => {
     const socket = await connected();
     const ping = once(socket.io, "ping");
     server.push("2");
@@ -92,7 +92,7 @@ describe("polling that fails", () => {
     expect(server.posts.join("\x1e").split("\x1e")).toContain("3");
   });
 
-  it("does not mind an answer that overtakes the end of its POST", async () => {
+  it("accepts an answer that arrives before its POST has ended", async () => {
     const socket = await connected();
     let finish = () => {};
     server.onPost = () => {
@@ -112,7 +112,7 @@ describe("polling that fails", () => {
     expect(server.posts.at(-1)).toBe('42["next"]');
   });
 
-  it("never has two GETs of a session under way", async () => {
+  it("never has two GETs of one session under way", async () => {
     const socket = await connected();
     for (let i = 0; i < 20; i++) {
       server.push(`42["n",${i}]`);
@@ -133,7 +133,7 @@ describe("what is sent by polling", () => {
     expect(server.posts[0]).toBe('42["a"]\x1e42["b",1]\x1e451-["c",{"_placeholder":true,"num":0}]\x1ebAQID');
   });
 
-  it("is packed so that no POST passes `maxPayload`", async () => {
+  it("is split so that no POST is larger than `maxPayload`", async () => {
     server.handshake = { ...server.handshake, maxPayload: 200 };
     const socket = await connected();
     server.posts.length = 0;
@@ -143,7 +143,7 @@ describe("what is sent by polling", () => {
     expect(server.posts.length).toBeLessThan(20);
   });
 
-  it("is refused here when the server would refuse it, and the connection stays", async () => {
+  it("is refused by the client when the server would refuse it, and the connection stays open", async () => {
     server.handshake = { ...server.handshake, maxPayload: 100 };
     const socket = await connected();
     server.posts.length = 0;
@@ -165,7 +165,7 @@ describe("what is sent by polling", () => {
     expect(socket.connected).toBe(true);
   });
 
-  it("settles the promise of a volatile event that is dropped", async () => {
+  it("rejects the promise of a volatile event that is dropped", async () => {
     const socket = await connected();
     server.posts.length = 0;
     socket.emit("e");
@@ -173,7 +173,7 @@ describe("what is sent by polling", () => {
     await expect.poll(() => server.posts).toEqual(['42["e"]']);
   });
 
-  it("ends with a farewell", async () => {
+  it("ends with a DISCONNECT and a close packet when the client disconnects", async () => {
     const socket = await connected();
     server.posts.length = 0;
     socket.emit("last");

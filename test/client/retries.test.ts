@@ -28,7 +28,7 @@ function acknowledgeAfter(times: number, answer = ""): void {
 }
 
 describe("a socket with `retries`", () => {
-  it("sends an event again until it is acknowledged, and the next one only then", async () => {
+  it("sends an event again until it is acknowledged, and only then sends the next one", async () => {
     const socket = await connected(RETRIES);
     acknowledgeAfter(2, '"done"');
     const first = new Promise((resolve) => socket.emit("first", (...args: unknown[]) => resolve(args)));
@@ -38,7 +38,7 @@ describe("a socket with `retries`", () => {
     expect(received()).toEqual(['["first"]', '["first"]', '["second"]', '["second"]']);
   });
 
-  it("gives up after as many retries, tells the callback, and goes on with the next event", async () => {
+  it("gives up after that many retries, passes the error to the callback, and goes on with the next event", async () => {
     const socket = await connected(RETRIES);
     const error = new Promise<Error>((resolve) => socket.emit("lost", resolve));
     expect((await error).message).toBe("operation has timed out");
@@ -48,7 +48,7 @@ describe("a socket with `retries`", () => {
     expect(received().at(-1)).toBe('["next"]');
   });
 
-  it("sends what was under way again when it comes back", async () => {
+  it("sends the pending event again after reconnecting", async () => {
     const socket = await connected({ ...RETRIES, ackTimeout: 60_000 });
     socket.emit("kept", 1);
     await expect.poll(received).toEqual(['["kept",1]']);
@@ -64,7 +64,7 @@ describe("a socket with `retries`", () => {
     await expect.poll(received).toEqual(['["kept",1]', '["kept",1]']);
   });
 
-  it("keeps events that are emitted before it is connected, in their order", async () => {
+  it("keeps events that are emitted before it is connected, in order", async () => {
     acknowledgeAfter(1);
     const socket = connect(RETRIES);
     socket.emit("one");

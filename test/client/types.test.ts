@@ -11,7 +11,7 @@ interface ClientEvents {
   rename: (name: string, answer: (isTaken: boolean) => void) => void;
 }
 
-it("takes the generics of socket.io-client", () => {
+it("accepts the generic parameters of socket.io-client", () => {
   const socket: Socket<ServerEvents, ClientEvents> = io({ autoConnect: false });
   socket.on("line", (from, text) => expectTypeOf([from, text]).toEqualTypeOf<string[]>());
   socket.on("question", (_value, answer) => expectTypeOf(answer).toEqualTypeOf<(result: string) => void>());
@@ -25,7 +25,7 @@ it("takes the generics of socket.io-client", () => {
   expect(socket.connected).toBe(false);
 });
 
-it("takes any event of a socket that nobody has described", () => {
+it("accepts any event on a socket without declared events", () => {
   const socket = new Manager("http://localhost:1", { autoConnect: false }).socket("/chat");
   expectTypeOf(socket.emit<"whatever">).parameters.toEqualTypeOf<
     ["whatever", ...ReturnType<JSON["parse"]>[]]

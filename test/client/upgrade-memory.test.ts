@@ -8,7 +8,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-it("begins with WebSocket where the last connection ended there, if `rememberUpgrade` says so", async () => {
+it("begins with WebSocket with `rememberUpgrade` when the last connection had upgraded", async () => {
   server.acceptWebSockets(welcoming);
   await connected(WEBSOCKET);
   server.handshakes = 0;
@@ -21,7 +21,7 @@ it("begins with WebSocket where the last connection ended there, if `rememberUpg
   expect(server.handshakes).toBe(1);
 });
 
-it("begins with polling where the last connection ended there, though `rememberUpgrade` is set", async () => {
+it("begins with polling despite `rememberUpgrade` when the last connection had not upgraded", async () => {
   server.acceptWebSockets(welcoming);
   await connected(POLLING);
   const socket = connect({ rememberUpgrade: true });
@@ -29,7 +29,7 @@ it("begins with polling where the last connection ended there, though `rememberU
   expect(server.handshakes).toBe(2);
 });
 
-it("closes its WebSocket when the page goes away, and says nothing, if `closeOnBeforeunload` says so", async () => {
+it("closes its WebSocket without an event on `beforeunload` with `closeOnBeforeunload`", async () => {
   const page = new EventTarget();
   vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
   vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));

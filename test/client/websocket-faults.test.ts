@@ -33,14 +33,14 @@ describe("an upgrade that fails", () => {
     await staysOnPolling(await withFailedUpgrade());
   });
 
-  it("stays on polling when the probe is answered wrongly", async () => {
+  it("stays on polling when the probe gets a wrong answer", async () => {
     server.acceptWebSockets((peer) => {
       peer.onMessage = () => peer.send("3wrong");
     });
     await staysOnPolling(await withFailedUpgrade());
   });
 
-  it("goes on polling when the WebSocket breaks while it waits for the last poll", async () => {
+  it("continues polling when the WebSocket breaks while the upgrade waits for the last poll", async () => {
     server.acceptWebSockets((peer) => {
       peer.onMessage = () => {
         peer.send("3probe");
@@ -55,7 +55,7 @@ describe("an upgrade that fails", () => {
     await staysOnPolling(socket);
   });
 
-  it("moves without losing or reordering anything", async () => {
+  it("moves to WebSocket without losing or reordering a packet", async () => {
     const received: string[] = [];
     let welcome = () => {};
     const welcomed = new Promise<void>((resolve) => {
@@ -88,7 +88,7 @@ describe("an upgrade that fails", () => {
 });
 
 describe("a WebSocket that fails", () => {
-  it("ends with `transport close` when it closes mid-way, and connects again", async () => {
+  it("ends with `transport close` when it closes after the handshake, and connects again", async () => {
     const peers: Peer[] = [];
     server.acceptWebSockets((peer) => {
       peers.push(peer);
@@ -105,7 +105,7 @@ describe("a WebSocket that fails", () => {
     expect(peers).toHaveLength(2);
   });
 
-  it("ends with `transport error` at a frame of no known type", async () => {
+  it("ends with `transport error` after a frame of unknown type", async () => {
     let peer: Peer | undefined;
     server.acceptWebSockets((each) => {
       peer = each;
@@ -117,7 +117,7 @@ describe("a WebSocket that fails", () => {
     expect((await disconnected)[0]).toBe("transport error");
   });
 
-  it("gives up when it does not open in time, and tries the next transport, or tries again", async () => {
+  it("gives up when it does not open in time, and tries the next transport or another attempt", async () => {
     const socket = connect({ ...WEBSOCKET, timeout: 30 });
     const [error] = (await once(socket, "connect_error")) as [Error];
     expect(error.message).toBe("timeout");
@@ -125,7 +125,7 @@ describe("a WebSocket that fails", () => {
     await once(socket, "connect");
   });
 
-  it("forgets the half of a message that came before it closed", async () => {
+  it("discards the half of a message that arrived before it closed", async () => {
     const peers: Peer[] = [];
     server.acceptWebSockets((peer) => {
       peers.push(peer);
@@ -142,7 +142,7 @@ describe("a WebSocket that fails", () => {
     expect(await Promise.race([half, whole])).toEqual([1]);
   });
 
-  it("is refused with the platform's event when it closes before the handshake", async () => {
+  it("reports the platform's close event when it closes before the handshake", async () => {
     server.acceptWebSockets((peer) => peer.close(1011));
     const [error] = (await once(connect({ ...WEBSOCKET, reconnection: false }), "connect_error")) as [
       TransportError,

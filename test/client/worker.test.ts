@@ -55,7 +55,7 @@ it.each([
   { transports: ["polling"], upgrades: false, carrier: "polling" },
   { transports: ["websocket"], upgrades: false, carrier: "websocket" },
   { transports: ["polling", "websocket"], upgrades: true, carrier: "websocket" },
-])("lets a Worker talk in the demo by $transports", async ({ transports, upgrades, carrier }) => {
+])("lets a Worker talk to the demo over $transports", async ({ transports, upgrades, carrier }) => {
   const response = await visitor.dispatchFetch("http://visitor/", {
     method: "POST",
     body: JSON.stringify({ url: url.href, transports, upgrades }),

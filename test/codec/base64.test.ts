@@ -12,13 +12,13 @@ async function load(): Promise<typeof import("../../src/codec/base64.ts")> {
   return import("../../src/codec/base64.ts");
 }
 
-it.each(samples)("writes and reads %j as %s where the platform has btoa and atob", async (bytes, text) => {
+it.each(samples)("writes and reads %j as %s on a platform with btoa and atob only", async (bytes, text) => {
   const { fromBase64, toBase64 } = await load();
   expect(toBase64(new Uint8Array(bytes))).toBe(text);
   expect([...fromBase64(text)]).toStrictEqual(bytes);
 });
 
-it("prefers what the platform has for bytes", async () => {
+it("uses the platform's own methods for bytes where they exist", async () => {
   const native = Uint8Array as unknown as Record<string, unknown>;
   const prototype = Uint8Array.prototype as unknown as Record<string, unknown>;
   const { fromBase64: oldFrom } = native;

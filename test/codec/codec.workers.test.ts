@@ -19,7 +19,7 @@ const packet: SocketPacket = {
 };
 const header = '51-/files,7["file",{"name":"€.bin","parts":[{"_placeholder":true,"num":0}]}]';
 
-it("carries bytes through a WebSocket of the runtime", async () => {
+it("carries bytes through a WebSocket of workerd", async () => {
   const { 0: client, 1: server } = new WebSocketPair();
   client.binaryType = "arraybuffer";
   const decoder = new PacketDecoder();
@@ -39,7 +39,7 @@ it("carries bytes through a WebSocket of the runtime", async () => {
   expect(await received).toStrictEqual(packet);
 });
 
-it("carries bytes through a payload", () => {
+it("carries bytes through a polling payload in workerd", () => {
   const [text, bytes] = encodePacket(packet) as [string, Uint8Array];
   const body = encodePayload([`4${text}`, bytes]);
   expect(body).toBe(`4${header}\x1ebAP8e`);
@@ -48,7 +48,7 @@ it("carries bytes through a payload", () => {
   expect(decoded).toStrictEqual([undefined, packet]);
 });
 
-it("reads and refuses base64 as it does elsewhere", () => {
+it("reads and refuses base64 in workerd as on other platforms", () => {
   const bytes = Uint8Array.from({ length: 100_001 }, (_, i) => i & 255);
   expect(decodePayload(encodePayload([bytes])).packets).toStrictEqual([{ type: "message", data: bytes }]);
   expect(decodePayload("bAQIDBA")).toStrictEqual({
@@ -58,7 +58,7 @@ it("reads and refuses base64 as it does elsewhere", () => {
   expect(decodePayload("bAQI_").error).toStrictEqual(new CodecError("INVALID_BASE64"));
 });
 
-it("refuses data of 10,000 levels instead of overflowing the stack", () => {
+it("refuses data that is nested 10,000 levels deep instead of overflowing the stack", () => {
   const deep: unknown = JSON.parse(`${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`);
   const encode = () => encodePacket({ type: PacketType.EVENT, nsp: "/", data: ["a", deep] });
   expect(encode).toThrow(new CodecError("CIRCULAR"));

@@ -33,13 +33,13 @@ describe("text packets", () => {
     expect(encodePacketFrames(packet)).toStrictEqual([`4${header}`]);
   });
 
-  it("passes a replacer on to JSON", () => {
+  it("passes its replacer to JSON.stringify", () => {
     const packet: SocketPacket = { type: PacketType.EVENT, nsp: "/", data: ["a", 1] };
     const replacer = (_: string, value: unknown) => (value === 1 ? "one" : value);
     expect(encodePacket(packet, replacer)).toStrictEqual(['2["a","one"]']);
   });
 
-  it("leaves what is no container to JSON", () => {
+  it("leaves values other than arrays and objects to JSON", () => {
     const date = new Date(0);
     expect(encodeEvent("a", date, undefined, new Map([[1, 2]]), Object.create(null))).toStrictEqual([
       '2["a","1970-01-01T00:00:00.000Z",null,{},{}]',
@@ -71,7 +71,7 @@ describe("binary packets", () => {
     expect(frames[1]).toBe(bytes);
   });
 
-  it("takes every kind of bytes, respecting the limits of a view", () => {
+  it("takes every kind of bytes, and of a view only the bytes that it covers", () => {
     const { buffer } = new Uint8Array([9, 9, 1, 0, 2, 0, 9, 9]);
     const [header, ...attachments] = encodeEvent(
       "a",
@@ -89,18 +89,18 @@ describe("binary packets", () => {
     ]);
   });
 
-  it("hands a Blob on, whose bytes only its owner can wait for", () => {
+  it("returns a Blob as an attachment without reading its bytes", () => {
     const blob = new Blob(["hi"]);
     const frames = encodeEvent("a", { blob });
     expect(frames).toStrictEqual([`51-["a",{"blob":${slot(0)}}]`, blob]);
   });
 
-  it("leaves bytes outside of events to JSON", () => {
+  it("leaves bytes in packets other than events and acknowledgements to JSON", () => {
     const packet: SocketPacket = { type: PacketType.CONNECT, nsp: "/", data: { a: bytes } };
     expect(encodePacket(packet)).toStrictEqual(['0{"a":{"0":1,"1":2,"2":3}}']);
   });
 
-  it("sends a packet that is binary already with the count it names", () => {
+  it("encodes a packet that is already binary with the attachment count that it has", () => {
     const packet: SocketPacket = {
       type: PacketType.BINARY_EVENT,
       nsp: "/",
@@ -110,7 +110,7 @@ describe("binary packets", () => {
     expect(encodePacket(packet)).toStrictEqual([`51-["a",${slot(0)}]`]);
   });
 
-  it("never changes what it is given", () => {
+  it("never changes the packet that it encodes", () => {
     const shared = Object.freeze({ bytes, list: Object.freeze([bytes, 1]) });
     const packet = Object.freeze({ type: PacketType.EVENT, nsp: "/", data: Object.freeze(["a", shared]) });
     encodePacket(packet as SocketPacket);
@@ -119,7 +119,7 @@ describe("binary packets", () => {
 });
 
 describe("toJSON", () => {
-  it("is honoured beside bytes", () => {
+  it("is called on values beside bytes", () => {
     class Point {
       readonly hidden = new Uint8Array([7]);
       toJSON(): unknown {
@@ -141,7 +141,7 @@ describe("toJSON", () => {
     expect(encodeEvent("a", { toJSON: () => bytes })).toStrictEqual([`51-["a",${slot(0)}]`, bytes]);
   });
 
-  it("hides the bytes of a plain object that has it as a method", () => {
+  it("hides the bytes of a plain object that has it as its own method", () => {
     expect(encodeEvent("a", { data: bytes, toJSON: () => "none" })).toStrictEqual(['2["a","none"]']);
     expect(encodeEvent("a", { data: bytes, toJSON: () => "none" }, bytes)).toStrictEqual([
       `51-["a","none",${slot(0)}]`,
@@ -149,7 +149,7 @@ describe("toJSON", () => {
     ]);
   });
 
-  it("is asked once when it returns the object itself", () => {
+  it("is called once when it returns its own object", () => {
     class Self {
       readonly data = bytes;
       toJSON(): unknown {
@@ -159,12 +159,12 @@ describe("toJSON", () => {
     expect(encodeEvent("a", new Self())).toStrictEqual([`51-["a",{"data":${slot(0)}}]`, bytes]);
   });
 
-  it("may be inherited by an object that calls itself plain", () => {
+  it("may be inherited from a prototype", () => {
     const child = Object.create({ toJSON: () => ({ data: bytes }) });
     expect(encodeEvent("a", child)).toStrictEqual([`51-["a",{"data":${slot(0)}}]`, bytes]);
   });
 
-  it("lets what it throws through", () => {
+  it("passes on what it throws", () => {
     const failing = {
       toJSON(): unknown {
         throw new Error("not ready");
@@ -175,7 +175,7 @@ describe("toJSON", () => {
 });
 
 describe("hostile and broken data", () => {
-  it("keeps a key named __proto__ a key, with and without bytes", () => {
+  it("encodes a key named __proto__ as an ordinary key, with and without bytes", () => {
     const data = JSON.parse('{"__proto__":{"polluted":true},"b":1}');
     expect(encodeEvent("a", data)).toStrictEqual(['2["a",{"__proto__":{"polluted":true},"b":1}]']);
     data.c = bytes;
@@ -203,7 +203,7 @@ describe("hostile and broken data", () => {
     },
   );
 
-  it("refuses data that contains itself beside bytes", () => {
+  it("refuses data that contains itself and bytes", () => {
     const loop: unknown[] = [bytes];
     loop.push(loop);
     expect(() => encodeEvent("a", loop)).toThrow(new CodecError("CIRCULAR"));
@@ -217,7 +217,7 @@ describe("hostile and broken data", () => {
     expect(() => encodeEvent("a", loop)).toThrow(new CodecError("CIRCULAR"));
   });
 
-  it("takes data that is nested as deep as the limit, and refuses one level more", () => {
+  it("accepts data that is nested as deep as the limit, and refuses one level more", () => {
     const deepest = "[".repeat(MAX_DEPTH) + "]".repeat(MAX_DEPTH);
     const encode = (json: string) =>
       encodePacket({ type: PacketType.EVENT, nsp: "/", data: JSON.parse(json) });
@@ -230,7 +230,7 @@ describe("hostile and broken data", () => {
     expect(() => encodeEvent("a", deep)).toThrow(new CodecError("CIRCULAR"));
   });
 
-  it("lets a BigInt fail as it fails in JSON", () => {
+  it("fails for a BigInt as JSON.stringify does", () => {
     expect(() => encodeEvent("a", 1n)).toThrow(TypeError);
   });
 });

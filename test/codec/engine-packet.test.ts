@@ -25,16 +25,16 @@ describe("Engine.IO packets", () => {
     expect(decodeFrame(frame)).toStrictEqual(packet);
   });
 
-  it("sends an empty message as its type alone", () => {
+  it("encodes an empty message as its type alone", () => {
     expect(encodeFrame({ type: "message", data: "" })).toBe("4");
   });
 
-  it("sends bytes as they are, without a type", () => {
+  it("encodes bytes as they are, without a type", () => {
     const bytes = new Uint8Array([1, 2, 3]);
     expect(encodeFrame({ type: "message", data: bytes })).toBe(bytes);
   });
 
-  it("takes a binary frame for a message", () => {
+  it("decodes a binary frame as a message", () => {
     const bytes = new Uint8Array([1, 2, 3]);
     expect(decodeFrame(bytes)).toStrictEqual({ type: "message", data: bytes });
     expect(decodeFrame(bytes).data).toBe(bytes);
@@ -61,11 +61,11 @@ describe("bytes in text frames", () => {
     expect(decodeFrame(frame)).toStrictEqual({ type: "message", data: new Uint8Array(bytes) });
   });
 
-  it("respects the offset and length of a view", () => {
+  it("encodes only the bytes that a view covers", () => {
     expect(encodeBase64Frame(new Uint8Array([9, 1, 2, 3, 4, 9]).subarray(1, 5))).toBe("bAQIDBA==");
   });
 
-  it("carries a megabyte of every byte", () => {
+  it("carries a megabyte that contains every byte value", () => {
     const bytes = Uint8Array.from({ length: 1_000_003 }, (_, i) => (i * 7) & 255);
     const frame = encodeBase64Frame(bytes);
     expect(frame).toBe(`b${Buffer.from(bytes).toString("base64")}`);
@@ -73,12 +73,12 @@ describe("bytes in text frames", () => {
     expect(data instanceof Uint8Array && Buffer.compare(data, bytes)).toBe(0);
   });
 
-  it("does without padding, which some clients leave out", () => {
+  it("decodes base64 without padding, which some clients leave out", () => {
     expect(decodeFrame("bAQIDBA")).toStrictEqual({ type: "message", data: new Uint8Array([1, 2, 3, 4]) });
   });
 
   it.each(["b!", "bA", "bAQ=I", "bAQI_", "b€€€€", "bAQID\x00BA=="])(
-    "refuses %j, where Node guesses",
+    "refuses %j, which Node decodes to something arbitrary",
     (frame) => {
       expect(() => decodeFrame(frame)).toThrow(new CodecError("INVALID_BASE64"));
     },

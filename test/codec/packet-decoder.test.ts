@@ -43,22 +43,25 @@ describe("text packets", () => {
     expect(decode(`2["a",${slot(0)}]`)).toMatchObject({ data: ["a", { _placeholder: true, num: 0 }] });
   });
 
-  it("reads an id of any length, as exactly as a number can be", () => {
+  it("reads an id of any length, as exactly as a number can represent it", () => {
     expect(decode('2100000000000000000000["a"]')).toMatchObject({ id: 1e20, data: ["a"] });
   });
 
-  it.each(['2 ["a"]', '2\t["a"]', '2\u00a0["a"]'])("swallows white space as an id in %j", (text) => {
-    expect(decode(text)).toStrictEqual({ type: PacketType.EVENT, nsp: "/", data: ["a"], id: 0 });
-  });
+  it.each(['2 ["a"]', '2\t["a"]', '2\u00a0["a"]'])(
+    "ignores white space in place of an id in %j, as the official parser does",
+    (text) => {
+      expect(decode(text)).toStrictEqual({ type: PacketType.EVENT, nsp: "/", data: ["a"], id: 0 });
+    },
+  );
 
-  it("passes a reviver on to JSON", () => {
+  it("passes its reviver to JSON.parse", () => {
     const decoder = new PacketDecoder({ reviver: (_, value) => (value === "one" ? 1 : value) });
     expect(decoder.add('2["a","one"]')).toMatchObject({ data: ["a", 1] });
   });
 });
 
 describe("binary packets", () => {
-  it("comes out as an event once its attachment is there", () => {
+  it("is decoded as an event once its attachment has arrived", () => {
     const decoder = new PacketDecoder();
     expect(decoder.add(`51-["hello",${slot(0)}]`)).toBeUndefined();
     expect(decoder.isPending).toBe(true);
@@ -68,13 +71,13 @@ describe("binary packets", () => {
     expect(decoder.isPending).toBe(false);
   });
 
-  it("comes out as an acknowledgement with its id and namespace", () => {
+  it("is decoded as an acknowledgement with its id and namespace", () => {
     const decoder = new PacketDecoder();
     decoder.add(`61-/admin,456[${slot(0)}]`);
     expect(decoder.add(bytes)).toStrictEqual({ type: PacketType.ACK, nsp: "/admin", id: 456, data: [bytes] });
   });
 
-  it("puts attachments where their numbers say, at any depth", () => {
+  it("puts attachments where their placeholders are, at any depth", () => {
     const decoder = new PacketDecoder();
     const buffer = new ArrayBuffer(2);
     decoder.add(`52-["a",{"x":[${slot(1)},{"y":${slot(0)}}]},${slot(1)}]`);
@@ -82,26 +85,26 @@ describe("binary packets", () => {
     expect(decoder.add(buffer)?.data).toStrictEqual(["a", { x: [buffer, { y: bytes }] }, buffer]);
   });
 
-  it("takes the next packet afterwards", () => {
+  it("is followed by the next packet", () => {
     const decoder = new PacketDecoder();
     decoder.add(`51-["a",${slot(0)}]`);
     decoder.add(bytes);
     expect(decoder.add('2["b"]')).toMatchObject({ data: ["b"] });
   });
 
-  it("waits for an attachment that nothing points at", () => {
+  it("waits for an attachment that no placeholder refers to", () => {
     const decoder = new PacketDecoder();
     expect(decoder.add('51-["a"]')).toBeUndefined();
     expect(decoder.add(bytes)).toStrictEqual({ type: PacketType.EVENT, nsp: "/", data: ["a"] });
   });
 
-  it("leaves a hole where a number is fractional, as socket.io-parser does", () => {
+  it("leaves a placeholder with a fractional number empty, as socket.io-parser does", () => {
     const decoder = new PacketDecoder();
     decoder.add(`51-["a",${slot(0.5)}]`);
     expect(decoder.add(bytes)?.data).toStrictEqual(["a", undefined]);
   });
 
-  it("rebuilds data of 10,000 levels without recursion", () => {
+  it("restores data that is nested 10,000 levels deep without recursion", () => {
     const decoder = new PacketDecoder();
     decoder.add(`51-["a",${"[".repeat(10_000)}${slot(0)}${"]".repeat(10_000)}]`);
     let item: unknown = dataOf(decoder.add(bytes))[1];
@@ -111,9 +114,12 @@ describe("binary packets", () => {
 });
 
 describe("refusals", () => {
-  it.each(["", "7", "9", "a", "-1", " 2", "[", "\u0660", "€"])("knows no packet type in %j", (text) => {
-    expect(() => decode(text)).toThrow(new CodecError("UNKNOWN_PACKET_TYPE"));
-  });
+  it.each(["", "7", "9", "a", "-1", " 2", "[", "\u0660", "€"])(
+    "refuses the unknown packet type of %j",
+    (text) => {
+      expect(() => decode(text)).toThrow(new CodecError("UNKNOWN_PACKET_TYPE"));
+    },
+  );
 
   it.each([
     ["no count", '5["a"]'],
@@ -129,7 +135,7 @@ describe("refusals", () => {
     expect(() => decode(text)).toThrow(new CodecError("ILLEGAL_ATTACHMENTS"));
   });
 
-  it("refuses more than 10 attachments, or what the options say", () => {
+  it("refuses more than 10 attachments, or than the options allow", () => {
     expect(() => decode('511-["a"]')).toThrow(new CodecError("TOO_MANY_ATTACHMENTS"));
     expect(() => decode('599999999999999999999-["a"]')).toThrow(new CodecError("TOO_MANY_ATTACHMENTS"));
     expect(decode('510-["a"]')).toBeUndefined();
@@ -192,14 +198,14 @@ describe("refusals", () => {
     },
   );
 
-  it("takes a reserved name for data anywhere else", () => {
+  it("accepts a reserved event name anywhere but as the name of an event", () => {
     expect(decode('2["a","connect"]')).toMatchObject({ data: ["a", "connect"] });
     expect(decode('31["disconnect"]')).toMatchObject({ data: ["disconnect"] });
   });
 });
 
 describe("hostile data", () => {
-  it("makes a key named __proto__ a key, and reaches no prototype", () => {
+  it("decodes a key named __proto__ as an ordinary key, and changes no prototype", () => {
     const text = `["a",{"__proto__":{"polluted":true}},{"__proto__":${slot(0)}}]`;
     const decoder = new PacketDecoder();
     decoder.add(`51-${text}`);
@@ -210,13 +216,13 @@ describe("hostile data", () => {
     expect("polluted" in {}).toBe(false);
   });
 
-  it("decodes 10,000 levels of text, which JSON reads without recursion", () => {
+  it("decodes text that is nested 10,000 levels deep, which JSON reads without recursion", () => {
     const json = `["a",${"[".repeat(10_000)}${"]".repeat(10_000)}]`;
     expect(decode(`2${json}`)).toMatchObject({ type: PacketType.EVENT });
     expect(() => decode(`2["a",${"[".repeat(10_000)}`)).toThrow(new CodecError("INVALID_PAYLOAD"));
   });
 
-  it("ignores keys of a placeholder that it does not know", () => {
+  it("ignores unknown keys of a placeholder", () => {
     const decoder = new PacketDecoder();
     decoder.add('51-["a",{"_placeholder":true,"num":0,"__proto__":{"num":7}}]');
     expect(decoder.add(bytes)?.data).toStrictEqual(["a", bytes]);
@@ -226,7 +232,7 @@ describe("hostile data", () => {
 describe("a packet that is half received", () => {
   const header = `52-/b,7["a",${slot(0)},${slot(1)}]`;
 
-  it("goes on in another decoder after a structured clone", () => {
+  it("is completed by another decoder after a structured clone", () => {
     const before = new PacketDecoder();
     before.add(header);
     before.add(bytes);
@@ -244,7 +250,7 @@ describe("a packet that is half received", () => {
     });
   });
 
-  it("leaves a snapshot as it was when more arrives", () => {
+  it("does not change a snapshot when more of it arrives", () => {
     const decoder = new PacketDecoder();
     decoder.add(header);
     const pending = decoder.snapshot();
@@ -254,14 +260,14 @@ describe("a packet that is half received", () => {
     expect(decoder.snapshot()).toBeUndefined();
   });
 
-  it("is forgotten when another one is restored", () => {
+  it("is discarded when another one is restored", () => {
     const decoder = new PacketDecoder();
     decoder.add(header);
     decoder.restore([`51-["c",${slot(0)}]`]);
     expect(decoder.add(bytes)).toStrictEqual({ type: PacketType.EVENT, nsp: "/", data: ["c", bytes] });
   });
 
-  it("is forgotten on reset", () => {
+  it("is discarded by a reset", () => {
     const decoder = new PacketDecoder();
     decoder.add(header);
     decoder.reset();

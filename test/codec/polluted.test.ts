@@ -5,7 +5,7 @@ const bytes = new Uint8Array([1, 2]);
 const pollution = { polluted: "yes", loop: { bar: 1 }, evil: () => "evil", bytes: new Uint8Array([9]) };
 
 /** An object on Object.prototype inherits itself: code that follows inherited keys never ends. */
-describe("with Object.prototype polluted", () => {
+describe("the codec with a polluted Object.prototype", () => {
   beforeAll(() => Object.assign(Object.prototype, pollution));
   afterAll(() => {
     for (const name of Object.keys(pollution)) Reflect.deleteProperty(Object.prototype, name);
@@ -13,7 +13,7 @@ describe("with Object.prototype polluted", () => {
 
   const event = (...data: unknown[]): SocketPacket => ({ type: PacketType.EVENT, nsp: "/", data });
 
-  it("encodes what data holds itself", () => {
+  it("encodes only own properties of data", () => {
     expect(encodePacket(event("a", { b: [{ c: 1 }] }))).toEqual(['2["a",{"b":[{"c":1}]}]']);
     expect(encodePacket(event("a", { b: [{ c: bytes }] }))).toEqual([
       '51-["a",{"b":[{"c":{"_placeholder":true,"num":0}}]}]',
@@ -21,7 +21,7 @@ describe("with Object.prototype polluted", () => {
     ]);
   });
 
-  it("decodes what was sent, with attachments and without", () => {
+  it("decodes packets with and without attachments as they were sent", () => {
     const decoder = new PacketDecoder();
     expect(JSON.stringify(decoder.add('2["a",{"b":{}}]')?.data)).toBe('["a",{"b":{}}]');
     decoder.add('51-["a",{"b":{"c":{"_placeholder":true,"num":0}}}]');

@@ -19,7 +19,7 @@ describe("bytes that nobody fetches", () => {
     expect([session.queue, session.queuedBytes]).toEqual([[], 0]);
   });
 
-  it("end it in an instance that has just woken, too", () => {
+  it("end the session also in an instance that has just woken", () => {
     const session = polling();
     send(session, [long, long], START, RULES_100);
     const woken = fromStored(toStored(session), 120);
@@ -28,7 +28,7 @@ describe("bytes that nobody fetches", () => {
     ]);
   });
 
-  it("count from zero when a poll has taken them", () => {
+  it("are counted from zero after a poll has taken them", () => {
     const session = polling();
     send(session, [long, long], START, RULES_100);
     poll(session, START + 4_000);
@@ -37,17 +37,17 @@ describe("bytes that nobody fetches", () => {
     expect(send(session, ["4x"], START + 10_999, RULES_100)).toEqual(["queued"]);
   });
 
-  it("may be exactly maxQueuedBytes for any time", () => {
+  it("may amount to exactly maxQueuedBytes for any time", () => {
     const session = polling();
     send(session, [`4${"x".repeat(99)}`], START, RULES_100);
     expect(send(session, ["4"], START + 60_000, RULES_100)).toEqual(["queued", "save"]);
   });
 
-  it("of binary messages count like text", () => {
+  it("count the same in binary messages as in text", () => {
     expect(byteLength(["4ab", new Uint8Array(5)])).toBe(8);
   });
 
-  it("are delivered to a poll that waits, however many they are", () => {
+  it("are delivered to a waiting poll, however many they are", () => {
     const session = polling();
     poll(session);
     const large = `4${"x".repeat(1_000)}`;
@@ -56,7 +56,7 @@ describe("bytes that nobody fetches", () => {
   });
 });
 
-it("takes back what an upgrade moved to the WebSocket", () => {
+it("an upgrade sets the count of queued bytes to zero when the WebSocket takes them", () => {
   const session = polling();
   send(session, [long], START, RULES_100);
   after(session, { type: "candidate" });

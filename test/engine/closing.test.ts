@@ -8,13 +8,13 @@ describe("a session that the server closes", () => {
     expect(after(websocket(), close())).toEqual(["close-socket", "closed: forced close"]);
   });
 
-  it("tells a waiting poll", () => {
+  it("answers a waiting poll with a close packet", () => {
     const session = polling();
     poll(session);
     expect(after(session, close())).toEqual(["answer 1", "closed: forced close"]);
   });
 
-  it("tells the next poll, 6 before 1, when none waits", () => {
+  it("answers the next poll with a noop and a close packet when none waits", () => {
     const session = polling();
     expect(after(session, close())).toEqual(["save"]);
     expect(session.phase).toBe("closing");
@@ -22,7 +22,7 @@ describe("a session that the server closes", () => {
     expect(poll(session)).toEqual(["refuse"]);
   });
 
-  it("delivers what was sent before to the poll that waits, and says goodbye to the next", () => {
+  it("delivers earlier messages to the waiting poll, and the close packet to the next one", () => {
     const session = polling();
     poll(session);
     send(session, ["4last words"]);
@@ -31,7 +31,7 @@ describe("a session that the server closes", () => {
     expect(poll(session)).toEqual(["reply 6|1", "closed: forced close"]);
   });
 
-  it("delivers what was sent before to a poll that comes later", () => {
+  it("delivers earlier messages to a later poll", () => {
     const session = polling();
     send(session, ["4last words"]);
     expect(after(session, close())).toEqual(["save"]);
@@ -39,7 +39,7 @@ describe("a session that the server closes", () => {
     expect(poll(session)).toEqual(["reply 6|1", "closed: forced close"]);
   });
 
-  it("never sends a 17th packet to say goodbye", () => {
+  it("keeps to 16 packets in a payload that ends with the close packet", () => {
     const session = polling();
     poll(session);
     const frames = Array.from({ length: 16 }, (_, i) => `4${i}`);
@@ -49,7 +49,7 @@ describe("a session that the server closes", () => {
     expect(poll(session)).toEqual(["reply 6|1", "closed: forced close"]);
   });
 
-  it("takes no more messages", () => {
+  it("neither sends nor receives further messages", () => {
     const session = polling();
     after(session, close());
     expect(send(session, ["4late"])).toEqual([]);
@@ -58,7 +58,7 @@ describe("a session that the server closes", () => {
     );
   });
 
-  it("ends after pingTimeout when its client never asks again, and after 30 s at most", () => {
+  it("ends after pingTimeout, at most 30 s, when its client does not poll again", () => {
     const session = polling();
     after(session, close());
     expect(tick(session, START + 19_999)).toEqual([]);
@@ -85,7 +85,7 @@ describe("a session that the server closes", () => {
 });
 
 describe("a session", () => {
-  it("ends once, whatever comes later", () => {
+  it("ends only once, whatever happens later", () => {
     const session = websocket();
     expect(after(session, { type: "transport-gone", reason: "transport close" })).toEqual([
       "close-socket",
@@ -96,7 +96,7 @@ describe("a session", () => {
     expect(tick(session, START + 1e6)).toEqual([]);
   });
 
-  it("that loses its transport answers the waiting poll with 1", () => {
+  it("answers the waiting poll with a close packet when its transport is lost", () => {
     const session = polling();
     poll(session);
     expect(after(session, { type: "transport-gone", reason: "parse error", description: "bad" })).toEqual([
@@ -105,13 +105,13 @@ describe("a session", () => {
     ]);
   });
 
-  it("takes its candidate with it", () => {
+  it("closes the candidate of an upgrade when it ends", () => {
     const session = polling();
     after(session, { type: "candidate" });
     expect(after(session, close(true))).toEqual(["drop-candidate", "closed: forced close"]);
   });
 
-  it("ends with a close packet over WebSocket too", () => {
+  it("ends when a close packet arrives over WebSocket", () => {
     expect(after(websocket(), { type: "packet", packet: { type: "close" }, now: START })).toEqual([
       "close-socket",
       "closed: transport close",

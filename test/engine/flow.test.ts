@@ -9,8 +9,8 @@ const short = (effects: string[]) =>
   effects.map((line) => line.replace(/^write 4x.*/, () => `write ${Math.round((line.length - 6) / MB)} MB`));
 const close = (discard = false) => ({ type: "close", discard, now: START }) as const;
 
-describe("a WebSocket that is written to without end", () => {
-  it("gets a ping behind 1 MB, and 2 MB at most that it may not have read", () => {
+describe("a WebSocket to which much is written", () => {
+  it("is sent a ping after 1 MB, and at most 2 MB before a pong proves that it reads", () => {
     const session = websocket();
     expect(send(session, ["4small"])).toEqual(["write 4small"]);
     expect(short(send(session, mega(5), START + 5))).toEqual([
@@ -24,7 +24,7 @@ describe("a WebSocket that is written to without end", () => {
     expect(send(session, ["4behind"], START + 6)).toEqual(["drain-later"]);
   });
 
-  it("gets a ping behind 64 kB, and 128 kB that it may not have read, while others leave much unread too", () => {
+  it("is sent a ping after 64 kB, and at most 128 kB unproven, while other WebSockets have much unread", () => {
     const session = websocket();
     const kilo = Array.from({ length: 6 }, () => `4${"x".repeat(32_000 - 1)}`);
     const lines = send(session, kilo, START, undefined, 0, 32_000_000);
@@ -38,7 +38,7 @@ describe("a WebSocket that is written to without end", () => {
     expect([session.unreadBytes, session.queuedBytes]).toEqual([128_000, 64_000]);
   });
 
-  it("gets the rest as it proves that it has read, in order", () => {
+  it("is sent the rest in order as its pongs prove that it reads", () => {
     const session = websocket();
     send(session, [...mega(4), "4last"]);
     expect(drain(session, START + 25)).toEqual(["drain-later"]);
@@ -60,7 +60,7 @@ describe("a WebSocket that is written to without end", () => {
     expect(drain(session, START + 125, START + 80)).toEqual([]);
   });
 
-  it("gets more in the moment in which it proves that it has read all but a little", () => {
+  it("is sent more as soon as a pong proves that it has read most of it", () => {
     const session = websocket();
     const large = (n: number) => Array.from({ length: n }, () => `4${"x".repeat(900_000 - 1)}`);
     send(session, large(5));
@@ -69,7 +69,7 @@ describe("a WebSocket that is written to without end", () => {
     expect(lines).toEqual(["write 4x", "write 2", "save", "write 4x"]);
   });
 
-  it("is not closed for what it is sent in one turn, if it reads", () => {
+  it("is not closed for what it is sent in one turn if it reads", () => {
     const session = websocket();
     const effects = send(session, mega(24));
     expect(effects).not.toContain("close-socket");
@@ -80,7 +80,7 @@ describe("a WebSocket that is written to without end", () => {
     expect([session.phase, written]).toEqual(["open", 24]);
   });
 
-  it("is closed when more than maxQueuedBytes wait and its ping has no answer for 5 s", () => {
+  it("is closed when more than maxQueuedBytes wait and its ping stays unanswered for 5 s", () => {
     const session = websocket();
     send(session, mega(24));
     expect(drain(session, START + 4_999)).toEqual(["drain-later"]);
@@ -91,13 +91,13 @@ describe("a WebSocket that is written to without end", () => {
     expect([session.queue, session.queuedBytes]).toEqual([[], 0]);
   });
 
-  it("is closed by the next send as well", () => {
+  it("is closed by the next send after these 5 s", () => {
     const session = websocket();
     send(session, mega(24));
     expect(send(session, ["4x"], START + 5_000)[0]).toBe("close-socket");
   });
 
-  it("is left alone with less for as long as a client of Node may be silent, since its ping lies behind 2 MB", () => {
+  it("has pingInterval + pingTimeout to answer when less waits, since 2 MB precede its ping", () => {
     const session = websocket();
     send(session, mega(18));
     expect(nextTickAt(session, START + 22_500, RULES)).toBe(START + 45_000);
@@ -106,7 +106,7 @@ describe("a WebSocket that is written to without end", () => {
     expect(drain(session, START + 45_000)).toEqual(["close-socket", "closed: ping timeout"]);
   });
 
-  it("is asked within pingTimeout again when it has read what was much", () => {
+  it("has pingTimeout to answer again after it has read everything", () => {
     const session = websocket();
     send(session, mega(1));
     expect(tick(session, START + 22_500, { pongedAt: START + 22_000 })).toEqual(["write 2", "save"]);
@@ -121,13 +121,13 @@ describe("a WebSocket that is written to without end", () => {
     expect(session.queuedBytes).toBe(150_000 * 10);
   });
 
-  it("takes a pong for no answer that came before the ping", () => {
+  it("does not count a pong that came before the ping", () => {
     const session = websocket();
     send(session, mega(24));
     expect(drain(session, START + 5_000, START - 1)[0]).toBe("close-socket");
   });
 
-  it("is asked by the ping of a tick as well", () => {
+  it("may prove by the pong to a tick's ping that it reads", () => {
     const session = websocket();
     tick(session, START + 22_500);
     // Nobody has looked for the pong yet.
@@ -135,7 +135,7 @@ describe("a WebSocket that is written to without end", () => {
     expect(short(drain(session, START + 30_025, START + 22_600))).toEqual(["write 2", "save", "drain-later"]);
   });
 
-  it("is bound in an object that never sleeps", () => {
+  it("has the same bounds in an object that never sleeps", () => {
     const session = websocket();
     send(session, mega(24), START, QUICK);
     expect(drain(session, START + 4_999, 0, QUICK)).toEqual(["drain-later"]);
@@ -143,8 +143,8 @@ describe("a WebSocket that is written to without end", () => {
   });
 });
 
-describe("what waits for a WebSocket that the server closes", () => {
-  it("is written first", () => {
+describe("what is queued for a WebSocket that the server closes", () => {
+  it("is written before the WebSocket is closed", () => {
     const session = websocket();
     send(session, [...mega(2), "4last words"]);
     expect(after(session, close())).toEqual(["save"]);
@@ -158,7 +158,7 @@ describe("what waits for a WebSocket that the server closes", () => {
     ]);
   });
 
-  it("is waited for no longer than pingTimeout", () => {
+  it("delays the close by at most pingTimeout", () => {
     const session = websocket();
     send(session, mega(4));
     after(session, close());
@@ -167,7 +167,7 @@ describe("what waits for a WebSocket that the server closes", () => {
     expect(session.queue).toEqual([]);
   });
 
-  it("is dropped with discard", () => {
+  it("is dropped when the session is closed with discard", () => {
     const session = websocket();
     send(session, mega(4));
     expect(after(session, close(true))).toEqual(["close-socket", "closed: forced close"]);
@@ -175,20 +175,20 @@ describe("what waits for a WebSocket that the server closes", () => {
   });
 });
 
-describe("what waits when a WebSocket takes over", () => {
+describe("what is queued when a session upgrades to WebSocket", () => {
   const upgrade = (session: ReturnType<typeof polling>) => {
     after(session, { type: "candidate" });
     return after(session, { type: "candidate-packet", packet: { type: "upgrade" } });
   };
 
-  it("is written at once, if it is little", () => {
+  it("is written at once if it is little", () => {
     const session = polling();
     send(session, ["4one", "4two"]);
     expect(upgrade(session)).toEqual(["take-over", "write 4one|4two", "upgrade", "save"]);
     expect(session.unreadBytes).toBe(8);
   });
 
-  it("is written as it is read, if it is much, also when the session is closing", () => {
+  it("is written as it is read if it is much, even while the session is closing", () => {
     const session = polling();
     send(session, mega(3));
     after(session, close());
@@ -210,7 +210,7 @@ describe("what waits when a WebSocket takes over", () => {
   });
 });
 
-describe("a WebSocket of a client that pings by itself", () => {
+describe("a WebSocket of a v3 client, which pings the server", () => {
   const ping = (session: ReturnType<typeof version3>, now: number) =>
     after(session, { type: "packet", packet: { type: "ping" }, now });
 
@@ -221,14 +221,14 @@ describe("a WebSocket of a client that pings by itself", () => {
     return now - from;
   };
 
-  it("is written 2 MB at once, and 4 MB/s where more waits, in order", () => {
+  it("is sent 2 MB at once and the rest at 4 MB/s, in order", () => {
     const session = version3("websocket");
     expect(read(session, [...mega(22), "4last"], START)).toBeGreaterThan(4_900);
     // What is little has not to wait for proof.
     expect(send(session, ["4small"], START + 6_000)).toEqual(["write 4small"]);
   });
 
-  it("is never asked, and closed beyond twice maxQueuedBytes between its pings", () => {
+  it("is sent no ping, and is closed when more than twice maxQueuedBytes are unread between its pings", () => {
     const session = version3("websocket");
     expect(short(send(session, mega(32)))).toEqual(["write 2 MB", "drain-later"]);
     expect(send(session, ["4x"])).toEqual([
@@ -237,7 +237,7 @@ describe("a WebSocket of a client that pings by itself", () => {
     ]);
   });
 
-  it("proves by a ping that it has read what came before the last pong", () => {
+  it("proves by a ping that it has read what was sent before the last pong", () => {
     const session = version3("websocket");
     read(session, mega(20), START);
     ping(session, START + 25_000);
@@ -247,7 +247,7 @@ describe("a WebSocket of a client that pings by itself", () => {
     expect(session.unreadBytes).toBe(10 * MB);
   });
 
-  it("proves nothing by a ping that comes too early", () => {
+  it("proves nothing by a ping that comes earlier than pingInterval", () => {
     const session = version3("websocket");
     send(session, mega(32));
     for (let at = 0; at < 12_500; at += 500) ping(session, START + 25_000 + at);

@@ -23,11 +23,11 @@ const upgrade = (session: SessionState) => {
 };
 
 describe("a tick over WebSocket, in an object that sleeps in between", () => {
-  it("pings", () => {
+  it("sends a ping after 0.9 intervals", () => {
     expect(tick(websocket(), START + 22_500)).toEqual(["write 2", "save"]);
   });
 
-  it("does not ping in the first second (PHP takes what it gets then for an answer)", () => {
+  it("does not ping in the first second, since PHP takes the first frame after CONNECT for the answer", () => {
     expect(tick(websocket(), START + 999)).toEqual([]);
   });
 
@@ -44,7 +44,7 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     expect(tick(session, START + 42_500)).toEqual(["close-socket", "closed: ping timeout"]);
   });
 
-  it("leaves a younger unanswered ping alone, and sends no second one (pingTimeout may be longer than pingInterval)", () => {
+  it("waits for the answer to a ping when pingTimeout is longer than pingInterval, and sends no second one", () => {
     const session = websocket();
     const patient = { ...RULES, pingTimeout: 60_000 };
     tick(session, START + 22_500, {}, patient);
@@ -52,7 +52,7 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     expect(tick(session, START + 45_000, { pongedAt: START + 44_000 }, patient)).toEqual(["write 2", "save"]);
   });
 
-  it("does not close who sends something, behind which the pong has to wait", () => {
+  it("does not close a client that is sending a message, which delays its pong", () => {
     const session = websocket();
     tick(session, START + 22_500);
     after(session, { type: "packet", packet: { type: "message", data: "x" }, now: START + 40_000 });
@@ -79,7 +79,7 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     ]);
   });
 
-  it("pings on when the clock was set back, and finds the dead by the new time", () => {
+  it("continues to ping after the clock was set back, and closes silent clients by the new time", () => {
     const session = websocket();
     tick(session, START + 22_500);
     const back = START - 900_000;
@@ -98,7 +98,7 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
     expect(poll(polling(), back)).toEqual(["reply 2", "drain"]);
   });
 
-  it("knows after hibernation when the last ping was", () => {
+  it("knows after hibernation when the last ping was sent", () => {
     const session = websocket();
     tick(session, START + 22_500);
     const woken = fromStored(toStored(session));
@@ -127,7 +127,7 @@ describe("a tick over WebSocket, in an object that never sleeps", () => {
   });
 });
 
-describe("a client that polls and is not heard of", () => {
+describe("a polling client that sends no request", () => {
   it("has ended after 45 s for an instance that knows when it last asked", () => {
     const session = polling();
     expect(tick(session, START + 44_999)).toEqual([]);
@@ -195,7 +195,7 @@ describe("a client that polls and is not heard of", () => {
   });
 });
 
-describe("a client that pings by itself", () => {
+describe("a v3 client, which pings the server", () => {
   const ping = (session: SessionState, now: number) =>
     after(session, { type: "packet", packet: { type: "ping" }, now });
 
@@ -228,7 +228,7 @@ describe("a client that pings by itself", () => {
     expect(tick(woken, START + 55_000)).toEqual(["answer 1", "closed: ping timeout"]);
   });
 
-  it("is answered by its next poll, and lives, when it pings while no poll waits", () => {
+  it("gets its pong with the next poll, and stays connected, when it pings while no poll waits", () => {
     const session = version3("polling");
     poll(session, START + 1_000);
     send(session, ["4x"], START + 2_000);
@@ -327,7 +327,7 @@ class Simulation {
   }
 }
 
-describe("the rhythm of an object", () => {
+describe("the ticks of an object", () => {
   const hour = START + 3_600_000;
 
   it("leaves no client longer than pingInterval without a ping, and ticks about once an interval", () => {
@@ -342,7 +342,7 @@ describe("the rhythm of an object", () => {
     expect(simulation.ticks.length).toBeLessThanOrEqual(168);
   });
 
-  it("keeps that up while clients arrive all the time", () => {
+  it("does so while clients connect all the time", () => {
     const simulation = new Simulation();
     const arrivals = Array.from({ length: 1_000 }, (_, i) => START + i * 3_571);
     simulation.run(hour, arrivals, () => simulation.open(0));
@@ -359,7 +359,7 @@ describe("the rhythm of an object", () => {
   });
 });
 
-describe("when something is due", () => {
+describe("the time of the next tick", () => {
   it("is 0.9 intervals after the handshake for a session that was never pinged", () => {
     expect(pingDueAt(websocket(), RULES)).toBe(START + 22_500);
     expect(nextTickAt(websocket(), START, RULES)).toBe(START + 22_500);
@@ -371,7 +371,7 @@ describe("when something is due", () => {
     expect(nextTickAt(session, START + 4_500, QUICK)).toBe(START + 8_500);
   });
 
-  it("is the next ping once that deadline is over, since it was answered", () => {
+  it("is the next ping after that deadline has passed with an answer", () => {
     const session = websocket();
     tick(session, START + 4_500, {}, QUICK);
     expect(tick(session, START + 8_500, { pongedAt: START + 4_600 }, QUICK)).toEqual([]);
@@ -399,7 +399,7 @@ describe("when something is due", () => {
     expect(nextTickAt(again, START + 63_000, QUICK)).toBe(START + 69_000);
   });
 
-  it("is the time until which a session that closes is waited for", () => {
+  it("is the time at which a closing session ends", () => {
     const session = polling();
     after(session, { type: "close", discard: false, now: START });
     expect(nextTickAt(session, START, RULES)).toBe(START + 20_000);

@@ -4,7 +4,7 @@ import { after, flush, LIMIT, poll, polling, START, send, tick } from "./driver.
 const texts = (count: number) => Array.from({ length: count }, (_, i) => `4${i}`);
 
 describe("a GET", () => {
-  it("waits in the Worker while there is nothing to say, and is told when a ping is due", () => {
+  it("waits in the Worker while nothing is queued, and learns when a ping is due", () => {
     expect(poll(polling(), START + 500)).toEqual(["park, ping in 22000"]);
   });
 
@@ -16,7 +16,7 @@ describe("a GET", () => {
     expect(poll(session)).toEqual(["park, ping in 22500"]);
   });
 
-  it("that waits is answered once a turn, with everything of that turn", () => {
+  it("is answered once per turn while it waits, with everything of that turn", () => {
     const session = polling();
     poll(session);
     send(session, ["4a"]);
@@ -25,7 +25,7 @@ describe("a GET", () => {
     expect(flush(session)).toEqual([]);
   });
 
-  it("gets at most 16 packets; the rest waits for the next one", () => {
+  it("is answered with at most 16 packets, and the next one with the rest", () => {
     const session = polling();
     send(session, texts(20));
     expect(poll(session)).toEqual(["queued", `reply ${texts(16).join("|")}`]);
@@ -33,7 +33,7 @@ describe("a GET", () => {
     expect(session.queuedBytes).toBe(0);
   });
 
-  it("that waits gets at most 16 packets as well", () => {
+  it("is answered with at most 16 packets also when it has waited", () => {
     const session = polling();
     poll(session);
     send(session, texts(17));
@@ -41,13 +41,13 @@ describe("a GET", () => {
     expect(poll(session)).toEqual(["queued", "reply 416", "drain"]);
   });
 
-  it("gets as many as its client is known to take", () => {
+  it("is answered with as many packets as its client is known to accept", () => {
     const session = polling();
     send(session, texts(40));
     expect(poll(session, START, 10_000)).toEqual(["queued", `reply ${texts(40).join("|")}`, "drain"]);
   });
 
-  it("that overlaps another one is refused and ends the session", () => {
+  it("is refused and ends the session when it overlaps another one", () => {
     const session = polling();
     poll(session);
     expect(poll(session)).toEqual(["refuse", "answer 1", "closed: transport error (overlap from client)"]);
@@ -56,18 +56,18 @@ describe("a GET", () => {
 });
 
 describe("a ping over polling", () => {
-  it("is the answer to a GET that comes when one is due", () => {
+  it("is the answer to a GET that comes when a ping is due", () => {
     expect(poll(polling(), START + 22_500)).toEqual(["reply 2", "drain"]);
   });
 
-  it("goes before the packets of a busy session, which would never see one otherwise", () => {
+  it("precedes the packets of a busy session, which otherwise would never be pinged", () => {
     const session = polling();
     send(session, ["4a"]);
     expect(poll(session, START + 22_500)).toEqual(["queued", "reply 2|4a", "drain"]);
     expect(poll(session, START + 22_600)).toEqual(["park, ping in 22400"]);
   });
 
-  it("goes before the packets that answer a waiting poll too late", () => {
+  it("precedes the packets when a waiting poll is answered later than the ping was due", () => {
     const session = polling();
     poll(session);
     send(session, ["4a"], START + 22_500);
@@ -81,14 +81,14 @@ describe("a ping over polling", () => {
     expect(session.queue).toEqual(["415"]);
   });
 
-  it("is due at once when nobody knows when the last one was", () => {
+  it("is due at once when the time of the last one is unknown", () => {
     const session = polling();
     session.pingedAt = 0;
     expect(poll(session, START + 10)).toEqual(["reply 2", "drain"]);
     expect(poll(session, START + 20)).toEqual(["park, ping in 22490"]);
   });
 
-  it("is not due again when the Worker handed the poll back to ping the client", () => {
+  it("is not due again after the Worker has handed the poll back to ping the client", () => {
     const session = polling();
     poll(session);
     const pingedAt = START + 22_500;
@@ -96,15 +96,15 @@ describe("a ping over polling", () => {
     expect(poll(session, pingedAt + 100)).toEqual(["park, ping in 22400"]);
   });
 
-  it("never comes from a tick", () => {
+  it("is never sent by a tick", () => {
     const session = polling();
     poll(session);
     expect(tick(session, START + 22_500)).toEqual([]);
   });
 });
 
-describe("a waiting poll that is gone", () => {
-  it("ends the session when its client went away", () => {
+describe("a waiting poll that is lost", () => {
+  it("ends the session when its client has disconnected", () => {
     const session = polling();
     poll(session);
     expect(after(session, { type: "poll-gone", cause: "aborted", now: START })).toEqual([
@@ -112,7 +112,7 @@ describe("a waiting poll that is gone", () => {
     ]);
   });
 
-  it("leaves the session alone when only the channel broke, and loses nothing", () => {
+  it("keeps the session and its packets when only the channel to the Worker broke", () => {
     const session = polling();
     poll(session);
     expect(after(session, { type: "poll-gone", cause: "lost", now: START })).toEqual([]);
@@ -120,7 +120,7 @@ describe("a waiting poll that is gone", () => {
     expect(poll(session, START + 300)).toEqual(["queued", "reply 4kept", "drain"]);
   });
 
-  it("means nothing when the poll was answered meanwhile", () => {
+  it("has no effect when the poll has been answered meanwhile", () => {
     const session = polling();
     poll(session);
     send(session, ["4a"]);
@@ -130,18 +130,18 @@ describe("a waiting poll that is gone", () => {
   });
 });
 
-describe("what a client posts", () => {
+describe("a packet that a client posts", () => {
   const packet = (
     session: ReturnType<typeof polling>,
     type: "message" | "ping" | "pong" | "noop",
     data?: string,
   ) => after(session, { type: "packet", packet: { type, data }, now: START + 5 });
 
-  it("reaches the layer above", () => {
+  it("reaches the Socket.IO server when it is a message", () => {
     expect(packet(polling(), "message", "hello")).toEqual(["message hello"]);
   });
 
-  it("reaches it as an empty message when it is one", () => {
+  it("reaches the Socket.IO server when it is an empty message", () => {
     expect(packet(polling(), "message")).toEqual(["message "]);
   });
 
@@ -149,14 +149,14 @@ describe("what a client posts", () => {
     expect(packet(polling(), "ping")).toEqual(["closed: transport error (invalid heartbeat direction)"]);
   });
 
-  it("is ignored when it is a noop (Swift) or a pong nobody asked for (Rust)", () => {
+  it("is ignored when it is a noop (Swift) or an unsolicited pong (Rust)", () => {
     const session = polling();
     expect(packet(session, "noop")).toEqual([]);
     expect(packet(session, "pong")).toEqual([]);
     expect(session.phase).toBe("open");
   });
 
-  it("ends the session when it is a close; the waiting poll gets a noop", () => {
+  it("ends the session when it is a close, and the waiting poll gets a noop", () => {
     const session = polling();
     poll(session);
     const close = { type: "packet", packet: { type: "close" }, now: START } as const;
@@ -165,7 +165,7 @@ describe("what a client posts", () => {
   });
 });
 
-it("sends nothing through a session that has ended", () => {
+it("a session that has ended sends nothing", () => {
   const session = polling();
   after(session, { type: "transport-gone", reason: "parse error" });
   expect(send(session, ["4late"])).toEqual([]);

@@ -10,7 +10,7 @@ const probe = (session: SessionState) => says(session, { type: "ping", data: "pr
 const upgrade = (session: SessionState) => says(session, { type: "upgrade" });
 
 describe("an upgrade", () => {
-  it("goes 2probe, 3probe, 5, and what was queued goes out on the WebSocket", () => {
+  it("consists of 2probe, 3probe and 5, and then sends what is queued over the WebSocket", () => {
     const session = polling();
     expect(candidate(session)).toEqual([]);
     expect(probe(session)).toEqual(["write-candidate 3probe", "upgrading"]);
@@ -27,7 +27,7 @@ describe("an upgrade", () => {
     expect(probe(session)).toEqual(["write-candidate 3probe", "upgrading", "answer 6"]);
   });
 
-  it("answers a poll that comes while it probes after a moment (Swift waits for that)", () => {
+  it("answers a poll that arrives during the probe after a moment, for which Swift waits", () => {
     const session = polling();
     candidate(session);
     probe(session);
@@ -36,7 +36,7 @@ describe("an upgrade", () => {
     expect(after(session, { type: "release-poll" })).toEqual([]);
   });
 
-  it("delivers over polling as long as a poll waits", () => {
+  it("delivers messages over polling as long as a poll waits", () => {
     const session = polling();
     candidate(session);
     probe(session);
@@ -46,7 +46,7 @@ describe("an upgrade", () => {
     expect(upgrade(session)).toEqual(["take-over", "upgrade", "save"]);
   });
 
-  it("ends a poll that still waits with 1", () => {
+  it("ends a poll that still waits with a close packet", () => {
     const session = polling();
     candidate(session);
     probe(session);
@@ -66,7 +66,7 @@ describe("an upgrade", () => {
     expect(upgrade(thorough)).toEqual(["take-over", "upgrade", "save"]);
   });
 
-  it("lets nothing else out on the new WebSocket between 3probe and 5", () => {
+  it("sends nothing else over the new WebSocket between 3probe and 5", () => {
     const session = polling();
     candidate(session);
     probe(session);
@@ -94,7 +94,7 @@ describe("an upgrade", () => {
     expect(upgrade(session)).toContain("take-over");
   });
 
-  it("can be tried again after a candidate that went away", () => {
+  it("can be tried again after a candidate has disconnected", () => {
     const session = polling();
     candidate(session);
     probe(session);
@@ -104,18 +104,18 @@ describe("an upgrade", () => {
     expect(upgrade(session)).toEqual(["take-over", "upgrade", "save"]);
   });
 
-  it("has one candidate at a time; a second one is dropped and the first goes on", () => {
+  it("has one candidate at a time, so that a second one is dropped and the first continues", () => {
     const session = polling();
     candidate(session);
     expect(candidate(session)).toEqual(["refuse"]);
     expect(upgrade(session)).toEqual(["take-over", "upgrade", "save"]);
   });
 
-  it("happens once", () => {
+  it("happens at most once per session", () => {
     expect(candidate(websocket())).toEqual(["refuse"]);
   });
 
-  it("of a session that is closing completes, and then it ends", () => {
+  it("completes while the session is closing, after which the session ends", () => {
     const session = polling();
     candidate(session);
     send(session, ["4last words"]);
@@ -130,7 +130,7 @@ describe("an upgrade", () => {
     ]);
   });
 
-  it("leaves no ping behind that only a poll could have answered", () => {
+  it("discards a pending ping that only a poll could have answered", () => {
     const session = polling();
     poll(session, START + 22_500);
     candidate(session);

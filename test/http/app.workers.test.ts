@@ -30,7 +30,7 @@ function appOf(options: Options = {}): (url: string, init?: RequestInit) => Prom
 
 const upgrade = { headers: { upgrade: "websocket" } };
 
-describe("the Worker answers without touching an object:", () => {
+describe("the Worker answers without a call to the object:", () => {
   it.each<[string, string, RequestInit, number, string]>([
     ["code 0", "?EIO=4&transport=tobi", {}, 400, '{"code":0,"message":"Transport unknown"}'],
     ["code 0 without a query", "", {}, 400, '{"code":0,"message":"Transport unknown"}'],
@@ -98,7 +98,7 @@ describe("the Worker answers without touching an object:", () => {
   );
 
   it.each(["/", "/engine.iox/", "/other", "/engine.io.js", "/x/engine.io/", "/%65ngine.iox/"])(
-    "an address that is not its own: %s",
+    "a request for an address that is not its own: %s",
     async (path) => {
       const response = await appOf()(`https://example.com${path}?EIO=4&transport=polling`);
       expect(response.status).toBe(404);
@@ -106,7 +106,7 @@ describe("the Worker answers without touching an object:", () => {
     },
   );
 
-  it("a lone pong, which wakes nobody", async () => {
+  it("a POST with nothing but a pong", async () => {
     const object = new TestObject("main");
     const client = await object.openPolling();
     await object.sleep();
@@ -142,7 +142,7 @@ describe("the Worker answers without touching an object:", () => {
 });
 
 describe("onConnectionError", () => {
-  it("is told what the Worker refuses: request, code, text, context and env", async () => {
+  it("is called for what the Worker refuses, with the request, code, text, context and env", async () => {
     const seen: unknown[] = [];
     const request = appOf({
       allowRequest: ({ headers }) => headers.get("x-word") ?? true,
@@ -184,7 +184,7 @@ describe("onConnectionError", () => {
     expect(logged).toEqual([["socket.io-edge: onConnectionError failed", new Error("broken")]]);
   });
 
-  it("is told of a failing origin function as a middleware's failure", async () => {
+  it("is called for a failing origin function as for a failing middleware", async () => {
     const seen: unknown[] = [];
     const request = appOf({
       cors: { origin: (_origin, done) => done(new Error("no")) },
@@ -216,7 +216,7 @@ describe("allowRequest", () => {
     expect(get).not.toHaveBeenCalled();
   });
 
-  it("refuses in the (request, callback) form of Node, also when its callback would allow", async () => {
+  it("refuses everybody in the (request, callback) form of Node, even when it calls back with true", async () => {
     const ported = (_request: unknown, callback: (error: null, allow: boolean) => void) =>
       callback(null, true);
     const response = await appOf({ allowRequest: ported as never })(HANDSHAKE);
@@ -225,7 +225,7 @@ describe("allowRequest", () => {
     expect(get).not.toHaveBeenCalled();
   });
 
-  it("refuses when it throws or rejects, and tells nobody but the log why", async () => {
+  it("refuses when it throws or rejects, and writes the reason to the log only", async () => {
     for (const allowRequest of [
       () => {
         throw new Error("secret");
@@ -238,7 +238,7 @@ describe("allowRequest", () => {
     expect(logged.map(([, error]) => error)).toEqual([new Error("secret"), new Error("secret")]);
   });
 
-  it("sees the request with Fetch headers, and env", async () => {
+  it("gets the request with Fetch headers, and env", async () => {
     let seen: unknown[] = [];
     const request = appOf({
       allowRequest: ({ method, url, headers, _query }, given) => {
@@ -253,7 +253,7 @@ describe("allowRequest", () => {
 });
 
 describe("the address of a client", () => {
-  it("is what Cloudflare says, on both transports, and nothing else", async () => {
+  it("is what Cloudflare says, on both transports, whatever other headers say", async () => {
     const object = new TestObject("main");
     const headers = {
       "cf-connecting-ip": "192.0.2.7",
@@ -301,7 +301,7 @@ describe("the path", () => {
     }
   });
 
-  it("does not mind a parameter that is said twice in the same way, or one that it does not read", async () => {
+  it("accepts a parameter that is repeated with the same value, and repeated parameters that it does not read", async () => {
     const response = await appOf()(`${HANDSHAKE}&EIO=4&a=1&a=2&&`);
     expect(response.status).toBe(200);
   });
@@ -321,7 +321,7 @@ describe("the path", () => {
     "/custom;x/",
     "/%2Fcustom/",
     "/.//custom/",
-  ])("/custom leaves %s alone", async (asked) => {
+  ])("a server at /custom does not answer %s", async (asked) => {
     const response = await appOf({ path: "/custom" })(`https://example.com${asked}?EIO=4&transport=polling`);
     expect(response.status).toBe(404);
     expect(get).not.toHaveBeenCalled();
@@ -336,7 +336,7 @@ describe("the path", () => {
 });
 
 describe("connection_error", () => {
-  it("is told in the object what only the object can know, asleep too", async () => {
+  it("is emitted in the object for refusals that only the object can decide, also after sleep", async () => {
     const object = new TestObject("main");
     const { sid } = await object.openPolling();
     const journal = await object.run((_, ctx) => journalOf(ctx));

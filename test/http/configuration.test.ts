@@ -22,7 +22,7 @@ it.each<[string, boolean, Parameters<typeof startWorker>[1], RegExp]>([
     { SESSIONS: { className: "SessionObject", useSQLite: false } },
     /the object needs SQLite storage; .* new_sqlite_classes = \["SessionObject"\] instead of new_classes/,
   ],
-])("says with one sentence what to add for %s", async (_what, isExported, objects, sentence) => {
+])("the log says in one sentence what to add for %s", async (_what, isExported, objects, sentence) => {
   const server = await startWorker(await bundle(worker(isExported)), objects);
   try {
     for (const transport of ["polling", "websocket"]) {

@@ -190,7 +190,7 @@ describe("from outside the object", () => {
     await nothingElse(ann, bob);
   });
 
-  it("an emitter makes no namespace: nobody gets in past whoever decides about it", async () => {
+  it("an emitter does not create a namespace, so that nobody bypasses the function that guards it", async () => {
     for (const nsp of ["/guarded-1", "/misspelt"]) {
       for (const call of [
         ["emit", "x"],
@@ -207,7 +207,7 @@ describe("from outside the object", () => {
     expect(await ann.inbox.next()).toEqual(["news"]);
   });
 
-  it("an emitter moves, finds and disconnects sockets, asleep too", async () => {
+  it("an emitter moves, finds and disconnects sockets, also sleeping ones", async () => {
     const ann = await person("ann", { rooms: ["a"] });
     const bob = await person("bob", { transport: "polling" });
     await sleep();
@@ -235,14 +235,14 @@ describe("from outside the object", () => {
     expect((await route(["fetchSockets"])).result).toHaveLength(1);
   });
 
-  it("an emitter reaches what listens on the server, as another server would", async () => {
+  it("an emitter reaches listeners of serverSideEmit as another server would", async () => {
     const ann = await person("ann");
     await sleep();
     await cron(["serverSideEmit", "from outside", 1, "two"]);
     expect(await ann.inbox.next()).toEqual(["heard", 1, "two"]);
   });
 
-  it("an emitter refuses reserved names", async () => {
+  it("an emitter refuses reserved event names", async () => {
     for (const [name, event] of [
       ["emit", "disconnect"],
       ["serverSideEmit", "new_namespace"],
@@ -252,7 +252,7 @@ describe("from outside the object", () => {
     }
   });
 
-  it("a method may wait for what sockets answer, and use the alarm", async () => {
+  it("a method may wait for acknowledgements of sockets, and set the alarm", async () => {
     const ann = await person("ann");
     ann.socket.on("question", (question, answer) => answer(`${question}!`));
     await sleep();

@@ -85,7 +85,7 @@ function join(mode: Mode, user: string, nsp = "") {
 
 describe("handshakeData", () => {
   it.each(Object.keys(modes) as Mode[])(
-    "is what the socket finds at handshake.data over %s, awake and asleep, in every namespace",
+    "is available at socket.handshake.data over %s, awake and asleep, in every namespace",
     async (mode) => {
       const socket = join(mode, "ann");
       try {
@@ -103,7 +103,7 @@ describe("handshakeData", () => {
     },
   );
 
-  it("is the new handshake's for a client that is recovered after a restart", async () => {
+  it("is that of the new handshake for a client that is recovered after a restart", async () => {
     const socket = join("websocket", "ann");
     try {
       await connected(socket);
@@ -119,7 +119,7 @@ describe("handshakeData", () => {
     }
   });
 
-  it("is seen by an emitter, and by no client", async () => {
+  it("is visible to an emitter, and to no client", async () => {
     const session = new RawSession(
       server,
       await http(server, pathOf({ EIO: "4", transport: "polling" }), {
@@ -133,7 +133,7 @@ describe("handshakeData", () => {
     expect(fetched.map(({ handshake }) => handshake.data)).toContainEqual(plain("carol"));
   });
 
-  it("is on the session with defineEngine", async () => {
+  it("is a property of the session with defineEngine", async () => {
     for (const state of ["awake", "asleep"]) {
       const path = pathOf({ EIO: "4", transport: "websocket" }, "/engine.io/");
       const socket = await RawSocket.open(server, path, { cookie: "user=ann" });
@@ -180,7 +180,7 @@ describe("handshakeData", () => {
     expect(said).toContain(why);
   });
 
-  it("is asked after allowRequest, which has the context too, and never about a session", async () => {
+  it("is called after allowRequest, which gets the context as well, and never for a request of a session", async () => {
     const path = pathOf({ EIO: "4", transport: "polling", only: "ann", kind: "throw" });
     const seen = server.complaints.length;
     expect((await http(server, path, { headers: { cookie: "user=ann" } })).status).toBe(403);

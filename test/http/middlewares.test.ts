@@ -66,7 +66,7 @@ describe("Hono's logger, timing, cors, secureHeaders and etag in front of the ap
     "server-timing": expect.stringMatching(/^total;dur=/),
   };
 
-  it("reach every kind of polling answer", async () => {
+  it("apply to every kind of polling answer", async () => {
     const session = await RawSession.start(server, {}, { headers });
     expect(session.handshake.headers).toMatchObject({
       ...added,
@@ -87,7 +87,7 @@ describe("Hono's logger, timing, cors, secureHeaders and etag in front of the ap
     expect(refused).toMatchObject({ status: 400, headers: added });
   });
 
-  it("answer a preflight", async () => {
+  it("apply to a preflight", async () => {
     const reply = await http(server, pathOf({ EIO: "4", transport: "polling" }), {
       method: "OPTIONS",
       headers: { ...headers, "access-control-request-method": "POST" },
@@ -96,7 +96,7 @@ describe("Hono's logger, timing, cors, secureHeaders and etag in front of the ap
     expect(reply.headers["access-control-allow-origin"]).toBe("https://page.example");
   });
 
-  it("reach the answer that opens a WebSocket, and leave the WebSocket on it", async () => {
+  it("apply to the answer that opens a WebSocket, and keep the WebSocket", async () => {
     const direct = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }), headers);
     expect(direct.headers).toMatchObject(added);
     expect(await direct.next()).toMatch(/^0\{/);
@@ -114,14 +114,14 @@ describe("Hono's logger, timing, cors, secureHeaders and etag in front of the ap
     expect(refused.headers).toMatchObject({ "x-content-type-options": "nosniff" });
   });
 
-  it("leave other routes to the user's app", async () => {
+  it("apply to other routes of the user's app", async () => {
     expect((await http(server, "/")).body).toBe("the page");
     expect((await http(server, "/nowhere")).status).toBe(404);
   });
 
   it.each(Object.keys(modes) as Mode[])("let a stock client talk by %s", (mode) => talk(server.url, mode));
 
-  it("have seen each request, and nothing went wrong", () => {
+  it("have run for each request without an error", () => {
     expect(server.complaints.some((line) => line.includes("--> GET /socket.io/"))).toBe(true);
     expect(server.complaints.filter((line) => !/(<--|-->) /.test(line))).toEqual([]);
   });
@@ -188,7 +188,7 @@ describe.each([
     vary: "Origin, Cookie",
   });
 
-  it("arrives with every polling answer, beside what is there already", async () => {
+  it("is sent with every polling answer, beside its other headers", async () => {
     const session = await RawSession.start(server);
     expect(seen(session.handshake)).toEqual(
       arrived("d=4", `io=${session.sid}; Path=/; HttpOnly; SameSite=Lax`),
@@ -203,7 +203,7 @@ describe.each([
     expect(seen({ headers })).toEqual(arrived("d=4"));
   });
 
-  it("arrives with an answer that opens a WebSocket, and with one that refuses it", async () => {
+  it("is sent with an answer that opens a WebSocket, and with one that refuses it", async () => {
     const direct = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }));
     expect(seen(direct)).toEqual(arrived("d=4"));
     expect(await direct.next()).toMatch(/^0\{/);
@@ -217,7 +217,7 @@ describe.each([
     expect(seen(await refusal(server, pathOf({ EIO: "4", transport: "tobi" })))).toEqual(arrived());
   });
 
-  it("arrives with a refusal, a preflight and a file of the client", async () => {
+  it("is sent with a refusal, a preflight and a file of the client", async () => {
     expect(seen(await http(server, pathOf({ EIO: "4", transport: "tobi" })))).toEqual(arrived());
     const preflight = await http(server, pathOf({ EIO: "4", transport: "polling" }), { method: "OPTIONS" });
     expect([preflight.status, preflight.headers["x-before"]]).toEqual([204, "1"]);
@@ -229,7 +229,7 @@ describe.each([
   it.each(Object.keys(modes) as Mode[])("lets a stock client talk by %s", (mode) => talk(server.url, mode));
 });
 
-describe("a header in which a middleware hands on what it found", () => {
+describe("a request header that a middleware sets", () => {
   let server: Running;
   beforeAll(async () => {
     const handOn = `async (c, next) => {
@@ -246,7 +246,7 @@ describe("a header in which a middleware hands on what it found", () => {
   afterAll(() => server?.close());
 
   it.each(Object.keys(modes) as Mode[])(
-    "is what the socket sees over %s, not what the client wrote",
+    "is in the socket's handshake over %s in place of what the client sent",
     async (mode) => {
       const extraHeaders = { "x-user": "eve" };
       const socket = clients["4.8"](server.url, {

@@ -6,7 +6,7 @@ import { TestObject } from "../objects/support.ts";
 const withFiles = 'clientFiles of "socket.io-edge/client-files"';
 
 it.each(["use", "attach", "handleRequest", "handleUpgrade"])(
-  "says what to write in place of io.engine.%s()",
+  "io.engine.%s() throws an error that says what to write instead",
   async (name) => {
     await new TestObject("mistakes").run(({ engine }) => {
       expect(() => (engine as Untyped)[name](() => {})).toThrow("put Hono middlewares in front of it");
@@ -20,6 +20,9 @@ it.each<[string, () => unknown, string]>([
   ["the setup function alone", () => (defineServer as Untyped)(() => {}), "needs a setup function"],
   ["an engine without its setup function", () => (defineEngine as Untyped)({}), "needs a setup function"],
   ["serveClient: true", () => defineServer({ serveClient: true as never }, () => {}), withFiles],
-])("says as soon as the Worker starts what to write in place of %s", (_what, call, cure) => {
-  expect(call).toThrow(cure);
-});
+])(
+  "%s throws as soon as the Worker starts, and the error says what to write instead",
+  (_what, call, cure) => {
+    expect(call).toThrow(cure);
+  },
+);

@@ -90,7 +90,7 @@ describe("the option name", () => {
     },
   );
 
-  it("is asked once a handshake, after allowRequest, and with what handshakeData gave", async () => {
+  it("is called once per handshake, after allowRequest and with the result of handshakeData", async () => {
     await get("/asked");
     const { socket } = await join("green", "polling");
     await ask(socket, "who");
@@ -104,14 +104,14 @@ describe("the option name", () => {
   });
 
   it.each(["number", "empty", "nothing", "long", "surrogate"])(
-    "refuses with 400 a client whose name is none (%s)",
+    "refuses a client with 400 when the name that it returns is invalid (%s)",
     async (tenant) => {
       const { status, body } = await http(server, `/socket.io/?EIO=4&transport=polling&tenant=${tenant}`);
       expect([status, body]).toEqual([400, '{"code":3,"message":"Bad request"}']);
     },
   );
 
-  it("refuses with 403, and says nothing of why, a client for whom it throws", async () => {
+  it("refuses a client with 403, without the reason, when it throws", async () => {
     const { status, body } = await http(server, "/socket.io/?EIO=4&transport=polling&tenant=throw");
     expect([status, body]).toEqual([403, '{"code":4,"message":"Forbidden"}']);
   });

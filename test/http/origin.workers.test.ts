@@ -64,7 +64,7 @@ const FOREIGN = [
   "",
 ];
 
-describe("where cors names origins", () => {
+describe("a server whose option cors names origins", () => {
   it.each(FOREIGN.flatMap((origin) => Object.keys(NAMING).map((how) => [origin, how] as const)))(
     "refuses a page of %s where cors names %s",
     async (origin, how) => {
@@ -74,7 +74,7 @@ describe("where cors names origins", () => {
   );
 
   it.each(Object.keys(NAMING))(
-    "lets in whom %s names, the server's own pages, and who is no page",
+    "accepts the origins that %s names, its own pages, and clients that are no page",
     async (how) => {
       const ask = doorOf(NAMING[how]);
       for (const origin of [NAMED, "https://api.example", "http://api.example", undefined]) {
@@ -92,7 +92,7 @@ describe("where cors names origins", () => {
     ["https://api.example", "http://api.example"],
     ["https://API.example", "https://api.example:443"],
     ["http://api.example:8080", "https://api.example:8080"],
-  ])("lets a page of %s reach %s", async (origin, host) => {
+  ])("lets a page of %s connect to %s", async (origin, host) => {
     expect((await doorOf({ origin: NAMED })(origin, { host })).status).toBe(101);
   });
 
@@ -107,7 +107,7 @@ describe("where cors names origins", () => {
     expect((await doorOf({ origin: [NAMED, origin] })(origin, { host })).status).toBe(101);
   });
 
-  it("says nothing of polling, which browsers guard, nor of a session, whose id is a secret", async () => {
+  it("checks neither polling, which browsers guard, nor requests of a session, whose id is a secret", async () => {
     const ask = doorOf({ origin: NAMED });
     expect((await ask("https://evil.example", { query: "transport=polling" })).status).toBe(200);
     const later = await ask("https://evil.example", {
@@ -120,7 +120,7 @@ describe("where cors names origins", () => {
     expect(preflight.status).toBe(204);
   });
 
-  it("refuses before allowRequest is asked, and tells onConnectionError", async () => {
+  it("refuses before it calls allowRequest, and calls onConnectionError", async () => {
     const allowRequest = vi.fn(() => true);
     const onConnectionError = vi.fn();
     await doorOf({ origin: NAMED }, { allowRequest, onConnectionError })("https://evil.example");
@@ -131,7 +131,7 @@ describe("where cors names origins", () => {
     });
   });
 
-  it("names each origin once in the log, with the line to add, and no more than a hundred", async () => {
+  it("logs each refused origin once, at most a hundred of them, with the line to add", async () => {
     const ask = doorOf({ origin: NAMED });
     for (let i = 0; i < 3; i++) await ask("https://evil.example");
     expect(warned).toEqual([expect.stringContaining('cors: { origin: [..., "https://evil.example"] }')]);
@@ -142,7 +142,7 @@ describe("where cors names origins", () => {
   });
 });
 
-describe("where cors names nobody", () => {
+describe("a server whose option cors names no origins", () => {
   it.each<[string, Cors | undefined]>([
     ["it is off", undefined],
     ["it is false", false],
@@ -154,7 +154,7 @@ describe("where cors names nobody", () => {
     ["* is in a list", { origin: ["*"] }],
     ["a function says true", { origin: (_origin, done) => done(null, true) }],
     ["a delegate says nothing", (_request, done) => done(null, {})],
-  ])("lets everybody in: %s", async (_what, cors) => {
+  ])("accepts every origin: %s", async (_what, cors) => {
     for (const origin of [NAMED, "https://evil.example", "null"]) {
       expect((await doorOf(cors)(origin)).status).toBe(101);
     }
@@ -162,7 +162,7 @@ describe("where cors names nobody", () => {
   });
 });
 
-it("lets everybody in with checkOrigin: false", async () => {
+it("checkOrigin: false accepts every origin", async () => {
   const ask = doorOf({ origin: NAMED }, { checkOrigin: false });
   expect((await ask("https://evil.example")).status).toBe(101);
 });

@@ -114,7 +114,7 @@ const actions = {
 };
 
 describe.each(["websocket", "polling"] as const)(
-  "what belongs to an instance, and is used outside (%s)",
+  "what belongs to an instance and is used outside of it (%s)",
   (transport) => {
     let server: Running;
     let socket: Socket;
@@ -145,14 +145,14 @@ describe.each(["websocket", "polling"] as const)(
       "server.emitter(env), or call a method of the object's class";
 
     it.each(Object.entries(actions))(
-      "in a route: %s throws, and says what and what to write",
+      "in a route: %s throws, and the error says what to write instead",
       async (action, what) => {
         expect(await get(`/route?action=${encodeURIComponent(action)}`)).toBe(toMessage(what));
       },
     );
 
     it.each(["this.ready", "this.io"])(
-      "in a route: %s of an object that was not set up yet throws, and does no harm",
+      "in a route: %s of an object that is not yet set up throws without harm",
       async (action) => {
         const object = `of ${action}`;
         await get(`/keep?object=${object}`);

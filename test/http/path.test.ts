@@ -72,7 +72,7 @@ describe.each([
   ["the smallest", "PatternRouter", "pattern-router"],
   ["the one for short lives", "LinearRouter", "linear-router"],
 ])("a middleware on /socket.io/* with %s", (_what, router, file) => {
-  it("sees every request that is served, however its path is written", async () => {
+  it("runs for every request that is served, however its path is written", async () => {
     const server = await startWorker(await bundle(worker(router, file)));
     try {
       const served: string[] = [];

@@ -14,7 +14,7 @@ export class SessionObject extends server.SessionObject {}
 export default server.app;
 `;
 
-it("lets onConnectionError end what it began, after the client has its answer", async () => {
+it("the Worker waits for a promise of onConnectionError after the client has its answer", async () => {
   const server = await startWorker(await bundle(worker));
   try {
     expect((await http(server, "/socket.io/?EIO=4&transport=tobi")).status).toBe(400);

@@ -14,8 +14,8 @@ function ask(name: string, init?: RequestInit): Response | undefined {
   return serveClientFile(new Request(`https://chat.example/socket.io/${name}`, init), files, name);
 }
 
-describe("files of the browser client", () => {
-  it("serves a script with its version as the ETag, to be asked for again each time", async () => {
+describe("the files of the browser client", () => {
+  it("are served with their version as the ETag, and revalidated each time", async () => {
     const answer = ask("socket.io.js");
     expect(answer?.status).toBe(200);
     expect(Object.fromEntries(answer?.headers ?? [])).toEqual({
@@ -26,13 +26,13 @@ describe("files of the browser client", () => {
     expect(await answer?.text()).toBe("/* client */");
   });
 
-  it("serves a source map as JSON", () => {
+  it("are served as JSON when they are source maps", () => {
     const answer = ask("socket.io.js.map");
     expect(answer?.headers.get("content-type")).toBe("application/json; charset=utf-8");
   });
 
   it.each(['"4.8.4"', 'W/"4.8.4"', '"4.7.0", "4.8.4"'])(
-    "answers 304 without a body to If-None-Match: %s",
+    "are answered with 304 and no body to If-None-Match: %s",
     async (tag) => {
       const answer = ask("socket.io.js", { headers: { "If-None-Match": tag } });
       expect(answer?.status).toBe(304);
@@ -41,16 +41,16 @@ describe("files of the browser client", () => {
     },
   );
 
-  it.each(['"4.8.3"', "4.8.4", ""])("sends the file again to If-None-Match: %s", (tag) => {
+  it.each(['"4.8.3"', "4.8.4", ""])("are sent again to If-None-Match: %s", (tag) => {
     expect(ask("socket.io.js", { headers: { "If-None-Match": tag } })?.status).toBe(200);
   });
 
-  it.each(["GET", "POST", "PUT", "DELETE", "OPTIONS"])("does not mind the method %s", (method) => {
+  it.each(["GET", "POST", "PUT", "DELETE", "OPTIONS"])("are served for the method %s as well", (method) => {
     expect(ask("socket.io.js", { method })?.status).toBe(200);
   });
 
   it.each(["", "socket.io.min.js", "nested/socket.io.js", "../socket.io.js", "constructor", "__proto__"])(
-    "leaves the name %j to the engine",
+    "do not include %j, which the engine answers",
     (name) => {
       expect(ask(name)).toBeUndefined();
     },

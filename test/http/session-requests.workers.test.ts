@@ -44,7 +44,7 @@ const internal = (response: Response) =>
   [...response.headers.keys()].filter((name) => name.startsWith("sio-"));
 
 describe.each(STATES)("a request of a session, to an object that is %s", (state) => {
-  it("is seen by listeners of headers: a POST, a poll that is answered at once, one that waits, an upgrade", async () => {
+  it("is passed to listeners of headers: for a POST, a poll answered at once, a waiting poll and an upgrade", async () => {
     const { object } = create();
     const { sid } = await object.openPolling();
     await next(object, state);
@@ -71,7 +71,7 @@ describe.each(STATES)("a request of a session, to an object that is %s", (state)
     upgrade.webSocket!.close();
   });
 
-  it("is seen by listeners of connection_error, once", async () => {
+  it("is passed to listeners of connection_error once", async () => {
     const { object, refusals } = create();
     const { sid } = await object.openPolling();
     await next(object, state);
@@ -85,7 +85,7 @@ describe.each(STATES)("a request of a session, to an object that is %s", (state)
 });
 
 describe("a Worker", () => {
-  it("shows the whole request at once to an object that has asked for one", async () => {
+  it("sends the whole request at once to an object that has asked for one before", async () => {
     const { object } = create();
     const { sid } = await object.openPolling();
     const requests = new SessionRequests();
@@ -98,7 +98,7 @@ describe("a Worker", () => {
     expect(seen).toEqual(["POST mine", 0, "POST mine", 1, "POST mine", 2]);
   });
 
-  it("leaves an object in peace where nobody listens", async () => {
+  it("makes no second call to an object in which nobody listens", async () => {
     const { object } = create(() => {});
     const client: PollingClient = await object.openPolling();
     await object.run(countFetches);

@@ -5,7 +5,7 @@ import { ask, connected } from "../support/clients.ts";
 import { start } from "../support/targets.ts";
 
 /** What code does that mounts a part of its page twice: React in its strict mode, for one. */
-describe("a client that connects, lets go and connects again at once", () => {
+describe("a client that connects, disconnects and connects again at once", () => {
   let server: Running;
   beforeAll(async () => {
     server = await start("edge", "contract");

@@ -4,7 +4,7 @@ import { conversation } from "./conversation.ts";
 import { converse, departures, LIMIT, recorded, write } from "./kill-anywhere.ts";
 
 describe("a conversation with Socket.IO on Node", () => {
-  it("is long enough to judge by", () => {
+  it("is long enough to compare with", () => {
     for (const mode of ["mixed", "polling", "websocket"] as const) {
       expect(conversation({ mode }).length).toBeGreaterThanOrEqual(150);
     }
@@ -44,7 +44,7 @@ describe.runIf(targets.includes("edge"))("the same conversation with this projec
   );
 
   it(
-    "loses, repeats and reorders nothing with the object restarted between every two steps, for WebSockets with recovery",
+    "loses, repeats and reorders nothing with the object restarted between every two steps, over WebSocket with recovery",
     async () =>
       expect(departures(await converse("edge", "websocket", "close"), recorded.websocket)).toEqual([]),
     LIMIT,

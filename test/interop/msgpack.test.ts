@@ -33,7 +33,7 @@ describe.each(targets)("socket.io-msgpack-parser on %s", (target) => {
   const sleep = () => server.evict("hibernate");
 
   describe.each(Object.keys(modes) as Mode[])("over %s", (mode) => {
-    it("carries events, bytes and acknowledgements both ways, asleep between any two steps", async () => {
+    it("carries events, bytes and acknowledgements both ways, with sleep between any two steps", async () => {
       const socket = await join(mode);
       await sleep();
       const echoed = nextEvent(socket, "echo");
@@ -58,7 +58,7 @@ describe.each(targets)("socket.io-msgpack-parser on %s", (target) => {
       await expect(refused).rejects.toMatchObject({ message: "not authorized", data: { token: "wrong" } });
     });
 
-    it("says goodbye from either side", async () => {
+    it("carries a disconnect from either side", async () => {
       const socket = await join(mode);
       await sleep();
       const left = nextEvent(socket, "disconnect");

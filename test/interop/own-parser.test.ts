@@ -6,7 +6,7 @@ import { ask, connected, type Mode, modeOptions, modes, nextEvent, upgraded } fr
 import { start, targets } from "../support/targets.ts";
 
 /** A parser of the application's own on both ends: its decoder answers later, and may emit several packets. */
-describe.each(targets)("a parser that takes its time on %s", (target) => {
+describe.each(targets)("a parser with an asynchronous decoder on %s", (target) => {
   let server: Running;
   let sockets: Socket[] = [];
 
@@ -29,7 +29,7 @@ describe.each(targets)("a parser that takes its time on %s", (target) => {
   }
 
   it.each(Object.keys(modes) as Mode[])(
-    "carries events in order and acknowledgements, asleep too, over %s",
+    "carries acknowledgements, and events in order, over %s, also with sleep in between",
     async (mode) => {
       const socket = await join(mode);
       await server.evict("hibernate");
@@ -45,7 +45,7 @@ describe.each(targets)("a parser that takes its time on %s", (target) => {
     },
   );
 
-  it("takes several packets out of one message", async () => {
+  it("takes several packets from one message", async () => {
     const socket = await join("websocket");
     const second = nextEvent(socket, "echo");
     const packets = [7, 8].map((value) => ({ type: 2, nsp: "/", data: ["echo", value] }));

@@ -33,7 +33,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
   }
 
   describe("python-engineio", () => {
-    it("gets at most 16 packets in a poll's answer, and the rest in the next", async () => {
+    it("gets at most 16 packets in the answer to a poll, and the rest in the next one", async () => {
       const session = await RawSession.join(server);
       await session.post('42["burst",40]');
       const numbers: string[] = [];
@@ -46,7 +46,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
       expect(numbers).toEqual(Array.from({ length: 40 }, (_, i) => `42["n",${i}]`));
     });
 
-    it("never cuts a packet from its attachments", async () => {
+    it("gets each binary packet together with its attachments", async () => {
       const session = await RawSession.join(server);
       await session.post(`42["burst",15]${RS}42["binary"]`);
       const packets: string[] = [];
@@ -79,7 +79,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
     it.each([
       ["node-XMLHttpRequest", { "user-agent": "node-XMLHttpRequest" }],
       ["a browser", { "user-agent": "Mozilla/5.0 (X11) Chrome/156", "sec-fetch-mode": "cors" }],
-    ])("get every packet there is: %s", async (_who, headers) => {
+    ])("get all queued packets in one answer: %s", async (_who, headers) => {
       const session = await RawSession.start(server, {}, { headers });
       await session.post("40", { headers });
       await session.next("40");
@@ -115,7 +115,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
   });
 
   describe("C# (SocketIOClient 3)", () => {
-    it("leaves a polling session behind and starts anew by WebSocket", async () => {
+    it("abandons its polling session and opens a new one by WebSocket", async () => {
       const reply = await http(server, pathOf({ EIO: "4", transport: "polling" }));
       expect(reply.body).toContain("websocket");
       const { socket } = await joinByWebSocket(server);
@@ -150,7 +150,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
   });
 
   describe("Swift", () => {
-    it("needs its waiting poll answered before it sends 5", async () => {
+    it("gets an answer to its waiting poll, without which it does not send 5", async () => {
       const session = await RawSession.join(server);
       const poll = session.begin();
       await monitor.parked(session);
@@ -187,7 +187,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
       expect(reply.status).toBe(expected(target, { official: 404, edge: 200 }));
     });
 
-    it("is not served under a path that begins with two slashes, as with the original", async () => {
+    it("is not served under a path that begins with two slashes, as by the official server", async () => {
       const reply = await http(server, pathOf({ EIO: "4", transport: "polling" }, "//socket.io/"));
       expect(reply.status).toBe(404);
     });
@@ -203,7 +203,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
   });
 
   describe("Go (karagenc)", () => {
-    it("does not wait for its old poll when it upgrades", async () => {
+    it("sends 5 without waiting for the answer to its poll", async () => {
       const session = await RawSession.join(server);
       const poll = session.begin();
       await monitor.parked(session);
@@ -218,7 +218,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
   });
 
   describe("Rust", () => {
-    it("sends a pong that nobody asked for as its first packet", async () => {
+    it("sends an unsolicited pong as its first packet", async () => {
       const socket = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }));
       await socket.nextText("0");
       socket.send("3", "40");
@@ -242,7 +242,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
       expect([await session.next(), await session.next()]).toEqual(["bAQ==", "bAg=="]);
     });
 
-    it("takes the first frame after its 40 for the answer", async () => {
+    it("gets the answer to its 40 as the first frame, as it expects", async () => {
       const socket = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }));
       expect(await socket.next()).toMatch(/^0/);
       socket.send("40/custom");
@@ -297,7 +297,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
       for (let i = 0; i < 200; i++) expect(await session.next("43")).toBe(`43${i}[${i}]`);
     });
 
-    it("sees nothing but the answer to its probe before it says 5", async () => {
+    it("receives nothing but the answer to its probe before it sends 5", async () => {
       const session = await RawSession.join(server);
       const socket = await session.candidate();
       socket.send("2probe");
@@ -309,7 +309,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
       socket.cut();
     });
 
-    it("may poll after 3probe, and is answered without waiting for 5", async () => {
+    it("may poll after 3probe, and gets an answer before it sends 5", async () => {
       const session = await RawSession.join(server);
       const socket = await session.candidate();
       socket.send("2probe");
@@ -320,7 +320,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
       socket.cut();
     });
 
-    it("gets what was emitted while it polled not at all", async () => {
+    it("gets with a later poll what was emitted while no poll waited", async () => {
       const session = await RawSession.join(server);
       for (let i = 0; i < 5; i++) await monitor.ask("emit", session.id, "kept", [i]);
       const kept: string[] = [];
@@ -332,7 +332,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
 
 /** The ping of a busy polling session must come on time, or clients that count only pings leave. */
 describe.each(targets)("a ping that is due on %s", (target) => {
-  it("comes before the data it travels with", async () => {
+  it("precedes the packets in the same answer", async () => {
     const server = await start(target, "basic", "busy");
     try {
       const session = await RawSession.join(server);

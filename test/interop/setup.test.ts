@@ -128,7 +128,7 @@ describe.each(["setup", "adapter"])("stock clients of an object whose %s fails",
     expect(await ask(socket, "who"), who).toBe("ann");
   }
 
-  it("come back by themselves once it works, through the guard, whatever their version and transport", async () => {
+  it("reconnect by themselves through the middleware once it works, whatever their version and transport", async () => {
     const all = CLIENTS.map(([version, mode]) => ({
       who: `${version} (${mode})`,
       mode,
@@ -147,7 +147,7 @@ describe.each(["setup", "adapter"])("stock clients of an object whose %s fails",
     }
   });
 
-  it("get a 503 that a page may read, and no WebSocket that is closed again", async () => {
+  it("get a 503 that a page may read, and no WebSocket that is accepted and then closed", async () => {
     await post(`/down/${what}`);
     await server.evict("hibernate");
     const headers = { origin: "https://page.example" };

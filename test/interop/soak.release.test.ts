@@ -37,7 +37,7 @@ describe.each(targets)("40 stock clients on %s", (target) => {
     });
   }, 120_000);
 
-  it("get everything in order through restarts, with recovery; what they send is never reordered", async () => {
+  it("receive everything in order through restarts, with recovery, and what they send is never reordered", async () => {
     const options: SoakOptions = { ...short, interruption: "close", between: [700, 1_500], hasRetries: true };
     const report = await run(target, "recovery", options);
     expect(report).toMatchObject({

@@ -83,7 +83,7 @@ describe.each(targets)("the last step of the official tutorial on %s", (target) 
       }
 
       it.each(["default", "polling", "websocket"] as const)(
-        "tells everybody everything once, who was away too (%s)",
+        "delivers every message once to everybody, also to a client that was away (%s)",
         async (mode) => {
           const ann = open("ann", mode);
           const bob = open("bob", mode);
@@ -112,7 +112,7 @@ describe.each(targets)("the last step of the official tutorial on %s", (target) 
         },
       );
 
-      it("tells a page that had heard nothing before it lost its connection what it missed", async () => {
+      it("delivers what it missed to a page that had received nothing before it lost its connection", async () => {
         const ann = open("ann", "websocket");
         const bob = open("bob", "websocket");
         for (const { socket } of [ann, bob]) await connected(socket);
@@ -126,7 +126,7 @@ describe.each(targets)("the last step of the official tutorial on %s", (target) 
         expect(bob.heard.unread).toEqual([]);
       });
 
-      it("brings a page back that lost its connection, with what it missed", async () => {
+      it("recovers a page that lost its connection, with what it missed", async () => {
         const ann = open("ann", "websocket");
         const bob = open("bob", "websocket");
         ann.say("one");

@@ -65,7 +65,7 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
     ["websocket in base64", { transports: ["websocket"], forceBase64: true }],
     ["polling, then websocket", {}],
   ])("over %s", (_name, options) => {
-    it("talks, asks and is asked, with text and bytes, asleep between any two steps", async () => {
+    it("exchanges events and acknowledgements, with text and bytes, with sleep between any two steps", async () => {
       const socket = await join("", options);
       expect(socket.id).toBe(socket.io.engine.id);
       await sleep();
@@ -87,7 +87,7 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
       expect(await ask(socket, "join", "blue")).toEqual([[socket.id, "blue"]]);
     });
 
-    it("shares rooms and broadcasts with today's clients", async () => {
+    it("shares rooms and broadcasts with current clients", async () => {
       const old = await join("", options);
       const today = ioToday(server.url, { forceNew: true, reconnection: false });
       sockets.push(today);
@@ -106,7 +106,7 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
       expect(await toToday).toEqual([bytes, "both"]);
     });
 
-    it("joins namespaces with a query, which becomes auth, under an id of its own", async () => {
+    it("joins namespaces with a query, which becomes auth, and has an id of its own in each", async () => {
       const socket = await join("/locked?token=secret&x=1", options);
       expect(socket.id).toBe(`/locked#${socket.io.engine.id}`);
       expect(await monitor.next("connection", socket.id)).toMatchObject({
@@ -123,7 +123,7 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
       });
     });
 
-    it("hears what a middleware refuses: its data, or its message", async () => {
+    it("receives the data or the message of a middleware's refusal", async () => {
       const refusals: unknown[] = [];
       for (const path of ["/locked?token=bad", "/wrong", "/nowhere"]) {
         const socket = io(server.url + path, { forceNew: true, reconnection: false, ...options });
@@ -133,7 +133,7 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
       expect(refusals).toEqual([{ why: "bad" }, "not authorized", { message: "Invalid namespace" }]);
     });
 
-    it("leaves when it says so", async () => {
+    it("is disconnected when it closes its socket", async () => {
       const socket = await join("", options);
       const { id } = socket;
       await sleep();
@@ -144,12 +144,12 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
     });
   });
 
-  it("ends up on WebSocket when it was told nothing", async () => {
+  it("upgrades to WebSocket with its default options", async () => {
     const socket = await join();
     expect(socket.io.engine.transport.name).toBe("websocket");
   });
 
-  it("is in the main namespace before it says a word, by polling", async () => {
+  it("is in the main namespace before it sends anything, over polling", async () => {
     const open = await http(server, pathOf({ ...EIO3, b64: "1" }));
     expect(open.body).toMatch(
       /^\d+:0\{"sid":"[\w-]+","upgrades":\["websocket"\],"pingInterval":25000,"pingTimeout":20000/,
@@ -175,7 +175,7 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
     socket.close();
   });
 
-  it("is ended when its pings stay away, and not as long as they come", async () => {
+  it("is closed when its pings stop, and not as long as they arrive", async () => {
     const fast = await start(target, "version2", "fast");
     const eyes = await Monitor.connect(fast);
     try {

@@ -76,7 +76,7 @@ describe.each(["polling", "websocket"] as const)("an object is kept awake (%s)",
     expect(await instanceOf(client)).toBe(2);
   });
 
-  it("by one that times out, until then; and its late answer meets nobody", async () => {
+  it("by an acknowledgement with a timeout, until that has passed, and a late answer is ignored", async () => {
     const { object, notes } = create(`timeout ${transport}`);
     const client = await object.join(transport);
     await client.ask("ask in time");
@@ -89,7 +89,7 @@ describe.each(["polling", "websocket"] as const)("an object is kept awake (%s)",
     await vi.waitFor(() => expect(notes).toEqual(["operation has timed out", [2, "in time"]]));
   });
 
-  it("by one that nobody will answer, until the client is gone", async () => {
+  it("by an acknowledgement that is never given, until the client is gone", async () => {
     const { object, notes } = create(`vain ${transport}`);
     const client = await object.join(transport);
     await client.say('42["ask in vain"]');
@@ -115,7 +115,7 @@ describe.each(["polling", "websocket"] as const)("an object is kept awake (%s)",
     expect(await instanceOf(client)).toBe(2);
   });
 
-  it("by a handler that awaits, and by a middleware", async () => {
+  it("by a handler or middleware that awaits", async () => {
     const { object } = create(`handler ${transport}`);
     const client = await object.join(transport);
     await client.say('42["work",60]');
@@ -131,7 +131,7 @@ describe.each(["polling", "websocket"] as const)("an object is kept awake (%s)",
 });
 
 describe("an object is kept awake", () => {
-  it("by half of a binary packet, until the rest has come", async () => {
+  it("by half of a binary packet, until the rest has arrived", async () => {
     const { object } = create("half");
     const client = await object.openSocket();
     client.socket.send("40");
@@ -145,7 +145,7 @@ describe("an object is kept awake", () => {
     expect(await client.text()).toBe("437[1,[1,2]]");
   });
 
-  it("by half of a binary packet whose rest never comes, until nothing has come for 45 seconds: then the connection ends", async () => {
+  it("by half of a binary packet whose rest does not arrive, until the connection ends after 45 seconds", async () => {
     const { object, notes } = create("half only");
     const { socket } = await object.openSocket();
     socket.send("40");
@@ -169,7 +169,7 @@ describe("an object is kept awake", () => {
     }
   });
 
-  it("by more acknowledgements with a timeout than the runtime has timers, which one POST may bring about", async () => {
+  it("by more acknowledgements with a timeout than the runtime has timers, which one POST may cause", async () => {
     let timeouts = 0;
     const object = new TalkObject("10,050 timers", (io) => {
       io.on("connection", (socket) => {
@@ -186,7 +186,7 @@ describe("an object is kept awake", () => {
     expect(await object.run(() => "still there")).toBe("still there");
   }, 30_000);
 
-  it("by an upgrade that is half done", async () => {
+  it("by an upgrade that has begun", async () => {
     const { object } = create("upgrade");
     const client = await object.openPolling();
     await client.post("40");
@@ -204,7 +204,7 @@ describe("an object is kept awake", () => {
 
 describe("half of a binary packet that came in a POST", () => {
   it.each(["sleep", "restart"] as const)(
-    "keeps nothing awake: the rest may come after a %s, and leaves nothing in the row",
+    "does not keep the object awake: the rest may arrive after a %s, and leaves nothing in the row",
     async (how) => {
       const { object } = create(`half posted ${how}`);
       const client = await object.openPolling();
@@ -222,7 +222,7 @@ describe("half of a binary packet that came in a POST", () => {
   );
 });
 
-describe("a polling session in which something was under way ends when the object restarts, so that its client starts again:", () => {
+describe("a polling session with something under way ends when the object restarts, so that its client reconnects:", () => {
   const ways: [string, (client: Talker) => Promise<unknown>][] = [
     ["an acknowledgement its client owes", (client) => client.say('42["ask me"]')],
     ["an acknowledgement a handler owes", (client) => client.say('427["owe"]')],
@@ -255,7 +255,7 @@ describe("a polling session in which something was under way ends when the objec
 });
 
 describe("ids of acknowledgements", () => {
-  it("count from 0 in each namespace, go on in blocks after sleep, and stay below 2^31", async () => {
+  it("count from 0 in each namespace, continue with a new block after sleep, and stay below 2^31", async () => {
     const { object } = create("ids");
     const client = await object.join();
     await client.say('42["ask me"]', '42["ask me"]');
@@ -279,7 +279,7 @@ describe("ids of acknowledgements", () => {
   });
 });
 
-describe("what never settles keeps an object awake for a minute and no longer:", () => {
+describe("what never settles keeps an object awake for at most a minute:", () => {
   const ways: [string, (io: Server, never: Promise<void>) => unknown, string][] = [
     ["a middleware", (io, never) => io.of("/never").use(() => never), "40/never,"],
     ["a connection listener", (io, never) => io.of("/never").on("connection", () => never), "40/never,"],

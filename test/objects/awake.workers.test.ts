@@ -24,7 +24,7 @@ describe("hibernation: false", () => {
     expect(await polling.poll()).toBe("4queued");
   });
 
-  it("keeps a timer pending while anybody is connected, and none after that", async () => {
+  it("keeps a timer pending while a client is connected, and none after that", async () => {
     const object = new TestObject("awake timer", "AWAKE");
     const socket = await object.openSocket();
     expect(vi.getTimerCount()).toBe(1);
@@ -36,7 +36,7 @@ describe("hibernation: false", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("starts that timer again for the next one who connects", async () => {
+  it("starts that timer again for the next client that connects", async () => {
     const object = new TestObject("awake again", "AWAKE");
     const first = await object.openSocket();
     first.socket.close(1000);
@@ -46,7 +46,7 @@ describe("hibernation: false", () => {
     expect(vi.getTimerCount()).toBe(1);
   });
 
-  it("ends sessions with the instance, as on Node, and replays nothing in the next one", async () => {
+  it("ends sessions with the instance, as on Node, and replays no listeners in the next one", async () => {
     const object = new TestObject("awake ends", "AWAKE");
     const polling = await object.openPolling();
     await object.run((_, ctx) => ctx.abort("restarted")).catch(() => {});
@@ -60,7 +60,7 @@ describe("hibernation: false", () => {
     ]);
   });
 
-  it("recovers who comes back to the instance that knew it, from memory", async () => {
+  it("recovers from memory a client that reconnects to the same instance", async () => {
     let instances = 0;
     const object = new TalkObject(
       "awake recovery",
@@ -98,7 +98,7 @@ describe("hibernation: false", () => {
     expect(await late.ask("add")).toEqual(["43[2,false,[1]]"]);
   });
 
-  it("removes what a deploy with hibernation has left, at the first tick", async () => {
+  it("removes at the first tick what a deploy with hibernation has stored", async () => {
     const before = new TalkObject("awake before", () => {}, "RECOVER");
     const polling = await before.join("polling");
     const socket = await before.join();
@@ -122,7 +122,7 @@ describe("hibernation: false", () => {
     expect(await object.run((_, { storage }) => storage.getAlarm())).toBe(null);
   });
 
-  it("hears of pongs at the next tick, since the runtime answers them", async () => {
+  it("counts pongs at the next tick, since the runtime answers them", async () => {
     const object = new TestObject("awake pong", "AWAKE");
     const socket = await object.openSocket();
     socket.socket.send("3");

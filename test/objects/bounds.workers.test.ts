@@ -68,7 +68,7 @@ describe("maxHttpBufferSize", () => {
     }
   });
 
-  it("closes a candidate, and its session goes on polling", async () => {
+  it("closes a candidate with a larger frame, and its session continues polling", async () => {
     const object = new TestObject("candidate too large", "SMALL");
     const client = await object.openPolling();
     const candidate = await client.candidate();
@@ -81,7 +81,7 @@ describe("maxHttpBufferSize", () => {
 });
 
 describe("maxSessions", () => {
-  it("refuses who is one too many, and takes somebody again when one has left", async () => {
+  it("refuses a client beyond the limit, and accepts one again when another has left", async () => {
     const object = new TestObject("full", "SMALL");
     const first = await object.openSocket();
     await object.openPolling();
@@ -95,7 +95,7 @@ describe("maxSessions", () => {
     expect((await object.fetch({ op: "open" })).status).toBe(200);
   });
 
-  it("costs no look at every socket for each who comes", async () => {
+  it("does not list all sockets for each new client", async () => {
     const object = new TestObject("listed");
     await object.openSocket();
     await object.sleep();
@@ -104,7 +104,7 @@ describe("maxSessions", () => {
     expect(list.mock.calls.filter((tags) => tags.length === 0)).toHaveLength(1);
   });
 
-  it("counts those who poll and do not ask at the moment", async () => {
+  it("counts polling clients that have no poll waiting", async () => {
     const object = new TestObject("full of pollers", "SMALL");
     const open = async () => (await object.fetch({ op: "open" })).text();
     const refusal = '{"code":4,"message":"Too many sessions"}';
@@ -124,7 +124,7 @@ describe("maxSessions", () => {
     expect(await open()).toMatch(/^0{/);
   });
 
-  it("counts those who sleep", async () => {
+  it("counts sleeping sessions", async () => {
     const object = new TestObject("full asleep", "SMALL");
     await object.openSocket();
     const { payload, abort } = await (await object.openPolling()).park();
@@ -137,7 +137,7 @@ describe("maxSessions", () => {
 });
 
 describe("maxQueuedBytes", () => {
-  it("ends a session that does not read what it is sent, and nobody else notices", async () => {
+  it("ends a session that does not read what it is sent, and no other", async () => {
     const object = new TestObject("unread", "SMALL");
     const reader = await object.openSocket();
     const client = await object.openPolling();
@@ -171,7 +171,7 @@ describe("maxQueuedBytes", () => {
 });
 
 describe("upgradeTimeout", () => {
-  it("closes a candidate that does not finish, and its session goes on polling", async () => {
+  it("closes a candidate that does not complete the upgrade, and its session continues polling", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const object = new TestObject("slow", "SMALL");
     const client = await object.openPolling();
@@ -187,8 +187,8 @@ describe("upgradeTimeout", () => {
   });
 });
 
-describe("what one turn puts into queues", () => {
-  it("counts, a broadcast once for all: who is sent too much of its own ends, and nobody for what all get", async () => {
+describe("what one turn adds to queues", () => {
+  it("is counted, with a broadcast counted once, so that only a session with too much of its own ends", async () => {
     const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
     const ends: string[] = [];
     const object = new TalkObject(
@@ -220,8 +220,8 @@ describe("what one turn puts into queues", () => {
   });
 });
 
-describe("what is written to WebSockets that may not read it", () => {
-  it("is bounded for all of them together: the more it is, the sooner each has to prove that it reads", async () => {
+describe("what is written to WebSockets that do not prove that they read", () => {
+  it("is bounded for all together: the more is unread, the sooner each has to prove that it reads", async () => {
     const object = new TalkObject("unread by many", () => {});
     let bytes = 0;
     const closed: Promise<unknown>[] = [];
@@ -246,7 +246,7 @@ describe("what is written to WebSockets that may not read it", () => {
 });
 
 describe("two objects of one isolate", () => {
-  it("are bounded together: who holds more than its share gives way, and the other does not notice", async () => {
+  it("are bounded together: the one that holds more than its share ends sessions, and the other does not", async () => {
     const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
     const create = async (name: string) => {
       let release = () => {};
@@ -285,8 +285,8 @@ describe("two objects of one isolate", () => {
   });
 });
 
-describe("what waits for the user's code to be set up", () => {
-  it("is bounded: who makes the object hold more than its budget is closed, and nobody else notices", async () => {
+describe("what waits for the setup function", () => {
+  it("is bounded: a client that makes the object exceed its budget is closed, and no other", async () => {
     const seen: unknown[] = [];
     const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
     let isSlow = false;
@@ -340,7 +340,7 @@ describe("maxStoredBytes", () => {
   };
 
   it.each(Object.keys(ways).flatMap((way) => STATES.map((state) => [way, state] as const)))(
-    "ends who takes most on disk (%s), and nobody else notices (object %s)",
+    "ends the session that takes most on disk (%s), and no other (object %s)",
     async (way, state) => {
       const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
       const left: unknown[] = [];

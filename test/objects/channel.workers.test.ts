@@ -14,7 +14,7 @@ describe.each(["awake", "asleep"])("a poll that waits on an object that is %s", 
     vi.useRealTimers();
   });
 
-  it("is answered 2 when a ping is due, and the next one waits a whole interval again", async () => {
+  it("is answered with a ping when one is due, and the next poll waits a whole interval again", async () => {
     const object = new TestObject(`channel ping ${state}`);
     const client = await object.openPolling();
     const first = await client.park();
@@ -33,7 +33,7 @@ describe.each(["awake", "asleep"])("a poll that waits on an object that is %s", 
     expect(object.journal.join()).not.toContain("close");
   });
 
-  it("loses nothing when packets meet the ping, and puts the ping first where both are due", async () => {
+  it("loses no packet that crosses the ping, and the ping comes first when both are due", async () => {
     const object = new TestObject(`channel race ${state}`);
     const client = await object.openPolling();
     const sent: string[] = [];
@@ -54,7 +54,7 @@ describe.each(["awake", "asleep"])("a poll that waits on an object that is %s", 
     expect(packets.filter((packet) => packet === "2").length).toBeGreaterThanOrEqual(20);
   });
 
-  it("goes on by itself when the object restarts, and its client notices nothing", async () => {
+  it("is asked again by the Worker when the object restarts, unnoticed by its client", async () => {
     const object = new TestObject(`channel restart ${state}`);
     const client = await object.openPolling();
     const { payload } = await client.park();
@@ -86,7 +86,7 @@ const closeOf = (socket: WebSocket) =>
     socket.addEventListener("close", ({ code }) => resolve(code));
   });
 
-it("a request of a Worker that speaks another version is refused with 503, and its session goes on", async () => {
+it("a request of a Worker with another version is refused with 503, and its session continues", async () => {
   const object = new TestObject("channel version");
   const client = await object.openPolling();
   for (const op of ["poll", "post", "open", "socket"] as const) {
@@ -102,12 +102,12 @@ it("a request of a Worker that speaks another version is refused with 503, and i
 });
 
 describe("the Worker's end of a channel", () => {
-  it("hands out what the object answered at once", async () => {
+  it("returns the answer that the object gave at once", async () => {
     const outcome = await waitForPayload(async () => new Response("4hello"), OPEN);
     expect(outcome.type === "response" && (await outcome.response.text())).toBe("4hello");
   });
 
-  it("hands out the frame, text or bytes, with the headers of the object", async () => {
+  it("returns the object's frame, text or bytes, with the object's headers", async () => {
     for (const frame of ["4hello", Uint8Array.of(0, 1, 255, 4)]) {
       const { response, server } = channel(60_000);
       const outcome = waitForPayload(async () => response, OPEN);
@@ -119,7 +119,7 @@ describe("the Worker's end of a channel", () => {
     }
   });
 
-  it("closes with 4001 when a ping is due, and answers 2 only when the object has agreed", async () => {
+  it("closes the channel with 4001 when a ping is due, and answers with the ping once the object has agreed", async () => {
     const { response, server } = channel(5);
     const outcome = waitForPayload(async () => response, OPEN);
     expect(await closeOf(server)).toBe(4001);
@@ -127,7 +127,7 @@ describe("the Worker's end of a channel", () => {
     expect(await outcome).toMatchObject({ type: "payload", payload: "2" });
   });
 
-  it("answers with the payload that was under way when it closed", async () => {
+  it("answers with a payload that was under way when it closed the channel", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { response, server } = channel(22_500);
     const outcome = waitForPayload(async () => response, OPEN);
@@ -139,7 +139,7 @@ describe("the Worker's end of a channel", () => {
     vi.useRealTimers();
   });
 
-  it("closes with 4000 when the client goes away, and asks no more", async () => {
+  it("closes the channel with 4000 when the client disconnects, and does not ask again", async () => {
     const abort = new AbortController();
     const { response, server } = channel(60_000);
     const ask = vi.fn(async () => response);
@@ -151,13 +151,13 @@ describe("the Worker's end of a channel", () => {
     expect(ask).toHaveBeenCalledTimes(1);
   });
 
-  it("closes with 4000 when the client went away before the channel was open", async () => {
+  it("closes the channel with 4000 when the client disconnected before it was open", async () => {
     const { response, server } = channel(60_000);
     await waitForPayload(async () => response, AbortSignal.abort());
     expect(await closeOf(server)).toBe(4000);
   });
 
-  it("asks again when a channel breaks, five times at most, within a second each", async () => {
+  it("asks again when a channel breaks, at most five times, within a second each", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const ask = vi.fn(async () => {
       const { response, server } = channel(60_000);
@@ -175,7 +175,7 @@ describe("the Worker's end of a channel", () => {
     expect(got.type === "response" && got.response.status).toBe(503);
   });
 
-  it("takes an object that cannot be reached at all for what it is", async () => {
+  it("throws when the object cannot be reached at all", async () => {
     const failed = waitForPayload(async () => {
       throw new Error("overloaded");
     }, OPEN);

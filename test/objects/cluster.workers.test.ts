@@ -70,7 +70,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("what one shard says", () => {
+describe("a message of one shard to the others", () => {
   it.each([
     ["awake", "websocket"],
     ["awake", "polling"],
@@ -78,7 +78,7 @@ describe("what one shard says", () => {
     ["sleep", "polling"],
     ["restart", "polling"],
   ] as const)(
-    "reaches clients of all shards once, in its order (others %s, over %s)",
+    "reaches clients of all shards once and in order (other shards %s, over %s)",
     async (state, transport) => {
       const cluster = new Cluster(`order ${state} ${transport}`);
       const clients = await cluster.join(transport);
@@ -102,7 +102,7 @@ describe("what one shard says", () => {
     },
   );
 
-  it("rides together in few calls, however much it is, and none is made where nothing is said", async () => {
+  it("shares one call with many others, and no call is made when there is no message", async () => {
     const cluster = new Cluster("burst");
     const clients = await cluster.join();
     expect(cluster.calls(1)).toEqual([]);
@@ -115,7 +115,7 @@ describe("what one shard says", () => {
     expect(cluster.calls(0)).toEqual([]);
   });
 
-  it("goes, for a socket's own room, to its shard alone, and nowhere for one of the own shard", async () => {
+  it("goes only to the shard of a socket when it is for that socket's own room, and to none for a local socket", async () => {
     const cluster = new Cluster("alone");
     const clients = await cluster.join();
     for (const { id } of clients) expect(id).toMatch(/^[\w-]{20}$/);
@@ -129,7 +129,7 @@ describe("what one shard says", () => {
     ]);
   });
 
-  it("does not come twice where a call was carried out and its answer lost", async () => {
+  it("is delivered once when a call was carried out and its answer was lost", async () => {
     const cluster = new Cluster("lost answer");
     const clients = await cluster.join();
     let left = 2;
@@ -147,7 +147,7 @@ describe("what one shard says", () => {
   });
 
   it.each(["SPREAD", "SPREAD_RECOVER"] as const)(
-    "does not come twice to clients that poll where a shard is restarted before it has answered (%s)",
+    "is delivered once to polling clients when their shard restarts before it has answered (%s)",
     async (kind) => {
       const cluster = new Cluster(`restarted ${kind}`, serve, kind);
       const [, bob] = await cluster.join("polling");
@@ -171,7 +171,7 @@ describe("what one shard says", () => {
     },
   );
 
-  it("reaches the others at once while one shard hangs, is given up aloud after 5 s, and goes on then", async () => {
+  it("reaches the other shards at once while one hangs, and is given up after 5 s with a log entry and an `error` event", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const cluster = new Cluster("hangs");
     const clients = await cluster.join();
@@ -190,7 +190,7 @@ describe("what one shard says", () => {
     expect(await clients[1]!.hearUntil('42["n",1]')).toEqual(numbers(1, 1));
   }, 20_000);
 
-  it("comes once, and in order, from a shard that hangs for a while", async () => {
+  it("is delivered once and in order to a shard that hangs for a while", async () => {
     const cluster = new Cluster("hangs for 4 s");
     const clients = await cluster.join();
     let isFirst = true;
@@ -206,7 +206,7 @@ describe("what one shard says", () => {
     expect(await heard(clients[1]!)).toEqual([]);
   }, 20_000);
 
-  it("is refused from an earlier instance of the sender, which goes on with a later epoch", async () => {
+  it("is refused when the receiver knows a later epoch, and the sender continues with one that is later still", async () => {
     const cluster = new Cluster("epochs");
     const [, bob] = await cluster.join();
     await cluster.act(0, (io) => void io.emit("n", 0));
@@ -225,7 +225,7 @@ describe("what one shard says", () => {
     expect((cluster.calls(1) as Batch[]).at(-1)).toMatchObject({ epoch: epoch + 1_001, number: 1 });
   });
 
-  it("is not understood by another version, which says so", async () => {
+  it("is refused with the version's number by a shard with another version", async () => {
     const cluster = new Cluster("version");
     const refusal = await cluster.shards[1]!.run(async (instance) => {
       const peer = instance as unknown as { socketIoPeer(call: unknown): Promise<unknown> };
@@ -235,8 +235,8 @@ describe("what one shard says", () => {
   });
 });
 
-describe("what one shard asks", () => {
-  it.each(STATES)("is answered by all of them (others %s)", async (state) => {
+describe("a question of one shard to the others", () => {
+  it.each(STATES)("is answered by all shards (others %s)", async (state) => {
     const cluster = new Cluster(`asks ${state}`);
     const clients = await cluster.join("polling");
     await cluster.act(1, (io) => {
@@ -256,7 +256,7 @@ describe("what one shard asks", () => {
     );
   });
 
-  it("is carried out in order with what it says", async () => {
+  it("is carried out in order with messages of the same shard", async () => {
     const cluster = new Cluster("asks in order");
     const clients = await cluster.join();
     const members = await cluster.act(0, async (io) => {
@@ -272,7 +272,7 @@ describe("what one shard asks", () => {
     expect(await heard(clients[2]!)).toEqual(['42["all"]', '42["but one"]']);
   });
 
-  it("brings acknowledgements of all clients, and those that came in time where one stays away", async () => {
+  it("returns the acknowledgements of all clients, or those that came in time when one is missing", async () => {
     const cluster = new Cluster("acks");
     const clients = await cluster.join();
     const answer = async (client: Talker, text: string) => {
@@ -300,7 +300,7 @@ describe("what one shard asks", () => {
     expect(await single).toBe("alone");
   });
 
-  it("rejects with what came in time, and says who did not answer", async () => {
+  it("rejects with the answers that came in time, and names the shards that did not answer", async () => {
     const cluster = new Cluster("no answer");
     await cluster.join();
     cluster.disturb(2, (carryOut, { type }) => (type === "answers" ? never() : carryOut()));
@@ -316,7 +316,7 @@ describe("what one shard asks", () => {
     });
   });
 
-  it("is fetched again where the call for it fails", async () => {
+  it("is answered although calls for the answers fail twice", async () => {
     const cluster = new Cluster("answers again");
     await cluster.join();
     let left = 2;
@@ -328,7 +328,7 @@ describe("what one shard asks", () => {
     expect(left).toBe(-1);
   });
 
-  it("is answered where the setups of two shards ask each other", async () => {
+  it("is answered when the setup functions of two shards ask each other", async () => {
     const found: number[] = [];
     const cluster = new Cluster("asking setups", async (io) => {
       found.push((await io.fetchSockets()).length);
@@ -339,7 +339,7 @@ describe("what one shard asks", () => {
     expect(found.length).toBeGreaterThanOrEqual(2);
   });
 
-  it("acts on remote sockets: joins, leaves and disconnects them", async () => {
+  it("returns remote sockets that can join and leave rooms and be disconnected", async () => {
     const cluster = new Cluster("remote");
     const clients = await cluster.join();
     await cluster.act(0, async (io) => {
@@ -358,7 +358,7 @@ describe("what one shard asks", () => {
 });
 
 describe("an adapter of the user's own", () => {
-  it("is told of what is said here, and reaches the others, unless it says that it does so itself", async () => {
+  it("sees local broadcasts, and they reach other shards unless it has `replacesMesh`", async () => {
     const { Adapter } = await import("../../src/index.ts");
     const seen: unknown[] = [];
     class Logging extends Adapter {
@@ -380,7 +380,7 @@ describe("an adapter of the user's own", () => {
     expect(seen).toEqual(["logged", "own"]);
   });
 
-  it("warns of a socket that joins another one's id as a room", async () => {
+  it("warns when a socket joins the id of another one as a room", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const cluster = new Cluster("ids as rooms");
     const [ann, bob] = await cluster.join();
@@ -391,7 +391,7 @@ describe("an adapter of the user's own", () => {
 
 describe("recovery", () => {
   it.each(STATES)(
-    "brings back what other shards said to a client that comes back to its own (%s)",
+    "restores what other shards sent to a client that reconnects to its own shard (%s)",
     async (state) => {
       const cluster = new Cluster(`recovery ${state}`, serve, "SPREAD_RECOVER");
       const client = await cluster.shards[1]!.openSocket();

@@ -87,7 +87,7 @@ describe("io.data", () => {
     ]);
   });
 
-  it("can be used by methods of the object's class, and what they return travels", async () => {
+  it("can be used by methods of the object's class, which may return copies of it", async () => {
     const object = new TalkObject("data methods", games);
     const client = await object.join();
     await client.ask("start", "a");
@@ -112,7 +112,7 @@ describe("io.data", () => {
     expect((await keysOf(object)).filter((key) => !key.includes("users"))).toEqual([]);
   });
 
-  it("used outside its instance throws, and says what to write instead", async () => {
+  it("throws when it is used outside its instance, with an error that says what to write instead", async () => {
     let kept: Server["data"] | undefined;
     const object = new TalkObject("data outside", (io) => {
       kept ??= io.data;
@@ -132,7 +132,7 @@ describe("io.data", () => {
     expect(() => Object.keys(kept)).toThrow("used outside the instance");
   });
 
-  it("warns once of a namespace or a listener that is added late, and of what cannot be stored", async () => {
+  it("warns once of a namespace or listener that is added late, and of values that cannot be stored", async () => {
     const warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
     const object = new TalkObject("data late", (io) => {
       io.on("connection", (socket) => {

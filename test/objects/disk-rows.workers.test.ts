@@ -25,7 +25,7 @@ function withRows(
   );
 }
 
-it("gives frames of any kind and length back as they were, in order", () =>
+it("rows return frames of any kind and length unchanged and in order", () =>
   withRows("any frame", (rows, sql, count) => {
     const large = new Uint8Array(3_000_000).map((_, i) => i % 251);
     const frames: Frame[] = [
@@ -48,13 +48,13 @@ it("gives frames of any kind and length back as they were, in order", () =>
     expect([left, count()]).toEqual([0, 0]);
   }));
 
-it("sends a lone surrogate as it goes over the wire, and no frame behind it suffers", () =>
+it("rows keep a lone surrogate as it is sent, and the frames after it unchanged", () =>
   withRows("surrogate", (rows) => {
     rows.append("sid", "queue", ["4a\ud800b\udc00", "4next"]);
     expect(rows.read("sid", "queue")).toEqual(["4a\ufffdb\ufffd", "4next"]);
   }));
 
-it("takes as many frames as are wanted and about as many bytes, and leaves the others in order", () =>
+it("taking frames from rows stops at a count or at about a number of bytes, and leaves the rest in order", () =>
   withRows("taken", (rows) => {
     const frames = Array.from({ length: 100 }, (_, i) => `4${String(i).padEnd(5_000, ".")}`);
     for (const frame of frames) rows.append("sid", "queue", [frame]);
@@ -73,7 +73,7 @@ it("takes as many frames as are wanted and about as many bytes, and leaves the o
     expect(rows.total()).toBe(0);
   }));
 
-it("writes one row for what a turn has, and the last one anew while it is small", () =>
+it("one row is written for what a turn adds, and a small last row is extended", () =>
   withRows("rows of a turn", (rows, sql, count) => {
     const exec = sql.exec.bind(sql);
     for (let turn = 1; turn <= 10; turn++) {
@@ -85,7 +85,7 @@ it("writes one row for what a turn has, and the last one anew while it is small"
     expect(count()).toBe(10);
   }));
 
-it("knows the bytes of each owner and of all, large rows of storage.kv included, in a later instance too", () =>
+it("the bytes of each owner and of all are known in a later instance, with large rows of storage.kv included", () =>
   withRows("sizes", (rows, sql) => {
     rows.append("a", "queue", ["4".repeat(1_000)]);
     rows.append("a", "half", ["4".repeat(50_000)]);

@@ -20,7 +20,7 @@ afterEach(() => {
 
 /** `defineEngine` alone: what user code can see of a session. */
 describe("the first request of a session", () => {
-  it("is seen with its method, url, headers and query, on both transports; its answer has the hooks' headers", async () => {
+  it("is available with method, url, headers and query on both transports, and its answer has the hooks' headers", async () => {
     const app = new TestObject("main", "TOLD").app;
     const headers = { "user-agent": "tester", "cf-connecting-ip": "192.0.2.9" };
     const polling = await app.request(URL_OF.polling, { headers }, env);
@@ -51,7 +51,7 @@ describe("the first request of a session", () => {
     socket.webSocket?.close();
   });
 
-  it("is the same after an upgrade and after sleep", async () => {
+  it("stays the same after an upgrade and after sleep", async () => {
     const object = new TestObject("request", "TOLD");
     const client = await object.openPolling();
     const line = object.journal.find((it) => it.startsWith("session"));
@@ -71,7 +71,7 @@ describe("the first request of a session", () => {
 });
 
 describe("a refusal by the object", () => {
-  it.each(STATES)("is told to connection_error with its request (object %s)", async (state) => {
+  it.each(STATES)("is emitted as connection_error with its request (object %s)", async (state) => {
     const object = new TestObject("main", "TOLD");
     await object.run(() => {});
     await next(object, state);
@@ -82,8 +82,8 @@ describe("a refusal by the object", () => {
   });
 });
 
-describe("what listeners of connection send", () => {
-  it("goes out with the second poll, and after the handshake on a WebSocket", async () => {
+describe("a message that a listener of connection sends", () => {
+  it("is sent with the answer to the first poll, and after the handshake over a WebSocket", async () => {
     const object = new TestObject("welcome", "TOLD");
     const response = await object.fetch({ op: "open" });
     const open = await response.text();
@@ -96,7 +96,7 @@ describe("what listeners of connection send", () => {
 });
 
 describe.each(STATES)("events of a session in an object that is %s between its packets", (state) => {
-  it("tell of what comes and goes over WebSocket", async () => {
+  it("report what is received and sent over WebSocket", async () => {
     const object = new TestObject(`told ws ${state}`, "TOLD");
     const client = await object.openSocket();
     await client.expect("4welcome");
@@ -122,7 +122,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     await expect.poll(() => object.journal.at(-1)).toBe("close forced close closed");
   });
 
-  it("tell of what comes and goes by polling", async () => {
+  it("report what is received and sent over polling", async () => {
     const object = new TestObject(`told polling ${state}`, "TOLD");
     const client = await object.openPolling();
     expect(await client.poll()).toBe("4welcome");
@@ -151,7 +151,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     expect(object.journal.at(-1)).toBe("close transport close closed");
   });
 
-  it("tell of the upgrade to listeners that are in memory", async () => {
+  it("report the upgrade to listeners that are in memory", async () => {
     const object = new TestObject(`told upgrade ${state}`, "TOLD");
     const client = await object.openPolling();
     await next(object, state);
@@ -164,7 +164,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     expect(await socket.echo("moved")).toBe("4moved");
   });
 
-  it("call back when the transport has taken a message, in order, once each", async () => {
+  it("include a callback for each message, in order, once the transport has taken it", async () => {
     const object = new TestObject(`callbacks ${state}`, "TOLD");
     const client = await object.openSocket();
     await client.expect("4welcome");
@@ -187,7 +187,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     await expect.poll(calls).toEqual(order.map((line) => line.replace("websocket", "polling")));
   });
 
-  it("may send when all that waited has been written, and it comes behind that", async () => {
+  it("may send in a drain listener, after all that was queued", async () => {
     const object = new TestObject(`much ${state}`, "TOLD");
     const client = await object.openSocket();
     await client.expect("4welcome");
@@ -202,7 +202,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     expect(seen).toEqual(["40x", "41x", "42x", "43x", "44x", "4be"]);
   });
 
-  it("do not call back for what is dropped", async () => {
+  it("include no callback for a message that is dropped", async () => {
     const object = new TestObject(`dropped ${state}`, "TOLD");
     const client = await object.openPolling();
     expect(await client.poll()).toBe("4welcome");
@@ -214,7 +214,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
   });
 });
 
-describe("the messages of callbacks across an upgrade", () => {
+describe("messages with callbacks that are sent during an upgrade", () => {
   it("are confirmed when the WebSocket has taken them", async () => {
     const object = new TestObject("callbacks upgrade", "TOLD");
     const client = await object.openPolling();
@@ -231,7 +231,7 @@ describe("the messages of callbacks across an upgrade", () => {
 });
 
 describe("heartbeats", () => {
-  it.each(["TOLD", "TOLD_QUICKLY"] as const)("as a session of %s sees them", async (kind) => {
+  it.each(["TOLD", "TOLD_QUICKLY"] as const)("are reported to listeners of a session of %s", async (kind) => {
     const clock = new Clock();
     const object = new TestObject("beats", kind);
     await clock.attach(object);
@@ -255,8 +255,8 @@ describe("heartbeats", () => {
   });
 });
 
-describe("falsy and foreign data", () => {
-  it("is sent as the original sends it", async () => {
+describe("falsy values and values of other types", () => {
+  it("are sent as the official server sends them", async () => {
     const object = new TestObject("falsy", "TOLD");
     const client = await object.openSocket();
     await client.expect("4welcome");
@@ -271,7 +271,7 @@ describe("falsy and foreign data", () => {
   });
 });
 
-describe.each(STATES)("a message right behind one whose listener closes the session, %s", (state) => {
+describe.each(STATES)("a message that follows one whose listener closes the session, %s", (state) => {
   it.each(["close", "close now"])("is dropped as on Node after %j, over both transports", async (word) => {
     const object = new TestObject(`closes ${state} ${word}`, "TOLD");
     const polling = await object.openPolling();

@@ -53,7 +53,7 @@ describe.each(["polling", "websocket"] as const)("a listener that throws, over %
     },
   );
 
-  it("of packet does not keep the packets from their handlers", async () => {
+  it("of packet does not keep packets from their handlers", async () => {
     const { object, arrived } = create(toFirst((conn) => conn.on("packet", fail)));
     const client = await object.join(transport);
     await client.say('42["note",1]', '42["note",2]');
@@ -62,7 +62,7 @@ describe.each(["polling", "websocket"] as const)("a listener that throws, over %
     expect(logged).toEqual([log("packet"), log("packet")]);
   });
 
-  it("of close does not keep the others from being closed", async () => {
+  it("of close does not keep other sessions from being closed", async () => {
     const { object, arrived } = create((io) => io.engine.on("connection", (conn) => conn.on("close", fail)));
     await object.join(transport);
     await object.join(transport);
@@ -88,14 +88,14 @@ describe.each(["polling", "websocket"] as const)("a listener that throws, over %
   });
 });
 
-it("of connection_error does not change the refusal", async () => {
+it("a listener of connection_error that throws does not change the refusal", async () => {
   const { object } = create((io) => io.engine.on("connection_error", fail));
   const response = await object.fetch({ op: "poll", sid: "nobody" });
   expect([response.status, await response.json()]).toEqual([400, { code: 1, message: "Session ID unknown" }]);
   expect(logged).toEqual([log("connection_error")]);
 });
 
-it("of connection that rejects is logged as well", async () => {
+it("a listener of connection that rejects is logged as well", async () => {
   const { object } = create((io) => {
     io.engine.on("connection", async () => fail());
   });
@@ -105,7 +105,7 @@ it("of connection that rejects is logged as well", async () => {
   expect(logged).toEqual([log("connection")]);
 });
 
-it("that fails does not keep a callback of send from the next one", async () => {
+it("a callback of send that throws does not keep the next one from being called", async () => {
   const called: string[] = [];
   const { object } = create((io) => {
     io.engine.on("connection", (conn) => {
@@ -119,7 +119,7 @@ it("that fails does not keep a callback of send from the next one", async () => 
   expect(called).toEqual(["b"]);
 });
 
-it("that is asked once is still one that has heard", async () => {
+it("emit() returns true when a listener added with once() was called, and false afterwards", async () => {
   const object = new TestObject("emit tells", "TOLD");
   await object.openPolling();
   const told = await object.run(({ engine }) => {

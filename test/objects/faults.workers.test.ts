@@ -275,7 +275,7 @@ const states: Record<string, Vanishing> = {
 
 describe.each(["awake", "asleep"])("a client that vanishes (object %s)", (state) => {
   it.each(Object.entries(states))(
-    "%s ends in time, and nobody else notices",
+    "%s ends in time, and no other session is affected",
     async (name, { begin, reason, after = 0 }) => {
       const { object, notes } = create(`${name} ${state}`);
       const witnesses = await Witnesses.gather(object);
@@ -302,7 +302,7 @@ describe.each(["awake", "asleep"])("a client that vanishes (object %s)", (state)
 });
 
 describe.each(["awake", "asleep"])("clients that vanish in one moment (object %s)", (state) => {
-  it("each leave once, though the others are told of it who are as good as gone", async () => {
+  it("each leave exactly once, although their `disconnect` listeners broadcast to the others that are vanishing", async () => {
     const left: string[] = [];
     const object = new TalkObject(`together ${state}`, (io) => {
       io.on("connection", (socket) => {
@@ -333,7 +333,7 @@ describe.each(["awake", "asleep"])("clients that vanish in one moment (object %s
 });
 
 describe("an alarm in which something throws", () => {
-  it("pings all the others, and comes again soon, not at once", async () => {
+  it("pings all the others, and is set again for soon but not for at once", async () => {
     const { object } = create("alarm");
     const first = await joinedSocket(object);
     const second = await object.join();
@@ -369,7 +369,7 @@ describe.each(["awake", "asleep"])("a clock that jumps (object %s)", (state) => 
   const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
   const DAY = 86_400_000;
 
-  it("a day ahead costs nobody the connection", async () => {
+  it("by a day ahead closes no connection", async () => {
     const { object, notes } = create(`ahead ${state}`);
     const witnesses = await Witnesses.gather(object);
     await between(object);
@@ -386,7 +386,7 @@ describe.each(["awake", "asleep"])("a clock that jumps (object %s)", (state) => 
     await witnesses.expectAlone();
   });
 
-  it("an hour back costs nobody the connection, and pings go on", async () => {
+  it("by an hour back closes no connection, and pings continue", async () => {
     const { object, notes } = create(`back ${state}`);
     watched.clock.set(3_600_000);
     const witnesses = await Witnesses.gather(object);

@@ -16,7 +16,7 @@ function echoObject(name: string) {
   return { object, restart };
 }
 
-it("puts a packet together from bodies of their own, although the object is restarted between them", async () => {
+it("a packet is assembled from several POSTs although the object is restarted between them", async () => {
   const { object, restart } = echoObject("half packet");
   const client = await object.join("polling");
   for (const text of ["first", "second"]) {
@@ -37,7 +37,7 @@ it("puts a packet together from bodies of their own, although the object is rest
 });
 
 it.each(["awake", "restarted"])(
-  "takes four buffers of 700 kB over polling, each written once (object %s)",
+  "four buffers of 700 kB arrive over polling, and each is written to disk once (object %s)",
   async (state) => {
     const { object, restart } = echoObject(`large halves ${state}`);
     const client = await object.join("polling");
@@ -63,7 +63,7 @@ it.each(["awake", "restarted"])(
   },
 );
 
-it("goes on with a packet over the WebSocket that takes over, and leaves no row", async () => {
+it("a packet is completed over WebSocket after an upgrade, and leaves no row", async () => {
   const { object } = echoObject("half upgraded");
   const polling = await object.openPolling();
   await polling.post("40");
@@ -79,7 +79,7 @@ it("goes on with a packet over the WebSocket that takes over, and leaves no row"
   expect(await object.sessionRows()).toEqual([]);
 });
 
-it("goes on with what an earlier version of this code kept in the session's row", async () => {
+it("a packet that an earlier version of this code kept in the session's row is completed", async () => {
   const { object, restart } = echoObject("half of version 1");
   const client = await object.join("polling");
   await object.run((_, { storage: { kv } }) => {
@@ -95,7 +95,7 @@ it("goes on with what an earlier version of this code kept in the session's row"
   expect([await client.hear(), await client.hear(), await client.hear()]).toEqual([HEADER, "bAQ==", "bAg=="]);
 });
 
-it("is removed with its session", async () => {
+it("half of a packet is removed with its session", async () => {
   const { object } = echoObject("half left");
   const client = await object.join("polling");
   await client.say(HEADER);

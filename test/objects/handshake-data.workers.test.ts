@@ -10,7 +10,7 @@ function deployHandshakeData(object: TestObject): Promise<void> {
   });
 }
 
-it("asks the client of a Worker that knows no handshakeData to come again, and takes who comes by a new one", async () => {
+it("a handshake of a Worker without handshakeData is refused with 503, and one of a new Worker is accepted", async () => {
   const object = new TestObject("asked of old Workers");
   await deployHandshakeData(object);
   expect((await object.fetch({ op: "open" })).status).toBe(503);
@@ -19,7 +19,7 @@ it("asks the client of a Worker that knows no handshakeData to come again, and t
   expect((await object.fetch({ op: "open", data: '{"user":"ann"}' })).status).toBe(200);
 });
 
-it("ends a session that was opened before handshakeData was there, when it comes again", async () => {
+it("a session that was opened before handshakeData was configured ends at its next request", async () => {
   const object = new TestObject("main");
   const client = await object.openPolling();
   await object.sleep();

@@ -20,14 +20,14 @@ function makeIdsTogether(engine: Engine, count: number, makeId: () => string): v
 
 const statuses = (responses: Response[]) => responses.map(({ status }) => status).sort();
 
-it("gives one id once, also when clients ask for it at the same moment", async () => {
+it("one id is given to one session only, even when two handshakes ask for it at the same moment", async () => {
   const object = new TalkObject("one id", (io) => makeIdsTogether(io.engine, 3, () => "same"));
   const opened = await Promise.all([1, 2, 3].map(() => object.fetch({ op: "open" })));
   expect(statuses(opened)).toEqual([200, 400, 400]);
   expect(await object.act((io) => io.engine.clientsCount)).toBe(1);
 });
 
-it("takes no more than maxSessions, also when all come at the same moment", async () => {
+it("no more than maxSessions are accepted, even when all handshakes arrive at the same moment", async () => {
   const object = new TestObject("full", "SMALL");
   await object.run(({ engine }) => makeIdsTogether(engine, 4, () => crypto.randomUUID()));
   const opened = await Promise.all([1, 2, 3, 4].map(() => object.fetch({ op: "open" })));

@@ -29,7 +29,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
   const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
   const name = (text: string) => `alarm ${text} ${state}`;
 
-  it("is set once, 0.9 intervals after the first session was opened, and shared by all", async () => {
+  it("is set once, to 0.9 intervals after the first session was opened, and shared by all", async () => {
     const object = new TestObject(name("once"));
     await object.openSocket();
     await expect.poll(() => alarmAt(object)).toBe(22_500);
@@ -43,7 +43,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await alarmAt(object)).toBe(45_000);
   });
 
-  it("pings everybody in one tick", async () => {
+  it("pings all sessions in one tick", async () => {
     const object = new TestObject(name("ping"));
     const first = await object.openSocket();
     at(3_000);
@@ -65,7 +65,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(object.journal).toEqual(["setup", "connection"]);
   });
 
-  it("closes who did not answer, with `ping timeout`, and lets who did go on", async () => {
+  it("closes the clients that did not answer, with `ping timeout`, and no others", async () => {
     const object = new TestObject(name("dead"));
     const dead = await object.openSocket();
     const alive = await object.openSocket();
@@ -105,7 +105,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(object.journal.at(-1)).toBe("close ping timeout");
   });
 
-  it("sweeps a polling session that vanished after two ticks, and runs its `close`", async () => {
+  it("removes a polling session that vanished after two ticks, and emits its `close`", async () => {
     const object = new TestObject(name("sweep"));
     const client = await object.openPolling();
     await between(object);
@@ -119,7 +119,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await alarmAt(object)).toBe(null);
   });
 
-  it("ends a polling session whose poll was never handed back: its Worker is gone", async () => {
+  it("ends a polling session whose poll was never handed back because its Worker is gone", async () => {
     const object = new TestObject(name("vanished"));
     const client = await object.openPolling();
     const poll = await client.park();
@@ -156,7 +156,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await client.poll()).toBe(state === "asleep" ? `2${RS}4hello` : "4hello");
   });
 
-  it("leaves a polling session alone whose poll waits, and writes nothing for it", async () => {
+  it("neither closes a polling session whose poll waits nor writes anything for it", async () => {
     const object = new TestObject(name("parked"));
     const client = await object.openPolling();
     const poll = await client.park();
@@ -171,7 +171,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await poll.payload).toBe(`2${RS}4still here`);
   });
 
-  it("lets a polling session go on that was only found away once", async () => {
+  it("does not close a polling session that was absent at only one tick", async () => {
     const object = new TestObject(name("away"));
     const client = await object.openPolling();
     await object.sleep();
@@ -189,7 +189,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(object.journal.join()).not.toContain("close");
   });
 
-  it("comes pingTimeout after the server has closed a polling session whose client does not ask", async () => {
+  it("runs pingTimeout after the server has closed a polling session whose client does not poll", async () => {
     const object = new TestObject(name("closed"));
     const client = await object.openPolling();
     await between(object);
@@ -203,7 +203,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("is set anew by the next event when it was lost", async () => {
+  it("is set again by the next event when it was lost", async () => {
     const object = new TestObject(name("lost"));
     const client = await object.openPolling();
     await object.run((_, ctx) => ctx.storage.deleteAlarm());
@@ -213,7 +213,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     await expect.poll(() => alarmAt(object)).toBe(32_500);
   });
 
-  it("is set anew when it should have run long ago", async () => {
+  it("is set again when it should have run long ago", async () => {
     const object = new TestObject(name("stuck"));
     const client = await object.openPolling();
     await expect.poll(() => alarmAt(object)).toBe(22_500);
@@ -248,19 +248,22 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     "a method that uses this.engine": (object) => object.run((instance) => instance.engine.clientsCount),
   };
 
-  it.each(Object.entries(events))("that the platform has given up is set anew by %s", async (event, act) => {
-    const object = new TestObject(name(`given up ${event}`));
-    await object.openSocket();
-    const client = await object.openSocket();
-    await expect.poll(() => alarmAt(object)).toBe(22_500);
-    await object.run((_, ctx) => ctx.storage.deleteAlarm());
-    at(30_000);
-    await between(object);
-    await act(object, client);
-    await expect.poll(() => alarmAt(object)).not.toBe(null);
-  });
+  it.each(Object.entries(events))(
+    "is set again by %s after the platform has given it up",
+    async (event, act) => {
+      const object = new TestObject(name(`given up ${event}`));
+      await object.openSocket();
+      const client = await object.openSocket();
+      await expect.poll(() => alarmAt(object)).toBe(22_500);
+      await object.run((_, ctx) => ctx.storage.deleteAlarm());
+      at(30_000);
+      await between(object);
+      await act(object, client);
+      await expect.poll(() => alarmAt(object)).not.toBe(null);
+    },
+  );
 
-  it("does not throw when the storage fails, and comes again", async () => {
+  it("does not throw when the storage fails, and runs again", async () => {
     const object = new TestObject(name("storage"));
     const client = await object.openSocket();
     await between(object);
@@ -281,7 +284,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     expect(await client.next()).toBe("2");
   });
 
-  it("is not set when nobody is there", async () => {
+  it("is not set when there is no session", async () => {
     const object = new TestObject(name("nobody"));
     const answer = await object.fetch({ op: "poll", sid: "nobody" });
     expect(await answer.text()).toBe('{"code":1,"message":"Session ID unknown"}');
@@ -291,7 +294,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
 });
 
 describe("an object that pings too often to sleep", () => {
-  it("hears of pongs at the next tick, and pings each session 0.9 intervals after its last ping", async () => {
+  it("counts pongs at the next tick, and pings each session 0.9 intervals after its last ping", async () => {
     const object = new TestObject("quick", "QUICK");
     const client = await object.openSocket();
     await expect.poll(() => alarmAt(object)).toBe(8_100);
@@ -321,7 +324,7 @@ describe("an object that pings too often to sleep", () => {
 });
 
 describe.each(["awake", "asleep"])("a session that upgrades after a tick (object %s)", (state) => {
-  it("is pinged 0.9 intervals after its handshake all the same", async () => {
+  it("is pinged 0.9 intervals after its handshake nevertheless", async () => {
     const object = new TestObject(`late upgrade ${state}`);
     await object.openSocket();
     at(17_500);
@@ -366,7 +369,7 @@ describe("schedule() and onSchedule()", () => {
     expect(await alarmAt(object)).toBe(null);
   });
 
-  it("keep the last time given, and none after undefined", async () => {
+  it("keep the last time that was set, and none after undefined", async () => {
     const object = new TestObject("schedule twice");
     await object.run((instance) => instance.schedule(time(5_000)));
     await object.run((instance) => instance.schedule(time(50_000)));
@@ -380,7 +383,7 @@ describe("schedule() and onSchedule()", () => {
     expect(object.journal).not.toContain("onSchedule");
   });
 
-  it("refuse a time that is none, and leave the heartbeat alone", async () => {
+  it("refuse an invalid time, and do not affect the heartbeat", async () => {
     const object = new TestObject("schedule garbage");
     const client = await object.openSocket();
     const refusal = await object.run((instance) => {
@@ -397,7 +400,7 @@ describe("schedule() and onSchedule()", () => {
     expect(await alarmAt(object)).toBe(45_000);
   });
 
-  it("leave the heartbeat alone while onSchedule is at work, however long", async () => {
+  it("do not delay the heartbeat while onSchedule runs, however long", async () => {
     const object = new TestObject("schedule long");
     const client = await object.openSocket();
     let release = () => {};
@@ -415,7 +418,7 @@ describe("schedule() and onSchedule()", () => {
     await object.run(() => release());
   });
 
-  it("leave the heartbeat alone when onSchedule throws", async () => {
+  it("do not affect the heartbeat when onSchedule throws", async () => {
     const object = new TestObject("schedule fails");
     const client = await object.openSocket();
     object.journal.push("onSchedule shall fail");

@@ -5,7 +5,7 @@ import { TalkObject } from "./talk.ts";
 const bag = (value: unknown) => value as Record<string, Untyped>;
 
 describe.each(["polling", "websocket"] as const)("over %s", (transport) => {
-  it("what middlewares put on socket.request and socket.handshake is there after sleep", async () => {
+  it("what middlewares put on socket.request and socket.handshake survives sleep", async () => {
     const object = new TalkObject(`identity ${transport}`, (io) => {
       for (const nsp of [io, io.of("/other")]) {
         nsp.use((socket, next) => {
@@ -41,7 +41,7 @@ describe.each(["polling", "websocket"] as const)("over %s", (transport) => {
     ).toEqual([{ name: "ann", visits: 1 }]);
   });
 
-  it("a request that the application lets go of (`rawSocket.request = null`) breaks nothing", async () => {
+  it("a request that the application discards (`rawSocket.request = null`) breaks nothing", async () => {
     const object = new TalkObject(`let go ${transport}`, (io) => {
       io.engine.on("connection", (rawSocket) => {
         rawSocket.request = null;

@@ -22,7 +22,7 @@ class Account {
 }
 
 describe.each(["polling", "websocket"] as const)("what user code keeps on a socket over %s", (transport) => {
-  it("is whatever structured clone can hold, in socket.data and in properties of its own", async () => {
+  it("may be whatever structured clone accepts, in socket.data and in properties of the socket", async () => {
     const object = new TalkObject(`kept all ${transport}`, (io) => {
       io.on("connection", (it) => {
         const socket = it as typeof it & { user?: object };
@@ -58,7 +58,7 @@ describe.each(["polling", "websocket"] as const)("what user code keeps on a sock
     expect(warnings).toEqual([]);
   });
 
-  it("survives a change in plain objects and arrays at any depth and time, after an await too", async () => {
+  it("includes changes in plain objects and arrays at any depth and time, also after an await", async () => {
     const object = new TalkObject(`kept deep ${transport}`, (io) => {
       io.on("connection", (it) => {
         const socket = it as typeof it & { user?: { roles: { name: string }[] } };
@@ -90,7 +90,7 @@ describe.each(["polling", "websocket"] as const)("what user code keeps on a sock
     ]);
   });
 
-  it("survives a change inside a Map, Set, Date or typed array that was made before the handler settled", async () => {
+  it("includes a change inside a Map, Set, Date or typed array that was made before the handler settled", async () => {
     const object = new TalkObject(`kept inside ${transport}`, (io) => {
       io.on("connection", (socket) => {
         socket.data.kept = {
@@ -121,7 +121,7 @@ describe.each(["polling", "websocket"] as const)("what user code keeps on a sock
     expect(await client.ask("show")).toEqual(['43[[["a",{"n":2}]],[1,2],5,[0,9]]']);
   });
 
-  it("stays as it is while the object is awake; what cannot be stored is gone afterwards, and warned of once", async () => {
+  it("stays as it is while the object is awake, and what cannot be stored is lost by sleep, with one warning", async () => {
     const object = new TalkObject(`kept live ${transport}`, (io) => {
       io.on("connection", (it) => {
         const socket = it as typeof it & { account?: Account };
@@ -151,7 +151,7 @@ describe.each(["polling", "websocket"] as const)("what user code keeps on a sock
     expect(await client.ask("use")).toEqual(["43[null,false,true,null]"]);
   });
 
-  it("that listeners of connection put there again where it was gone, is there", async () => {
+  it("may be restored by listeners of connection when it could not be stored", async () => {
     const object = new TalkObject(`kept again ${transport}`, (io) => {
       io.on("connection", (it) => {
         const socket = it as typeof it & { account?: Account };

@@ -62,7 +62,7 @@ const CASES = (["polling", "websocket"] as const).flatMap((transport) =>
 );
 
 describe.each(CASES)(
-  "who may not come back (%s, object %s) is forgotten in the turn that says so, by",
+  "a client that may not be recovered (%s, object %s) is forgotten in the same turn, after",
   (transport, how) => {
     it.each(Object.entries(KICKS))("%s", async (name, kick) => {
       const { club, id, ...ticket } = await createClub(`kick ${name} ${how} ${transport}`, transport, how);
