@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it } from "vitest";
-import { bundleSize, readmeBlock, workerWithoutClient } from "./pack.ts";
+import { bundleSize, readmeBlock, root, workerWithoutClient } from "./pack.ts";
 
 /**
  * What the README's Worker weighs on the way to Cloudflare, without hono, which an app has anyway. The first bar was
@@ -11,6 +13,9 @@ it(`adds at most ${BUDGET} bytes, minified and compressed, to a Worker`, async (
   const size = await bundleSize(await workerWithoutClient());
   console.log(`server Worker bundle without hono: ${size} bytes`);
   expect(size).toBeLessThanOrEqual(BUDGET);
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  const stated = Number(readme.match(/the server is (\d+) kB then/)?.[1]);
+  expect(Math.abs(stated - size / 1000), "what README.md says of it, in kB").toBeLessThan(3);
 });
 
 it("does not carry the official client's files unless they are imported", async () => {
