@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseArguments } from "../../src/cli/arguments.ts";
 import { createApp } from "../../src/cli/create-app.ts";
 import { root } from "./pack.ts";
 
@@ -49,7 +50,7 @@ describe("socket.io-edge init", () => {
   });
 
   it("writes the same app in JavaScript", async () => {
-    expect(cli("init", "--js", "tea-room").status).toBe(0);
+    await createApp(join(folder, "tea-room"), "js");
     expect(await filesOf("tea-room")).toEqual([...OURS, "src/worker.js", "test/chat.test.js"].sort());
     expect(await inApp("tea-room/wrangler.toml")).toContain('main = "src/worker.js"');
     expect(await inApp("tea-room/package.json")).not.toMatch(/typescript|@types|tsc/);
@@ -59,7 +60,7 @@ describe("socket.io-edge init", () => {
   });
 
   it("asks for ranges of versions, and for its own", async () => {
-    cli("init", "tea-room");
+    await createApp(join(folder, "tea-room"), "ts");
     const { dependencies, devDependencies } = JSON.parse(await inApp("tea-room/package.json")) as Record<
       string,
       Record<string, string>
@@ -73,7 +74,7 @@ describe("socket.io-edge init", () => {
 
   it("fills an empty folder, also the one it is run in", async () => {
     await mkdir(join(folder, "here/.git"), { recursive: true });
-    expect(cli("init", "here").status).toBe(0);
+    await createApp(join(folder, "here"), "ts");
     expect(await inApp("here/wrangler.toml")).toContain('name = "here"');
   });
 
@@ -104,26 +105,31 @@ describe("socket.io-edge init", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("refuses the name of a package that the app installs", () => {
-    expect(cli("init", "hono").stderr).toContain("Choose another one: my-hono");
+  it("refuses the name of a package that the app installs", async () => {
+    await expect(createApp(join(folder, "hono"), "ts")).rejects.toThrow("Choose another one: my-hono");
   });
 });
 
 describe("socket.io-edge", () => {
   it.each([
-    [["init"], "Name the folder to make: npx socket.io-edge init my-app\n"],
-    [["init", "a", "b"], "One folder at a time, please; these are 2: a, b\n"],
-    [["init", "--ts", "a"], "There is no option --ts.\n"],
-    [["start"], 'There is no command "start".\n'],
+    [["init"], "Name the folder to make: npx socket.io-edge init my-app"],
+    [["init", "a", "b"], "One folder at a time, please; these are 2: a, b"],
+    [["init", "--ts", "a"], "There is no option --ts."],
+    [["start"], 'There is no command "start".'],
   ])("says what is wrong with %j", (args, message) => {
-    const { status, stdout, stderr } = cli(...args);
-    expect([status, stdout, stderr.slice(0, message.length)]).toEqual([1, "", message]);
+    expect(() => parseArguments(args)).toThrow(message);
   });
 
-  it("says how it is used, and which version it is", async () => {
-    for (const args of [[], ["--help"], ["init", "-h"]])
-      expect(cli(...args).stdout).toMatch(/^Usage: npx socket.io-edge init/);
+  it.each([[[]], [["--help"]], [["help"]], [["init", "-h"]]])(
+    "explains itself when it is called with %j",
+    (args) => {
+      expect(parseArguments(args)).toEqual({ name: "help" });
+    },
+  );
+
+  it("prints its version, and its usage", async () => {
     const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
     expect(cli("--version").stdout).toBe(`${version}\n`);
+    expect(cli().stdout).toMatch(/^Usage: npx socket.io-edge init/);
   });
 });
