@@ -20,6 +20,7 @@ export const USAGE = `node bench/run.ts [part ...] [options]
   --base <checkout>        another checkout of this repository takes part, for instance a git worktree of an older commit
   --only <name,name>       leaves out all others, except for the bare object
   --compression <on|off>   one of the two tables
+  --rounds <number>        at most so many: quicker, and less exact
   --quick                  the smallest counts: shows that the benchmarks run, and measures nothing`;
 
 /** @throws TypeError for an option that does not exist */
@@ -31,16 +32,18 @@ export function readPlan(args: readonly string[]): Plan {
       base: { type: "string" },
       only: { type: "string" },
       compression: { type: "string" },
+      rounds: { type: "string" },
       quick: { type: "boolean", default: false },
     },
   });
   const { base, only, compression, quick } = values;
+  const most = quick ? 1 : Number(values.rounds ?? Number.POSITIVE_INFINITY);
   return {
     parts: positionals,
     entrants: entrants({ checkout: base, only: only?.split(",") }),
     compressions: compression === undefined ? [false, true] : [compression === "on"],
     isQuick: quick,
-    rounds: (full) => (quick ? 1 : full),
+    rounds: (full) => Math.min(full, most),
     count: (full) => (quick ? Math.max(1, Math.round(full / 100)) : full),
   };
 }
