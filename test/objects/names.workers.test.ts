@@ -98,7 +98,7 @@ describe("a server's name", () => {
     expect(["x".repeat(256), "ü".repeat(128), "🙂".repeat(64)].map(isServerName)).toEqual([true, true, true]);
   });
 
-  it("stands for objects of its own, whoever else is called what", () => {
+  it("leads to objects of its own, whatever other servers are called", () => {
     const names = HOSTILE.flatMap((name) => ["0", "1"].map((shard) => toObjectName({ name, shard })));
     expect(new Set(names).size).toBe(names.length);
     for (const name of HOSTILE) {
@@ -108,20 +108,23 @@ describe("a server's name", () => {
     expect(toObjectName({ name: MAIN, shard: "0" })).toBe("main");
   });
 
-  it.each(HOSTILE)("%j is what setup, methods and sockets of its object are told", async (name) => {
-    const tenant = new Tenant(name);
-    const client = await tenant.openSocket();
-    expect(await who(client)).toBe(`430${JSON.stringify([name, "0"])}`);
-    const object = named.object<NamedObject>(env, { name });
-    expect(await object.whoAmI()).toBe(name);
-    expect(
-      (await named.emitter(env, { name }).fetchSockets()).map(({ handshake }) => handshake.data),
-    ).toEqual([{ tenant: name }]);
-    client.socket.close();
-  });
+  it.each(HOSTILE)(
+    "%j is available to the setup function, methods and sockets of its object",
+    async (name) => {
+      const tenant = new Tenant(name);
+      const client = await tenant.openSocket();
+      expect(await who(client)).toBe(`430${JSON.stringify([name, "0"])}`);
+      const object = named.object<NamedObject>(env, { name });
+      expect(await object.whoAmI()).toBe(name);
+      expect(
+        (await named.emitter(env, { name }).fetchSockets()).map(({ handshake }) => handshake.data),
+      ).toEqual([{ tenant: name }]);
+      client.socket.close();
+    },
+  );
 });
 
-describe("an object that is reached by a session's id alone", () => {
+describe("an object that is reached only by the id of a session", () => {
   it.each(["sleep", "restart"] as const)("knows its name after a %s", async (end) => {
     const tenant = new Tenant(`known after ${end}`, "NAMELESS");
     const client = await tenant.openPolling();
@@ -131,14 +134,14 @@ describe("an object that is reached by a session's id alone", () => {
     expect(tenant.journal).toEqual(Array(2).fill(`setup of known after ${end}, shard 0`));
   });
 
-  it("knows it when a WebSocket wakes it", async () => {
+  it("knows its name when a WebSocket wakes it", async () => {
     const tenant = new Tenant("woken", "NAMELESS");
     const client = await tenant.openSocket();
     await tenant.sleep();
     expect(await who(client)).toBe('430["woken","0"]');
   });
 
-  it("knows it when its alarm wakes it", async () => {
+  it("knows its name when its alarm wakes it", async () => {
     const tenant = new Tenant("alarmed", "NAMELESS");
     const client = await tenant.openSocket();
     await tenant.run((instance) => instance.schedule(Date.now() + 600_000));
@@ -148,7 +151,7 @@ describe("an object that is reached by a session's id alone", () => {
     await tenant.expectNothing();
   });
 
-  it("answers that the session is unknown, and runs no setup, where there is none any more", async () => {
+  it("answers that the session is unknown, without running setup, when it has no sessions any more", async () => {
     const tenant = new Tenant("gone", "NAMELESS");
     const client = await tenant.openPolling();
     expect(await client.post("41")).toBe("200 ok");
@@ -160,7 +163,7 @@ describe("an object that is reached by a session's id alone", () => {
     expect(tenant.journal).toHaveLength(before);
   });
 
-  it("says how to reach it where a method needs the name and nobody has told it", async () => {
+  it("says in its error how to reach it when a method needs the name and it is unknown", async () => {
     const id = env.NAMED.idFromString(env.NAMED.idFromName("never told").toString());
     const stub = env.NAMED.get(id) as unknown as DurableObjectStub<NamedObject>;
     expect(await stub.whoAmI()).toContain("reach it with server.object(env, { name })");
@@ -176,7 +179,7 @@ describe("a name that was used once", () => {
     ["has a WebSocket", "openSocket", "sleep"],
     ["has a WebSocket", "openSocket", "restart"],
   ] as const)(
-    "leaves nothing behind when its client, who %s (%s, object %s), stays away",
+    "leaves nothing on disk when its client, which %s (%s, object %s), does not come back",
     async (_, open, end) => {
       const tenant = new Tenant(`once ${open} ${end}`);
       const client = await tenant[open]();
@@ -189,7 +192,7 @@ describe("a name that was used once", () => {
     },
   );
 
-  it("leaves nothing behind where only an emitter has used it", async () => {
+  it("leaves nothing on disk when only an emitter has used it", async () => {
     const tenant = new Tenant("never there");
     await named.emitter(env, { name: tenant.tenant }).emit("news");
     await named.emitter(env, { name: tenant.tenant }).fetchSockets();

@@ -21,8 +21,8 @@ const create = async (name: string) => {
   return { object, client, stub: object.stub as unknown as Stub };
 };
 
-describe.each(["awake", "asleep"])("methods of one's own, %s", (state) => {
-  it("return what sockets gave out as plain values to who is elsewhere", async () => {
+describe.each(["awake", "asleep"])("methods of the user's class, with the object %s", (state) => {
+  it("return values that they read from sockets to other objects as plain copies", async () => {
     const { object, stub } = await create(`own methods ${state}`);
     if (state === "asleep") await object.sleep();
     const user = { name: "ann", tags: ["a"] };
@@ -34,7 +34,7 @@ describe.each(["awake", "asleep"])("methods of one's own, %s", (state) => {
     });
   });
 
-  it("may change what another method of the class gave them", async () => {
+  it("may change values that another method of the class returned", async () => {
     const { object, client, stub } = await create(`own changes ${state}`);
     if (state === "asleep") await object.sleep();
     await stub.rename("bob");
@@ -42,7 +42,7 @@ describe.each(["awake", "asleep"])("methods of one's own, %s", (state) => {
     expect(await client.ask("show")).toEqual(['43[{"name":"bob","tags":["a"],"renamed":true}]']);
   });
 
-  it("store what sockets gave out", async () => {
+  it("may put values that they read from sockets into storage", async () => {
     const { object, stub } = await create(`own storage ${state}`);
     if (state === "asleep") await object.sleep();
     const user = { name: "ann", tags: ["a"] };
@@ -54,7 +54,7 @@ describe.each(["awake", "asleep"])("methods of one's own, %s", (state) => {
   });
 });
 
-it("the context of a method refuses what would break the sessions, and says what to use", async () => {
+it("the context in a method refuses to set the alarm, and says what to use instead", async () => {
   const { object } = await create("own context");
   await object.run(async (instance) => {
     const { ctx } = instance as unknown as { ctx: DurableObjectState };

@@ -38,7 +38,7 @@ describe("the option shards", () => {
   );
 
   it.each(["64", "-1", "00", "1x", "weur", "weur-", "mars-1", "weur-64", "", "main#1"])(
-    "has no shard called %j",
+    "does not accept %j as the name of a shard",
     (shard) => {
       expect(parseShard(shard)).toBeUndefined();
       expect(() => spreadOver.emitter(env, { shard })).toThrow(`no server has a shard "${shard}"`);
@@ -47,7 +47,7 @@ describe("the option shards", () => {
 });
 
 describe("a new session", () => {
-  it("goes where its key belongs, and few keys move when there are more shards", () => {
+  it("goes to the shard of its key, and few keys change their shard when shards are added", () => {
     const first = (shards: number) =>
       keys.map((key) => placement(shards).forNew(env, "main", { ...nobody, key })[0]!.shard);
     const [eight, nine] = [first(8), first(9)];
@@ -59,7 +59,7 @@ describe("a new session", () => {
     expect(keys.filter((_, i) => eight[i] !== nine[i] && nine[i] !== "8")).toEqual([]);
   });
 
-  it("of the same address and user agent goes to the same shard, and is offered to two more", () => {
+  it("goes to one shard for each address and user agent, and is offered to two others", () => {
     const places = placement(8).forNew(env, "main", nobody);
     expect(new Set(namesOf(places)).size).toBe(3);
     expect(namesOf(placement(8).forNew(env, "main", nobody))).toEqual(namesOf(places));
@@ -79,7 +79,7 @@ describe("a new session", () => {
     ["Johannesburg", { longitude: "28.05", latitude: "-26.2", continent: "AF" }, "afr"],
     ["Dubai", { longitude: "55.27", latitude: "25.2", continent: "AS" }, "me"],
     ["Oceania, no more is known", { continent: "OC" }, "oc"],
-  ])("from %s goes to the nearest region that is configured", (_, where, region) => {
+  ])("goes from %s to the nearest region that is configured", (_, where, region) => {
     const all = {
       wnam: 1,
       enam: 1,
@@ -103,7 +103,7 @@ describe("a new session", () => {
     expect(two[2]).toBe("enam-0");
   });
 
-  it("may go to any region where it is not known where it comes from, or belongs to others by its key", () => {
+  it("may go to any region when its origin is unknown or when it has a key", () => {
     const shards = ["weur-0", "enam-0"];
     for (const where of [undefined, {}, { continent: "T1" }, { longitude: "x", latitude: "1" }]) {
       expect(byDistance(shards, where)).toEqual(shards);
@@ -115,7 +115,7 @@ describe("a new session", () => {
     expect(new Set(first)).toEqual(new Set(shards));
   });
 
-  it("reaches an object with its location hint, since the first access fixes its place", () => {
+  it("passes a location hint on first access, which fixes the place of an object", () => {
     const get = vi.spyOn(env.SPREAD, "get");
     try {
       placement({ weur: 1 }).finder(env)();
@@ -126,7 +126,7 @@ describe("a new session", () => {
     }
   });
 
-  it("goes on to another shard where one is full, and is refused with 503 when three are", async () => {
+  it("goes to another shard when one is full, and is refused with 503 when three are", async () => {
     const open = async () => {
       const url = "https://example.com/socket.io/?EIO=4&transport=polling&name=full&key=same";
       const response = await spreadOver.app.request(url, {}, env);
@@ -143,7 +143,7 @@ describe("a new session", () => {
     expect(await open()).toEqual({ status: 503, retry: "5", body: "" });
   });
 
-  it("is refused with 403 where shardBy does not say whom it belongs to", async () => {
+  it("is refused with 403 when shardBy returns no valid key", async () => {
     const error = vi.spyOn(console, "error").mockImplementation(() => {});
     const url = "https://example.com/socket.io/?EIO=4&transport=polling&name=no-key";
     expect((await spreadOver.app.request(url, {}, env)).status).toBe(403);
@@ -165,7 +165,7 @@ describe("a socket's id", () => {
     },
   );
 
-  it("is no other room: not one with a letter changed, and not what clients make up", () => {
+  it("cannot be mistaken for another room, be it an id with one letter changed or a room that clients invent", () => {
     const id = toSocketId("7");
     const changed = Array.from(
       id,
@@ -180,7 +180,7 @@ describe("a socket's id", () => {
 });
 
 describe("the hash", () => {
-  it("is the same for good: what it decided stays decided", () => {
+  it("never changes, since sessions were placed by it", () => {
     expect(["", "a", "room 1\n0", "ü🙂"].map(hash)).toEqual([2872998923, 444641715, 2450185889, 1477507128]);
     expect(rank("room 1", ["0", "1", "2", "3"])).toEqual(["3", "2", "0", "1"]);
   });

@@ -9,7 +9,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
   /** An instance that does not know when the last ping was sends one first. */
   const ping = state === "asleep" ? `2${RS}` : "";
 
-  it("gets its messages back, in order", async () => {
+  it("receives echoes of its messages in order", async () => {
     const object = new TestObject(`order ${state}`);
     const client = await object.openPolling();
     await between(object);
@@ -20,7 +20,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
     expect(await client.poll()).toBe(`${ping}4one${RS}4two${RS}4three`);
   });
 
-  it("is answered while its poll waits", async () => {
+  it("receives echoes through a poll that waits", async () => {
     const object = new TestObject(`waiting ${state}`);
     const client = await object.openPolling();
     if (state === "asleep") {
@@ -37,7 +37,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
     expect(await next.payload).toBe("4again");
   });
 
-  it("keeps binary as it is", async () => {
+  it("receives echoes of binary messages unchanged", async () => {
     const object = new TestObject(`binary ${state}`);
     const client = await object.openPolling();
     await client.post("bAQIDBA==");
@@ -45,7 +45,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
     expect(await client.poll()).toBe(`${ping}bAQIDBA==`);
   });
 
-  it("ends when its client goes away while its poll waits", async () => {
+  it("ends when its client disconnects while its poll waits", async () => {
     const object = new TestObject(`abort ${state}`);
     const client = await object.openPolling();
     const poll = await client.park();
@@ -67,7 +67,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("ends when its client says so; the waiting poll gets a noop", async () => {
+  it("ends when its client posts a close packet, and the waiting poll gets a noop", async () => {
     const object = new TestObject(`close ${state}`);
     const client = await object.openPolling();
     const poll = await client.park();
@@ -78,7 +78,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("ends when it posts what is no packet, after what came before it", async () => {
+  it("ends when it posts an invalid packet, after the packets that precede it", async () => {
     const object = new TestObject(`bad ${state}`);
     const client = await object.openPolling();
     const poll = await client.park();
@@ -88,7 +88,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
     expect(object.journal.at(-1)).toBe("close parse error");
   });
 
-  it("is told when the server closes it, 6 before 1", async () => {
+  it("gets a noop and a close packet when the server closes it", async () => {
     const object = new TestObject(`kick ${state}`);
     const client = await object.openPolling();
     await between(object);
@@ -104,7 +104,7 @@ describe.each(STATES)("a polling session in an object that is %s between its req
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("refuses GETs of another transport and protocol, and goes on", async () => {
+  it("refuses GETs of another transport or protocol, and stays open", async () => {
     const object = new TestObject(`mismatch ${state}`);
     const client = await object.openPolling();
     await between(object);

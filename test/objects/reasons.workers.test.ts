@@ -43,7 +43,7 @@ describe("the description of a close is an Error with a message", () => {
     expect(notes.at(-1)).toBe("transport close websocket");
   });
 
-  it("after a GET while one waits, and a restart under way", async () => {
+  it("after a GET while another one waits, and after a restart", async () => {
     const { object, notes } = create("overlap");
     const client = await object.join("polling");
     const poll = object.fetch({ op: "poll", sid: client.sid });
@@ -54,7 +54,7 @@ describe("the description of a close is an Error with a message", () => {
 });
 
 it.each(["polling", "websocket"] as const)(
-  "an event that a DISCONNECT follows is heard, over %s",
+  "an event that a DISCONNECT follows is delivered over %s",
   async (transport) => {
     const { object, notes } = create(`last words ${transport}`);
     const client = await object.join(transport);

@@ -22,8 +22,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("what is judged is what this client has missed:", () => {
-  it("a quiet one comes back within its window, to the second, though others were told much meanwhile", async () => {
+describe("recovery depends only on what the client itself has missed:", () => {
+  it("a client without events is recovered until the last second of its window, however much others received", async () => {
     const club = new Club("quiet");
     const quiet = await joinClub(club);
     const other = await joinClub(club);
@@ -41,7 +41,7 @@ describe("what is judged is what this client has missed:", () => {
     expect([id, missed]).toEqual([quiet.id, [["missed"]]]);
   });
 
-  it("one to whom nothing was lost comes back though an event to somebody else was too large to be kept", async () => {
+  it("a client is recovered although an event to another client was too large to be stored", async () => {
     const club = new Club("giant");
     const ann = await joinClub(club);
     const bob = await joinClub(club);
@@ -61,7 +61,7 @@ describe("what is judged is what this client has missed:", () => {
 });
 
 describe("what is stored of a client", () => {
-  it("holds no header of its requests, and is gone when the client is", async () => {
+  it("includes no header of its requests, and is removed with the client", async () => {
     const club = new Club("secrets");
     const headers: [string, string][] = [
       ["cookie", "session=s3cret"],
@@ -155,7 +155,7 @@ const sizes = (kv: SyncKvStorage, prefix: string) =>
   [...kv.list({ prefix })].map(([, row]) => JSON.stringify(row).length);
 
 describe("recovery's rows", () => {
-  it("are written each alone: one that cannot be sized, or cloned, costs nobody else theirs", async () => {
+  it("are written one by one, so that one that cannot be measured or cloned affects no other", async () => {
     const bench = new Bench("alone");
     await bench.run((log, kv) => {
       log.save(record("deep", null, { auth: nested(200_000) }));
@@ -174,7 +174,7 @@ describe("recovery's rows", () => {
     });
   });
 
-  it("are bounded together: the oldest go, some at a tick, and what is lost is known", async () => {
+  it("are bounded in sum: the oldest are removed, some at each tick, and it is noted up to where", async () => {
     const bench = new Bench("bounded");
     await bench.run((log, kv) => {
       for (let i = 0; i < 300; i++) {
@@ -195,7 +195,7 @@ describe("recovery's rows", () => {
     });
   });
 
-  it("of an object that holds far too many go by ticks alone, a bounded number at each", async () => {
+  it("are removed by ticks alone when an object holds far too many, a bounded number at each", async () => {
     const bench = new Bench("healing");
     await bench.run((_, kv) => {
       const at = bench.now;
@@ -218,7 +218,7 @@ describe("recovery's rows", () => {
     });
   });
 
-  it("of those who are away count as well, and the longest away go first", async () => {
+  it("of clients that are away count as well, and those that have been away longest are removed first", async () => {
     const bench = new Bench("away");
     await bench.run((log, kv) => {
       for (let i = 0; i < 100; i++) {

@@ -25,7 +25,7 @@ const tickUntil = (club: Club, ms: number, ...alive: Talker[]) => club.tickUntil
 
 describe.each(["polling", "websocket"] as const)("a client with recovery over %s", (transport) => {
   it.each(["awake", "asleep", "restarted"])(
-    "has back what it had and missed, in order, before its CONNECT (object %s)",
+    "gets back its state and the events it missed, in order, before its CONNECT (object %s)",
     async (state) => {
       const club = new Club(`back ${state} ${transport}`);
       const { client, id, pid, offset } = await joinClub(club, transport);
@@ -77,7 +77,7 @@ describe.each(["polling", "websocket"] as const)("a client with recovery over %s
     },
   );
 
-  it("that comes back before its end was noticed ends its old connection", async () => {
+  it("closes its old connection when it reconnects before the loss of that was noticed", async () => {
     const club = new Club(`twice ${transport}`);
     const { id, pid, offset } = await joinClub(club, transport);
     await club.sleep();
@@ -92,7 +92,7 @@ describe.each(["polling", "websocket"] as const)("a client with recovery over %s
     expect(await back.ask("sync")).toEqual(["43[]"]);
   });
 
-  it("that has had no event yet comes back to all that was sent to it", async () => {
+  it("is recovered with all events when it had not received any before", async () => {
     const club = new Club(`quiet ${transport}`);
     const client = await club.connect(transport);
     const { id, pid } = await enter(client);
@@ -106,7 +106,7 @@ describe.each(["polling", "websocket"] as const)("a client with recovery over %s
   });
 
   it.each(["nothing at all", "something before it came", "something to others"])(
-    "that has had no event yet comes back where the log has %s",
+    "is recovered without having received an event when the log contains %s",
     async (what) => {
       const club = new Club(`${what} ${transport}`);
       if (what === "something before it came") await joinClub(club);
@@ -128,7 +128,7 @@ describe.each(["polling", "websocket"] as const)("a client with recovery over %s
   );
 });
 
-describe("a client that cannot have all of it starts anew", () => {
+describe("a client that cannot get all events back starts a new session", () => {
   it.each(["asleep", "restarted"])("when its time is over (object %s)", async (state) => {
     const club = new Club(`over ${state}`);
     const { client, id, pid, offset } = await joinClub(club);
@@ -144,19 +144,16 @@ describe("a client that cannot have all of it starts anew", () => {
     expect(club.notes.slice(-2)).toEqual(["middleware", "connection false"]);
   });
 
-  it.each(["zzzzzzzzzzzz", "", "hello"])(
-    "when its offset is none that was given out (%j)",
-    async (offset) => {
-      const club = new Club(`offset ${offset}`);
-      const { client, id, pid } = await joinClub(club);
-      await tickUntil(club, WINDOW + 30_000, client);
-      await client.say("1");
-      await club.sleep();
-      expect((await enter(await club.connect(), { pid, offset })).id).not.toBe(id);
-    },
-  );
+  it.each(["zzzzzzzzzzzz", "", "hello"])("when its offset was never given to it (%j)", async (offset) => {
+    const club = new Club(`offset ${offset}`);
+    const { client, id, pid } = await joinClub(club);
+    await tickUntil(club, WINDOW + 30_000, client);
+    await client.say("1");
+    await club.sleep();
+    expect((await enter(await club.connect(), { pid, offset })).id).not.toBe(id);
+  });
 
-  it("when packets it missed are gone, while others have theirs", async () => {
+  it("when packets that it missed are removed, while another client is recovered", async () => {
     const club = new Club("gone");
     const ann = await joinClub(club);
     const bob = await joinClub(club);
@@ -179,7 +176,7 @@ describe("a client that cannot have all of it starts anew", () => {
     });
   });
 
-  it("when no row can hold what it missed, also after older packets were pruned", async () => {
+  it("when a packet that it missed was too large for a row, also after older packets were removed", async () => {
     const club = new Club("giant");
     const { client, id, pid, offset } = await joinClub(club);
     clock.set(10_000);
@@ -201,7 +198,7 @@ describe("a client that cannot have all of it starts anew", () => {
 });
 
 describe("disconnect", () => {
-  it("runs for those whom a restart cut off and who do not come back in time, with no client left to wake the object", async () => {
+  it("runs for clients that a restart disconnected and that do not come back in time, even when no client wakes the object", async () => {
     const club = new Club("ghosts");
     const lost = await joinClub(club);
     const back = await joinClub(club);
@@ -231,7 +228,7 @@ describe("disconnect", () => {
     expect(lost.id).not.toBe(back.id);
   });
 
-  it("runs for one that came back too late to be recovered, too", async () => {
+  it("runs for a client that came back too late to be recovered", async () => {
     const club = new Club("too late");
     const { id, pid, offset } = await joinClub(club);
     await club.restart();
@@ -245,7 +242,7 @@ describe("disconnect", () => {
     expect(club.notes.filter((note) => Array.isArray(note))).toHaveLength(1);
   });
 
-  it("broadcasts to those who are there, and nothing of it reaches the one who is gone", async () => {
+  it("may broadcast to the others, and the client that left receives nothing of it", async () => {
     const club = new Club("ghost says");
     club.deploy((io) => {
       io.on("connection", (socket) => {
@@ -271,7 +268,7 @@ describe("disconnect", () => {
     expect(await witness.hear()).toMatch(new RegExp(`^42\\["leaving","${lost.id}",2,`));
   });
 
-  it("knows from the Worker who it was, also when rooms have changed while it slept", async () => {
+  it("has the handshakeData of the client, also when its rooms have changed while it slept", async () => {
     const club = new Club("ghost is known");
     club.deploy((io) => {
       io.on("connection", (socket) => {
@@ -299,7 +296,7 @@ describe("disconnect", () => {
 });
 
 describe("the log", () => {
-  it("has offsets that go on where an earlier instance stopped, whatever the clock says", async () => {
+  it("continues with offsets after those of an earlier instance, whatever the clock says", async () => {
     const club = new Club("clock");
     clock.set(60_000);
     const { client, id, pid, offset } = await joinClub(club);
@@ -313,7 +310,7 @@ describe("the log", () => {
     expect(await enter(await club.connect(), { pid, offset })).toMatchObject({ id, missed: [["later"]] });
   });
 
-  it("is written once a turn, not once a packet, and removed in bulk when nobody is left", async () => {
+  it("is written once per turn rather than once per packet, and removed in bulk when no client is left", async () => {
     const club = new Club("rows");
     const { client } = await joinClub(club);
     await club.act((io) => {
@@ -327,7 +324,7 @@ describe("the log", () => {
     expect(await club.recoveryRows()).toEqual([]);
   });
 
-  it("leaves nothing of namespaces that clients have named, and goes on where somebody is left", async () => {
+  it("is removed for namespaces that clients have left, and continues where one remains", async () => {
     const club = new TalkObject(
       "club names",
       (io) => {
@@ -355,7 +352,7 @@ describe("the log", () => {
     expect(keys.map((key) => key.slice(0, 8))).toEqual(["sio_r:1:"]);
   });
 
-  it("leaves out what no row can hold of a socket, and nobody else notices", async () => {
+  it("omits a socket that is too large for a row, and no other socket is affected", async () => {
     const club = new Club("too large");
     const other = await joinClub(club);
     const { id, pid, offset } = await joinClub(club);
@@ -368,7 +365,7 @@ describe("the log", () => {
     expect(await other.client.ask("sync")).toEqual(["43[]"]);
   });
 
-  it("is removed at the first tick of code without recovery, and no session with it", async () => {
+  it("is removed at the first tick of code without recovery, which removes no session", async () => {
     const club = new Club("before");
     await joinClub(club);
     const rows = await club.rows();
@@ -384,7 +381,7 @@ describe("the log", () => {
     expect(await object.sessionRows()).toEqual([`sio_s:${client.sid}`]);
   });
 
-  it("that cannot be written keeps no packet from anybody, and is written as soon as it can be", async () => {
+  it("does not delay packets when it cannot be written, and is written as soon as possible", async () => {
     const club = new Club("disk");
     const { client, id, pid, offset } = await joinClub(club, "polling");
     const other = await joinClub(club);
@@ -417,23 +414,26 @@ const EMITTED: [name: string, value: (io: Server, id: string) => unknown, receiv
   ["an instance that says so", () => new URL("https://example.com/"), "https://example.com/"],
 ];
 
-describe("a packet of", () => {
-  it.each(EMITTED)("%s is given back as it was sent, also after a restart", async (name, value, received) => {
-    const club = new Club(`of ${name}`);
-    const { id, pid, offset } = await joinClub(club);
-    await club.act((io) => {
-      io.sockets.sockets.get(id)!.data.user = { name: "ann" };
-      io.emit("all", value(io, id));
-      io.sockets.sockets.get(id)!.emit("one", value(io, id));
-    });
-    await club.act((io) => void io.emit("next"));
-    await club.restart();
-    const back = await enter(await club.connect(), { pid, offset });
-    expect(back).toMatchObject({ id, missed: [["all", received], ["one", received], ["next"]] });
-    expect(logged).toEqual([]);
-  });
+describe("a missed event", () => {
+  it.each(EMITTED)(
+    "with %s is restored as it was sent, also after a restart",
+    async (name, value, received) => {
+      const club = new Club(`of ${name}`);
+      const { id, pid, offset } = await joinClub(club);
+      await club.act((io) => {
+        io.sockets.sockets.get(id)!.data.user = { name: "ann" };
+        io.emit("all", value(io, id));
+        io.sockets.sockets.get(id)!.emit("one", value(io, id));
+      });
+      await club.act((io) => void io.emit("next"));
+      await club.restart();
+      const back = await enter(await club.connect(), { pid, offset });
+      expect(back).toMatchObject({ id, missed: [["all", received], ["one", received], ["next"]] });
+      expect(logged).toEqual([]);
+    },
+  );
 
-  it("what changes after it was sent is given back as it was", async () => {
+  it("is restored as it was sent, even if its values change afterwards", async () => {
     const club = new Club("changes");
     const { client, id, pid, offset } = await joinClub(club);
     const list = [1];

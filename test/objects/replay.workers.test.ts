@@ -19,7 +19,7 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
 describe.each(["polling", "websocket"] as const)(
   "a listener of connection that runs again (%s)",
   (transport) => {
-    it("says welcome once, as the tutorial has it", async () => {
+    it("sends the welcome message of the tutorial once", async () => {
       const object = new TalkObject(`tutorial ${transport}`, (io) => {
         io.on("connection", (socket) => {
           socket.emit("welcome");
@@ -39,7 +39,7 @@ describe.each(["polling", "websocket"] as const)(
       }
     });
 
-    it("stays muted across awaits, and what it joined and added after them is there", async () => {
+    it("stays muted across awaits, and rooms and listeners that it added after them exist", async () => {
       const object = new TalkObject(`awaits ${transport}`, (io) => {
         io.on("connection", async (socket) => {
           await pause();
@@ -74,7 +74,7 @@ describe.each(["polling", "websocket"] as const)(
       expect(await witness.ask("rooms")).toEqual(['43[["late"]]']);
     });
 
-    it("has saved values win over what it assigns to socket.data and to the socket", async () => {
+    it("does not overwrite saved values of socket.data and of the socket", async () => {
       const object = new TalkObject(`assigns ${transport}`, (io) => {
         io.on("connection", async (it) => {
           const socket = it as typeof it & { user?: { visits: number } };
@@ -95,7 +95,7 @@ describe.each(["polling", "websocket"] as const)(
       }
     });
 
-    it("asks again where it waits for the answer; the packet that woke it is dispatched when it has settled", async () => {
+    it("emits again where it waits for an acknowledgement, and delays the packet that woke it until it has settled", async () => {
       const object = new TalkObject(`asks ${transport}`, (io) => {
         io.on("connection", async (socket) => {
           const name = await socket.emitWithAck("name?");
@@ -113,7 +113,7 @@ describe.each(["polling", "websocket"] as const)(
       expect(await client.hear()).toBe('437["bob"]');
     });
 
-    it("may disconnect, and then the packet that woke it goes nowhere", async () => {
+    it("may disconnect the socket, and then the packet that woke it is dropped", async () => {
       const seen: unknown[] = [];
       let isBanned = false;
       const object = new TalkObject(`bans ${transport}`, (io) => {
@@ -133,7 +133,7 @@ describe.each(["polling", "websocket"] as const)(
       expect(seen).toEqual(["server namespace disconnect"]);
     });
 
-    it("does not add a once listener again that had fired", async () => {
+    it("does not add a `once` listener again that has fired", async () => {
       const object = new TalkObject(`once ${transport}`, (io) => {
         io.on("connection", (socket) => {
           socket.once("first", () => socket.emit("fired"));
@@ -170,7 +170,7 @@ describe.each(["polling", "websocket"] as const)(
       expect([await client.hear(), await client.hear()]).toEqual(['42["listener"]', '42["timer"]']);
     });
 
-    it("runs once for each namespace of a connection, when that one is meant", async () => {
+    it("runs once for each namespace of a connection, and only when a packet is for that namespace", async () => {
       const seen: string[] = [];
       const object = new TalkObject(`namespaces ${transport}`, (io) => {
         for (const nsp of ["/", "/a", "/b"]) {
@@ -205,7 +205,7 @@ describe.each(["polling", "websocket"] as const)(
       expect(seen).toEqual(["/ true", "/ client namespace disconnect", "/b true"]);
     });
 
-    it("lets the idiom of authenticating in time be, where it asks for recovered", async () => {
+    it("does not disconnect authenticated sockets by a timer if it checks `socket.recovered`", async () => {
       let isNaive = false;
       const object = new TalkObject(`auth ${transport}`, (io) => {
         io.on("connection", (socket) => {
@@ -238,7 +238,7 @@ describe.each(["polling", "websocket"] as const)(
 );
 
 describe("a sleeping socket", () => {
-  it("is loaded by what server code asks of it, and none of the user's code runs", async () => {
+  it("is loaded when server code reads it, without running any of its listeners", async () => {
     const seen: string[] = [];
     const object = new TalkObject("loaded", (io) => {
       io.use((_, next) => {
@@ -289,7 +289,7 @@ describe("a sleeping socket", () => {
   });
 
   it.each(["polling", "websocket"] as const)(
-    "that leaves runs its disconnect handlers (%s)",
+    "runs its disconnect handlers when it leaves (%s)",
     async (transport) => {
       const seen: unknown[] = [];
       const object = new TalkObject(`leaves ${transport}`, (io) => {
@@ -319,7 +319,7 @@ describe("a sleeping socket", () => {
     },
   );
 
-  it("is disconnected by server code, and hears of it itself", async () => {
+  it("runs its disconnect handlers when server code disconnects it", async () => {
     const seen: unknown[] = [];
     const object = new TalkObject("kicked", (io) => {
       io.on("connection", (socket) => {
@@ -337,7 +337,7 @@ describe("a sleeping socket", () => {
     ]);
   });
 
-  it("of a namespace that the code of today does not have ends, and the others of its connection go on", async () => {
+  it("ends when the deployed code has no such namespace any more, and its connection's other sockets stay", async () => {
     const echo = (socket: { on(event: string, listener: (ack: () => void) => void): unknown }) =>
       socket.on("sync", (ack) => ack());
     const object = new TalkObject("no namespace", (io) => {
@@ -386,7 +386,7 @@ describe("2,000 sleeping sockets", () => {
     reads.stop();
   }, 60_000);
 
-  it("are left alone by a message of one of them", async () => {
+  it("are not loaded by a message of one of them", async () => {
     const object = new TalkObject("one of many", (io) => {
       io.on("connection", (socket) => {
         socket.on("sync", (ack) => ack());
@@ -428,7 +428,7 @@ function countReads(ctx: DurableObjectState) {
 }
 
 describe("code that runs again", () => {
-  it("has its setup function muted in every instance but the object's first", async () => {
+  it("has its setup function muted in every instance but the first one of the object", async () => {
     const object = new TalkObject("setup", async (io) => {
       io.emit("started");
       await pause();
@@ -443,7 +443,7 @@ describe("code that runs again", () => {
     expect(await client.ask("rooms")).toEqual(["43[[]]"]);
   });
 
-  it("warns once of what a handler adds late, and that is gone after sleep", async () => {
+  it("warns once of what a handler adds late, since that is lost by sleep", async () => {
     const object = new TalkObject("late", (io) => {
       io.on("connection", (socket) => {
         socket.on("add", (ack) => {
@@ -467,7 +467,7 @@ describe("code that runs again", () => {
     expect(await client.ask("count")).toEqual(["43[0,false]"]);
   });
 
-  it("is muted one storey lower as well", async () => {
+  it("is muted with defineEngine as well", async () => {
     const object = new TestObject("greet", "GREET");
     const socket = await object.openSocket();
     expect(await socket.next()).toBe("4welcome");

@@ -131,7 +131,7 @@ describe.each(["awake", "asleep"])("rows written, in an object that is %s betwee
     expect(await rows(object)).toEqual(["put sio_rows", "delete sio_rows"]);
   });
 
-  it("for what a turn sends to clients that do not ask, however much waits for them: one each, of the size of what is new", async () => {
+  it("one per client that does not poll for what a turn sends, of the size of what is new, however much waits", async () => {
     const object = await used(`rows unread ${state}`);
     const clients: PollingClient[] = [];
     for (let i = 0; i < 20; i++) clients.push(await object.openPolling());
@@ -150,7 +150,7 @@ describe.each(["awake", "asleep"])("rows written, in an object that is %s betwee
     }
   });
 
-  it("one a tick for the alarm, however many sessions sleep or wait", async () => {
+  it("one per tick for the alarm, however many sessions sleep or wait", async () => {
     const clock = new Clock();
     const object = await used(`rows tick ${state}`);
     await clock.attach(object);
@@ -218,7 +218,7 @@ describe.each(["awake", "asleep"])("rows of Socket.IO, in an object that is %s b
     expect(await rows(object)).toEqual(["put sio_s", "put sio_s", "delete sio_s"]);
   });
 
-  it("one a change of what does not fit an attachment, and none for its pings and messages", async () => {
+  it("one per change of data that does not fit an attachment, and none for pings and messages", async () => {
     const object = new TalkObject(`rows large ${state}`, (io) => {
       io.on("connection", (socket) => {
         socket.on("keep", (size, done) => {
@@ -255,7 +255,7 @@ describe.each(["awake", "asleep"])("rows of Socket.IO, in an object that is %s b
     clock.stop();
   });
 
-  it("one a turn that sends, with recovery on, and one more for a client's first", async () => {
+  it("one per turn that sends, with recovery on, and one more for the first event to a client", async () => {
     const object = new TalkObject(
       `rows recovery ${state}`,
       (io) => {
@@ -278,7 +278,7 @@ describe.each(["awake", "asleep"])("rows of Socket.IO, in an object that is %s b
   });
 });
 
-it("writes nothing for requests of sessions that do not exist", async () => {
+it("no rows are written for requests of sessions that do not exist", async () => {
   const object = await used("rows nobody");
   for (const op of ["poll", "post", "upgrade", "other"] as const) {
     const answer = await object.fetch({ op, sid: "nobody" }, op === "post" ? "4hello" : undefined);

@@ -50,7 +50,7 @@ describe("a session id", () => {
     ["a very long one", "A".repeat(5_000)],
     ["other letters", "é"],
     ["a line feed at the end", `${RANDOM}\n`],
-  ])("that names %s is refused without an object being touched", async (_, sid) => {
+  ])("that contains %s is refused without a call to an object", async (_, sid) => {
     const get = vi.spyOn(env.ECHO, "get");
     try {
       expect(findObject(env.ECHO, sid)).toBeUndefined();
@@ -65,14 +65,14 @@ describe("a session id", () => {
 });
 
 describe("a missing binding", () => {
-  it("is told with the configuration to add", () => {
+  it("is reported with the configuration to add", () => {
     const source = { binding: "NOBODY", className: "NoObject" };
     expect(() => findNamespace(env, source)).toThrow(
       /there is no Durable Object namespace "NOBODY".*export class NoObject.*\[\[durable_objects\.bindings\]\].*new_sqlite_classes/s,
     );
   });
 
-  it("is none where the Worker exports the class", () => {
+  it("is not reported when the Worker exports the class", () => {
     const namespace = findNamespace(env, { binding: "NOBODY", className: "EchoObject" });
     const id = namespace.idFromName("main").toString();
     expect(id).toBe(env.ECHO.idFromName("main").toString());

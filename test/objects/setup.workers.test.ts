@@ -106,7 +106,7 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
     return { object, joined };
   }
 
-  it("answers handshakes on both transports with 503 and Retry-After, and says once what is wrong", async () => {
+  it("answers handshakes on both transports with 503 and Retry-After, and logs the reason once", async () => {
     const { object, joined } = create("handshakes");
     const polling = await failing(name, object, () => object.fetch({ op: "open" }));
     expect([polling.status, polling.headers.get("retry-after")]).toEqual([503, "1"]);
@@ -120,7 +120,7 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
     expect(joined).toEqual([]);
   });
 
-  it("carries out no emitter call, gives no method its io, and says why", async () => {
+  it("refuses emitter calls and ready() with an error that says why", async () => {
     const { object } = create("calls");
     const message =
       `socket.io-edge: this object serves nobody, since its setup function ${why}; ` +
@@ -131,7 +131,7 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
     await expect(object.act(() => {})).rejects.toThrow(/write "await this\.ready\(\)" before .* this\.io/);
   });
 
-  it("serves everybody, in a first run of its own, once it works, and keeps nothing of what failed", async () => {
+  it("serves all clients once it works, starting with a first run, and keeps nothing of the failed ones", async () => {
     const { object, joined } = create("again");
     expect((await failing(name, object, () => object.fetch({ op: "open" }))).status).toBe(503);
     object.deploy(say);
@@ -145,7 +145,7 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
   });
 
   it.each(["TALK", "RECOVER"] as TalkKind[])(
-    "ends sessions that need it as a lost transport, and lets the others sleep (%s)",
+    "closes sessions that need it like a lost transport, and leaves the others asleep (%s)",
     async (kind) => {
       const object = new TalkObject(`${name} sessions`, say, kind);
       const loud = await object.openSocket();
@@ -177,7 +177,7 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
 });
 
 describe("a setup function that fails again and again", () => {
-  it("is tried at the next event after 1, 2, 4 ... 60 s, and not before, and by no timer", async () => {
+  it("is tried again at the next event after 1, 2, 4 ... 60 s, not before, and not by a timer", async () => {
     let tries = 0;
     const object = new TalkObject("pauses", () => {
       tries++;
@@ -213,7 +213,7 @@ describe("a setup function that throws", () => {
     ["a symbol", Symbol("why"), "Symbol(why)"],
     ["what no string can be made of", Object.create(null), "what it threw has no message"],
     ["an error that cannot be read", unreadable, "what it threw has no message"],
-  ])("%s has failed like any other", async (name, thrown, message) => {
+  ])("fails the same for the value: %s", async (name, thrown, message) => {
     const object = new TalkObject(`throws ${name}`, async () => {
       await Promise.resolve();
       throw thrown;
@@ -229,7 +229,7 @@ describe("a setup function that throws", () => {
 });
 
 describe("a setup function that assigns options", () => {
-  it("has failed, since they are those of every object", async () => {
+  it("has failed, since all objects share one set of options", async () => {
     const object = new TalkObject("assigns", (io) => {
       (io.engine.opts as { maxHttpBufferSize: number }).maxHttpBufferSize = 1;
     });
@@ -240,8 +240,8 @@ describe("a setup function that assigns options", () => {
   });
 });
 
-describe("a try that has failed", () => {
-  it("reaches nobody: neither its io nor sockets that it got hold of", async () => {
+describe("a setup run that has failed", () => {
+  it("reaches no client, neither by its io nor by sockets that it kept", async () => {
     const object = new TalkObject("inert", say, "RECOVER");
     const client = await object.join("websocket");
     const polling = await object.join("polling");
@@ -282,7 +282,7 @@ describe("a try that has failed", () => {
     expect(await object.act((io) => io.sockets.adapter.rooms.has("room"))).toBe(false);
   });
 
-  it("reaches nobody who sleeps either: no timer of it asks for acknowledgements, no adapter brings a packet", async () => {
+  it("reaches no sleeping client either, neither by a timer nor by an adapter", async () => {
     const object = new TalkObject("inert asleep", say, "RECOVER");
     const client = await object.join("websocket");
     await object.sleep();
@@ -307,7 +307,7 @@ describe("a try that has failed", () => {
     expect(added.filter((key) => key !== "sio_a:/")).toEqual([]);
   });
 
-  it("lets a session end that the next try cannot take over, and costs nobody else anything", async () => {
+  it("ends only a session that the next run cannot take over, and no other", async () => {
     const object = new TalkObject("not taken over", say);
     const taken = await object.join("websocket");
     const client = await object.openSocket();
@@ -334,7 +334,7 @@ describe("a try that has failed", () => {
     );
   });
 
-  it("is not taken up when it settles after its time", async () => {
+  it("stays failed when it settles after its time limit", async () => {
     let settle = () => {};
     const object = new TalkObject("late", async (io) => {
       await new Promise<void>((resolve) => (settle = resolve));
@@ -352,7 +352,7 @@ describe("a try that has failed", () => {
     expect(await client.hear()).toContain("44/none");
   });
 
-  it("can be one whose adapter could not be made: stored sessions stay as they are", async () => {
+  it("may be one in which the adapter could not be created, and leaves stored sessions unchanged", async () => {
     const object = new TalkObject("adapter", (io) => {
       say(io);
       if (isBroken) io.adapter(Broken);
@@ -380,7 +380,7 @@ describe("a try that has failed", () => {
 });
 
 describe("an object in memory whose setup function fails", () => {
-  it("serves nobody without hibernation either, and everybody once it works", async () => {
+  it("serves no client without hibernation either, and all clients once it works", async () => {
     const object = new TalkObject("closure", () => Promise.reject(BROKEN), "CLOSURE");
     expect((await object.fetch({ op: "open" })).status).toBe(503);
     await expect(emit(object)).rejects.toThrow("no database");
@@ -389,7 +389,7 @@ describe("an object in memory whose setup function fails", () => {
     expect(await (await object.join()).ask("sync")).toEqual(['43["done"]']);
   });
 
-  it("answers a poll that waits with a close, when its client says something meanwhile", async () => {
+  it("answers a waiting poll with a close packet when its client posts something meanwhile", async () => {
     const object = new TalkObject("parked", say);
     const client = await object.openPolling();
     expect(await client.post("40")).toBe("200 ok");
@@ -402,7 +402,7 @@ describe("an object in memory whose setup function fails", () => {
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("pings those who are silent, ends those who are gone, and holds nothing for who has left", async () => {
+  it("pings silent clients, closes those that are gone, and keeps nothing in memory for those that left", async () => {
     const object = new TalkObject("ticks", say);
     const quiet = await object.join("websocket");
     const gone = await object.join("websocket");
@@ -441,9 +441,9 @@ describe("an object in memory whose setup function fails", () => {
   });
 });
 
-describe("an adapter that could not be made when the heartbeat came", () => {
+describe("an adapter that could not be created during the heartbeat", () => {
   it.each(["websocket", "polling"] as const)(
-    "is made at the next event, as if nothing had been (%s)",
+    "is created at the next event, without consequences (%s)",
     async (transport) => {
       const object = new TalkObject(`adapter at a tick ${transport}`, say);
       const client = await object.join(transport);
@@ -480,7 +480,7 @@ describe("with connection state recovery", () => {
     return { club, member, control };
   }
 
-  it("brings back whom a failed setup cut off, with all that is theirs", async () => {
+  it("recovers the clients that a failed setup disconnected, with all of their state", async () => {
     const { club, member, control } = await open("recover after setup");
     await club.sleep();
     control.isBroken = true;
@@ -495,7 +495,7 @@ describe("with connection state recovery", () => {
     expect(await back.ask("show")).toEqual(['43[{"name":"ann"},["room"],true]']);
   });
 
-  it("tells of those who do not come back once it can, also where a restart had cut them off", async () => {
+  it("emits `disconnect` for clients that did not come back once setup works, also for those that a restart disconnected", async () => {
     const { club, member, control } = await open("expire after setup");
     const other = await joinClub(club);
     await club.restart();
@@ -517,7 +517,7 @@ describe("with connection state recovery", () => {
   });
 });
 
-describe("while the setup function is at work", () => {
+describe("while the setup function runs", () => {
   function createSlow(test: string) {
     const control = { release: () => {}, isSlow: true };
     const object = new TalkObject(`slow ${test}`, async (io) => {
@@ -528,7 +528,7 @@ describe("while the setup function is at work", () => {
     return { object, control };
   }
 
-  it("requests, emitter calls and ready() wait for it; io is not there yet", async () => {
+  it("requests, emitter calls and ready() wait for it, and `io` is not available", async () => {
     const { object, control } = createSlow("calls");
     const joining = object.join();
     const fetching = emit(object, { type: "fetch" });
@@ -545,7 +545,7 @@ describe("while the setup function is at work", () => {
     expect(await object.act((io) => io.engine.clientsCount)).toBe(1);
   });
 
-  it("sleeping sockets get no broadcast and no event before it is done, and everything after", async () => {
+  it("sleeping sockets get no broadcast and no event until it has completed, and everything afterwards", async () => {
     const { object, control } = createSlow("sleepers");
     control.isSlow = false;
     const client = await object.join();
@@ -560,7 +560,7 @@ describe("while the setup function is at work", () => {
     expect((await Promise.all([client.hear(), client.hear()])).sort()).toEqual(['42["news"]', '431["done"]']);
   });
 
-  it("it may wait for io.close(): who slept is closed, and its `disconnect` is heard once setup is done", async () => {
+  it("it may await io.close(), and sleeping sockets emit `disconnect` once it has completed", async () => {
     const object = new TalkObject("closes io", say);
     const client = await object.openSocket();
     client.socket.send("40");
@@ -583,7 +583,7 @@ describe("while the setup function is at work", () => {
   it.each([
     ["closes", [], "transport close"],
     ["disconnects and closes", ["41"], "client namespace disconnect"],
-  ])("hears the last words of a client that %s meanwhile", async (how, packets, reason) => {
+  ])("the last packets of a client that %s are delivered afterwards", async (how, packets, reason) => {
     const notes: unknown[] = [];
     const control = { release: () => {}, isSlow: false };
     const object = new TalkObject(`slow ${how}`, async (io) => {
@@ -608,7 +608,7 @@ describe("while the setup function is at work", () => {
 });
 
 describe("an object of defineEngine whose setup function fails", () => {
-  it("serves nobody, lets nothing stay of it, and serves everybody once it works", async () => {
+  it("serves no client and keeps nothing of the failed run, and serves all clients once it works", async () => {
     const object = new TestObject("engine", "BARE");
     const id = object.stub.id.toString();
     const echo = (engine: Engine) =>

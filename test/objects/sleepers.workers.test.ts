@@ -45,7 +45,7 @@ const ways: [string, string, (io: Server) => unknown][] = [
   ["has its session closed", "forced close", (io) => io.engine.close()],
 ];
 
-describe.each(["TALK", "RECOVER"] as const)("a client whose end is on its way (%s)", (kind) => {
+describe.each(["TALK", "RECOVER"] as const)("a client whose disconnection is under way (%s)", (kind) => {
   describe.each(["awake", "asleep"])("to an object that is %s", (state) => {
     it.each(ways)("leaves once when it %s meanwhile", async (name, reason, act) => {
       const left: string[] = [];
@@ -80,7 +80,7 @@ describe.each(["TALK", "RECOVER"] as const)("a client whose end is on its way (%
 
 describe("a broadcast to sockets that sleep", () => {
   it.each(["TALK", "RECOVER"] as const)(
-    "reaches them without bringing any into memory (%s)",
+    "reaches them without loading any of them into memory (%s)",
     async (kind) => {
       const object = new TalkObject(`broadcast asleep ${kind}`, talk, kind);
       const clients = [];
@@ -111,7 +111,7 @@ describe("a broadcast to sockets that sleep", () => {
     },
   );
 
-  it("brings those into memory for whom a megabyte is under way that nothing proves to be read", async () => {
+  it("loads only sockets that have a megabyte under way without proof that it was read", async () => {
     const object = new TalkObject("broadcast much asleep", talk);
     const { client } = await joinedSocket(object);
     await object.sleep();
@@ -128,7 +128,7 @@ describe("a broadcast to sockets that sleep", () => {
 });
 
 describe("sockets that sleep in many rooms", () => {
-  it("are held as far as there is room for them, and the others end: no instance dies of knowing them all", async () => {
+  it("are kept as far as memory allows, and the others are closed, so that no instance runs out of memory", async () => {
     const left: string[] = [];
     const object = new TalkObject(
       "heavy sleepers",
@@ -178,8 +178,8 @@ function inFull(session: StoredSession): object {
   };
 }
 
-describe("sessions that were written down in full", () => {
-  it("are read, pinged and written by code that leaves out what is as it mostly is", async () => {
+describe("sessions that were stored with all of their fields", () => {
+  it("are read, pinged and written by code that omits fields with their usual values", async () => {
     const object = new TalkObject("in full", talk);
     const { client, id } = await joinedSocket(object);
     const polling = await object.join("polling");
@@ -209,7 +209,7 @@ describe("sessions that were written down in full", () => {
     expect(await polling.ask("add", 1)).toEqual(["43[[1]]"]);
   });
 
-  it("are closed in time where they have joined no namespace", async () => {
+  it("are closed in time when they have joined no namespace", async () => {
     const object = new TalkObject("in full, idle", talk);
     const idle = await object.openSocket();
     await object.run((_, ctx) => {
@@ -223,8 +223,8 @@ describe("sessions that were written down in full", () => {
   });
 });
 
-describe("a session that is brought into memory while all are gone through", () => {
-  it("is loaded once, though the end of another one had it loaded in between", async () => {
+describe("a session that is loaded during an iteration over all sessions", () => {
+  it("is loaded once, even if the end of another one loads it in between", async () => {
     let seen: Record<string, Session> = {};
     const object = new TalkObject("loaded between", (io) => {
       talk(io);
@@ -270,7 +270,7 @@ describe("a session that is brought into memory while all are gone through", () 
   });
 });
 
-it("a sleeper whose row is gone is one no more", async () => {
+it("a sleeping session whose row is gone is no longer counted", async () => {
   const object = new TalkObject("row gone", talk);
   const gone = await object.join("polling");
   const there = await object.join("polling");
@@ -283,7 +283,7 @@ it("a sleeper whose row is gone is one no more", async () => {
   expect(await there.hear()).toBe('42["hello"]');
 });
 
-it("a polling client that is let go while a socket of it sleeps leaves once, though it never asks again", async () => {
+it("a polling client that is disconnected while one of its sockets sleeps leaves once, even if it never polls again", async () => {
   const left: string[] = [];
   const object = new TalkObject("let go", (io) => {
     for (const nsp of ["/", "/other"]) {
@@ -310,12 +310,12 @@ it("a polling client that is let go while a socket of it sleeps leaves once, tho
   expect(left.toSorted()).toEqual(["/ server namespace disconnect", "/other server namespace disconnect"]);
 });
 
-describe("a broadcast to those who sleep", () => {
+describe("a series of broadcasts to sleeping sockets", () => {
   /** How many sessions of an object are in memory. */
   const loaded = (object: TestObject) =>
     object.run((instance) => [...runtimeOf(instance).table.live()].length);
 
-  it("brings none of them into memory, and reaches each once and in order", async () => {
+  it("loads none of them into memory, and reaches each once and in order", async () => {
     const object = new TalkObject("asleep broadcast", talk);
     const sockets = [await joinedSocket(object), await joinedSocket(object)];
     const polling = await object.join("polling");
@@ -354,7 +354,7 @@ describe("a broadcast to those who sleep", () => {
     expect(watched.logged).toEqual([]);
   });
 
-  it("goes on in the order of a turn when one of them is brought into memory in it", async () => {
+  it("keeps the order of a turn when one of them is loaded into memory in between", async () => {
     const object = new TalkObject("asleep mixed", talk);
     const clients = [await object.join("polling"), await object.join()];
     await object.sleep();
@@ -372,7 +372,7 @@ describe("a broadcast to those who sleep", () => {
     }
   });
 
-  it("counts against maxQueuedBytes: who polls no more is closed, asleep too", async () => {
+  it("counts towards maxQueuedBytes, and closes clients that no longer poll, also sleeping ones", async () => {
     const object = new TalkObject("asleep unread", (io) => {
       talk(io);
       io.on("connection", (socket) => socket.on("disconnect", (reason) => left.push(reason)));

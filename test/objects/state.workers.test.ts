@@ -48,7 +48,7 @@ describe("what a session keeps", () => {
     expect(await storedOf(object, socket.sid)).toEqual(record);
   });
 
-  it("moves along when the session upgrades", async () => {
+  it("is kept when the session upgrades", async () => {
     const object = new TestObject("keeps upgrade");
     const polling = await object.openPolling();
     await keepIn(object, polling.sid, record);
@@ -58,7 +58,7 @@ describe("what a session keeps", () => {
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("is written in a row while it is too large for an attachment, and no longer", async () => {
+  it("is stored in a row for as long as it is too large for an attachment", async () => {
     const object = new TestObject("overflow");
     const client = await object.openSocket();
     const large = { text: "x".repeat(20_000) };
@@ -84,7 +84,7 @@ describe("what a session keeps", () => {
     await until(async () => (await object.sessionRows()).length === 0);
   });
 
-  it("survives the tick that pings it while it lies in a row", async () => {
+  it("survives a tick that pings the session while it is stored in a row", async () => {
     const object = new TestObject("overflow ping");
     const client = await object.openSocket();
     const large = { text: "€".repeat(9_000) };
@@ -98,7 +98,7 @@ describe("what a session keeps", () => {
     expect(await storedOf(object, client.sid)).toEqual(large);
   });
 
-  it("is removed at the first tick after a restart that took its socket", async () => {
+  it("is removed at the first tick after a restart that closed its WebSocket", async () => {
     const object = new TestObject("overflow restart");
     const client = await object.openSocket();
     await keepIn(object, client.sid, { text: "x".repeat(20_000) });
@@ -108,7 +108,7 @@ describe("what a session keeps", () => {
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("of another version of the code is unknown, and removed at the first tick", async () => {
+  it("is ignored when another version of the code stored it, and removed at the first tick", async () => {
     const object = new TestObject("row version");
     const other = await object.openPolling();
     const client = await object.openPolling();
@@ -124,7 +124,7 @@ describe("what a session keeps", () => {
   });
 
   it.each(["openPolling", "openSocket"] as const)(
-    "ends the session when no row can hold it (%s), and nobody else notices",
+    "ends the session when it is too large for a row (%s), and no other session",
     async (open) => {
       const object = new TestObject(`too large ${open}`);
       const other = await object.openSocket();
@@ -137,7 +137,7 @@ describe("what a session keeps", () => {
     },
   );
 
-  it("ends the session when it cannot be cloned, and nobody else notices", async () => {
+  it("ends the session when it cannot be cloned, and no other session", async () => {
     const object = new TestObject("cannot clone");
     const other = await object.openPolling();
     const client = await object.openPolling();
@@ -148,7 +148,7 @@ describe("what a session keeps", () => {
 });
 
 describe("a session with something under way", () => {
-  it("ends with its instance over WebSocket, without a mark: the runtime closes the socket", async () => {
+  it("ends with its instance over WebSocket without a stored mark, since the runtime closes the socket", async () => {
     const object = new TestObject("busy socket");
     const client = await object.openSocket();
     const before = await object.roles();
@@ -159,7 +159,7 @@ describe("a session with something under way", () => {
     expect(await object.run((instance) => instance.engine.clientsCount)).toBe(0);
   });
 
-  it("ends when another instance finds it, so that its client starts again (polling)", async () => {
+  it("ends over polling when another instance finds it, so that its client reconnects", async () => {
     const object = new TestObject("busy polling");
     const client = await object.openPolling();
     const { payload } = await client.park();
@@ -170,14 +170,14 @@ describe("a session with something under way", () => {
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("goes on in the instance that it is in", async () => {
+  it("continues within the same instance", async () => {
     const object = new TestObject("busy awake");
     const client = await object.openSocket();
     await keepIn(object, client.sid, {}, true);
     expect(await client.echo("hello")).toBe("4hello");
   });
 
-  it("goes on after sleep when it was over by then", async () => {
+  it("continues after sleep when what was under way had completed", async () => {
     const object = new TestObject("busy over");
     const client = await object.openSocket();
     await keepIn(object, client.sid, {}, true);
@@ -188,7 +188,7 @@ describe("a session with something under way", () => {
 });
 
 describe("what is queued for a client that does not poll", () => {
-  it("is kept, delivered once and in order, whatever happens to the object", async () => {
+  it("is kept, and delivered once and in order, whatever happens to the object", async () => {
     const object = new TestObject("queue");
     const client = await object.openPolling();
     await client.post("41");
@@ -202,7 +202,7 @@ describe("what is queued for a client that does not poll", () => {
     expect(await client.poll()).toBe("2");
   });
 
-  it("is kept when a Worker goes away while it holds the poll", async () => {
+  it("is kept when a Worker disappears while it holds the poll", async () => {
     const object = new TestObject("queue lost");
     const client = await object.openPolling();
     const response = await object.fetch({ op: "poll", sid: client.sid });
@@ -245,7 +245,7 @@ describe("what is queued for a client that does not poll", () => {
   );
 
   it.each(["awake", "asleep"])(
-    "goes to the WebSocket that takes over, before anything else (object %s)",
+    "is sent over the WebSocket after an upgrade, before anything else (object %s)",
     async (state) => {
       const object = new TestObject(`queue upgrade ${state}`);
       const client = await object.openPolling();
@@ -268,7 +268,7 @@ describe("what is queued for a client that does not poll", () => {
   );
 
   it.each(["awake", "asleep"])(
-    "goes out in order to a client that takes 16 packets at a time (object %s)",
+    "is delivered in order to a client that takes 16 packets at a time (object %s)",
     async (state) => {
       const object = new TestObject(`queue small ${state}`);
       const client = await object.openPolling();
@@ -293,7 +293,7 @@ describe("what is queued for a client that does not poll", () => {
     },
   );
 
-  it("is not in memory once it lies in rows", async () => {
+  it("is not kept in memory once it is stored in rows", async () => {
     const object = new TestObject("queue in rows");
     const client = await object.openPolling();
     await client.post(`4${"x".repeat(500_000)}`);
@@ -301,7 +301,7 @@ describe("what is queued for a client that does not poll", () => {
     expect(state).toMatchObject({ queue: [], queuedBytes: 500_008 });
   });
 
-  it("is removed with its session, whatever ends that", async () => {
+  it("is removed with its session, whatever the reason", async () => {
     const object = new TestObject("queue removed");
     for (const state of ["awake", "asleep"]) {
       for (const end of ["leaves", "overlaps", "is closed"]) {
@@ -318,7 +318,7 @@ describe("what is queued for a client that does not poll", () => {
     }
   });
 
-  it("is read where an earlier version of this code kept it, and goes before what comes after", async () => {
+  it("is read where an earlier version of this code stored it, and precedes later packets", async () => {
     const object = new TestObject("queue of version 1");
     for (const act of ["post", "tick"]) {
       const client = await object.openPolling();
@@ -342,7 +342,7 @@ describe("what is queued for a client that does not poll", () => {
 });
 
 describe("the sessions of an object", () => {
-  it("are all seen, sleeping ones too, and counted without waking any code", async () => {
+  it("can all be listed, also sleeping ones, and counted without running any code of theirs", async () => {
     const object = new TestObject("count");
     const first = await object.openSocket();
     const second = await object.openPolling();
@@ -361,7 +361,7 @@ describe("the sessions of an object", () => {
     expect(await object.run((instance) => instance.engine.clientsCount)).toBe(0);
   });
 
-  it("come in the order in which they connected", async () => {
+  it("are listed in the order in which they connected", async () => {
     const object = new TestObject("order");
     const sids: string[] = [];
     for (let i = 0; i < 5; i++) sids.push((await object.openSocket()).sid);

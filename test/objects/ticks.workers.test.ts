@@ -31,7 +31,7 @@ async function abandon(object: TestObject): Promise<void> {
 }
 
 describe("a tick", () => {
-  it("ends a bounded number of sleeping sessions, and the next ones come soon", async () => {
+  it("ends a bounded number of sleeping sessions, and is followed soon by the next tick", async () => {
     const object = new TestObject("many dead");
     for (let i = 0; i < 900; i++) await object.openPolling();
     await abandon(object);
@@ -42,7 +42,7 @@ describe("a tick", () => {
     expect(watched.logged).toEqual([]);
   }, 20_000);
 
-  it("goes on where the one before was when its instance died", async () => {
+  it("continues where the tick before stopped when its instance died", async () => {
     const object = new TestObject("died between ticks");
     for (let i = 0; i < 500; i++) await object.openPolling();
     await abandon(object);
@@ -53,7 +53,7 @@ describe("a tick", () => {
   }, 20_000);
 
   it.each(["polling", "websocket"] as const)(
-    "brings a bounded number of bytes into memory (%s)",
+    "loads a bounded number of bytes into memory (%s)",
     async (transport) => {
       const left: string[] = [];
       const object = new TalkObject(`large dead ${transport}`, (io) => {
@@ -79,7 +79,7 @@ describe("a tick", () => {
     20_000,
   );
 
-  it("closes who has joined nothing without bringing anybody into memory who has still to hear of it", async () => {
+  it("closes sessions without a namespace, and loads none that have yet to be told", async () => {
     const object = new TalkObject("idle polls", () => {});
     const clients = [await object.openPolling(), await object.openPolling()];
     await object.sleep();
@@ -95,7 +95,7 @@ describe("a tick", () => {
   });
 
   it.each(["TALK", "CLOSURE"] as const)(
-    "removes a bounded part of what no code can use (%s)",
+    "removes a bounded number of rows that no code can use (%s)",
     async (kind) => {
       const object = new TalkObject("useless rows", () => {}, kind);
       // No alarm of the runtime comes in between.
@@ -118,7 +118,7 @@ describe("a tick", () => {
   );
 });
 
-it("rows in the table whose session is not there any more are removed at the first tick of an instance", async () => {
+it("rows of sessions that no longer exist are removed at the first tick of an instance", async () => {
   const object = new TestObject("orphans");
   const client = await object.openPolling();
   await client.post("4kept");
@@ -134,7 +134,7 @@ it("rows in the table whose session is not there any more are removed at the fir
   expect(await object.sessionRows()).toEqual([`sio_s:${client.sid}`, `sio_rows:${client.sid}:queue:1`]);
 });
 
-it("a session whose queue has vanished goes on without it", async () => {
+it("a session whose stored queue has vanished continues without it", async () => {
   const object = new TestObject("vanished");
   const client = await object.openPolling();
   await client.post("4lost");
@@ -152,7 +152,7 @@ describe("a session whose row cannot be used", () => {
     ["is null", () => null],
   ];
 
-  it.each(spoilt)("since it %s is removed, and nobody else notices", async (name, spoil) => {
+  it.each(spoilt)("because it %s is removed, and no other session is affected", async (name, spoil) => {
     const object = new TalkObject(`spoilt ${name}`, (io) => {
       io.on("connection", (socket) => void socket.on("echo", (text, done) => done(text)));
     });

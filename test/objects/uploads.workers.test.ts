@@ -48,7 +48,7 @@ async function pass(object: TestObject, from: number, to: number): Promise<void>
   }
 }
 
-it("a POST that makes progress is taken, however long it lasts", async () => {
+it("a POST that makes progress is accepted, however long it takes", async () => {
   const object = new TestObject("slow post");
   const client = await object.openPolling();
   const post = new Slow(client);
@@ -63,7 +63,7 @@ it("a POST that makes progress is taken, however long it lasts", async () => {
   expect(await client.poll()).toMatch(/x{20000}$/);
 });
 
-it("a POST of which nothing comes for pingTimeout ends with its session", async () => {
+it("a POST without progress for pingTimeout ends, and so does its session", async () => {
   const object = new TestObject("silent post");
   const client = await object.openPolling();
   const poll = await client.park();
@@ -82,7 +82,7 @@ it("a POST of which nothing comes for pingTimeout ends with its session", async 
   expect(await poll.payload).toBe("1");
 });
 
-it("a POST that trickles ends with its session, which is over when nobody polls", async () => {
+it("a POST that trickles ends with its session, which expires because its client does not poll", async () => {
   const object = new TestObject("trickle");
   const client = await object.openPolling();
   const post = new Slow(client);
@@ -111,7 +111,7 @@ it.each([10, undefined])("a POST of length %s ends with a session that the serve
   await object.sleep();
 });
 
-it("holds little more than has come, and counts it", async () => {
+it("the memory for a POST is little more than what has arrived, and is counted", async () => {
   const object = new TestObject("counted post");
   const client = await object.openPolling();
   const post = new Slow(client);

@@ -7,7 +7,7 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
   const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
   const upgraded = async (object: TestObject) => (await object.openPolling()).upgrade();
 
-  it("gets its messages back, in order, text and bytes", async () => {
+  it("receives echoes of text and bytes in order", async () => {
     const object = new TestObject(`ws order ${state}`);
     const client = await object.openSocket();
     await between(object);
@@ -21,7 +21,7 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
     expect(await client.echo("three")).toBe("4three");
   });
 
-  it("that was polling goes on where it was", async () => {
+  it("continues after an upgrade from polling", async () => {
     const object = new TestObject(`ws upgraded ${state}`);
     const polling = await object.openPolling();
     await polling.post("4queued");
@@ -33,7 +33,7 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
     expect(await object.sessionRows()).toEqual([]);
   });
 
-  it("refuses polling after its upgrade, and goes on", async () => {
+  it("refuses polling after its upgrade, and stays open", async () => {
     const object = new TestObject(`ws polled ${state}`);
     const polling = await object.openPolling();
     const client = await polling.upgrade();
@@ -44,7 +44,7 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
     expect(await client.echo("still here")).toBe("4still here");
   });
 
-  it("drops a second WebSocket after its upgrade, and goes on", async () => {
+  it("closes a second WebSocket after its upgrade, and stays open", async () => {
     const object = new TestObject(`ws second ${state}`);
     const polling = await object.openPolling();
     const client = await polling.upgrade();
@@ -55,7 +55,7 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
     expect(await client.echo("still here")).toBe("4still here");
   });
 
-  it("has its pong answered by the runtime, and ignores it otherwise", async () => {
+  it("lets the runtime answer its pong, and ignores a pong in another form", async () => {
     const object = new TestObject(`ws pong ${state}`);
     const client = await upgraded(object);
     await between(object);
@@ -69,18 +69,15 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
     [1000, "bye", 1000],
     [4123, "x".repeat(123), 4123],
     [undefined, undefined, 1005],
-  ])(
-    "that its client closes with %s is answered, and its listeners are told",
-    async (code, reason, answer) => {
-      const object = new TestObject(`ws close ${code} ${state}`);
-      const client = await upgraded(object);
-      await between(object);
-      client.socket.close(code, reason);
-      expect(await client.closed).toBe(answer);
-      await until(() => object.journal.at(-1) === "close transport close");
-      expect(await object.roles()).toEqual([]);
-    },
-  );
+  ])("answers a close of its client with %s, and emits `close`", async (code, reason, answer) => {
+    const object = new TestObject(`ws close ${code} ${state}`);
+    const client = await upgraded(object);
+    await between(object);
+    client.socket.close(code, reason);
+    expect(await client.closed).toBe(answer);
+    await until(() => object.journal.at(-1) === "close transport close");
+    expect(await object.roles()).toEqual([]);
+  });
 
   it("ends with a close packet", async () => {
     const object = new TestObject(`ws close packet ${state}`);
@@ -112,7 +109,7 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
     expect(await client.echo("hello")).toBe("4hello");
   });
 
-  it("is closed at once when the server says so", async () => {
+  it("is closed at once when the server closes it", async () => {
     const object = new TestObject(`ws kick ${state}`);
     const client = await object.openSocket();
     await between(object);
@@ -127,7 +124,7 @@ describe.each(STATES)("a WebSocket session in an object that is %s between its f
 });
 
 describe("a WebSocket session", () => {
-  it("tells the listeners that are in memory of its upgrade", async () => {
+  it("emits `upgrade` to the listeners that are in memory", async () => {
     const object = new TestObject("ws upgrade");
     const polling = await object.openPolling();
     await polling.upgrade();
@@ -152,7 +149,7 @@ describe("a WebSocket session", () => {
     expect(object.journal).toEqual(["setup", "connection"]);
   });
 
-  it("is gone after a restart, and its socket with it", async () => {
+  it("is gone after a restart, together with its WebSocket", async () => {
     const object = new TestObject("ws restart");
     const client = await object.openSocket();
     await object.restart();
@@ -160,7 +157,7 @@ describe("a WebSocket session", () => {
     expect(await object.run((instance) => instance.engine.clientsCount)).toBe(0);
   });
 
-  it("gets its bytes as base64 when it asked for that, also after sleep", async () => {
+  it("receives bytes as base64 when it asked for that, also after sleep", async () => {
     const object = new TestObject("ws b64");
     const client = await object.openSocket({ b64: true });
     await object.sleep();
@@ -168,7 +165,7 @@ describe("a WebSocket session", () => {
     expect(await client.next()).toBe("bAQID");
   });
 
-  it("gets its bytes as they are when it asked for base64 only while it polled, also after sleep", async () => {
+  it("receives raw bytes when it asked for base64 only while it polled, also after sleep", async () => {
     const object = new TestObject("ws no b64");
     const open = await (await object.fetch({ op: "open", b64: true })).text();
     const polling = new PollingClient(object, (JSON.parse(open.slice(1)) as { sid: string }).sid);
@@ -180,7 +177,7 @@ describe("a WebSocket session", () => {
     }
   });
 
-  it("of code that is gone is closed, so that its client starts again", async () => {
+  it("is closed when another version of the code stored it, so that its client reconnects", async () => {
     const object = new TestObject("ws version");
     const client = await object.openSocket();
     await object.run((_, ctx) => {

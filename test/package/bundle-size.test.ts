@@ -9,7 +9,7 @@ import { bundleSize, readmeBlock, root, workerWithoutClient } from "./pack.ts";
  */
 const BUDGET = 64_500;
 
-it(`adds at most ${BUDGET} bytes, minified and compressed, to a Worker`, async () => {
+it(`the server adds at most ${BUDGET} bytes, minified and compressed, to a Worker`, async () => {
   const size = await bundleSize(await workerWithoutClient());
   console.log(`server Worker bundle without hono: ${size} bytes`);
   expect(size).toBeLessThanOrEqual(BUDGET);
@@ -18,7 +18,7 @@ it(`adds at most ${BUDGET} bytes, minified and compressed, to a Worker`, async (
   expect(Math.abs(stated - size / 1000), "what README.md says of it, in kB").toBeLessThan(3);
 });
 
-it("does not carry the official client's files unless they are imported", async () => {
+it("the server includes the official client's files only when they are imported", async () => {
   const withClient = await bundleSize(await readmeBlock("ts"));
   expect(withClient).toBeGreaterThan((await bundleSize(await workerWithoutClient())) + 200_000);
 });

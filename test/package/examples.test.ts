@@ -139,21 +139,21 @@ describe.each([
     seen: messengerSeen,
   },
 ])("the example $name", ({ name, app, trace, seen }) => {
-  it("moves from Node by one word in app.ts", async () => {
+  it("differs by one word in app.ts from its version for Node", async () => {
     const [before, after] = await Promise.all(
       ["node", "worker"].map((folder) => readFile(join(root, "examples", name, folder, "app.ts"), "utf8")),
     );
     expect(after).toBe(before?.replace('from "socket.io"', 'from "socket.io-edge"'));
   });
 
-  it("looks the same to its users on Node and on Workers", async () => {
+  it("behaves the same for its users on Node and on Workers", async () => {
     const node = await onNode(app);
     expect(await trace(node.url, async () => {}).finally(() => node.close())).toEqual(seen);
     const worker = await onWorker(name);
     expect(await trace(worker.url, async () => {}).finally(() => worker.close())).toEqual(seen);
   });
 
-  it("looks the same when its object sleeps between any two steps", async () => {
+  it("behaves the same when its object sleeps between any two steps", async () => {
     const worker = await onWorker(name);
     const pause: Pause = async (...people) => {
       // An upgrade half done keeps the object awake.
@@ -181,7 +181,7 @@ describe("the example gatekeeper", () => {
     return [answer.status, await answer.text()];
   }
 
-  it("refuses a foreign page, a missing and a forged token, and a crowd, before any object exists", async () => {
+  it("refuses a foreign page, a missing or forged token, and too many handshakes, before an object is created", async () => {
     const address = { "cf-connecting-ip": "192.0.2.1" };
     const token = await signToken("ann", SECRET);
     expect(await handshake(`&token=${token}`, { ...address, Origin: "https://evil.example" })).toEqual([
@@ -198,13 +198,13 @@ describe("the example gatekeeper", () => {
     expect(await server.getWorker().listDurableObjectIds("SESSIONS")).toEqual([]);
   });
 
-  it("counts what opens a session though it names one", async () => {
+  it("counts a handshake even if it contains a session id", async () => {
     const address = { "cf-connecting-ip": "192.0.2.11" };
     const crowd = await Promise.all(Array.from({ length: 30 }, () => handshake("&sid=", address)));
     expect(new Set(crowd.map(([status]) => status))).toEqual(new Set([403, 429]));
   });
 
-  it("opens no session for who names two, of which the guard sees one and the server the other", async () => {
+  it("opens no session for a request with two session ids, of which guard and server might read different ones", async () => {
     const address = { "cf-connecting-ip": "192.0.2.12" };
     const token = await signToken("ann", SECRET);
     for (let i = 0; i < 30; i++) {
@@ -212,7 +212,7 @@ describe("the example gatekeeper", () => {
     }
   });
 
-  it("stops an address that makes up session ids, before most of them reach an object, and nobody else", async () => {
+  it("stops an address that invents session ids, before most of them reach an object, and no other address", async () => {
     const address = { "cf-connecting-ip": "192.0.2.3" };
     const statuses: number[] = [];
     for (let i = 0; i < 203; i++) {
@@ -226,7 +226,7 @@ describe("the example gatekeeper", () => {
     expect(other[0]).toBe(400);
   });
 
-  it("never counts the polls of a session that is open", async () => {
+  it("never counts polls of an open session", async () => {
     const address = { "cf-connecting-ip": "192.0.2.21", Origin: "https://chat.example" };
     const [, open] = await handshake(`&token=${await signToken("ann", SECRET)}`, address);
     const { sid } = JSON.parse(open.slice(1)) as { sid: string };
@@ -241,7 +241,7 @@ describe("the example gatekeeper", () => {
     }
   });
 
-  it("lets in who is signed in", async () => {
+  it("accepts a client with a valid token", async () => {
     const answer = await handshake(`&token=${await signToken("ann", SECRET)}`, {
       "cf-connecting-ip": "192.0.2.2",
       Origin: "https://chat.example",
@@ -274,7 +274,7 @@ describe("each example", () => {
 });
 
 describe("an example without its secret", () => {
-  it("private-messaging serves nobody, whatever token they bring", async () => {
+  it("private-messaging refuses everybody, whatever their token", async () => {
     const place = await onWorker("private-messaging", {});
     try {
       for (const secret of ["only for your own machine", "undefined", "null"]) {
@@ -301,7 +301,7 @@ describe("an example without its secret", () => {
     }
   });
 
-  it("is no example that has one written down", async () => {
+  it("no example has a secret in its files", async () => {
     const files = await readdir(join(root, "examples"), { recursive: true });
     for (const file of files.filter((name) => /\.[jt]s$/.test(name) && !name.includes("node_modules"))) {
       expect(await readFile(join(root, "examples", file), "utf8"), file).not.toMatch(/SECRET\s*(\?\?|\|\|)/);

@@ -100,7 +100,7 @@ describe.each(NODES)("with Node %i", (major) => {
 });
 
 it(
-  "the README's three files, by hand, end in a page where two tabs talk",
+  "the README's three files, written by hand, result in a page where two tabs talk",
   async () => {
     const { shell, folder } = await shellOf(process.execPath, "by-hand");
     const files = [

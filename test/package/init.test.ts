@@ -32,7 +32,7 @@ async function filesOf(app: string): Promise<string[]> {
 const OURS = [".gitignore", "package.json", "public/index.html", "wrangler.toml"];
 
 describe("socket.io-edge init", () => {
-  it("writes an app in TypeScript, named after its folder, and says what comes next", async () => {
+  it("writes an app in TypeScript, named after its folder, and prints the next steps", async () => {
     const { status, stdout, stderr } = cli("init", "apps/tea-room");
     expect([status, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("cd apps/tea-room\n  npm install\n  npm run dev ");
@@ -59,7 +59,7 @@ describe("socket.io-edge init", () => {
     );
   });
 
-  it("asks for ranges of versions, and for its own", async () => {
+  it("depends on version ranges, and on its own version", async () => {
     await createApp(join(folder, "tea-room"), "ts");
     const { dependencies, devDependencies } = JSON.parse(await inApp("tea-room/package.json")) as Record<
       string,
@@ -72,13 +72,13 @@ describe("socket.io-edge init", () => {
     }
   });
 
-  it("fills an empty folder, also the one it is run in", async () => {
+  it("fills an empty folder, also the current one", async () => {
     await mkdir(join(folder, "here/.git"), { recursive: true });
     await createApp(join(folder, "here"), "ts");
     expect(await inApp("here/wrangler.toml")).toContain('name = "here"');
   });
 
-  it("touches no folder that holds something, and no file", async () => {
+  it("changes neither a folder that is not empty nor a file", async () => {
     await mkdir(join(folder, "full"));
     for (const name of ["a.txt", "b.txt", "c.txt"]) await writeFile(join(folder, "full", name), name);
     expect(cli("init", "full")).toMatchObject({
@@ -96,7 +96,7 @@ describe("socket.io-edge init", () => {
     });
   });
 
-  it("refuses a name that no Worker can have, and says which ones it takes", async () => {
+  it("refuses a name that a Worker cannot have, and says which names are allowed", async () => {
     for (const name of ["My-App", "my_app", "-app", "app-", "a".repeat(64), "größe", "my app", "my.app"]) {
       await expect(createApp(join(folder, name), "ts")).rejects.toThrow(
         `"${name}" cannot be the name of a Worker. Take up to 63 lowercase letters`,

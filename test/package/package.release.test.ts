@@ -23,13 +23,13 @@ async function runModule(code: string): Promise<string> {
 }
 
 describe("the published package", () => {
-  it("has nothing that publint minds", async () => {
+  it("passes publint", async () => {
     expect(
       await run("publint", [join(project.folder, "node_modules/socket.io-edge"), "--strict"], root),
     ).toContain("All good!");
   });
 
-  it("has types that fit its code, wherever they are resolved", async () => {
+  it("has types that match its code for every way to resolve them", async () => {
     // Ignored are a resolution that knows no subpaths of any package, and what asks for CommonJS. The script has no
     // types.
     const flags = [
@@ -44,7 +44,7 @@ describe("the published package", () => {
     expect(Object.keys(report.problems ?? {})).toEqual(["NoResolution", "CJSResolvesToESM"]);
   });
 
-  it("fails in one sentence where it is required", async () => {
+  it("fails with one sentence when it is loaded with require()", async () => {
     await writeFile(join(project.folder, "old.cjs"), 'require("socket.io-edge");');
     const failure = run(process.execPath, ["old.cjs"], project.folder);
     await expect(failure).rejects.toThrow(
@@ -82,7 +82,7 @@ describe("the published package", () => {
     expect(project.packed.filter((path) => foreign.test(path))).toEqual([]);
   });
 
-  it("gives its codec to Node", async () => {
+  it("exports its codec for Node", async () => {
     const printed = await runModule(`
       import { encodePacket, PacketType } from "socket.io-edge/codec";
       console.log(JSON.stringify(encodePacket({ type: PacketType.EVENT, nsp: "/", data: ["hello", 1] })));
@@ -90,13 +90,13 @@ describe("the published package", () => {
     expect(printed).toBe('["2[\\"hello\\",1]"]');
   });
 
-  it("gives its client to Node, which ends by itself because an import starts nothing", async () => {
+  it("exports its client for Node, and importing it starts nothing that keeps the process running", async () => {
     expect(await runModule('import { io } from "socket.io-edge/client"; console.log(typeof io);')).toBe(
       "function",
     );
   });
 
-  it("gives its kit for tests to Node, and says what to install where wrangler is missing", async () => {
+  it("exports its test kit for Node, which says what to install when wrangler is missing", async () => {
     const printed = await runModule(`
       import { startServer } from "socket.io-edge/testing";
       await startServer({ worker: "src/worker.ts" }).catch((error) => console.log(error.message));
@@ -104,7 +104,7 @@ describe("the published package", () => {
     expect(printed).toMatch(/^socket\.io-edge\/testing needs workerd, .*: npm install --save-dev wrangler$/);
   });
 
-  it("gives the official client's files to those who ask", async () => {
+  it("exports the official client's files separately", async () => {
     const printed = await runModule(`
       import { clientFiles } from "socket.io-edge/client-files";
       console.log(clientFiles.version, clientFiles.files["socket.io.js"].includes("Socket.IO v" + clientFiles.version));

@@ -21,7 +21,7 @@ describe("the README", () => {
     expect(await printed("toml")).toBe(await bare("templates/app/wrangler.toml"));
   });
 
-  it("links with full addresses, as npm's page of the package needs them, to files that exist", async () => {
+  it("links with full addresses, as the page on npm needs them, to files that exist", async () => {
     const { repository, homepage } = JSON.parse(await read("package.json")) as {
       repository: { url: string };
       homepage: string;
@@ -44,7 +44,7 @@ describe("the README", () => {
     ).toEqual([]);
   });
 
-  it("uses no link that it does not define", async () => {
+  it("defines every link that it uses", async () => {
     const text = (await read("README.md")).replace(/^```[\s\S]*?^```/gm, "");
     const used = [...text.matchAll(/\]\[([^\]]+)\]/g)].map((match) => match[1]);
     const defined = [...text.matchAll(/^\[([^\]]+)\]: /gm)].map((match) => match[1]);

@@ -35,7 +35,7 @@ describe("the flow of an object under attack", () => {
   );
 
   it.each(["default", "eager", "awake"])(
-    "keeps who reads 24 MB that it is sent in one tick, with %s options",
+    "keeps a client that reads 24 MB which it is sent in one turn, with %s options",
     async (variant) => {
       const siege = await Siege.lay(variant);
       const { socket } = await joinByWebSocket(siege.victim);
@@ -52,7 +52,7 @@ describe("the flow of an object under attack", () => {
     60_000,
   );
 
-  it("writes what is new of a queue, and not what lies there already", async () => {
+  it("writes only the new part of a queue", async () => {
     const siege = await Siege.lay();
     const { victim } = siege;
     const [sessions, broadcasts, bytes] = [40, 30, 20_000];
@@ -73,7 +73,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("has timers left when one POST starts 10,050 emits that wait for an answer", async () => {
+  it("still has timers when one POST causes 10,050 emits that wait for an answer", async () => {
     const siege = await Siege.lay();
     await siege.during(async () => {
       const session = await RawSession.join(siege.victim);
@@ -106,7 +106,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("holds little for sessions that it has closed and that never fetch their end", async () => {
+  it("keeps little for closed sessions that never fetch the close packet", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {
       for (let i = 0; i < 10; i++) {
@@ -120,7 +120,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("holds little for WebSockets that it has ended and that never read", async () => {
+  it("keeps little for closed WebSockets that never read", async () => {
     const siege = await Siege.lay();
     const { victim, raid } = siege;
     await siege.during(async () => {
@@ -138,7 +138,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 90_000);
 
-  it("holds little for a crowd of clients of v2 that do not read and cannot be asked", async () => {
+  it("keeps little for many v2 clients that do not read, which the server cannot ping", async () => {
     const siege = await Siege.lay("old");
     const { victim, raid } = siege;
     await siege.during(async () => {
@@ -154,7 +154,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("brings no more out of rows for those who upgrade than it may hold", async () => {
+  it("loads no more from rows for upgrading clients than its memory allows", async () => {
     const siege = await Siege.lay();
     const { victim } = siege;
     const sessions: RawSession[] = [];
@@ -176,7 +176,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("ends an upload that trickles with its session, and sleeps then", async () => {
+  it("ends an upload that trickles together with its session, and then sleeps", async () => {
     const siege = await Siege.lay();
     const { victim } = siege;
     await siege.during(async () => {
@@ -194,7 +194,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("ends an upload of a client that has gone when its session's time is over", async () => {
+  it("ends an upload of a client that is gone when its session expires", async () => {
     const siege = await Siege.lay();
     const { victim } = siege;
     const session = await RawSession.join(victim);
@@ -214,7 +214,7 @@ describe("the flow of an object under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("takes no more sessions than `maxSessions` says, also after it has slept", async () => {
+  it("accepts no more than `maxSessions`, also after sleep", async () => {
     const siege = await Siege.lay("few");
     const { victim } = siege;
     for (let i = 0; i < 40; i++) {

@@ -69,7 +69,7 @@ async function expectHealed(): Promise<void> {
  * What an object inherits from instances that had no bounds, or of another version, may be more than its memory holds.
  */
 describe("an object that inherits", () => {
-  it("300 MB of sessions that nobody carries on heals itself by ticks alone, though it dies in between", async () => {
+  it("300 MB of sessions that no code can use removes them by ticks alone, even if it dies in between", async () => {
     victim = await Victim.start();
     (await Witnesses.gather(victim, 1)).leave();
     await fill("sio_s:", 1, 120, 1_500_000);
@@ -84,7 +84,7 @@ describe("an object that inherits", () => {
     await expectHealed();
   }, 60_000);
 
-  it("rows that cannot be read goes on without them", async () => {
+  it("rows that cannot be read continues without them", async () => {
     victim = await Victim.start();
     const witnesses = await Witnesses.gather(victim, 2);
     await fill("sio_s:", 2, 30, 300);
@@ -106,7 +106,7 @@ describe("an object that inherits", () => {
     polling.leave();
   }, 30_000);
 
-  it("30,000 sessions that sleep can broadcast to them, and holds none of them in memory", async () => {
+  it("30,000 sleeping sessions can broadcast to them, and loads none of them into memory", async () => {
     victim = await Victim.start();
     const witnesses = await Witnesses.gather(victim, 1);
     await fill("sio_s:", 2, 29_000, 0, "lobby");
@@ -120,7 +120,7 @@ describe("an object that inherits", () => {
     witnesses.leave();
   }, 60_000);
 
-  it("30,000 sessions does so too", async () => {
+  it("30,000 sessions that no code can use removes them as well", async () => {
     victim = await Victim.start();
     (await Witnesses.gather(victim, 1)).leave();
     await fill("sio_s:", 2, 30_000, 300);

@@ -9,7 +9,7 @@ import { Siege } from "./support/siege.ts";
 const puffed = (bytes: number) => `[${"[],".repeat(bytes / 3)}0]`;
 
 /** What clients make an object hold has one bound, whatever it is that they make it hold. */
-describe("memory that attackers ask for", () => {
+describe("memory that attackers make the server use", () => {
   it.each([
     ["nobody hears", "420[0]", 7],
     ["a handler owes and never gives", '420["n"]', 7],
@@ -50,7 +50,7 @@ describe("memory that attackers ask for", () => {
       JSON.stringify({ x: "x".repeat(16_000) }),
     ],
   ])(
-    "clients that are in as many namespaces as they may are bounded: %s",
+    "clients that are in as many namespaces as allowed are bounded: %s",
     async (_, variant, auth) => {
       const siege = await Siege.lay(variant);
       await siege.during(async () => {
@@ -82,7 +82,7 @@ describe("memory that attackers ask for", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("handshakes with as many headers as may be are bounded, awake and asleep", async () => {
+  it("handshakes with as many headers as allowed are bounded, awake and asleep", async () => {
     const siege = await Siege.lay("small");
     const headers = Object.fromEntries(
       Array.from({ length: 8 }, (_, i) => [`x-padding-${i}`, String(i).repeat(1_800)]),
@@ -165,7 +165,7 @@ describe("memory that attackers ask for", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("warnings that quote what clients have made up are bounded", async () => {
+  it("warnings that quote what clients sent are bounded", async () => {
     const siege = await Siege.lay("small");
     const deep = `${"[".repeat(600)}${"]".repeat(600)}`;
     await siege.during(async () => {
@@ -180,7 +180,7 @@ describe("memory that attackers ask for", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("an `auth` that takes far more than its bytes counts with what it takes", async () => {
+  it("an `auth` that takes far more memory than its bytes counts with what it takes", async () => {
     const siege = await Siege.lay("small");
     const auth = `40{"a":${puffed(30_000)}}`;
     await siege.during(() => siege.raid.open(300, { isCompressed: true, says: auth }));
@@ -188,7 +188,7 @@ describe("memory that attackers ask for", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("one broadcast to 1,000 sleepers, which all have to be looked at, is received by all and fits", async () => {
+  it("one broadcast to 1,000 sleepers, all of which have to be read, fits into memory and is received by all", async () => {
     const siege = await Siege.lay("small");
     const { victim, raid } = siege;
     const sockets = await raid.open(1_000, { says: "40", headers: { "x-padding": "p".repeat(1_500) } });
@@ -207,7 +207,7 @@ describe("memory that attackers ask for", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("uploads that are never finished are bounded", async () => {
+  it("unfinished uploads are bounded", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {
       for (let i = 0; i < 250; i++) {

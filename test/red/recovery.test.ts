@@ -49,7 +49,7 @@ describe("connection state recovery under attack", () => {
     });
   }, 60_000);
 
-  it("survives namespaces whose names no key can hold", async () => {
+  it("survives namespaces whose names are too long for a key", async () => {
     const siege = await Siege.lay("recovery");
     await expectRecovery(siege, async () => {
       for (const length of [1_000, 3_000, 30_000, 300_000]) {
@@ -61,7 +61,7 @@ describe("connection state recovery under attack", () => {
     });
   }, 60_000);
 
-  it("survives secrets that no key can hold", async () => {
+  it("survives secrets that are too long for a key", async () => {
     const siege = await Siege.lay("recovery");
     await expectRecovery(siege, async () => {
       for (const pid of ["p".repeat(400_000), "\u0000", "\ud800", "%", "__proto__", ""]) {
@@ -72,7 +72,7 @@ describe("connection state recovery under attack", () => {
     });
   }, 60_000);
 
-  it("gives nobody what was said before it came, whatever offset it makes up", async () => {
+  it("gives no client what was sent before it connected, whatever offset it invents", async () => {
     const siege = await Siege.lay("recovery");
     const { victim } = siege;
     const speaker = await enter(victim);
@@ -98,7 +98,7 @@ describe("connection state recovery under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("gives nobody what was said in a room before it joined", async () => {
+  it("gives no client what was sent to a room before it joined", async () => {
     const siege = await Siege.lay("recovery");
     const { victim } = siege;
     const speaker = await enter(victim);
@@ -118,7 +118,7 @@ describe("connection state recovery under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("lets nobody back with the secret of somebody else's other namespace", async () => {
+  it("recovers no client with the secret of another client's other namespace", async () => {
     const siege = await Siege.lay("recovery");
     const { victim } = siege;
     const { socket, sid, pid } = await enter(victim);
@@ -131,7 +131,7 @@ describe("connection state recovery under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("forgets the names of namespaces that nobody is in any more", async () => {
+  it("discards the names of namespaces without clients", async () => {
     const siege = await Siege.lay("small, recovery, tidy");
     const { victim } = siege;
     const enterMany = async (from: number, to: number) => {
@@ -151,7 +151,7 @@ describe("connection state recovery under attack", () => {
     expect((await victim.heap()) - before).toBeLessThan(700_000);
   }, 60_000);
 
-  it("bounds what lies on disk of clients that connect, leave and do not come back", async () => {
+  it("bounds what is stored for clients that connect, leave and do not come back", async () => {
     const siege = await Siege.lay("small, recovery");
     const auth = `40${JSON.stringify({ text: "x".repeat(40_000) })}`;
     await siege.during(async () => {
@@ -166,7 +166,7 @@ describe("connection state recovery under attack", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("bounds what lies on disk of broadcasts that nobody has missed yet, and reads it in parts", async () => {
+  it("bounds what is stored of broadcasts that no client has missed yet, and reads it in parts", async () => {
     const siege = await Siege.lay("small, recovery");
     const { victim } = siege;
     const { socket, pid } = await enter(victim);

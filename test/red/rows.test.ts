@@ -4,7 +4,7 @@ import { Siege } from "./support/siege.ts";
 
 /** What clients leave behind is read again by every later instance: whatever it is, none may die of it. */
 describe("rows that attackers leave behind", () => {
-  it("160 compressed `auth`s of 900 kB end no instance, neither this one nor one that wakes or starts", async () => {
+  it("160 compressed `auth`s of 900 kB end neither this instance nor one that wakes or starts later", async () => {
     const siege = await Siege.lay();
     const auth = `40${JSON.stringify({ text: "x".repeat(900_000) })}`;
     await siege.during(() => siege.raid.open(160, { isCompressed: true, says: auth }));
@@ -13,7 +13,7 @@ describe("rows that attackers leave behind", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("262 WebSockets with a namespace of a long name end no instance", async () => {
+  it("262 WebSockets in a namespace with a long name end no instance", async () => {
     const siege = await Siege.lay();
     await siege.during(() => siege.raid.open(262, { says: (i) => `40/open-${i}${"n".repeat(480_000)},` }));
     await siege.expectLaterInstances();

@@ -9,7 +9,7 @@ const handshake = pathOf({ EIO: "4", transport: "polling" });
 
 /** While setup has not completed nobody is served, however many ask. */
 describe("setup under attack", () => {
-  it("that fails serves nobody, answers everybody, and is tried again a bounded number of times", async () => {
+  it("serves nobody while it fails, answers every request, and runs again a bounded number of times", async () => {
     const victim = await Victim.start("default", "failing");
     try {
       const raid = new Raid(victim);
@@ -34,7 +34,7 @@ describe("setup under attack", () => {
     }
   }, 60_000);
 
-  it("that hangs holds a bounded number of requests, and each of them has an answer", async () => {
+  it("holds a bounded number of requests while it hangs, and answers each of them", async () => {
     const victim = await Victim.start("small", "hanging");
     try {
       victim.beginAttack();
@@ -58,7 +58,7 @@ describe("setup under attack", () => {
     }
   }, 60_000);
 
-  it("that is asked for by nobody but ticks leaves who sleeps in peace", async () => {
+  it("does not disconnect sleeping clients when only ticks run while it fails", async () => {
     const siege = await Siege.lay();
     await siege.victim.evict("hibernate");
     for (let i = 0; i < 3; i++) await siege.victim.tick();

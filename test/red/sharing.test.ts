@@ -5,8 +5,8 @@ import { Siege } from "./support/siege.ts";
 import { OTHER_PATH } from "./support/victim.ts";
 
 /** Whoever shares an object, or an isolate, with attackers gets what it had before. */
-describe("those who share with attackers", () => {
-  it("an isolate: two objects with 50 MB each give way, and neither ends the other", async () => {
+describe("clients that share a resource with attackers are not affected in", () => {
+  it("an isolate: two objects with 50 MB each end sessions, and neither ends the other", async () => {
     const siege = await Siege.lay();
     const { victim, raid } = siege;
     for (const path of [undefined, OTHER_PATH]) {
@@ -32,7 +32,7 @@ describe("those who share with attackers", () => {
     await siege.expectRoom();
   }, 60_000);
 
-  it("an object whose budget is used up by thousands of small sessions: they stay, also while those grow", async () => {
+  it("an object whose budget thousands of small sessions use up, even while these grow", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {
       const sockets = await siege.raid.open(1_300, { says: "40" });
@@ -45,7 +45,7 @@ describe("those who share with attackers", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("an object with somebody who reads nothing of 20 MB that are said to all", async () => {
+  it("an object with a client that reads nothing of the 20 MB that are sent to all", async () => {
     const siege = await Siege.lay("small");
     await siege.during(async () => {
       for (let i = 0; i < 10; i++) await RawSession.join(siege.victim);
@@ -61,7 +61,7 @@ describe("those who share with attackers", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("an object whose waiting room is full of upgrades that nobody finishes", async () => {
+  it("an object with many upgrades that are never completed", async () => {
     const siege = await Siege.lay("hasty");
     const { victim } = siege;
     await siege.during(async () => {
@@ -78,7 +78,7 @@ describe("those who share with attackers", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("an object whose main namespace somebody enters and leaves without end", async () => {
+  it("an object whose main namespace a client joins and leaves again and again", async () => {
     const siege = await Siege.lay("recovery");
     await siege.during(async () => {
       const { socket } = await joinByWebSocket(siege.victim);
@@ -92,7 +92,7 @@ describe("those who share with attackers", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("a server with somebody who asks for sessions that it makes up", async () => {
+  it("a server with a client that polls invented sessions", async () => {
     const siege = await Siege.lay();
     const { victim } = siege;
     const before = await victim.facts();
@@ -121,7 +121,7 @@ describe("those who share with attackers", () => {
     await siege.expectNothingLeft();
   }, 60_000);
 
-  it("an object with somebody who kicks itself, and everybody who has come with it, in every turn", async () => {
+  it("an object with a client that disconnects itself and its companions in every turn", async () => {
     const siege = await Siege.lay("recovery");
     await siege.during(async () => {
       for (let i = 0; i < 30; i++) {

@@ -6,7 +6,7 @@ function slipsIn(source: string): string[] {
   return mutantsOf(source).map((mutant) => `${mutant.kind}: ${apply(source, mutant)}`);
 }
 
-describe("the slips that are made for a mutation run", () => {
+describe("the mistakes that a mutation run makes", () => {
   it("invert a condition, and forget one side of it", () => {
     expect(slipsIn("x = a && b ? c : d")).toEqual([
       "assignment forgotten: ;",
@@ -32,7 +32,7 @@ describe("the slips that are made for a mutation run", () => {
     ]);
   });
 
-  it("move boundaries, count one too many, and say the opposite", () => {
+  it("move boundaries, count one too many, and invert booleans", () => {
     expect(slipsIn("const is = a < 1; const no = false;")).toEqual([
       "boundary moved: const is = a <= 1; const no = false;",
       "off by one: const is = a < 2; const no = false;",

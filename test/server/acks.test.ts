@@ -24,7 +24,7 @@ async function withSocket(setup: (io: Server) => void) {
 }
 
 describe("an acknowledgement that a client asks for", () => {
-  it("is owed to nobody once its handler has let the socket go", async () => {
+  it("is not waited for once its handler has disconnected the socket", async () => {
     const { object, client } = await withSocket((io) => {
       io.on("connection", (socket) => void socket.on("bye", () => socket.disconnect()));
     });
@@ -32,7 +32,7 @@ describe("an acknowledgement that a client asks for", () => {
     expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
   });
 
-  it("is not waited for when nobody hears the event: neither the object nor memory is kept for it", async () => {
+  it("is not waited for when the event has no listener, neither awake nor in memory", async () => {
     const { object, client } = await withSocket((io) => {
       io.on("connection", (socket) => void socket.once("once", (ack) => ack()));
     });
@@ -41,7 +41,7 @@ describe("an acknowledgement that a client asks for", () => {
     expect([object.isAwake, object.isBusy(client), object.budget.total]).toEqual([false, false, before]);
   });
 
-  it("may be given by a catch-all listener or a middleware, who hear every event", async () => {
+  it("may be given by a catch-all listener or a middleware", async () => {
     const { client } = await withSocket((io) => {
       io.on("connection", (socket) => {
         socket.onAny((event, ack) => void (event === "any" && ack("by onAny")));
@@ -54,7 +54,7 @@ describe("an acknowledgement that a client asks for", () => {
     expect(await client.ask('20["any"]', '21["use"]')).toEqual(['430["by onAny"]', '431["by use"]']);
   });
 
-  it("is owed to one socket up to a bound: who asks for more is closed, nobody else is", async () => {
+  it("is owed up to a bound for each socket, and a client that asks for more is closed", async () => {
     const ends: unknown[] = [];
     const object = new FakeObject(
       (io) => {
@@ -83,7 +83,7 @@ describe("an acknowledgement that a client asks for", () => {
     expect([client.isOpen, other.isOpen, object.isAwake]).toEqual([false, true, false]);
   });
 
-  it("counts as long as it is owed, with what its event holds: who makes the object hold too much is closed", async () => {
+  it("counts towards the budget together with its event, and a client that exceeds the budget is closed", async () => {
     const object = new FakeObject(
       (io) => {
         io.on("connection", (socket) => {
@@ -111,7 +111,7 @@ describe("an acknowledgement that a client asks for", () => {
     }
   });
 
-  it("is sent with any number of arguments, once, with binary too", async () => {
+  it("is sent once, with any number of arguments, also binary ones", async () => {
     const { client } = await withSocket((io) => {
       io.on("connection", (socket) => {
         socket.on("none", (ack) => ack());
@@ -130,7 +130,7 @@ describe("an acknowledgement that a client asks for", () => {
     ]);
   });
 
-  it("keeps the object awake and the session busy while a handler owes it, a minute at most", async () => {
+  it("keeps the object awake and the session busy while a handler owes it, for at most a minute", async () => {
     let reply = (_value: unknown) => {};
     const { object, client } = await withSocket((io) => {
       io.on("connection", (socket) => {
@@ -200,7 +200,7 @@ describe("an acknowledgement that the server asks for", () => {
     expect(object.isAwake).toBe(false);
   });
 
-  it("in time gives null for the error, and only once", async () => {
+  it("that arrives in time passes null as the error, and only once", async () => {
     const answers: unknown[] = [];
     const { client, socket } = await withSocket(() => {});
     socket.timeout(500).emit("a", (...args: unknown[]) => answers.push(args));
@@ -211,7 +211,7 @@ describe("an acknowledgement that the server asks for", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("rejects a promise without a timeout when the client leaves", async () => {
+  it("rejects its promise without a timeout when the client leaves", async () => {
     const { client, socket } = await withSocket(() => {});
     const promise = socket.emitWithAck("a");
     const expectation = expect(promise).rejects.toThrow("socket has been disconnected");
@@ -220,7 +220,7 @@ describe("an acknowledgement that the server asks for", () => {
     await expect(socket.emitWithAck("b")).rejects.toThrow("socket has been disconnected");
   });
 
-  it("never matches another emit after sleep: ids go on in a block of their own", async () => {
+  it("never matches another emit after sleep, since ids continue in a new block", async () => {
     const { object, client } = await withSocket((io) => {
       io.on("connection", (socket) => {
         socket.on("ask", () => socket.emit("question", () => {}));
@@ -233,7 +233,7 @@ describe("an acknowledgement that the server asks for", () => {
     expect(await client.ask('2["ask"]', '2["ask"]')).toEqual(['421000["question"]', '421001["question"]']);
   });
 
-  it("shares blocks among the children of a dynamic namespace, of which there may be many", async () => {
+  it("has its id from a block that all children of a dynamic namespace share", async () => {
     const object = new FakeObject((io) => {
       io.of(/^\/dynamic/).on("connection", (socket) => socket.on("ask me", () => socket.emit("q", () => {})));
     });
@@ -247,13 +247,13 @@ describe("an acknowledgement that the server asks for", () => {
     expect(new Set(object.ackBlocks)).toEqual(new Set(["/_0"]));
   });
 
-  it("takes a new block when the first thousand are used", async () => {
+  it("has its id from a new block when the first thousand are used", async () => {
     const { client, socket } = await withSocket(() => {});
     for (let i = 0; i < 1_002; i++) socket.emit("x", () => {});
     expect(client.take().slice(-3)).toEqual(['42999["x"]', '421000["x"]', '421001["x"]']);
   });
 
-  it("whose callback throws is logged, and nobody else notices", async () => {
+  it("whose callback throws is logged, and affects no other", async () => {
     const { object, client, socket } = await withSocket(() => {});
     socket.emit("a", () => {
       throw new Error("oops");
@@ -273,7 +273,7 @@ describe("a broadcast that asks for acknowledgements", () => {
     return { object, clients };
   }
 
-  it("gets the first argument of every client's answer, in the order of arrival", async () => {
+  it("receives the first argument of every client's answer, in the order of arrival", async () => {
     const { object, clients } = await withThree();
     const promise = object.io.timeout(1_000).emitWithAck("q", 1);
     expect(clients.map((client) => client.take())).toEqual([['420["q",1]'], ['420["q",1]'], ['420["q",1]']]);
@@ -285,7 +285,7 @@ describe("a broadcast that asks for acknowledgements", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("gets what came in time, and the error", async () => {
+  it("receives the answers that came in time, and the error", async () => {
     const { object, clients } = await withThree();
     const answers: unknown[] = [];
     object.io
@@ -320,7 +320,7 @@ describe("a broadcast that asks for acknowledgements", () => {
     expect(object.isAwake).toBe(false);
   });
 
-  it("is waited for on behalf of another object until its time is over, and holds nothing from then on", async () => {
+  it("waits for answers on behalf of another object until its timeout, and uses no memory afterwards", async () => {
     const { object, clients } = await withThree();
     const before = object.budget.total;
     const seen: unknown[] = [];
@@ -349,7 +349,7 @@ describe("a broadcast that asks for acknowledgements", () => {
     expect(object.budget.total).toBe(0);
   });
 
-  it("reaches sleeping sockets, whose answers wake no code", async () => {
+  it("reaches sleeping sockets, whose answers run no listeners", async () => {
     let connections = 0;
     const object = new FakeObject((io) => {
       io.on("connection", () => void connections++);
@@ -368,7 +368,7 @@ describe("a broadcast that asks for acknowledgements", () => {
     expect(connections).toBe(0);
   });
 
-  it("to nobody is answered at once with nothing, and without a timeout it fails soon", async () => {
+  it("resolves at once to an empty list when it has no receivers, and fails soon without a timeout", async () => {
     const { object } = await withThree();
     expect(await object.io.to("nowhere").timeout(1_000).emitWithAck("q")).toEqual([]);
     const promise = object.io.to([...object.io.sockets.sockets.keys()]).emitWithAck("q");
@@ -383,7 +383,7 @@ describe("a handler that awaits", () => {
     ["a connection listener", (io) => io.on("connection", () => new Promise<void>(() => {}) as never)],
     ["a middleware", (io) => io.use(() => {})],
     ["who decides about a namespace", (io) => void io.of(() => {})],
-  ])("keeps the object awake for a minute at most when it never settles: %s", async (_who, setup) => {
+  ])("keeps the object awake for at most a minute when it never settles: %s", async (_who, setup) => {
     const object = new FakeObject(setup);
     const client = await object.connect({ transport: "polling" });
     await client.send("0", "0/x,");
@@ -393,7 +393,7 @@ describe("a handler that awaits", () => {
     expect([object.isAwake, object.isBusy(client)]).toEqual([false, false]);
   });
 
-  it("keeps the object awake, and makes the session busy after a second", async () => {
+  it("keeps the object awake, and the session is busy after a second", async () => {
     let finish = () => {};
     const { object, client } = await withSocket((io) => {
       io.on("connection", (socket) => {
@@ -417,7 +417,7 @@ describe("a handler that awaits", () => {
 });
 
 describe("acknowledgements that the server waits for", () => {
-  it("take one timer of the runtime, however many there are", async () => {
+  it("use one timer of the runtime, however many there are", async () => {
     const answers: unknown[] = [];
     const { client } = await withSocket((io) => {
       io.on("connection", (socket) => {
@@ -433,7 +433,7 @@ describe("acknowledgements that the server waits for", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("count, also those that outlive their session: beyond the budget they have timed out at once", async () => {
+  it("count towards the budget even after their session has ended, and time out at once beyond it", async () => {
     const errors: unknown[] = [];
     const object = new FakeObject(
       (io) => {
@@ -464,7 +464,7 @@ describe("acknowledgements that the server waits for", () => {
   });
 
   it.each(["socket", "io"])(
-    "may be asked for again by who is told that they have timed out (%s)",
+    "may be requested again by the callback that receives the timeout (%s)",
     async (who) => {
       let asked = 0;
       const object = new FakeObject(
@@ -495,7 +495,7 @@ describe("acknowledgements that the server waits for", () => {
     },
   );
 
-  it("by everybody count too: beyond the budget they have timed out at once, and no client ends for them", async () => {
+  it("of broadcasts count towards the budget as well, and time out at once beyond it without closing a client", async () => {
     const outcomes: unknown[] = [];
     const object = new FakeObject(
       (io) => {

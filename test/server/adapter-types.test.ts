@@ -70,7 +70,7 @@ function named(socket: Socket): [Client, SocketMap<Socket>] {
 }
 
 describe("the types of the package", () => {
-  it("name all that an author of an adapter or of a parser writes down", () => {
+  it("include all that an author of an adapter or a parser needs", () => {
     expectTypeOf(written).toBeFunction();
     expectTypeOf(named).toBeFunction();
   });

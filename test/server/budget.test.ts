@@ -66,9 +66,9 @@ function act(random: Random): (string | Uint8Array)[] {
   ])();
 }
 
-describe("what clients make an object hold", () => {
+describe("the memory that clients make an object use", () => {
   it.each([1, 2, 3, 4].flatMap((seed) => [true, false].map((hibernation) => [seed, hibernation] as const)))(
-    "is taken off again, whatever they do: nothing is left of it when all have gone (seed %i, hibernation %s)",
+    "is zero in the budget when all have gone, whatever they did (seed %i, hibernation %s)",
     async (seed, hibernation) => {
       const random = new Random(seed);
       const object = new FakeObject(setup, { hibernation, maxHeldBytes: 150_000 });

@@ -9,7 +9,7 @@ const echo = (io: FakeObject["io"]) => {
 };
 
 describe("CONNECT", () => {
-  it("hands auth, query, headers, address and times to the handshake", async () => {
+  it("fills the handshake with auth, query, headers, address and times", async () => {
     let handshake: unknown;
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -30,7 +30,7 @@ describe("CONNECT", () => {
     });
   });
 
-  it("passes middlewares in order, then tells the client, then runs connect and connection", async () => {
+  it("runs middlewares in order, then answers the client, then emits connect and connection", async () => {
     const order: unknown[] = [];
     const object = new FakeObject((io) => {
       for (const n of [1, 2]) {
@@ -94,7 +94,7 @@ describe("CONNECT", () => {
     },
   );
 
-  it("connects once when a middleware calls next twice", async () => {
+  it("connects only once when a middleware calls next twice", async () => {
     const object = new FakeObject((io) => {
       io.use((_socket, next) => {
         next();
@@ -106,7 +106,7 @@ describe("CONNECT", () => {
     expect(await client.ask("0")).toEqual([expect.stringMatching(/^40\{"sid":/)]);
   });
 
-  it("is answered once when it comes twice while middlewares are at work", async () => {
+  it("is answered once when it arrives twice while middlewares run", async () => {
     let go = () => {};
     const object = new FakeObject((io) => {
       io.use((_socket, next) => {
@@ -120,7 +120,7 @@ describe("CONNECT", () => {
     expect(client.take()).toHaveLength(1);
   });
 
-  it("is answered anew when it comes again before the client has said anything: it has let go of its first attempt", async () => {
+  it("is answered again when it is repeated before any event, since the client has abandoned its first attempt", async () => {
     const object = new FakeObject((io) => {
       io.of("/other");
       io.on("connection", (socket) => {
@@ -144,7 +144,7 @@ describe("CONNECT", () => {
     expect(client.isOpen).toBe(false);
   });
 
-  it("closes the connection when it comes for a socket that slept", async () => {
+  it("closes the connection when it is repeated after the socket has slept", async () => {
     const object = new FakeObject(echo);
     const client = await object.connect();
     await client.join();
@@ -153,7 +153,7 @@ describe("CONNECT", () => {
     expect(client.isOpen).toBe(false);
   });
 
-  it("keeps the object awake and the session busy while middlewares are at work", async () => {
+  it("keeps the object awake and the session busy while middlewares run", async () => {
     let go = () => {};
     const object = new FakeObject((io) => {
       io.use((_socket, next) => {
@@ -170,7 +170,7 @@ describe("CONNECT", () => {
     expect(object.isBusy(client)).toBe(false);
   });
 
-  it("keeps nothing awake for a client that has left, though a middleware never answers", async () => {
+  it("does not keep the object awake for a client that has left, even if a middleware never calls next", async () => {
     const object = new FakeObject((io) => void io.use(() => {}));
     const client = await object.connect();
     await client.send("0");
@@ -179,7 +179,7 @@ describe("CONNECT", () => {
     expect(object.isAwake).toBe(false);
   });
 
-  it("holds no memory for a client that has left, though a middleware never answers", async () => {
+  it("keeps no memory for a client that has left, even if a middleware never calls next", async () => {
     const object = new FakeObject((io) => void io.use((socket) => void socket.join("room")));
     const before = object.budget.total;
     for (let i = 0; i < 3; i++) {
@@ -191,7 +191,7 @@ describe("CONNECT", () => {
     expect([pending.size, rooms.size, sids.size, object.budget.total - before]).toEqual([0, 0, 0, 0]);
   });
 
-  it("is forgotten in silence when the client leaves while middlewares are at work", async () => {
+  it("is discarded silently when the client leaves while middlewares run", async () => {
     let go = () => {};
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
@@ -220,7 +220,7 @@ describe("CONNECT", () => {
     expect(await (await object.connect()).ask("0")).toEqual(['42["early"]', expect.stringMatching(/^40/)]);
   });
 
-  it("to a namespace nobody made is refused, and the connection stays", async () => {
+  it("is refused for a namespace that does not exist, and the connection stays", async () => {
     const object = new FakeObject(echo);
     const client = await object.connect();
     expect(await client.ask("0/nope,", "0/__proto__,", "0/constructor,")).toEqual([
@@ -231,7 +231,7 @@ describe("CONNECT", () => {
     expect(client.isOpen).toBe(true);
   });
 
-  it("is refused beyond as many namespaces as one connection may have", async () => {
+  it("is refused beyond the maximum number of namespaces of one connection", async () => {
     const object = new FakeObject((io) => void io.of(/.*/), { options: { maxNamespaces: 2 } });
     const client = await object.connect();
     await client.join("/a");
@@ -242,7 +242,7 @@ describe("CONNECT", () => {
     expect(await client.ask("0/c,")).toEqual([expect.stringMatching(/^40\/c,\{"sid"/)]);
   });
 
-  it("is refused for a name that is too long, or an auth that is too large or too deep to be kept", async () => {
+  it("is refused for a name that is too long, or an auth that is too large or too deep to be stored", async () => {
     const object = new FakeObject((io) => void io.of(/.*/), {
       options: { maxNamespaceLength: 10, maxAuthBytes: 100 },
     });
@@ -262,7 +262,7 @@ describe("CONNECT", () => {
     expect([client.isOpen, deep.isOpen]).toEqual([true, true]);
   });
 
-  it("is not refused without end: a connection that goes on asking is closed", async () => {
+  it("is refused a bounded number of times, after which the connection is closed", async () => {
     const object = new FakeObject((io) => void io.of(/.*/), { options: { maxNamespaces: 1 } });
     const [client, other] = [await object.connect(), await object.connect()];
     await client.join("/a");
@@ -274,7 +274,7 @@ describe("CONNECT", () => {
     expect([client.isOpen, other.isOpen]).toEqual([false, true]);
   });
 
-  it("tells whether a connection is idle: nothing was joined yet", async () => {
+  it("makes a connection count as one that has joined a namespace", async () => {
     const object = new FakeObject(echo);
     const client = await object.connect();
     expect(object.isIdle(client)).toBe(true);
@@ -315,7 +315,7 @@ describe("a packet that is not allowed closes the connection", () => {
     expect(seen).toEqual(isConnected ? ["forced close"] : []);
   });
 
-  it("while a middleware is at work too, and the event does not reach the socket later", async () => {
+  it("also while a middleware runs, and the event does not reach the socket later", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.use((_socket, next) => void turn().then(() => next()));
@@ -328,7 +328,7 @@ describe("a packet that is not allowed closes the connection", () => {
     expect(seen).toEqual([]);
   });
 
-  it("says so to the listeners of error before the end", async () => {
+  it("after it was emitted to the listeners of `error`", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -344,7 +344,7 @@ describe("a packet that is not allowed closes the connection", () => {
 });
 
 describe("a connection whose sockets leave", () => {
-  it("stays, and may join the same namespace again in one go", async () => {
+  it("stays open, and may join the same namespace again in the same turn", async () => {
     const object = new FakeObject(echo);
     const client = await object.connect();
     const first = await client.join();
@@ -354,7 +354,7 @@ describe("a connection whose sockets leave", () => {
     expect(frames.join()).not.toContain(first);
   });
 
-  it("drops what was sent in the same go as its end", async () => {
+  it("drops events that arrived in the same turn as its end", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -370,7 +370,7 @@ describe("a connection whose sockets leave", () => {
     expect(seen).toEqual([["transport close", false]]);
   });
 
-  it("comes once, though a listener of disconnecting disconnects its rooms", async () => {
+  it("emits `disconnect` once, even if a listener of `disconnecting` disconnects its rooms", async () => {
     const seen: string[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -396,7 +396,7 @@ describe("a connection whose sockets leave", () => {
     expect(object.logs).toEqual([]);
   });
 
-  it("disconnect(true) says goodbye in every namespace, and closes", async () => {
+  it("is sent a DISCONNECT for every namespace by disconnect(true), and then closed", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.of(/.*/).on("connection", (socket) => {
@@ -421,7 +421,7 @@ describe("a connection whose sockets leave", () => {
     ]);
   });
 
-  it("close() of the server ends all of them without a packet, sleeping ones too", async () => {
+  it("is closed without a packet by close() of the server, also when it sleeps", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {

@@ -44,7 +44,7 @@ describe.each([
   ["after a nap", (object: FakeObject) => object.sleep()],
   ["after a restart", (object: FakeObject) => object.restart()],
 ])("io.data %s", (_, pass) => {
-  it("is what it was: plain values at any depth, in the order in which they were added", async () => {
+  it("has the same plain values at any depth, in the order in which they were added", async () => {
     const object = new DataObject();
     await object.run(
       "data.count = 1; data.list = [{ n: 1 }]; data.games = { b: { moves: [] }, a: { moves: [] } }",
@@ -68,7 +68,7 @@ describe.each([
     ]);
   });
 
-  it("has its Maps, with keys of any kind that can be stored, and all that a Map can do", async () => {
+  it("has its Maps, with keys of any storable kind and all methods of a Map", async () => {
     const object = new DataObject();
     await object.run(
       "data.games = new Map([['b', { moves: [] }], [1, { moves: [] }]]); data.games.set('1', 'text')",
@@ -107,7 +107,7 @@ describe.each([
     expect(await object.run("return [data.games instanceof Map, data.games.size]")).toEqual([true, 0]);
   });
 
-  it("has Sets, Dates, bytes and Maps at any depth; changes in them are noticed when the handler has settled", async () => {
+  it("has Sets, Dates, bytes and Maps at any depth, with the changes that were made before the handler settled", async () => {
     const object = new DataObject();
     await object.run(
       "data.seen = new Set(['a']); data.at = new Date(0); data.games = { a: { by: new Map([[1, 1]]), b: new Uint8Array(2) } }",
@@ -130,7 +130,7 @@ describe.each([
     ]);
   });
 
-  it("gives each namespace its own", async () => {
+  it("has a part of its own for each namespace", async () => {
     const object = new DataObject((io) => {
       io.of("/chat");
     });
@@ -145,14 +145,14 @@ describe.each([
     ]);
   });
 
-  it("is replaced by what is assigned to it as a whole", async () => {
+  it("is replaced when a new value is assigned to all of it", async () => {
     const object = new DataObject();
     await object.run("data.a = 1; data.b = { x: 1 }; io.data = { b: { y: 2 }, c: 3 }");
     await pass(object);
     expect(await object.run("return io.data")).toEqual({ b: { y: 2 }, c: 3 });
   });
 
-  it("can hold names that every object has, and an object's own", async () => {
+  it("may have properties with the names of inherited ones", async () => {
     const object = new DataObject();
     await object.run(
       "data.constructor = 1; data.users = {}; data.users.constructor = { n: 1 }; data.users['__proto__'] = { n: 2 }; data['__proto__'] = 3",
@@ -167,7 +167,7 @@ describe.each([
 });
 
 describe("the rows of io.data", () => {
-  it("are one for each property that a turn changed, and none where nothing changed", async () => {
+  it("are written for each property that a turn changed, and for no other", async () => {
     const object = new DataObject();
     expect(await object.written("data.a = 1; data.b = [1]; data.a = 2")).toEqual(["d a", "d b"]);
     expect(await object.written("data.b.push(2); data.b.push(3)")).toEqual(["d b"]);
@@ -177,7 +177,7 @@ describe("the rows of io.data", () => {
     expect(await object.written("data.c = 1; delete data.c")).toEqual([]);
   });
 
-  it("are one for each entry of a Map or of a plain object", async () => {
+  it("are written for each changed entry of a Map or of a plain object", async () => {
     const object = new DataObject();
     await object.run("data.games = new Map(); data.users = {}");
     expect(await object.written("data.games.set('a', { moves: [] }); data.games.set('b', {})")).toEqual([
@@ -204,7 +204,7 @@ describe("the rows of io.data", () => {
     expect([...object.dataRows.list()].map(([key]) => key)).toEqual(["sio_d:1:/:games"]);
   });
 
-  it("are read when their property is looked at, and no others", async () => {
+  it("are read when their property is read, and no others", async () => {
     const object = new DataObject();
     await object.run("data.games = { a: 1, b: 2 }; data.users = { c: 3 }; data.motd = 'hi'");
     await object.sleep();
@@ -217,7 +217,7 @@ describe("the rows of io.data", () => {
     expect(object.dataRows.reads).toBe(4);
   });
 
-  it("are of one namespace whatever its name", async () => {
+  it("belong to one namespace, whatever its name", async () => {
     const object = new DataObject((io) => {
       io.of("/a");
       io.of("/a:1:b");
@@ -249,7 +249,7 @@ describe("io.data and the code that changes it", () => {
     expect(await object.run("return [data.game.n, data.games.get('a').n]")).toEqual([1, 2]);
   });
 
-  it("notices what is done to an object that was just assigned, until its handler has settled", async () => {
+  it("notices changes by way of an object that was just assigned, until its handler has settled", async () => {
     const object = new DataObject();
     await object.run(`
       const game = { n: 0 }, user = { n: 0 }, tags = [];
@@ -265,7 +265,7 @@ describe("io.data and the code that changes it", () => {
     });
   });
 
-  it("gives the values back to a client as they are", async () => {
+  it("sends the values to a client unchanged", async () => {
     const object = new DataObject();
     await object.run("data.users = { ann: { tags: ['a'] } }; data.list = [{ n: 1 }]");
     expect(
@@ -273,7 +273,7 @@ describe("io.data and the code that changes it", () => {
     ).toEqual([{ ann: { tags: ["a"] } }, { tags: ["a"] }, [{ tags: ["a"] }], [{ n: 1 }]]);
   });
 
-  it("takes over what is moved from one place to another", async () => {
+  it("keeps values that are moved from one place to another", async () => {
     const object = new DataObject();
     await object.run("data.waiting = { a: { n: 1 } }; data.running = {}; data.last = null");
     await object.run(
@@ -288,7 +288,7 @@ describe("io.data and the code that changes it", () => {
     });
   });
 
-  it("keeps what cannot be stored as long as the object is awake, and warns of it once", async () => {
+  it("keeps values that cannot be stored for as long as the object is awake, and warns of them once", async () => {
     const object = new DataObject();
     await object.run(
       "data.games = { a: { timer: () => 1, n: 1 } }; data.run = () => 2; data.date = new (class Clock {})()",
@@ -303,7 +303,7 @@ describe("io.data and the code that changes it", () => {
     expect(await object.run("return data")).toEqual({ games: { a: { n: 2 } } });
   });
 
-  it("says so when storage fails, and saves it as soon as it works again", async () => {
+  it("logs that storage fails, and saves as soon as it works again", async () => {
     const object = new DataObject();
     object.dataRows.isBroken = true;
     await object.run("data.a = 1; data.games = { x: 1 }");
@@ -324,7 +324,7 @@ describe("what setup assigns to io.data", () => {
     io.data.list = [];
   };
 
-  it("is a default: there from the start, not stored, and what was stored wins", async () => {
+  it("is a default that is not stored, and that stored values override", async () => {
     const object = new DataObject(withDefaults);
     expect(await object.run("return [data.games.size, data.users, data.count, data.list]")).toEqual([
       0,
@@ -354,7 +354,7 @@ describe("what setup assigns to io.data", () => {
     ]);
   });
 
-  it("may be kept in a variable of setup, and changed by way of it", async () => {
+  it("may be kept in a variable of the setup function, and changed through it", async () => {
     const object = new FakeObject((io) => {
       // biome-ignore-start lint/suspicious/noAssignInExpressions: this is how it is written
       const games: Map<string, Game> = (io.data.games ??= new Map());
@@ -391,7 +391,7 @@ describe("what setup assigns to io.data", () => {
     ]);
   });
 
-  it("may add what is missing inside of what was stored", async () => {
+  it("may add properties to stored objects that lack them", async () => {
     let version = 1;
     const object = new DataObject((io) => {
       io.data.settings = { volume: 1 };
@@ -404,7 +404,7 @@ describe("what setup assigns to io.data", () => {
     expect(await object.run("return data.settings")).toEqual({ volume: 5, theme: "dark" });
   });
 
-  it("of a new version of the code is there where nothing was changed", async () => {
+  it("changes with a new version of the code unless a value was stored", async () => {
     let motd = "first";
     const object = new DataObject((io) => {
       io.data.motd = motd;
@@ -459,7 +459,7 @@ describe("io.data in a replay of connection listeners", () => {
   };
 
   it.each([true, false])(
-    "is not changed by it, for that was done the first time (async context %s)",
+    "does not change, since the listener changed it the first time (async context %s)",
     async (hasAsyncContext) => {
       const object = new FakeObject(setup, { hasAsyncContext });
       const client = await object.connect();
@@ -480,7 +480,7 @@ describe("io.data in a replay of connection listeners", () => {
 });
 
 describe("without hibernation", () => {
-  it("io.data survives a restart all the same, and changes are noticed", async () => {
+  it("io.data survives a restart as well, with its changes", async () => {
     const object = new DataObject(
       (io) => {
         io.data.users ??= {};
@@ -505,7 +505,7 @@ describe("dynamic namespaces and their data", () => {
   };
   const rows = (object: FakeObject) => [...object.dataRows.list()].map(([key]) => key);
 
-  it("survive together, and a child that comes back finds its data", async () => {
+  it("survive together, so that a child that is created again finds its data", async () => {
     const object = new FakeObject(setup);
     const client = await object.connect({ transport: "polling" });
     await client.join("/game-1");
@@ -519,7 +519,7 @@ describe("dynamic namespaces and their data", () => {
     expect(await other.ask('2/game-1,1["show"]')).toContain('43/game-1,1[["e4"]]');
   });
 
-  it("go together when the last socket leaves, with cleanupEmptyChildNamespaces", async () => {
+  it("are removed together when the last socket leaves, with cleanupEmptyChildNamespaces", async () => {
     const object = new FakeObject(setup, { options: { cleanupEmptyChildNamespaces: true } });
     const [one, two] = [await object.connect(), await object.connect()];
     await one.join("/game-1");
@@ -532,7 +532,7 @@ describe("dynamic namespaces and their data", () => {
     await one.leave();
   });
 
-  it("go some minutes after a restart from which nobody has come back to them", async () => {
+  it("are removed some minutes after a restart after which no client has reconnected", async () => {
     const object = new FakeObject(setup, { options: { cleanupEmptyChildNamespaces: true } });
     const [one, two] = [await object.connect(), await object.connect({ transport: "polling" })];
     await one.join("/game-1");
@@ -554,7 +554,7 @@ describe("dynamic namespaces and their data", () => {
     expect(await two.ask('2/game-2,1["show"]')).toEqual(['43/game-2,1[["d4"]]']);
   });
 
-  it("the parent has none, and says where it is", async () => {
+  it("do not include data of the parent, whose error says where it is", async () => {
     const object = new FakeObject((io) => {
       expect(() => io.of(/x/).data).toThrow("socket.nsp.data");
     });
@@ -565,7 +565,7 @@ describe("dynamic namespaces and their data", () => {
 describe("data that expires", () => {
   const options = { dataTtl: { games: 3_600_000, code: 60_000 } };
 
-  it("goes when it was not changed for so long: entry by entry, asleep or awake", async () => {
+  it("is removed entry by entry when it has not changed for that time, asleep or awake", async () => {
     const object = new DataObject(() => {}, { options });
     const start = object.clock.now;
     await object.run("data.games = { a: { n: 0 }, b: { n: 0 } }; data.code = 1234; data.users = { ann: 1 }");
@@ -596,7 +596,7 @@ describe("data that expires", () => {
     expect(object.nextDataTick()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it("is not there any more when it is read late, and stays when it is assigned again", async () => {
+  it("is not returned when it is read after that time, and stays when it is assigned again", async () => {
     const object = new DataObject(() => {}, { options });
     await object.run("data.code = 1; data.games = new Map([['a', 1], ['b', 2]])");
     object.clock.now += 3_000_000;
@@ -613,7 +613,7 @@ describe("data that expires", () => {
     ]);
   });
 
-  it("may be all of it", async () => {
+  it("may be all data, by one number for the option", async () => {
     const object = new DataObject(() => {}, { options: { dataTtl: 1_000 } });
     await object.run("data.a = 1; data.b = { c: 1 }");
     await object.sleep();
@@ -622,8 +622,8 @@ describe("data that expires", () => {
   });
 });
 
-describe("what io.data may take", () => {
-  it("is 2 MB a row: what is larger is not saved, which is said once with what to do", async () => {
+describe("the bounds of io.data", () => {
+  it("are 2 MB for each row: a larger value is not saved, which is logged once with the cure", async () => {
     const object = new DataObject();
     await object.run("data.games = { a: { text: 'small' } }; data.list = ['small']");
     await object.run("data.games.a.text = 'x'.repeat(2_000_000); data.list.push('y'.repeat(2_000_000))");
@@ -641,7 +641,7 @@ describe("what io.data may take", () => {
     });
   });
 
-  it("is maxDataBytes in all: beyond it nothing is saved, and to add something throws", async () => {
+  it("are maxDataBytes in total: beyond it nothing is saved, and adding something throws", async () => {
     const object = new DataObject(() => {}, { options: { maxDataBytes: 10_000 } });
     await object.run("data.games = {}; for (let i = 0; i < 9; i++) data.games[i] = 'x'.repeat(1_000)");
     expect(object.logs).toEqual([]);
@@ -663,7 +663,7 @@ describe("what io.data may take", () => {
     ).toEqual([7, 2_000, 1]);
   });
 
-  it("counts what earlier instances have stored, whatever has been read of it", async () => {
+  it("include what earlier instances have stored, whether it was read or not", async () => {
     const object = new DataObject(() => {}, { options: { maxDataBytes: 200_000 } });
     for (let i = 0; i < 6; i++) {
       await object.run(`(data.games ??= {})[${i}] = 'x'.repeat(30_000)`);
@@ -673,7 +673,7 @@ describe("what io.data may take", () => {
     expect(object.logs.join()).toContain("io.data.list is not saved, since io.data has reached maxDataBytes");
   });
 
-  it("is a key of 2,000 bytes, and valid text", async () => {
+  it("are 2,000 bytes of valid text for a key", async () => {
     const object = new DataObject();
     for (const source of [
       "data['x'.repeat(3_000)] = 1",
@@ -690,7 +690,7 @@ describe("what io.data may take", () => {
     expect(await object.run("return [Object.values(data.users), data.map.size]")).toEqual([[1], 0]);
   });
 
-  it("takes no getters", async () => {
+  it("exclude getters", async () => {
     const object = new DataObject();
     expect(
       await object.run(

@@ -33,7 +33,7 @@ const REFUSED: (string | Uint8Array)[][] = [
 ];
 
 describe.each(["awake", "asleep"])("listeners of `error`, %s", (state) => {
-  it.each(REFUSED)("hear in the words of Node why a message is no packet: %s", async (...messages) => {
+  it.each(REFUSED)("receive the error message of Node for an invalid packet: %s", async (...messages) => {
     const heard = async (create: (setup: (io: Server) => void) => FakeObject | OfficialObject) => {
       const seen: unknown[] = [];
       const object = create((io) => {

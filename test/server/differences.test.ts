@@ -5,8 +5,8 @@ import type { Untyped } from "../../src/shared/untyped.ts";
 import { FakeObject } from "./fakes.ts";
 
 /** Rows of docs/differences.md that no other chapter shows. */
-describe("other than on Node, this server", () => {
-  it("fixes the path by its option", () => {
+describe("unlike Node, this server", () => {
+  it("takes its path only from the option", () => {
     const { io } = new FakeObject(() => {}, { options: { path: "/chat/" } });
     expect(io.path()).toBe("/chat");
     // @ts-expect-error there is no setter
@@ -20,12 +20,12 @@ describe("other than on Node, this server", () => {
     ["io.attachApp", (io) => io.attachApp({}), "export the app"],
     ["io.bind", (io) => io.bind({}), "export the app"],
     ["a foreign adapter", (io) => io.adapter(class {}), "must extend the Adapter of socket.io-edge"],
-  ])("says what to write instead of %s", (_what, call, cure) => {
+  ])("says what to write in place of %s", (_what, call, cure) => {
     const { io } = new FakeObject(() => {});
     expect(() => call(io)).toThrow(cure);
   });
 
-  it("lets the map of sockets be read only", async () => {
+  it("has a read-only map of sockets", async () => {
     const object = new FakeObject(() => {});
     const id = await (await object.connect()).join();
     const { sockets } = object.io.sockets;
@@ -48,7 +48,7 @@ describe("other than on Node, this server", () => {
     expect("set" in sockets || "delete" in sockets || "clear" in sockets).toBe(false);
   });
 
-  it("keeps rooms when adapters are replaced", async () => {
+  it("keeps rooms when the adapter is replaced", async () => {
     const object = new FakeObject((io) => void io.on("connection", (socket) => void socket.join("room")));
     const client = await object.connect();
     const id = await client.join();
@@ -58,7 +58,7 @@ describe("other than on Node, this server", () => {
     expect(object.io.sockets.adapter.rooms.get("room")).toEqual(new Set([id]));
   });
 
-  it("takes compression flags and sends the same frames", async () => {
+  it("accepts compression flags and sends the same frames", async () => {
     const options: ServerOptions = { perMessageDeflate: { threshold: 1 }, httpCompression: false };
     const object = new FakeObject(() => {}, { options });
     const client = await object.connect();
@@ -94,7 +94,7 @@ describe("other than on Node, this server", () => {
     });
   });
 
-  it("refuses whom a middleware throws at, and tells the log alone what was thrown", async () => {
+  it("refuses a client when a middleware throws, and writes the error to the log only", async () => {
     const object = new FakeObject((io) => {
       io.of("/throws").use(() => {
         throw Object.assign(new Error("no table users"), { data: { key: "hidden" } });

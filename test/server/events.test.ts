@@ -21,7 +21,7 @@ const onConnection = (listen: (socket: Socket) => void) => (io: Server) => {
 };
 
 describe("an event from the client", () => {
-  it("reaches every listener of its name with its arguments, in order", async () => {
+  it("reaches every listener for its name in order, with its arguments", async () => {
     const seen: unknown[] = [];
     const { client } = await withSocket(
       onConnection((socket) => {
@@ -46,7 +46,7 @@ describe("an event from the client", () => {
     ]);
   });
 
-  it("passes catch-all listeners, then middlewares, then listeners; each may see the acknowledgement", async () => {
+  it("passes catch-all listeners, then middlewares, then listeners, all of which may acknowledge it", async () => {
     const seen: unknown[] = [];
     const { client } = await withSocket(
       onConnection((socket) => {
@@ -76,7 +76,7 @@ describe("an event from the client", () => {
     ]);
   });
 
-  it("that a middleware refuses becomes an error on the socket, and its listeners do not run", async () => {
+  it("is emitted as an error of the socket when a middleware refuses it, and reaches no listener", async () => {
     const seen: unknown[] = [];
     const { client } = await withSocket(
       onConnection((socket) => {
@@ -93,7 +93,7 @@ describe("an event from the client", () => {
   });
 
   it.each(["throws", "rejects"])(
-    "whose middleware %s is stopped, whatever it gives, and logged though nobody listens to errors",
+    "is stopped when a middleware %s with any value, which is logged even without a listener for errors",
     async (how) => {
       const faults = [new Error("a fault"), undefined, 0, "", null];
       const seen: unknown[] = [];
@@ -113,7 +113,7 @@ describe("an event from the client", () => {
     },
   );
 
-  it("whose listener throws or rejects is logged with its name, and the next one runs", async () => {
+  it("is logged with its name when a listener throws or rejects, and reaches the next listener", async () => {
     const { object, client } = await withSocket(
       onConnection((socket) => {
         socket.on("x", () => {
@@ -135,7 +135,7 @@ describe("an event from the client", () => {
   });
 
   it.each(["awake", "asleep"])(
-    "is for nobody once its socket was disconnected by the event before it, and the connection stays: %s",
+    "is dropped when the event before it disconnected its socket, and the connection stays: %s",
     async (state) => {
       const run = async (create: (setup: (io: Server) => void) => FakeObject | OfficialObject) => {
         const seen: unknown[] = [];
@@ -160,7 +160,7 @@ describe("an event from the client", () => {
     },
   );
 
-  it("brings bytes at any depth", async () => {
+  it("contains bytes at any depth", async () => {
     const seen: unknown[] = [];
     const { client } = await withSocket(
       onConnection((socket) => void socket.on("b", (value) => seen.push(value))),
@@ -172,7 +172,7 @@ describe("an event from the client", () => {
 });
 
 describe("an event to the client", () => {
-  it("is sent with JSON and bytes, and emit answers true, also when the socket is gone", async () => {
+  it("is sent with JSON and bytes, and emit returns true even when the socket is gone", async () => {
     const { client, socket } = await withSocket();
     const bytes = new Uint8Array([1, 2]);
     expect(socket.emit("x", 1, undefined, { b: bytes })).toBe(true);
@@ -221,7 +221,7 @@ describe("an event to the client", () => {
     expect(client.take()).toEqual(['42["kept"]', '42["sent"]', '42["sent too"]']);
   });
 
-  it("is heard by outgoing catch-all listeners, broadcasts too, without the acknowledgement", async () => {
+  it("is passed to outgoing catch-all listeners without the acknowledgement, also as a broadcast", async () => {
     const seen: unknown[] = [];
     const { object, client, socket } = await withSocket();
     socket.onAnyOutgoing((...args) => seen.push(args));
@@ -236,7 +236,7 @@ describe("an event to the client", () => {
     expect(client.take()).toHaveLength(3);
   });
 
-  it("that holds itself is refused, and nothing waits for its answer", async () => {
+  it("throws when its data contains itself, and no acknowledgement is waited for", async () => {
     const { object, client, socket } = await withSocket();
     const circle: unknown[] = [];
     circle.push(circle);
@@ -247,7 +247,7 @@ describe("an event to the client", () => {
 });
 
 describe("a socket", () => {
-  it("has its parts under the official names, and no own keys but the user's", async () => {
+  it("has its parts under the official names, and no own keys except those of the user", async () => {
     const { object, client, socket } = await withSocket();
     expect(socket.nsp).toBe(object.io.of("/"));
     expect(socket.nsp.server).toBe(object.io);
@@ -261,7 +261,7 @@ describe("a socket", () => {
     expect([...socket.client.sockets.values()]).toEqual([socket]);
   });
 
-  it("lets methods be replaced, and properties of any name be put on it, where nothing is stored too", async () => {
+  it("allows its methods to be replaced and any property to be added, also when nothing is stored", async () => {
     for (const hibernation of [true, false]) {
       const { client, socket } = await withSocket(() => {}, { hibernation });
       const bag = socket as unknown as Record<string | symbol, unknown>;

@@ -14,7 +14,7 @@ const show = (socket: Socket) => {
 };
 
 describe("what a middleware puts on socket.request and socket.handshake", () => {
-  it("is there after sleep, at any depth", async () => {
+  it("survives sleep at any depth", async () => {
     const object = new FakeObject((io) => {
       io.use((socket, next) => {
         bag(socket.request).user = { name: "ann", roles: [] };
@@ -50,7 +50,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
     expect(object.logs).toEqual([]);
   });
 
-  it("is one request for all namespaces of a connection, and a handshake for each socket", async () => {
+  it("is shared on the request by all namespaces of a connection, and separate on the handshake of each socket", async () => {
     const object = new FakeObject((io) => {
       io.use((socket, next) => {
         bag(socket.request).user = "ann";
@@ -75,7 +75,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
     expect(await client.ask('2/other,1["show"]')).toEqual(before);
   });
 
-  it("does not change what the request and the handshake are otherwise", async () => {
+  it("survives sleep also when it replaces fields of the request and the handshake", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.on("change", () => {
@@ -112,7 +112,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
     });
   });
 
-  it("is warned of once, with its path, where it cannot be stored", async () => {
+  it("causes one warning, with its path, when it cannot be stored", async () => {
     const object = new FakeObject((io) => {
       io.use((socket, next) => {
         bag(socket.request).session = { id: 1, save: () => "saved" };
@@ -137,7 +137,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
     expect(await client.ask('21["use"]')).toEqual(["431[null,null]"]);
   });
 
-  it("and connection listeners put there again where it could not be stored, is there; what was saved wins", async () => {
+  it("may be restored by connection listeners when it could not be stored, and otherwise keeps its saved value", async () => {
     const object = new FakeObject((io) => {
       let count = 0;
       io.on("connection", (socket) => {
@@ -160,7 +160,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
     expect(await other.ask('21["show"]')).toEqual(['431["hello 1",2,2]']);
   });
 
-  it("survives a change inside a Map that was made before the handler settled", async () => {
+  it("includes a change inside a Map that was made before the handler settled", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         bag(socket.request).session ??= new Map();
@@ -181,7 +181,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
     expect(await client.ask('21["show"]')).toEqual(['431[[["a",1]],[2]]']);
   });
 
-  it("costs nothing in storage when they are only read", async () => {
+  it("is absent from storage when they are only read", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.on("look", (ack) => {
@@ -201,7 +201,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
     expect(object.storedOf(client)).toEqual(before);
   });
 
-  it("is an object like any other where nothing is stored", async () => {
+  it("is on plain objects when nothing is stored", async () => {
     const object = new FakeObject(
       (io) => {
         io.use((socket, next) => {
@@ -221,7 +221,7 @@ describe("what a middleware puts on socket.request and socket.handshake", () => 
 });
 
 describe("the handshake", () => {
-  it("has a query and headers with the methods of every object, whatever a client calls its parameters", async () => {
+  it("has a query and headers with the usual methods of objects, whatever a client's parameters are called", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", ({ handshake: { query, headers, auth } }) => {
         seen.push(Object.hasOwn(query, "token"), Object.hasOwn(query, "x"), Object.hasOwn(headers, "origin"));

@@ -4,7 +4,7 @@ import { withoutProxies } from "../../src/server/state/without-proxies.ts";
 import { FakeObject } from "./fakes.ts";
 
 describe("arrays of socket.data", () => {
-  it("find what was put in, by itself and by what they gave out", async () => {
+  it("find an item both by the original object and by the one that they return", async () => {
     const item = { name: "a" };
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
@@ -30,7 +30,7 @@ describe("arrays of socket.data", () => {
 });
 
 describe("a dictionary whose keys come and go", () => {
-  it("leaves nothing behind in what is stored, asleep or awake", async () => {
+  it("leaves nothing in storage, asleep or awake", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.data.settings = "assigned by the listener";
@@ -64,34 +64,31 @@ describe("a dictionary whose keys come and go", () => {
     expect(size()).toBe(before);
   });
 
-  it.each(["deleted", "replaced"])(
-    "that a listener assigns does not come back by a replay once it was %s",
-    async (how) => {
-      const object = new FakeObject((io) => {
-        io.on("connection", (socket) => {
-          socket.data.token = "secret";
-          if (socket.recovered) socket.data.news = "of the next instance";
-          socket.on("deleted", () => void delete socket.data.token);
-          socket.on("replaced", () => {
-            socket.data = { name: "ann" };
-          });
-          socket.on("show", (ack) => ack("token" in socket.data, socket.data.news));
+  it.each(["deleted", "replaced"])("is not assigned again by a replay once it was %s", async (how) => {
+    const object = new FakeObject((io) => {
+      io.on("connection", (socket) => {
+        socket.data.token = "secret";
+        if (socket.recovered) socket.data.news = "of the next instance";
+        socket.on("deleted", () => void delete socket.data.token);
+        socket.on("replaced", () => {
+          socket.data = { name: "ann" };
         });
+        socket.on("show", (ack) => ack("token" in socket.data, socket.data.news));
       });
-      const client = await object.connect();
-      await client.join();
-      await client.send(`2["${how}"]`);
-      for (let i = 0; i < 2; i++) {
-        await object.sleep();
-        client.take();
-        expect(await client.ask('21["show"]')).toEqual(['431[false,"of the next instance"]']);
-      }
-    },
-  );
+    });
+    const client = await object.connect();
+    await client.join();
+    await client.send(`2["${how}"]`);
+    for (let i = 0; i < 2; i++) {
+      await object.sleep();
+      client.take();
+      expect(await client.ask('21["show"]')).toEqual(['431[false,"of the next instance"]']);
+    }
+  });
 });
 
 describe("socket.data", () => {
-  it("that server code replaces while the socket sleeps is not filled again by a replay", async () => {
+  it("is not overwritten by a replay when server code replaces it while the socket sleeps", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.data = { token: "secret", name: "ann" };
@@ -111,7 +108,7 @@ describe("socket.data", () => {
     }
   });
 
-  it("keeps what else is in it when a client's keys are assigned, __proto__ among them", async () => {
+  it("keeps its other values when the keys of a client are assigned to it, with __proto__ among them", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.data.banned = true;
@@ -136,7 +133,7 @@ describe("socket.data", () => {
     expect(object.logs).toEqual([]);
   });
 
-  it("is the very object that was put there where nothing is stored", async () => {
+  it("is the identical object that was assigned when nothing is stored", async () => {
     const user = new (class User {})();
     const data = { user, list: [user] };
     const seen: unknown[] = [];
@@ -159,7 +156,7 @@ describe("socket.data", () => {
 });
 
 describe("snapshot", () => {
-  it("is a plain copy that structured clone takes, without what that cannot hold", async () => {
+  it("returns a plain copy that structured clone accepts, without values that it cannot copy", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -182,8 +179,8 @@ describe("snapshot", () => {
   });
 });
 
-describe("what leaves for the platform", () => {
-  it("has no proxies in it at any depth, and is itself where there were none", async () => {
+describe("a value that is passed to the platform", () => {
+  it("contains no proxies at any depth, and is the same object when it contained none", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         const user = { name: "ann" };

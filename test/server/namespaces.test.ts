@@ -3,7 +3,7 @@ import { Namespace, type NamespaceMatcher, type Server } from "../../src/server/
 import { FakeObject, turn } from "./fakes.ts";
 
 describe("namespaces", () => {
-  it("are the same for all spellings of a name, and new ones are told of", async () => {
+  it("are the same for all spellings of a name, and new ones are emitted", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("new_namespace", (nsp) => seen.push(nsp.name));
@@ -17,7 +17,7 @@ describe("namespaces", () => {
     expect(object.io.of("/chat")).toBeInstanceOf(Namespace);
   });
 
-  it("of a server are the main one's: emitter methods, use, and what they return", async () => {
+  it("include the main one, to which the server's emitter methods and use() belong", async () => {
     const object = new FakeObject(() => {});
     const { io } = object;
     const listener = () => {};
@@ -49,7 +49,7 @@ describe("namespaces", () => {
 });
 
 describe("dynamic namespaces", () => {
-  it("are asked in the order of registration, and the first that allows has the child", async () => {
+  it("are asked in the order of registration, and the first one that allows the name gets the child", async () => {
     const asked: string[] = [];
     const object = new FakeObject((io) => {
       for (const name of ["first", "second"]) {
@@ -72,7 +72,7 @@ describe("dynamic namespaces", () => {
     expect(asked).toEqual(["first", "second", "first", "second", "first", "second"]);
   });
 
-  it("are there, and answered, whatever a listener of new_namespace throws", async () => {
+  it("are created and joined even if a listener of new_namespace throws", async () => {
     const object = new FakeObject((io) => {
       io.on("new_namespace", () => {
         throw new Error("not ready");
@@ -85,7 +85,7 @@ describe("dynamic namespaces", () => {
     expect(object.io.of("/plain").name).toBe("/plain");
   });
 
-  it("are refused, and others asked, when whoever decides about them fails", async () => {
+  it("are refused when their function fails, and the next function is asked", async () => {
     const object = new FakeObject((io) => {
       io.of(() => {
         throw new Error("at once");
@@ -100,7 +100,7 @@ describe("dynamic namespaces", () => {
     expect(object.isAwake).toBe(false);
   });
 
-  it("make one child for two clients that ask at once", async () => {
+  it("create one child for two clients that ask at the same time", async () => {
     const made: string[] = [];
     const object = new FakeObject((io) => {
       io.on("new_namespace", (nsp) => made.push(nsp.name));
@@ -113,7 +113,7 @@ describe("dynamic namespaces", () => {
     expect(object.io.of("/x").sockets.size).toBe(2);
   });
 
-  it("give children what was registered before they were made, and reach them all", async () => {
+  it("give children what was registered on the parent before, and emit to all of them", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       const parent = io.of(/^\/\d$/);
@@ -144,7 +144,7 @@ describe("dynamic namespaces", () => {
     expect(() => object.io.of(/x/g)).toThrow("stateful regular expression");
   });
 
-  it("forget a child whose last socket left, or was refused, where the option says so; never a static one", async () => {
+  it("remove a child whose last socket left or was refused, with the option for it, and never a static one", async () => {
     const object = new FakeObject(
       (io) => {
         io.of("/static");
@@ -166,7 +166,7 @@ describe("dynamic namespaces", () => {
     expect(names()).toEqual(["/", "/static", "/dynamic"]);
   });
 
-  it("keep a child that somebody is about to enter when its last socket leaves", async () => {
+  it("keep a child whose last socket leaves while another client is joining it", async () => {
     let admit = () => {};
     const object = new FakeObject(
       (io) => {
@@ -190,7 +190,7 @@ describe("dynamic namespaces", () => {
     expect([...object.io._nsps.keys()]).toEqual(["/"]);
   });
 
-  it("are not heaped up by a client that thinks of ever new names", async () => {
+  it("do not accumulate when a client invents new names all the time", async () => {
     const object = new FakeObject((io) => {
       io.of(/^\/dynamic/).on("connection", (socket) =>
         socket.on("echo", (text) => socket.emit("echo", text)),
@@ -214,7 +214,7 @@ describe("dynamic namespaces", () => {
     expect(await flood.join("/dynamic-0")).toHaveLength(20);
   });
 
-  it("made by an earlier instance are entered without a question while somebody is in them", async () => {
+  it("have children from an earlier instance, which clients may join without the function being asked", async () => {
     const asked: unknown[] = [];
     const object = new FakeObject((io) => {
       io.of((name, { key }, next) => {
@@ -239,7 +239,7 @@ describe("dynamic namespaces", () => {
     expect(await ann.ask("0/made,")).toEqual(['44/made,{"message":"Invalid namespace"}']);
   });
 
-  it("made by an earlier instance are there again when somebody in them is meant", async () => {
+  it("have children from an earlier instance, which are created again for a packet to or from a member", async () => {
     const setup = (io: Server) => {
       io.on("new_namespace", (nsp) => {
         nsp.on("connection", (socket) => void socket.on("via new_namespace", () => socket.emit("heard")));

@@ -22,7 +22,7 @@ describe("a client of Socket.IO v2", () => {
     expect(await client.ask('2["echo",1]', '27["ack",2]')).toEqual(['42["echo",1]', "437[2]"]);
   });
 
-  it("gives auth as the query of a namespace, which does not belong to the name", async () => {
+  it("sends its auth as the query of a namespace, which is not part of the name", async () => {
     const object = new FakeObject((io) => {
       io.of("/x").on("connection", (socket) => socket.emit("auth", socket.id, socket.handshake.auth));
     });
@@ -34,7 +34,7 @@ describe("a client of Socket.IO v2", () => {
     ]);
   });
 
-  it("may ask for names that look like hosts, or like nothing", async () => {
+  it("may join names that look like hosts, or that are invalid in a URL", async () => {
     const object = new FakeObject((io) => void io.of("//host/x").on("connection", () => {}));
     const client = await object.connect({ protocol: 3 });
     client.take();
@@ -47,7 +47,7 @@ describe("a client of Socket.IO v2", () => {
     ]);
   });
 
-  it("gets the data or the message of a middleware's error, bare", async () => {
+  it("receives the data or the message of a middleware's error without an object around it", async () => {
     const object = new FakeObject((io) => {
       io.of("/message").use((_socket, next) => next(new Error("no")));
       io.of("/data").use((_socket, next) => next(Object.assign(new Error("no"), { data: { why: 1 } })));
@@ -61,7 +61,7 @@ describe("a client of Socket.IO v2", () => {
     ]);
   });
 
-  it("sleeps like the others", async () => {
+  it("continues after sleep", async () => {
     const object = new FakeObject(echo);
     const client = await object.connect({ protocol: 3 });
     await object.sleep();
@@ -70,7 +70,7 @@ describe("a client of Socket.IO v2", () => {
   });
 });
 
-describe("a parser of another make", () => {
+describe("a parser of another package", () => {
   const encoder = new msgpack.Encoder();
   const encode = (packet: object) => (encoder.encode({ nsp: "/", ...packet }) as unknown as Uint8Array[])[0]!;
 
@@ -84,7 +84,7 @@ describe("a parser of another make", () => {
     return decoded;
   }
 
-  it("talks with its own clients, broadcasts and acknowledgements too", async () => {
+  it("exchanges events, broadcasts and acknowledgements with its own clients", async () => {
     const object = new FakeObject(echo, { options: { parser: msgpack } });
     const client = await object.connect();
     const [connected] = await client.ask(encode({ type: 0 }));
@@ -102,7 +102,7 @@ describe("a parser of another make", () => {
     expect(client.take().map(decode)).toEqual([{ type: 2, nsp: "/", data: ["all"] }]);
   });
 
-  it("closes the connection on what it cannot read, and lets no reserved event through", async () => {
+  it("closes the connection for an invalid packet and for a reserved event", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject(
       (io) => {
@@ -180,7 +180,7 @@ describe("a parser of another make", () => {
 
     afterEach(() => void vi.useRealTimers());
 
-    it("counts for what its decoder keeps, until the packet is complete", async () => {
+    it("counts with what its decoder keeps until the packet is complete", async () => {
       const object = new FakeObject(echo, { options });
       const client = await object.connect();
       await client.send('{"type":0,"nsp":"/"}.');
@@ -192,7 +192,7 @@ describe("a parser of another make", () => {
       expect(object.budget.total).toBe(before);
     });
 
-    it("is closed when it is silent for too long", async () => {
+    it("is closed when the connection is silent for too long", async () => {
       vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
       const object = new FakeObject(echo, { options });
       const client = await object.connect();

@@ -30,9 +30,9 @@ function createObject(how: string, setup: (io: Server) => void = () => {}) {
 }
 
 describe.each(["awake", "asleep"])(
-  "who comes back is given what it would have had by staying (object %s)",
+  "a recovered client receives what it would have received by staying (object %s)",
   (how) => {
-    it("and nothing from before it came or joined a room, whatever offset it makes up", async () => {
+    it("and nothing from before it connected or joined a room, whatever offset it invents", async () => {
       const { object, act } = createObject(how);
       const witness = await object.connect();
       await join(witness);
@@ -55,7 +55,7 @@ describe.each(["awake", "asleep"])(
       }
     });
 
-    it("also in a room of its own that it has left and joined again", async () => {
+    it("also in its own room, which it has left and joined again", async () => {
       const { object, act } = createObject(how);
       const client = await object.connect();
       const { sid, pid } = await join(client);
@@ -70,7 +70,7 @@ describe.each(["awake", "asleep"])(
       expect((await join(await object.connect(), { pid, offset })).events).toEqual(["since"]);
     });
 
-    it("by its rooms at the moment of each event: left since, joined since, excepted then, excepted since", async () => {
+    it("according to its rooms at the time of each event, with those left, joined or excepted since", async () => {
       const { object, act } = createObject(how);
       const client = await object.connect();
       const { sid, pid } = await join(client);
@@ -93,7 +93,7 @@ describe.each(["awake", "asleep"])(
       expect(staying).toEqual(["before leaving", "not muted yet", "not muted any more"]);
     });
 
-    it("also when it is lost again before it has heard what it was given", async () => {
+    it("also when it disconnects again before it has received everything", async () => {
       const { object, act } = createObject(how);
       const client = await object.connect();
       const { sid, pid } = await join(client);
@@ -113,7 +113,7 @@ describe.each(["awake", "asleep"])(
       }
     });
 
-    it("in each of more rooms than are remembered, or it starts anew", async () => {
+    it("also in more rooms than are remembered, or it starts a new session", async () => {
       const { object, act } = createObject(how);
       const client = await object.connect();
       const { sid, pid } = await join(client);
@@ -132,7 +132,7 @@ describe.each(["awake", "asleep"])(
       expect((await join(await object.connect(), { pid, offset })).sid).not.toBe(sid);
     });
 
-    it("with what a handler that is still at work sends to its socket meanwhile", async () => {
+    it("with what a handler that is still running sends to its socket meanwhile", async () => {
       const sockets: Socket[] = [];
       const { object, act } = createObject(
         "awake",
@@ -160,7 +160,7 @@ describe.each(["awake", "asleep"])(
   },
 );
 
-it("who comes back is given what was sent while middlewares were at work, too", async () => {
+it("a recovered client also receives what was sent while middlewares ran", async () => {
   const waiting: (() => void)[] = [];
   const object = new FakeObject(
     (io) => void io.use((socket, next) => void (socket.recovered ? waiting.push(next) : next())),
@@ -181,7 +181,7 @@ it("who comes back is given what was sent while middlewares were at work, too", 
   expect(String(frames[2])).toContain(sid);
 });
 
-describe("middlewares of somebody who comes back", () => {
+describe("middlewares that run for a recovered client", () => {
   const middlewares: { socket: Socket; next: () => void }[] = [];
   const createSlowObject = (onConnection: (socket: Socket) => void = () => {}) =>
     new FakeObject(
@@ -204,7 +204,7 @@ describe("middlewares of somebody who comes back", () => {
     return { client, socket, goOn };
   }
 
-  it("cost it nothing of what is sent to it alone meanwhile, also when it is lost before it has heard that", async () => {
+  it("do not lose what is sent to it alone meanwhile, also when it disconnects before it has received that", async () => {
     const object = createSlowObject();
     const client = await object.connect();
     const { sid, pid } = await join(client);
@@ -227,7 +227,7 @@ describe("middlewares of somebody who comes back", () => {
         for (const { entry } of recovery.entries) entry.packet = undefined;
       },
     ],
-  ])("let nobody in when meanwhile %s: it starts anew", async (_what, happens) => {
+  ])("do not admit it when meanwhile %s, so that it starts a new session", async (_what, happens) => {
     const sockets: Socket[] = [];
     const object = createSlowObject((socket) => sockets.push(socket));
     const client = await object.connect();
@@ -242,7 +242,7 @@ describe("middlewares of somebody who comes back", () => {
     expect((await join(await object.connect(), { pid })).sid).not.toBe(sid);
   });
 
-  it("may take a room from it: it hears nothing of what is said there from then on", async () => {
+  it("may remove it from a room, from which it receives nothing from then on", async () => {
     const object = createSlowObject();
     const client = await object.connect();
     const { sid, pid } = await join(client);
@@ -257,7 +257,7 @@ describe("middlewares of somebody who comes back", () => {
   });
 });
 
-it("who comes, or joins a room, while the clock is behind the log is given nothing of what was said before", async () => {
+it("a client that connects or joins a room while the clock is behind the log receives nothing from before", async () => {
   const { object, act } = createObject("asleep");
   const early = await object.connect();
   const { sid, pid } = await join(early);
@@ -275,8 +275,8 @@ it("who comes, or joins a room, while the clock is behind the log is given nothi
   expect((await join(await object.connect(), { pid: latePid, offset: "000000000000" })).events).toEqual([]);
 });
 
-describe("the order of things", () => {
-  it("has members of a room in the order of joining, asleep as well as awake", async () => {
+describe("the order of joins and events", () => {
+  it("lists members of a room in the order of joining, asleep as well as awake", async () => {
     const { object, act } = createObject("asleep");
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.push((await join(await object.connect())).sid);
@@ -296,7 +296,7 @@ describe("the order of things", () => {
     expect(found).toEqual({ room: [cid, ann, bob], other: [cid, bob, ann], all: ids });
   });
 
-  it("takes members that older code has stored as joined when they connected", async () => {
+  it("treats members that older code has stored as if they had joined when they connected", async () => {
     const { object, act } = createObject("asleep");
     const ids: string[] = [];
     for (let i = 0; i < 2; i++) {
@@ -310,7 +310,7 @@ describe("the order of things", () => {
   });
 
   it.each([0, 1, 5_000])(
-    "gives no offset twice where the clock of a new instance is %i ms behind",
+    "gives no offset twice when the clock of a new instance is %i ms behind",
     async (behind) => {
       const object = new FakeObject((io) => void io.of("/other"), { options });
       const client = await object.connect();

@@ -217,7 +217,7 @@ class Run {
 }
 
 it.each(Array.from({ length: RUNS }, (_, i) => i + 1))(
-  "whoever comes back has all that it would have had by staying, and nothing else (seed %i)",
+  "a recovered client receives exactly what it would have received by staying (seed %i)",
   async (seed) => {
     await new Run(seed).play(200);
   },

@@ -54,7 +54,7 @@ async function withClient(options: ServerOptions = RECOVERY) {
 }
 
 describe("connection state recovery", () => {
-  it("logs what socket.data gave out, with a parser whose decoder takes its time", async () => {
+  it("logs values that were read from socket.data, with a parser whose decoder is asynchronous", async () => {
     class Encoder {
       encode(packet: object): string[] {
         return [JSON.stringify(packet)];
@@ -80,7 +80,7 @@ describe("connection state recovery", () => {
     expect(object.recovery.entries.map(({ entry }) => entry.packet)).toEqual([["user", { name: "ann" }]]);
   });
 
-  it("gives a pid with CONNECT, and an offset at the end of each event without an acknowledgement", async () => {
+  it("sends a pid with CONNECT, and an offset at the end of each event without an acknowledgement", async () => {
     const { object, client, first } = await withClient();
     expect(first.frames).toEqual([`40{"sid":"${first.sid}","pid":"${first.pid}"}`]);
     const socket = object.io.sockets.sockets.get(first.sid)!;
@@ -94,7 +94,7 @@ describe("connection state recovery", () => {
     expect(frames.slice(2)).toEqual(['42["volatile"]', '420["ack"]']);
   });
 
-  it("is off by default: no pid, no offset", async () => {
+  it("is off by default, with neither pid nor offset", async () => {
     const { client, first, object } = await withClient({});
     expect(first.frames).toEqual([`40{"sid":"${first.sid}"}`]);
     object.io.emit("x");
@@ -103,7 +103,7 @@ describe("connection state recovery", () => {
   });
 
   it.each(["awake", "asleep", "restarted"])(
-    "gives back id, rooms and data, and the packets that were missed, before CONNECT (object %s)",
+    "restores id, rooms and data, and sends the missed packets before CONNECT (object %s)",
     async (how) => {
       const { notes, object, client, first } = await withClient();
       const { sid } = first;
@@ -143,7 +143,7 @@ describe("connection state recovery", () => {
     },
   );
 
-  it("brings back a client that has received nothing yet, with all that was sent to it", async () => {
+  it("recovers a client that has not received an event yet, with all events that were sent to it", async () => {
     const { object, client, first } = await withClient();
     await client.leave();
     const quiet = await object.connect();
@@ -162,7 +162,7 @@ describe("connection state recovery", () => {
   });
 
   it.each(["awake", "restarted"])(
-    "tells a client that has received nothing yet what came while it was away (%s)",
+    "sends a client that has not received an event yet what it missed while it was away (%s)",
     async (how) => {
       const { object, client, first } = await withClient();
       await object.act((io) => io.to("elsewhere").emit("not for her"));
@@ -179,7 +179,7 @@ describe("connection state recovery", () => {
     },
   );
 
-  it("closes the old connection of a client that comes back before its end was noticed", async () => {
+  it("closes the old connection of a client that reconnects before its loss was noticed", async () => {
     const { notes, object, client, first } = await withClient();
     await object.act((io) => io.emit("seen"));
     const { offset } = read(client.take());
@@ -213,7 +213,7 @@ describe("connection state recovery", () => {
     ]),
   });
 
-  it("waits for the disconnect of the socket that left, however long its listeners take to be there", async () => {
+  it("waits for `disconnect` of the socket that left, however long its replay takes", async () => {
     const notes: unknown[] = [];
     let resume = () => {};
     const object = new FakeObject(
@@ -252,7 +252,7 @@ describe("connection state recovery", () => {
     expect(read(back.take()).events).toEqual([["news"]]);
   });
 
-  it("gives one of two that come back at once all, and closes the other", async () => {
+  it("recovers one of two connections that use the same pid at once, and closes the other", async () => {
     const { object, client, first } = await withClient();
     await client.leave();
     const [one, other] = [await object.connect(), await object.connect()];
@@ -261,7 +261,7 @@ describe("connection state recovery", () => {
     expect(whereabouts(object)).toEqual(aloneInRoom(first.sid));
   });
 
-  it("takes nothing from a socket when an older attempt of its client comes to its end in a middleware", async () => {
+  it("leaves a socket unchanged when an older attempt of its client ends in a middleware", async () => {
     const waiting: (() => void)[] = [];
     const object = new FakeObject(
       (io) => {
@@ -305,7 +305,7 @@ describe("connection state recovery", () => {
     ["the offset is none of ours", async () => {}, { offset: "hello" }],
     ["the offset is no text", async () => {}, { offset: 1 }],
   ] satisfies [string, (it: { object: FakeObject }) => Promise<void>, object][])(
-    "starts a client anew when %s",
+    "starts a new session for a client when %s",
     async (_why, change, changed) => {
       const { notes, object, client, first } = await withClient();
       await object.act((io) => io.emit("seen"));
@@ -324,7 +324,7 @@ describe("connection state recovery", () => {
   it.each([
     ["the client said goodbye", (client: TestClient) => client.send("1")],
     ["the packet was wrong on the Engine.IO level", (client: TestClient) => client.leave("parse error")],
-  ])("forgets a socket when %s", async (_why, end) => {
+  ])("discards a socket when %s", async (_why, end) => {
     const { object, client, first } = await withClient();
     expect(object.recovery.records.size).toBe(1);
     await end(client);
@@ -332,7 +332,7 @@ describe("connection state recovery", () => {
     expect((await join(await object.connect(), { pid: first.pid })).sid).not.toBe(first.sid);
   });
 
-  it("tells an adapter's persistSession of those alone that may come back", async () => {
+  it("calls persistSession of an adapter only for sockets that may be recovered", async () => {
     const told: string[] = [];
     class Remembering extends Adapter {
       override persistSession({ sid, rooms }: Parameters<Adapter["persistSession"]>[0]) {
@@ -348,7 +348,7 @@ describe("connection state recovery", () => {
     expect(told).toEqual([`${first.sid} in room`]);
   });
 
-  it("brings what was emitted from outside to a dynamic namespace while all of it were away", async () => {
+  it("delivers what was emitted from outside to a dynamic namespace while all its clients were away", async () => {
     const object = new FakeObject((io) => void io.of((_name, _auth, next) => next(null, true)), {
       options: RECOVERY,
     });
@@ -371,7 +371,7 @@ describe("connection state recovery", () => {
     ]);
   });
 
-  it("lets middlewares run again where the option says so", async () => {
+  it("runs middlewares again with `skipMiddlewares: false`", async () => {
     const { notes, object, client, first } = await withClient({
       connectionStateRecovery: { skipMiddlewares: false },
     });
@@ -381,7 +381,7 @@ describe("connection state recovery", () => {
     expect(notes).toEqual(["middleware", ["connection", true]]);
   });
 
-  it("forgets whom a middleware refuses when it comes back", async () => {
+  it("discards a client that a middleware refuses when it reconnects", async () => {
     let isBanned = false;
     const object = new FakeObject(
       (io) => void io.use((_socket, next) => next(isBanned ? new Error("banned") : undefined)),
@@ -398,7 +398,7 @@ describe("connection state recovery", () => {
     expect((await join(refused, { pid: first.pid })).sid).not.toBe(first.sid);
   });
 
-  it("forgets a client that is away when a handler that is still at work disconnects it", async () => {
+  it("discards a client that is away when a handler that is still running disconnects it", async () => {
     const sockets: Socket[] = [];
     const object = new FakeObject((io) => void io.on("connection", (socket) => sockets.push(socket)), {
       options: RECOVERY,
@@ -417,7 +417,7 @@ describe("connection state recovery", () => {
     expect((await join(await object.connect(), { pid: first.pid })).sid).not.toBe(first.sid);
   });
 
-  it("saves rooms and data at each change, so that a restart loses neither", async () => {
+  it("stores rooms and data at each change, so that a restart loses neither", async () => {
     const { object, client, first } = await withClient();
     await object.act(async (io) => {
       const socket = io.sockets.sockets.get(first.sid)!;
@@ -453,7 +453,7 @@ describe("connection state recovery", () => {
     expect(object.recovery.records.size).toBe(0);
   });
 
-  it("runs disconnect after a restart in a child of a dynamic namespace that nobody is in any more", async () => {
+  it("runs disconnect after a restart in a child of a dynamic namespace that has no clients any more", async () => {
     const notes: string[] = [];
     const object = new FakeObject(
       (io) => {
@@ -474,7 +474,7 @@ describe("connection state recovery", () => {
     expect(object.logs).toEqual([]);
   });
 
-  it("does not run disconnect again for a client whose end was noticed", async () => {
+  it("does not run disconnect again for a client whose disconnection was noticed", async () => {
     const { notes, object, client } = await withClient();
     await client.leave();
     notes.length = 0;
@@ -485,7 +485,7 @@ describe("connection state recovery", () => {
     expect(notes).toEqual([]);
   });
 
-  it("goes on when its storage fails: the client starts anew", async () => {
+  it("starts a new session for a client when its storage fails", async () => {
     const { object, client, first } = await withClient();
     await client.leave();
     object.recovery.since = () => {
@@ -498,7 +498,7 @@ describe("connection state recovery", () => {
     expect(object.logs.join()).toContain("broken");
   });
 
-  it("gives offsets that sort as text in the order of time, thousands within a millisecond", async () => {
+  it("gives offsets that sort as text in the order of time, even thousands within a millisecond", async () => {
     const { object, client } = await withClient();
     for (let i = 0; i < 3_000; i++) object.io.emit("x");
     object.clock.now -= 1_000;

@@ -33,7 +33,7 @@ describe.each([
     expect(bob.take()).toEqual([]);
   });
 
-  it("lets saved values win over what a listener assigns, and takes what was not saved", async () => {
+  it("keeps saved values over those that a listener assigns, and accepts values that were not saved", async () => {
     let isNewCode = false;
     const object = create((io) => {
       io.on("connection", (it) => {
@@ -65,7 +65,7 @@ describe.each([
     ]);
   });
 
-  it("sees recovered sockets as such, and runs no middleware", async () => {
+  it("has `socket.recovered` set, and runs no middleware", async () => {
     const seen: unknown[] = [];
     const object = create((io) => {
       io.use((_socket, next) => {
@@ -89,7 +89,7 @@ describe.each([
     ]);
   });
 
-  it("does not add a once listener again that had fired, and adds one that had not", async () => {
+  it("does not add a `once` listener again that has fired, and adds one that has not", async () => {
     const object = create((io) => {
       io.on("connection", (socket) => {
         socket.once("fired", () => socket.emit("once", 1));
@@ -108,7 +108,7 @@ describe.each([
     ]);
   });
 
-  it("takes no event for one that had fired because every object has a member of its name", async () => {
+  it("does not mistake an event that is named like a member of every object for one that has fired", async () => {
     const object = create((io) => {
       io.on("connection", (socket) => {
         for (const name of ["constructor", "__proto__"]) socket.once(name, () => socket.emit("once", name));
@@ -125,7 +125,7 @@ describe.each([
     expect(await client.ask('2["constructor"]', '2["__proto__"]')).toEqual([]);
   });
 
-  it("does not mute what it leaves behind: timers and listeners", async () => {
+  it("does not mute timers and listeners that it registers", async () => {
     let fire = () => {};
     const object = create((io) => {
       io.on("connection", (socket) => {
@@ -142,7 +142,7 @@ describe.each([
     expect(client.take()).toEqual(['42["timer"]']);
   });
 
-  it("asks again where the code waits for the answer, and holds the packet back until it has it", async () => {
+  it("emits again where the code waits for an acknowledgement, and delays the packet until it has arrived", async () => {
     const object = create((io) => {
       io.on("connection", async (socket) => {
         const name = await socket.emitWithAck("name?");
@@ -158,7 +158,7 @@ describe.each([
     expect(await client.ask('31000["bob"]')).toEqual(['42["hello","bob"]']);
   });
 
-  it("is not muted for the listeners of the end that it brings about, its own and others'", async () => {
+  it("does not mute `disconnect` listeners of sockets that it disconnects, itself or others", async () => {
     let isOver = false;
     const object = create((io) => {
       io.on("connection", (socket) => {
@@ -187,7 +187,7 @@ describe.each([
     ]);
   });
 
-  it("may disconnect", async () => {
+  it("may disconnect its socket", async () => {
     let isBanned = false;
     const seen: unknown[] = [];
     const object = create((io) => {
@@ -207,7 +207,7 @@ describe.each([
     expect(seen).toEqual(["server namespace disconnect"]);
   });
 
-  it("keeps the order of packets that wait for it, and of the end after them", async () => {
+  it("keeps the order of packets that wait for it, and of the disconnection after them", async () => {
     const seen: unknown[] = [];
     let release = () => {};
     const object = create((io) => {
@@ -271,8 +271,8 @@ describe("a replay without an async context whose listener goes on after an awai
   });
 });
 
-describe("packets that wait for a replay", () => {
-  it("count: who makes the object hold too many is closed, nobody else is, and it is logged", async () => {
+describe("packets that wait for a replay to settle", () => {
+  it("count towards the budget, and a client that exceeds it is closed, with a log entry", async () => {
     const ends: unknown[] = [];
     let release = () => {};
     const object = new FakeObject(
@@ -305,8 +305,8 @@ describe("packets that wait for a replay", () => {
   });
 });
 
-describe("the namespaces of one connection", () => {
-  it("keep the order of its packets, also where one of them takes long to be resumed", async () => {
+describe("a replay in several namespaces of one connection", () => {
+  it("keeps the order of packets, also when one namespace takes longer", async () => {
     const seen: unknown[] = [];
     let release = () => {};
     const object = new FakeObject((io) => {
@@ -358,7 +358,7 @@ describe("the namespaces of one connection", () => {
 });
 
 describe("a replay whose listener goes on after an await", () => {
-  it("stays muted until it settles, and listeners added after the await are there", async () => {
+  it("stays muted until it settles, with the listeners that it added after the await", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", async (socket) => {
         await turn();
@@ -375,7 +375,7 @@ describe("a replay whose listener goes on after an await", () => {
     expect(await client.ask('2["show"]')).toEqual(['42["data",{"loaded":1},["late"]]']);
   });
 
-  it("is heard again after 10 seconds, and the packet that woke it is dispatched", async () => {
+  it("is no longer muted after 10 seconds, and the packet that woke it is dispatched", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
     try {
       const object = new FakeObject((io) => {

@@ -21,7 +21,7 @@ async function withThree(setup: (io: Server) => void = () => {}, options = {}) {
 }
 
 describe("the rooms of a socket", () => {
-  it("have a bound: join() throws beyond it, socketsJoin() logs it and goes on with the others", async () => {
+  it("are bounded: beyond that join() throws, and socketsJoin() logs it and continues with other sockets", async () => {
     const { object, io, ann, bob, cat } = await withThree(() => {}, { maxRooms: 3 });
     expect(() => bob.join("c")).toThrow("a socket may be in 3 rooms; let it leave some, or raise maxRooms");
     expect(() => ann.join(["b", "c"])).toThrow("maxRooms");
@@ -35,7 +35,7 @@ describe("the rooms of a socket", () => {
     expect(bob.rooms.has("c")).toBe(true);
   });
 
-  it("count in the budget of the object, for their place in the index too", async () => {
+  it("count towards the budget of the object, including their place in the index", async () => {
     const { object, ann } = await withThree();
     const before = object.budget.total;
     ann.join(Array.from({ length: 1_000 }, (_, i) => `${i}`));
@@ -49,7 +49,7 @@ describe("the rooms of a socket", () => {
 });
 
 describe("a broadcast", () => {
-  it("reaches the union of its rooms once, without those excepted", async () => {
+  it("reaches the union of its rooms once, except the excepted rooms", async () => {
     const { io, ann, bob, received } = await withThree();
     io.emit("x");
     expect(received()).toEqual([1, 1, 1]);
@@ -74,7 +74,7 @@ describe("a broadcast", () => {
     expect(received()).toEqual([0, 0, 0]);
   });
 
-  it("is encoded once: all receivers get the very same frames", async () => {
+  it("is encoded once, so that all receivers get the identical frames", async () => {
     const { io, clients } = await withThree();
     const bytes = new Uint8Array([7]);
     let stringified = 0;
@@ -86,7 +86,7 @@ describe("a broadcast", () => {
     expect(frames[2]).toEqual(frames[0]);
   });
 
-  it("leaves an operator as it was: one may be used again", async () => {
+  it("does not change its operator, which may be used again", async () => {
     const { io, received } = await withThree();
     const a = io.to("a");
     const aWithoutB = a.except("b");
@@ -98,7 +98,7 @@ describe("a broadcast", () => {
     expect(received()).toEqual([1, 0, 0]);
   });
 
-  it("finds, moves and disconnects the sockets it would reach", async () => {
+  it("has operators that find, move and disconnect the sockets that it would reach", async () => {
     const { io, ann, bob, cat, clients } = await withThree();
     expect(await io.in("a").fetchSockets()).toEqual([ann, bob]);
     expect(await io.except("a").fetchSockets()).toEqual([cat]);
@@ -115,7 +115,7 @@ describe("a broadcast", () => {
     expect(io.sockets.adapter.rooms.size).toBe(0);
   });
 
-  it("reaches everybody, also who has left all rooms", async () => {
+  it("reaches all sockets, also those that have left all rooms", async () => {
     const object = new FakeObject((io) => void io.on("connection", (socket) => socket.leaveAll()));
     const client = await object.connect();
     const id = await client.join();
@@ -127,7 +127,7 @@ describe("a broadcast", () => {
     expect(client.take()).toEqual(['42["all",1]', '42["all",2]']);
   });
 
-  it("does not reach a socket that is still in middlewares", async () => {
+  it("does not reach a socket whose middlewares still run", async () => {
     const object = new FakeObject((io) => {
       io.use((socket, next) => {
         socket.join("a");
@@ -142,7 +142,7 @@ describe("a broadcast", () => {
 });
 
 describe("rooms", () => {
-  it("joined and left in one tick count at once", async () => {
+  it("that are joined and left in one turn take effect at once", async () => {
     const { io, ann, received } = await withThree();
     ann.join("now");
     io.to("now").emit("x");
@@ -152,7 +152,7 @@ describe("rooms", () => {
     expect(ann.join("now")).toBeUndefined();
   });
 
-  it("tell the adapter's listeners in the official order", async () => {
+  it("emit the adapter's events in the official order", async () => {
     const seen: unknown[] = [];
     const { object, io, ann, bob } = await withThree();
     for (const event of ["create-room", "join-room", "leave-room", "delete-room"] as const) {
@@ -185,7 +185,7 @@ describe("rooms", () => {
     ]);
   });
 
-  it("are kept by an adapter of the user's own", async () => {
+  it("may be observed by an adapter of the user's own", async () => {
     const seen: unknown[] = [];
     class Watching extends Adapter {
       override async addAll(id: string, rooms: Set<string>): Promise<void> {
@@ -203,7 +203,7 @@ describe("rooms", () => {
     expect(made.io.of("/").adapter).toBeInstanceOf(Watching);
   });
 
-  it("are empty after the end, and cannot be joined any more", async () => {
+  it("are empty after the disconnection, and cannot be joined any more", async () => {
     const { ann, io } = await withThree();
     ann.disconnect();
     ann.join("a");
@@ -212,7 +212,7 @@ describe("rooms", () => {
     expect(io.sockets.adapter.socketRooms(ann.id)).toBeUndefined();
   });
 
-  it("a server-side emit reaches no other server, and its acknowledgement is answered with nothing", async () => {
+  it("a server-side emit without other servers reaches nobody, and its acknowledgement is an empty list", async () => {
     const { io } = await withThree();
     expect(io.serverSideEmit("x", 1)).toBe(true);
     expect(await io.serverSideEmitWithAck("x")).toEqual([]);

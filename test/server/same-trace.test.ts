@@ -226,7 +226,7 @@ const asleep = (object: AnyObject) => object.sleep();
 describe("the same conversation", async () => {
   const official = await traceOf((setup) => new OfficialObject(setup as never), rest);
 
-  it("is seen alike by clients and application, on Node and here", async () => {
+  it("is seen alike by clients and application on Node and here", async () => {
     const object = { current: undefined as FakeObject | undefined };
     const ours = await traceOf((setup) => {
       object.current = new FakeObject(setup);
@@ -246,7 +246,7 @@ describe("the same conversation", async () => {
     expect(withoutReplays(ours)).toEqual(withoutReplays(official));
   });
 
-  it("is seen alike asleep where there is no async context", async () => {
+  it("is seen alike when the object sleeps and there is no async context", async () => {
     const ours = await traceOf((setup) => new FakeObject(setup, { hasAsyncContext: false }), asleep);
     expect(withoutReplays(ours)).toEqual(withoutReplays(official));
   });

@@ -87,7 +87,7 @@ describe("what survives sleep", () => {
     ]);
   });
 
-  it("keeps what changed inside a Map that a handler was given before others settled, or long ago", async () => {
+  it("keeps changes inside a Map that a handler read before other handlers settled, or long ago", async () => {
     const steps: (() => void)[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -118,7 +118,7 @@ describe("what survives sleep", () => {
     expect(await two.ask('21["show"]')).toEqual(['431[[["long ago",2]],[["slow",1]]]']);
   });
 
-  it("saves nothing for a message that changes nothing", async () => {
+  it("writes nothing for a message that changes nothing", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.data.map = new Map();
@@ -136,7 +136,7 @@ describe("what survives sleep", () => {
     expect(object.saves).toBe(0);
   });
 
-  it("keeps properties that user code puts on a socket, and forgets those it deletes", async () => {
+  it("keeps properties that user code sets on a socket, and not those that it deletes", async () => {
     const object = new FakeObject((io) => {
       io.use((socket, next) => {
         (socket as unknown as Bag).user = { name: "ann", visits: [] };
@@ -167,7 +167,7 @@ describe("what survives sleep", () => {
     expect(await client.ask('22["show"]')).toEqual(['432[{"name":"ann","visits":[1]},["user"],false]']);
   });
 
-  it("keeps what cannot be stored while it is awake, and warns once with its path", async () => {
+  it("keeps values that cannot be stored while the object is awake, and warns once with their path", async () => {
     class Repository {
       find() {
         return "found";
@@ -196,7 +196,7 @@ describe("what survives sleep", () => {
     expect(await client.ask('21["use"]')).toEqual(['431[null,"kept","called"]']);
   });
 
-  it("looks at what is there of an array, not at its holes: one that is mostly holes is not stored", async () => {
+  it("visits only the elements of a sparse array, and does not store one that is mostly holes", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.data.cells ??= [];
@@ -226,7 +226,7 @@ describe("what survives sleep", () => {
     expect(await client.ask('21["set",2,5]')).toEqual(['431[["1","2","900"],5]']);
   });
 
-  it("leaves out errors and bytes that cannot be cloned, and the session goes on", async () => {
+  it("omits errors and bytes that cannot be cloned, and the session continues", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.on("keep", () => {
@@ -249,7 +249,7 @@ describe("what survives sleep", () => {
     expect(object.logs.join()).toContain("socket.data.bytes cannot be stored");
   });
 
-  it("leaves out what is nested too deep to be stored, and keeps cycles", async () => {
+  it("omits values that are nested too deep to be stored, and keeps cycles", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.on("keep", (value) => {
@@ -294,7 +294,7 @@ describe("what survives sleep", () => {
     },
   );
 
-  it("saves nothing for a room that a socket is in already", async () => {
+  it("writes nothing for a room that a socket is already in", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
         socket.join("a");
@@ -311,7 +311,7 @@ describe("what survives sleep", () => {
     expect(object.saves).toBe(0);
   });
 
-  it("lets handlers of disconnect run for a socket that leaves while the object sleeps", async () => {
+  it("runs handlers of disconnect for a socket that leaves while the object sleeps", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -338,7 +338,7 @@ describe("sleeping sockets", () => {
     io.on("connection", (socket) => void socket.join(`room-${socket.handshake.auth.room}`));
   };
 
-  it("are counted, listed and found in the order in which they connected, by server code", async () => {
+  it("are counted, listed and found by server code in the order in which they connected", async () => {
     const object = new FakeObject(quiet);
     const ids: string[] = [];
     for (const room of [1, 2, 1]) ids.push(await (await object.connect()).join("/", { room }));
@@ -355,7 +355,7 @@ describe("sleeping sockets", () => {
     });
   });
 
-  it("get broadcasts, and no code of theirs runs for it", async () => {
+  it("receive broadcasts without running their listeners", async () => {
     let connections = 0;
     const object = new FakeObject((io) => {
       quiet(io);
@@ -372,7 +372,7 @@ describe("sleeping sockets", () => {
     expect(connections).toBe(0);
   });
 
-  it("can be read and acted on without running their code", async () => {
+  it("can be read and acted on without running their listeners", async () => {
     let connections = 0;
     const object = new FakeObject((io) => {
       quiet(io);
@@ -401,7 +401,7 @@ describe("sleeping sockets", () => {
     });
   });
 
-  it("are disconnected by server code, and their handlers hear of it", async () => {
+  it("run their disconnect handlers when server code disconnects them", async () => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -421,7 +421,7 @@ describe("sleeping sockets", () => {
   });
 
   it.each([false, true])(
-    "are nobody's any more as soon as server code disconnects them (close: %s)",
+    "are no longer listed as soon as server code disconnects them (close: %s)",
     async (close) => {
       const seen: unknown[] = [];
       const object = new FakeObject((io) => {
@@ -453,7 +453,7 @@ describe("sleeping sockets", () => {
     },
   );
 
-  it("leave one after the other for their own listeners, as on Node, when server code disconnects several", async () => {
+  it("leave one after the other as on Node when server code disconnects several", async () => {
     const left: unknown[] = [];
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => {
@@ -470,7 +470,7 @@ describe("sleeping sockets", () => {
     expect(left).toEqual([2, 1, 0]);
   });
 
-  it("whose namespace the code of today does not have end, and the others on the connection go on", async () => {
+  it("end when the deployed code has no such namespace any more, and their connection's other sockets stay", async () => {
     let hasOld = true;
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => void socket.on("echo", (text) => socket.emit("echo", text)));
@@ -487,7 +487,7 @@ describe("sleeping sockets", () => {
     expect(await client.ask('2["echo",2]')).toEqual(['42["echo",2]']);
   });
 
-  it("half of a binary packet that came by polling survives", async () => {
+  it("keep half of a binary packet that arrived over polling", async () => {
     const object = new FakeObject((io) => {
       io.on("connection", (socket) => void socket.on("bytes", (bytes) => socket.emit("got", [...bytes])));
     });

@@ -77,7 +77,7 @@ const FAULTS: Record<string, Fault> = {
   },
 };
 
-describe("what user code throws stops nothing of ours", () => {
+describe("the server works on when user code throws in", () => {
   it.each(Object.entries(FAULTS))("%s", async (_name, { setup, listen, adapter, names }) => {
     const notes: unknown[] = [];
     class Own extends Adapter {}
@@ -136,7 +136,7 @@ describe("what user code throws stops nothing of ours", () => {
   });
 });
 
-describe("who cannot be let in is told so", () => {
+describe("a client that cannot be admitted is refused", () => {
   it.each([
     ["data that no packet can hold", Object.assign(new Error("no"), { data: 1n }), "no"],
     ["data that throws", Object.assign(new Error("no"), { data: { toJSON: fail } }), "no"],
@@ -148,7 +148,7 @@ describe("who cannot be let in is told so", () => {
     expect(object.logs).toHaveLength(1);
   });
 
-  it("where the adapter of a dynamic namespace cannot be made", async () => {
+  it("when the adapter of a dynamic namespace cannot be created", async () => {
     let isBroken = false;
     class Own extends Adapter {
       constructor(nsp: ConstructorParameters<typeof Adapter>[0]) {
@@ -168,7 +168,7 @@ describe("who cannot be let in is told so", () => {
   });
 });
 
-it("a parser whose decoder throws at its end leaves nobody listed", async () => {
+it("a socket is removed even if destroy() of its parser's decoder throws", async () => {
   const notes: string[] = [];
   class Decoder {
     #decoded: (packet: unknown) => void = () => {};

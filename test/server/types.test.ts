@@ -285,7 +285,7 @@ function handedOn(
 }
 
 describe("types", () => {
-  it("are held by the compiler", () => {
+  it("are checked by the compiler", () => {
     expectTypeOf(typed).toBeFunction();
     expectTypeOf(untyped).toBeFunction();
     expectTypeOf(annotated).toBeFunction();

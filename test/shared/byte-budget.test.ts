@@ -38,7 +38,7 @@ describe("the budget of an object", () => {
     expect(told).toHaveLength(1);
   });
 
-  it("ends as many as it takes", () => {
+  it("ends as many sessions as necessary", () => {
     const { budget, ended, open } = createBudget(1_000);
     for (let i = 0; i < 3; i++) open(`${i}`, 300);
     open("huge", 5_000);
@@ -49,7 +49,7 @@ describe("the budget of an object", () => {
     expect(budget.total).toBe(701);
   });
 
-  it("forgets what a closed account held, and what is given back to it later", () => {
+  it("removes what a closed account held, and ignores what is given back to it later", () => {
     const { budget, open } = createBudget(1_000);
     const account = open("one", 400);
     account.close();
@@ -59,7 +59,7 @@ describe("the budget of an object", () => {
     expect([budget.total, account.bytes]).toEqual([0, 0]);
   });
 
-  it("does not end anybody for what the listeners of an end add, while that fits", () => {
+  it("ends no further session for what the `disconnect` listeners add as long as it fits", () => {
     const { budget } = createBudget(1_000);
     const other = budget.open(() => {});
     accounts.push(other);
@@ -68,7 +68,7 @@ describe("the budget of an object", () => {
     expect([budget.total, other.bytes]).toEqual([300, 300]);
   });
 
-  it("refuses newcomers before it is used up, so that those who are there have something left", () => {
+  it("refuses new sessions before it is used up, so that existing ones have some left", () => {
     const { budget, open } = createBudget(1_000);
     open("one", 800);
     expect(budget.admits(100)).toBe(true);
@@ -76,8 +76,8 @@ describe("the budget of an object", () => {
   });
 });
 
-describe("what is known of sessions that sleep", () => {
-  it("is held as far as there is room: the less is left, the less is too much, and little never is", () => {
+describe("what is kept in memory of sleeping sessions", () => {
+  it("is kept as far as there is room: the allowance shrinks with the room, and never below a minimum", () => {
     const { budget, open } = createBudget(2_400_000);
     open("awake", 2_000_000);
     expect(budget.keep(100_001)).toBe(false);
@@ -96,7 +96,7 @@ describe("what is known of sessions that sleep", () => {
 describe("what waits in queues", () => {
   const frames = (bytes: number) => ["x".repeat(bytes - 60)];
 
-  it("counts once, however many it waits for, and as long as it waits for anybody", () => {
+  it("counts once, however many sessions it waits for, and as long as it waits for any", () => {
     const { budget, ended, open } = createBudget(10_000);
     const readers = Array.from({ length: 100 }, (_, i) => open(`${i}`));
     const shared = frames(1_000);
@@ -110,7 +110,7 @@ describe("what waits in queues", () => {
     expect(ended).toEqual([]);
   });
 
-  it("counts as what it takes: a text takes two bytes a letter as soon as one of them is not Latin", () => {
+  it("counts what it takes in memory: two bytes per character as soon as one is not Latin-1", () => {
     const { budget, open } = createBudget(10_000);
     const account = open("one");
     for (const [text, bytes] of [
@@ -124,7 +124,7 @@ describe("what waits in queues", () => {
     }
   });
 
-  it("is weighed by the share of each: who holds much alone ends, not those who hold the same", () => {
+  it("is divided among its sessions, so that one that alone holds much ends, and not those that share", () => {
     const { budget, ended, open } = createBudget(10_000);
     const shared = frames(5_000);
     for (let i = 0; i < 50; i++) open(`slow ${i}`).setQueue(shared, shared);
@@ -135,7 +135,7 @@ describe("what waits in queues", () => {
     expect(budget.total).toBe(5_000);
   });
 
-  it("is overdrawn as well by what comes back to the front", () => {
+  it("may exceed the budget also by what returns to its front", () => {
     const { ended, open } = createBudget(1_000);
     const account = open("one");
     account.setQueue(["x".repeat(900)]);
@@ -144,7 +144,7 @@ describe("what waits in queues", () => {
     expect(ended).toEqual(["one"]);
   });
 
-  it("leaves from the front in any portions, and may come back there", () => {
+  it("is taken from the front in any portions, and may return there", () => {
     const { budget, open } = createBudget(1e9);
     const account = open("one");
     const batches = [3, 1, 4].map((length) => Array.from({ length }, () => "x".repeat(40)));
@@ -174,7 +174,7 @@ describe("what waits in queues", () => {
 });
 
 describe("the budgets of one isolate", () => {
-  it("are bounded together: the object that asks gives way if it holds more than its share", () => {
+  it("are bounded together: the object that adds bytes ends sessions if it holds more than its share", () => {
     const first = createBudget(48_000, 64_000);
     const second = createBudget(48_000, 64_000);
     first.open("a", 40_000);
@@ -189,7 +189,7 @@ describe("the budgets of one isolate", () => {
     expect(second.ended).toEqual(["b"]);
   });
 
-  it("counts those that something keeps in memory, also when they have long added nothing", () => {
+  it("include objects that are kept in memory, even if they have added nothing for long", () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const quiet = createBudget(48_000, 64_000);
@@ -206,7 +206,7 @@ describe("the budgets of one isolate", () => {
     expect(busy.ended).toEqual(["c"]);
   });
 
-  it("leaves small objects alone", () => {
+  it("do not apply to small objects", () => {
     const first = createBudget(48_000, 48_100);
     first.open("a", 48_000);
     const small = createBudget(48_000, 48_100);
@@ -217,7 +217,7 @@ describe("the budgets of one isolate", () => {
     expect(first.ended).toEqual(["a"]);
   });
 
-  it("counts a new instance of an object in place of the one before", () => {
+  it("count a new instance of an object in place of the one before", () => {
     const id = crypto.randomUUID();
     createBudget(48_000, 50_000, id).open("before", 40_000);
     const now = createBudget(48_000, 50_000, id);

@@ -22,7 +22,7 @@ describe("the estimate of what structured clone needs", () => {
     expect(estimateBytes(value)).toBeLessThan(8 * exact + 40);
   });
 
-  it("comes to an end with circles, and counts what is shared once", () => {
+  it("terminates for circular values, and counts shared values once", () => {
     const circle: Record<string, unknown> = { text: "x".repeat(10_000) };
     circle.self = [circle, circle];
     expect(estimateBytes(circle)).toBeLessThan(11_000);

@@ -49,11 +49,11 @@ function traceOf(emitter: Emitter): unknown[] {
 }
 
 describe("the event emitter", () => {
-  it("behaves as Node's own in a script that uses every method", () => {
+  it("behaves like Node's own in a script that uses every method", () => {
     expect(traceOf(new EventEmitter() as unknown as Emitter)).toEqual(traceOf(new NodeEmitter()));
   });
 
-  it("throws what a listener throws, and the listeners after it do not run", () => {
+  it("throws what a listener throws, and does not call the listeners after it", () => {
     const emitter = new EventEmitter();
     const ran: string[] = [];
     emitter.on("x", () => {
@@ -64,12 +64,12 @@ describe("the event emitter", () => {
     expect(ran).toEqual([]);
   });
 
-  it("leaves the own keys of an object to its user", () => {
+  it("adds no own keys to an object", () => {
     const emitter = new EventEmitter().on("x", () => {});
     expect(Object.keys(emitter)).toEqual([]);
   });
 
-  it("dispatches to every listener, whatever they throw, and hands out their promises", async () => {
+  it("dispatches to every listener, whatever they throw, and returns their promises", async () => {
     const emitter = new EventEmitter();
     const errors: unknown[] = [];
     const ran: unknown[] = [];
@@ -84,7 +84,7 @@ describe("the event emitter", () => {
     expect(errors).toEqual([new Error("sync"), new Error("async")]);
   });
 
-  it("finds listeners of an event that the wire names with a number", () => {
+  it("finds listeners of an event whose name arrives as a number", () => {
     const emitter = new EventEmitter();
     const ran: unknown[] = [];
     emitter.on("5", (value) => void ran.push(value));

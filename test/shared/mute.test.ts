@@ -31,7 +31,7 @@ describe("mute", () => {
     expect(seen).toEqual([true, false]);
   });
 
-  it("lets a timer be heard that fires after the run", async () => {
+  it("does not mute a timer that fires after the run", async () => {
     const mute = new Mute(new AsyncLocalStorage());
     const seen: boolean[] = [];
     mute.run(() => void setTimeout(() => seen.push(mute.active), 50), 1_000);
@@ -39,7 +39,7 @@ describe("mute", () => {
     expect(seen).toEqual([false]);
   });
 
-  it("gives up after its limit: the caller goes on, and the code is heard", async () => {
+  it("ends after its limit, so that the caller continues and the code is no longer muted", async () => {
     const mute = new Mute(new AsyncLocalStorage());
     let finish = () => {};
     const seen: boolean[] = [];

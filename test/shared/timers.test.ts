@@ -6,7 +6,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe("the timers of an object", () => {
-  it("run when they are due, in order, and with one of the runtime's at most", () => {
+  it("run when they are due, in order, with at most one timer of the runtime", () => {
     const timers = new Timers();
     const ran: string[] = [];
     for (const [name, ms] of [
@@ -34,7 +34,7 @@ describe("the timers of an object", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("leave nothing pending when all are cleared, and what is cleared does not run", () => {
+  it("leave nothing pending when all are cleared, and do not run when they are cleared", () => {
     const timers = new Timers();
     const ran: number[] = [];
     const set = Array.from({ length: 1_000 }, (_, i) => timers.set(() => ran.push(i), 100 + (i % 7)));
@@ -46,7 +46,7 @@ describe("the timers of an object", () => {
     expect(ran).toEqual([]);
   });
 
-  it("may set and clear others as they run, and one that throws keeps none of them from running", () => {
+  it("may set and clear others as they run, also when one of them throws", () => {
     const timers = new Timers();
     const ran: string[] = [];
     const victim = { timer: timers.set(() => {}, 500) };
@@ -62,7 +62,7 @@ describe("the timers of an object", () => {
     expect(ran).toEqual(["next", "later"]);
   });
 
-  it("wait longer than the runtime can", () => {
+  it("wait longer than the runtime's longest timer", () => {
     const timers = new Timers();
     const run = vi.fn();
     timers.set(run, 2 ** 31 + 1_000);
@@ -72,7 +72,7 @@ describe("the timers of an object", () => {
     expect(run).toHaveBeenCalledOnce();
   });
 
-  it("wait as long as they were asked to when the clock is set back", () => {
+  it("wait for their full time when the clock is set back", () => {
     const timers = new Timers();
     const ran: string[] = [];
     timers.set(() => ran.push("before"), 60_000);
