@@ -67,7 +67,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         for (const socket of left) socket.disconnect();
       });
 
-      it("connects, and is told its id", async () => {
+      it("connects, and has an id", async () => {
         const socket = connect();
         const hello = once(socket, "hello");
         await once(socket, "connect");
@@ -139,7 +139,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         expect(seen).toEqual(Array.from({ length: 100 }, (_, i) => i));
       });
 
-      it("gets the answers of the server", async () => {
+      it("receives acknowledgements of the server", async () => {
         const socket = await connected();
         const answer = new Promise((resolve) =>
           socket.emit("echo", 1, "two", (...args: unknown[]) => resolve(args)),
@@ -151,7 +151,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         expect(await socket.timeout(5000).emitWithAck("echo", 4)).toBe(4);
       });
 
-      it("gives answers to the server", async () => {
+      it("sends acknowledgements to the server", async () => {
         const socket = await connected();
         socket.on("question", (value: number, ack: (...args: unknown[]) => void) =>
           ack(value + 1, Buffer.from("ok")),
@@ -163,7 +163,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         expect(Buffer.from(answers[1] as Uint8Array).toString()).toBe("ok");
       });
 
-      it("calls a timed callback with an error when no answer comes", async () => {
+      it("calls a callback with a timeout with an error when no answer arrives", async () => {
         const socket = await connected();
         const error = await new Promise((resolve) => socket.timeout(50).emit("never", resolve));
         expect(error).toEqual(new Error("operation has timed out"));
@@ -199,7 +199,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         expect(socket.active).toBe(false);
       });
 
-      it("tells why a middleware refused it, and asks for `auth` at each connect", async () => {
+      it("reports why a middleware refused it, and calls `auth` at each connect", async () => {
         const tokens = ["bad", "good"];
         const socket = connect("/auth", { auth: (send) => send({ token: tokens.shift() }) });
         const [error] = (await once(socket, "connect_error")) as [Error & { data: unknown }];
@@ -220,7 +220,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         });
       });
 
-      it("gets what is sent to its rooms, bytes too", async () => {
+      it("receives what is sent to its rooms, also bytes", async () => {
         const [one, two] = [await connected(), await connected()];
         await Promise.all([one.emitWithAck("join", "room"), two.emitWithAck("join", "room")]);
         await sleep();
@@ -232,7 +232,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         ]);
       });
 
-      it("stays away when the server ends its namespace", async () => {
+      it("does not reconnect when the server disconnects its socket", async () => {
         const socket = await connected();
         socket.emit("kick");
         expect(await once(socket, "disconnect")).toEqual(["io server disconnect", undefined]);
@@ -243,13 +243,13 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         await once(socket, "connect");
       });
 
-      it("knows a disconnection of all namespaces by its reason", async () => {
+      it("reports `io server disconnect` when the server disconnects all namespaces", async () => {
         const socket = await connected();
         socket.emit("kick", true);
         expect((await once(socket, "disconnect"))[0]).toBe("io server disconnect");
       });
 
-      it("comes back when the connection is lost, and sends what was emitted meanwhile", async () => {
+      it("reconnects when the connection is lost, and sends what was emitted meanwhile", async () => {
         const socket = await connected("/", { reconnectionDelay: 10, randomizationFactor: 0 });
         const { id } = socket;
         socket.emit("drop");
@@ -261,7 +261,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         expect(socket.id).not.toBe(id);
       });
 
-      it("settles its promises when the connection is lost", async () => {
+      it("rejects its pending promises when the connection is lost", async () => {
         const socket = await connected();
         const answer = socket.emitWithAck("never");
         socket.emit("drop");

@@ -29,7 +29,7 @@ const VALUES = [1, -0.5, "text 文字 🎈", true, null, [], {}, { a: [{ b: "c" 
 /** Session behaviour as an application sees it, the same whatever the transport. */
 export const behaviours: Behaviour[] = [
   [
-    "delivers what the application emits as it connects",
+    "delivers what the application emits in its `connection` listener",
     async ({ open }) => {
       const socket = open();
       const welcomes = said(socket, "welcome");
@@ -38,7 +38,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "carries any JSON there and back",
+    "carries any JSON in both directions",
     async ({ connect }) => {
       const socket = await connect();
       const echoes = said(socket, "echo");
@@ -47,14 +47,14 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "answers an acknowledgement with what the handler gives",
+    "acknowledges with the values that the handler passes",
     async ({ connect }) => {
       const socket = await connect();
       expect(await ask(socket, "echo", { deep: [1] })).toEqual({ deep: [1] });
     },
   ],
   [
-    "keeps acknowledgements apart",
+    "answers each acknowledgement with its own value",
     async ({ connect }) => {
       const socket = await connect();
       const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => ask(socket, "echo", i)));
@@ -62,7 +62,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "asks the client and takes its answer",
+    "asks the client for an acknowledgement and receives it",
     async ({ connect, monitor }) => {
       const socket = await connect();
       socket.on("question", (question, answer) => answer(question, "and more"));
@@ -71,7 +71,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "lets a handler await the client's answer",
+    "lets a handler await the client's acknowledgement",
     async ({ connect }) => {
       const socket = await connect();
       socket.on("question", (question, answer) => answer({ asked: question }));
@@ -79,7 +79,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "gives up an answer that does not come in time",
+    "gives up an acknowledgement that does not arrive in time",
     async ({ connect, monitor }) => {
       const socket = await connect();
       socket.emit("ask in vain", 50);
@@ -87,7 +87,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "carries binary both ways, at any depth, empty too",
+    "carries binary in both directions, at any depth, also empty",
     async ({ connect }) => {
       const socket = await connect();
       const echoes = said(socket, "echo");
@@ -112,7 +112,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "hands binary to handlers as bytes",
+    "passes binary to handlers as bytes",
     async ({ connect }) => {
       const socket = await connect();
       expect(await ask(socket, "describe", Buffer.from([1, 2, 3]))).toEqual({ isBytes: true, length: 3 });
@@ -135,7 +135,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "takes 500 packets in order",
+    "receives 500 packets in order",
     async ({ connect }) => {
       const socket = await connect();
       for (let i = 0; i < 500; i++) socket.emit("c", i);
@@ -143,7 +143,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "delivers a packet of 500 kB both ways",
+    "delivers a packet of 500 kB in both directions",
     async ({ connect }) => {
       const socket = await connect();
       const text = "ü".repeat(250_000);
@@ -151,7 +151,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "speaks to a room, to all but a room, and to all others",
+    "emits to a room, to all except a room, and to all others",
     async ({ connect }) => {
       const [a, b, c] = [await connect(), await connect(), await connect()] as const;
       const [toA, toB, toC] = [said(a), said(b), said(c)];
@@ -172,7 +172,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "leaves rooms, and forgets them with the socket",
+    "leaves rooms, and removes the socket from its rooms when it disconnects",
     async ({ connect, monitor }) => {
       const [a, b] = [await connect(), await connect()] as const;
       expect(await ask(a, "join", ["one", "two"])).toEqual(["one", "two"]);
@@ -195,7 +195,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "asks a whole room",
+    "asks a whole room for acknowledgements",
     async ({ connect }) => {
       const [a, b, c] = [await connect(), await connect(), await connect()] as const;
       await ask(a, "join", "jury");
@@ -244,7 +244,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "lets in with the right token, which the application sees",
+    "admits a client with the right token, which the application can read",
     async ({ open }) => {
       const socket = open("/admin", { auth: { token: "secret" } });
       expect(await nextEvent(socket, "welcome")).toEqual([{ token: "secret" }]);
@@ -258,7 +258,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "shows the handshake to the application",
+    "provides the handshake to the application",
     async ({ connect }) => {
       const socket = await connect("/", {
         query: { token: "a b" },
@@ -276,7 +276,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "disconnects on the client's word, and says why",
+    "disconnects when the client disconnects, with the reason",
     async ({ connect, monitor }) => {
       const socket = await connect();
       const { id } = socket;
@@ -287,7 +287,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "disconnects on the server's word, and says why",
+    "disconnects when the server disconnects, with the reason",
     async ({ connect, monitor }) => {
       for (const close of [false, true]) {
         const socket = await connect();
@@ -300,7 +300,7 @@ export const behaviours: Behaviour[] = [
     },
   ],
   [
-    "lets a client that was disconnected come back",
+    "lets a client that was disconnected connect again",
     async ({ connect }) => {
       const socket = await connect();
       const before = socket.id;

@@ -4,7 +4,7 @@ import type { Trace } from "./cast.ts";
 import { converse, departures, LIMIT, recorded } from "./kill-anywhere.ts";
 
 /** One process of Node was recorded; here each client is on another of three objects. */
-describe.runIf(targets.includes("edge"))("the recorded conversation, over three objects", () => {
+describe.runIf(targets.includes("edge"))("the recorded conversation, with three objects", () => {
   it.each([
     ["mixed", "none"],
     ["mixed", "hibernate"],

@@ -15,7 +15,7 @@ export function stockClientSuite({ thorough }: { thorough: readonly ClientVersio
       describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
         const world = worldOf(target, version, mode);
 
-        it("ends up on the transport it asked for", async () => {
+        it("ends on the transport that was requested", async () => {
           const socket = await world.connect();
           if (mode === "default") await upgraded(socket);
           expect(transportOf(socket)).toBe(mode === "polling" ? "polling" : "websocket");

@@ -336,7 +336,7 @@ describe("maxStoredBytes", () => {
       if (turn === 0) await client.say(`459-["x"${`,${placeholder}`.repeat(9)}]`);
       await client.say(`b${text(300_000)}`);
     },
-    "what is kept of it": async (client) => client.say(`42["keep","${text(300_000)}"]`),
+    "what is stored of it": async (client) => client.say(`42["keep","${text(300_000)}"]`),
   };
 
   it.each(Object.keys(ways).flatMap((way) => STATES.map((state) => [way, state] as const)))(
@@ -371,7 +371,7 @@ describe("maxStoredBytes", () => {
         await act(loud, i).catch(() => {});
       }
       await until(() => left.length > 0);
-      const kept = way === "what is kept of it" ? 2 : 0;
+      const kept = way === "what is stored of it" ? 2 : 0;
       expect(left).toEqual([[kept, "transport error", why]]);
       expect(warnings).toHaveBeenCalledWith(`socket.io-edge: sessions are closed: ${why}`);
       await between();

@@ -34,7 +34,7 @@ const KICKS: Record<string, Kick> = {
 };
 
 /** What a client says that ends it for good. */
-const WORDS = { "its goodbye": "41", "a packet that is none": "9" };
+const WORDS = { "its DISCONNECT": "41", "an invalid packet of it": "9" };
 
 /** A club whose next instance refuses everybody, and whose replays take for ever. */
 async function createClub(name: string, transport: TransportName, how: string) {

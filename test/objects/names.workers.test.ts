@@ -82,8 +82,8 @@ const who = async (client: SocketClient) => {
 
 describe("a server's name", () => {
   it.each([
-    ["what is no text", 5],
-    ["nothing", ""],
+    ["a value that is not text", 5],
+    ["an empty text", ""],
     ["a lone surrogate", "a\ud800"],
     ["257 bytes", "x".repeat(257)],
     ["257 bytes in fewer letters", `x${"ü".repeat(128)}`],

@@ -31,7 +31,7 @@ describe("a session id", () => {
   });
 
   it.each([
-    ["an id that nobody made", idOf("ab".repeat(32))],
+    ["an id that was never created", idOf("ab".repeat(32))],
     ["an object of another class", idOf(env.QUICK.idFromName("main").toString())],
     [
       "an id with a bit changed",

@@ -146,7 +146,7 @@ it("a session whose stored queue has vanished continues without it", async () =>
 
 describe("a session whose row cannot be used", () => {
   const spoilt: [string, (row: StoredSession) => unknown][] = [
-    ["is no session", () => ({ v: 2 })],
+    ["is not a session", () => ({ v: 2 })],
     ["has lost its request", (row) => ({ ...row, fixed: "{" })],
     ["holds sockets that are none", (row) => ({ ...row, record: { v: 1, sockets: {} } })],
     ["is null", () => null],

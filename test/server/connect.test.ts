@@ -299,7 +299,7 @@ describe("a packet that is not allowed closes the connection", () => {
     ["an event without a name", ["0"], "2[]"],
     ["a reserved name", ["0"], '2["disconnect"]'],
     ["text in place of an attachment", ["0", '51-["x",{"_placeholder":true,"num":0}]'], '2["x"]'],
-    ["bytes that nobody announced", ["0"], new Uint8Array([1])],
+    ["bytes that no packet announced", ["0"], new Uint8Array([1])],
   ])("%s", async (_what, before, packet) => {
     const seen: unknown[] = [];
     const object = new FakeObject((io) => {

@@ -301,9 +301,9 @@ describe("connection state recovery", () => {
       {},
     ],
     ["the pid is unknown", async () => {}, { pid: "x" }],
-    ["the pid is no text", async () => {}, { pid: 1 }],
+    ["the pid is not a string", async () => {}, { pid: 1 }],
     ["the offset is none of ours", async () => {}, { offset: "hello" }],
-    ["the offset is no text", async () => {}, { offset: 1 }],
+    ["the offset is not a string", async () => {}, { offset: 1 }],
   ] satisfies [string, (it: { object: FakeObject }) => Promise<void>, object][])(
     "starts a new session for a client when %s",
     async (_why, change, changed) => {
@@ -322,7 +322,7 @@ describe("connection state recovery", () => {
   );
 
   it.each([
-    ["the client said goodbye", (client: TestClient) => client.send("1")],
+    ["the client left its namespace", (client: TestClient) => client.send("1")],
     ["the packet was wrong on the Engine.IO level", (client: TestClient) => client.leave("parse error")],
   ])("discards a socket when %s", async (_why, end) => {
     const { object, client, first } = await withClient();

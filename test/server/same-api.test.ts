@@ -45,7 +45,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     note(io.connectTimeout(), io.connectTimeout(5) === io, io.connectTimeout(), io.path());
     note(typeof io.adapter(), io.sockets === io.of("/"), [...io._nsps.keys()]);
   },
-  "which names are reserved": async ({ io, note, join }) => {
+  "reserved names": async ({ io, note, join }) => {
     const socket = await join();
     for (const name of [
       "connect",
@@ -103,7 +103,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     note(socket.connected, socket.disconnected, socket.recovered, socket.data, socket.nsp.name);
     note(socket.client.conn === socket.conn, socket.request === socket.conn.request);
   },
-  "what a socket leads to, and its rooms when it leaves all": async ({ io, note, join }) => {
+  "properties of a socket, and its rooms after leaveAll()": async ({ io, note, join }) => {
     const socket = await join();
     const nsp = io.of("/");
     note(socket.server === io, socket.adapter === nsp.adapter, nsp.server === io);
@@ -117,7 +117,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     nsp.adapter.delAll(socket.id);
     note([...socket.rooms], nsp.adapter.socketRooms(socket.id)?.size ?? 0, nsp.adapter.rooms.size);
   },
-  "what is left of a socket that is gone": async ({ io, note, join, settle }) => {
+  "a socket that has disconnected": async ({ io, note, join, settle }) => {
     const socket = await join();
     socket.on("disconnecting", (reason) =>
       note("disconnecting", reason, socket.rooms.size, socket.connected),
@@ -186,7 +186,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     note("fourth", await fourth);
     await settle();
   },
-  "parents of dynamic namespaces": async ({ io, note, join, settle }) => {
+  "the parents of dynamic namespaces": async ({ io, note, join, settle }) => {
     io.on("new_namespace", (nsp) => note("new", nsp.name));
     const parent = io.of(/^\/dynamic-\d+$/);
     parent.on("connection", (socket) => note("connection", socket.nsp.name));
@@ -222,7 +222,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     await send(socket, "2[7,1]");
     note(order);
   },
-  "sockets that are found, and what of them is given out": async ({ io, note, join }) => {
+  "sockets that are found, and their properties": async ({ io, note, join }) => {
     const [ann, bob] = [await join("/", { name: "ann" }), await join()];
     ann.data.name = "ann";
     bob.join("r");
@@ -236,7 +236,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
       [...io.sockets.sockets.values()].length,
     );
   },
-  "sockets of another server": async ({ io, note, join, settle }) => {
+  "sockets of another server in the cluster": async ({ io, note, join, settle }) => {
     const ann = await join();
     ann.on("disconnect", (reason) => note("disconnect", reason));
     const { adapter } = io.of("/");
@@ -273,7 +273,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     note(remote.disconnect() === remote);
     await settle();
   },
-  "an adapter that knows another server": async ({ io, note, join, send, settle }) => {
+  "an adapter that knows another server in the cluster": async ({ io, note, join, send, settle }) => {
     const ann = await join();
     const { adapter } = io.of("/");
     adapter.serverSideEmit = (packet) => {
@@ -311,7 +311,7 @@ const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
     ofOther?.ack("of another");
     await settle();
   },
-  "what a server-side emit refuses": async ({ io, note }) => {
+  "the errors of a server-side emit": async ({ io, note }) => {
     io.on("hello", () => note("must not be heard"));
     note(io.serverSideEmit("hello", 1), io.of("/x").serverSideEmit("hello"));
   },
@@ -348,7 +348,7 @@ async function notesOf(object: FakeObject | OfficialObject, chapter: (world: Wor
   return notes;
 }
 
-describe("on Node and here alike", () => {
+describe("on Node and here, the result is the same for", () => {
   // The original's adapter says each time that it has no other server to tell.
   beforeEach(() => void vi.spyOn(console, "warn").mockImplementation(() => {}));
   afterEach(() => void vi.restoreAllMocks());

@@ -17,9 +17,9 @@ async function complaint(options: CompareOptions): Promise<string> {
   );
 }
 
-describe("comparing with Node", () => {
+describe("compareWithNode", () => {
   it(
-    "finds nothing where an app keeps its state where it survives, asleep and restarted",
+    "passes for an app whose state survives naps and restarts",
     () =>
       compareWithNode({
         worker: fixture("scores"),
@@ -43,7 +43,7 @@ describe("comparing with Node", () => {
   );
 
   it(
-    "says which variable of a module was lost, and where to keep it",
+    "names the variable of a module that was lost, and says where to keep its value",
     async () => {
       const state = (name: string) => new URL(`../fixtures/state/signalling/${name}.ts`, import.meta.url);
       const steps = signalling();
@@ -57,7 +57,7 @@ describe("comparing with Node", () => {
   );
 
   it(
-    "says that a closure was lost, where it was",
+    "says that variables of the setup function were lost",
     async () => {
       const steps = { "ann comes": comes, "ann scores": scores, "and again": scores };
       const message = await complaint({ worker: fixture("in-closure"), node: inClosure, steps });
@@ -69,7 +69,7 @@ describe("comparing with Node", () => {
   );
 
   it(
-    "says that a restart makes new clients of those that are not recovered",
+    "says that clients start new sessions after a restart without recovery",
     async () => {
       const message = await complaint({
         worker: fixture("greeting"),
@@ -85,7 +85,7 @@ describe("comparing with Node", () => {
   );
 
   it(
-    "does not blame a nap for what is not the same awake",
+    "does not attribute a difference to a nap if it also appears awake",
     async () => {
       const steps = { "ann comes": comes, "ann scores": scores };
       const message = await complaint({
@@ -101,7 +101,7 @@ describe("comparing with Node", () => {
   );
 
   it(
-    "proves nothing where the object never slept, and says what kept it awake",
+    "fails when the object never slept, and says what kept it awake",
     async () => {
       const message = await complaint({
         worker: fixture("ticking"),
@@ -115,7 +115,7 @@ describe("comparing with Node", () => {
     LIMIT,
   );
 
-  it("names the step that does not even run on Node", async () => {
+  it("names a step that fails on Node as well", async () => {
     const message = await complaint({
       worker: fixture("random"),
       node: random,

@@ -94,7 +94,7 @@ beforeAll(async () => {
 
 afterAll(() => project?.remove());
 
-describe("the tests on the page about tests, with the packed package", () => {
+describe("the examples in docs/testing.md, with the packed package", () => {
   const exec = (command: string, ...args: string[]) => run(command, args, project.folder);
   const node = () => join(root, "node_modules/node/bin/node");
 
@@ -142,7 +142,7 @@ describe("the tests on the page about tests, with the packed package", () => {
   );
 
   it(
-    "compare with Node, and find out what a nap loses",
+    "compare with Node, and report what a nap loses",
     async () => {
       expect(await exec("vitest", "run", "test/port.test.ts")).toContain("1 passed");
       await write("src/app.js", APP.pasted);
@@ -154,7 +154,7 @@ describe("the tests on the page about tests, with the packed package", () => {
   );
 
   it(
-    "run on Node 20, whose wrangler cannot put an object to sleep, and wait until the runtime does",
+    "run on Node 20, where wrangler cannot put an object to sleep, and wait until the runtime does",
     async () => {
       const old = join(project.folder, "old");
       await mkdir(old);

@@ -13,7 +13,7 @@ interface Counts {
 
 const count = (socket: Socket): Promise<Counts> => socket.timeout(5_000).emitWithAck("count");
 
-describe("a server of the kit", () => {
+describe("a server of the test kit", () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({ worker: fixture("counter.ts"), napTimeout: 700 });
@@ -21,7 +21,7 @@ describe("a server of the kit", () => {
   afterAll(() => server?.stop());
 
   it.each([[["polling"]], [["websocket"]], [["polling", "websocket"]]])(
-    "loses the variables of module and setup at a nap, and keeps connections and data, for clients by %s",
+    "loses variables of module and setup at a nap, and keeps connections and data, for clients over %s",
     async (transports) => {
       const ann = await server.client({ transports });
       const { id } = ann;
@@ -42,7 +42,7 @@ describe("a server of the kit", () => {
     },
   );
 
-  it("keeps what a client is sent at once until somebody listens to it", async () => {
+  it("keeps events that a client receives at once until the test listens for them", async () => {
     const transports = [["polling"], ["websocket"], ["polling", "websocket"]];
     const clients = await Promise.all(transports.map((names) => server.client({ transports: names })));
     for (const client of clients) {
@@ -55,7 +55,7 @@ describe("a server of the kit", () => {
     }
   });
 
-  it("restarts: who polls goes on, and who has a WebSocket is back when it is done", async () => {
+  it("restarts, after which polling clients continue and WebSocket clients have reconnected", async () => {
     const [ann, bob] = await Promise.all(
       ["polling", "websocket"].map((transport) => server.client({ transports: [transport] })),
     );
@@ -69,7 +69,7 @@ describe("a server of the kit", () => {
     bob?.disconnect();
   });
 
-  it("handles before a nap what was sent before it", async () => {
+  it("handles events that were sent before a nap before it begins", async () => {
     const ann = await server.client();
     const done = ann.emitWithAck("later");
     await server.nap();
@@ -90,7 +90,7 @@ describe("a server of the kit", () => {
     ann.disconnect();
   });
 
-  it("says that a timer keeps an object awake, whenever it was set", async () => {
+  it("says that a timer keeps an object awake, no matter when it was set", async () => {
     const ann = await server.client();
     ann.emit("tick");
     await once(ann as never, "tock");
@@ -100,7 +100,7 @@ describe("a server of the kit", () => {
     ann.disconnect();
   });
 
-  it("lets the upgrade of any client end before a nap, which would wait for it as long as it may take", async () => {
+  it("waits before a nap until the upgrades of all clients have completed", async () => {
     const stranger = io(server.url, { forceNew: true });
     await once(stranger as never, "connect");
     const { engine } = stranger.io;
@@ -111,7 +111,7 @@ describe("a server of the kit", () => {
     stranger.disconnect();
   });
 
-  it("connects to a namespace, and says why where the server refuses", async () => {
+  it("connects to a namespace, and gives the reason when the server refuses", async () => {
     const admin = await server.client({ namespace: "admin", autoConnect: false });
     admin.connect();
     await once(admin as never, "welcome");
@@ -121,7 +121,7 @@ describe("a server of the kit", () => {
     await expect(unknown).rejects.toThrow(/the server answered 404/);
   });
 
-  it("emits from outside, awake and asleep, and tells who is there", async () => {
+  it("emits from outside, awake and asleep, and lists the sockets", async () => {
     const [ann, bob] = await Promise.all([server.client(), server.client({ transports: ["polling"] })]);
     ann.emit("join", "news");
     await server.nap();
@@ -138,7 +138,7 @@ describe("a server of the kit", () => {
     bob.disconnect();
   });
 
-  it("shows what is stored, and what was logged", async () => {
+  it("returns what is stored and what was logged", async () => {
     const ann = await server.client({ transports: ["polling"] });
     ann.emit("complain", "it is cold");
     await server.nap();
@@ -150,7 +150,7 @@ describe("a server of the kit", () => {
     ann.disconnect();
   });
 
-  it("notes once when an object woke up and its module was still there", async () => {
+  it("logs once when an object woke up and its module had not been renewed", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const ann = await server.client();
     await count(ann);
@@ -168,7 +168,7 @@ describe("a server of the kit", () => {
     ann.disconnect();
   });
 
-  it("obeys nobody but the kit", async () => {
+  it("is controlled by the kit only", async () => {
     const ann = await server.client();
     await count(ann);
     const { inModule } = await count(ann);
@@ -183,7 +183,7 @@ describe("a server of the kit", () => {
 });
 
 describe("a server with several objects", () => {
-  it("renews one module for all of them, and emits to the one that is named", async () => {
+  it("renews the one module of all of them, and emits to the object with the given name", async () => {
     const server = await startServer({ worker: fixture("named.ts") });
     const rooms = ["red", "blue"];
     const [red, blue] = (await Promise.all(rooms.map((room) => server.client({ query: { room } })))) as [
@@ -208,7 +208,7 @@ describe("a server with several objects", () => {
   });
 });
 
-describe("what a server is made from", () => {
+describe("the source of a server", () => {
   let server: TestServer | undefined;
   afterEach(async () => {
     await server?.stop();
@@ -227,21 +227,21 @@ describe("what a server is made from", () => {
     expect([await get("/visit"), await ann.emitWithAck("ping")]).toEqual(["1", "pong"]);
   }
 
-  it("is a module alone, whose classes are found and bound by their names", () =>
+  it("may be a module, whose classes are found and bound by their names", () =>
     serves({ worker: fixture("elsewhere.ts") }, "hello from a file"));
 
-  it("is a wrangler file, with its files for pages", async () => {
+  it("may be a wrangler file, with its static files", async () => {
     await serves({ config: fixture("wrangler.toml") }, "hello from the configuration");
     expect(await get("/")).toContain("a page");
   });
 
-  it("is a wrangler file, with an environment and variables of the test's own", async () => {
+  it("may be a wrangler file, with an environment and variables of the test", async () => {
     await serves({ config: fixture("wrangler.toml"), environment: "polite" }, "good evening");
     await server?.stop();
     await serves({ config: fixture("wrangler.toml"), vars: { GREETING: "psst" } }, "psst");
   });
 
-  it("is no module that throws while it is loaded, and the error says what", async () => {
+  it("may not be a module that throws while it is loaded, and the error says what it threw", async () => {
     await expect(startServer({ worker: fixture("throwing.ts") })).rejects.toThrow(
       "the Worker throws while its modules are loaded: Error: SECRET is missing",
     );
@@ -251,7 +251,7 @@ describe("what a server is made from", () => {
     ["that awaits at its top level", { worker: fixture("top-level-await.ts") }, /top level.*setup function/s],
     ["that is not there", { worker: "nowhere.ts" }, /there is no file .*nowhere\.ts/],
     ["whose wrangler file is not there", { config: "nowhere.toml" }, /there is no file .*nowhere\.toml/],
-  ] as const)("is no module %s, and the error says so", async (_, options, message) => {
+  ] as const)("may not be a module %s, and the error says so", async (_, options, message) => {
     await expect(startServer(options)).rejects.toThrow(message);
   });
 });

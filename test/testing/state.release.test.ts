@@ -22,7 +22,7 @@ const apps: Record<
 
 describe.each(Object.entries(apps))("%s, which keeps its state in a variable of the module", (name, app) => {
   it(
-    "is found out by a nap, and told the cure",
+    "is detected by a nap, and the error says the cure",
     async () => {
       const compared = compareWithNode({
         worker: fixture(`${name}/pasted`),
@@ -44,7 +44,7 @@ describe.each(Object.entries(apps))("%s, which keeps its state in a variable of 
   );
 
   it.each([["polling"], ["websocket"]] as const)(
-    "behaves as on Node when that is in io.data: awake, asleep and restarted, over %s",
+    "behaves as on Node with its state in io.data, awake, asleep and restarted, over %s",
     async (transport) => {
       await compareWithNode({
         worker: fixture(`${name}/kept`),
@@ -58,7 +58,7 @@ describe.each(Object.entries(apps))("%s, which keeps its state in a variable of 
     LIMIT,
   );
 
-  it("differs from its version for Node by ten lines at most", async () => {
+  it("differs from its version for Node in at most ten lines", async () => {
     const [node, kept] = await Promise.all(
       ["app", "kept-app"].map(async (file) =>
         (await readFile(fixture(`${name}/${file}`), "utf8")).split("\n"),

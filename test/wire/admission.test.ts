@@ -15,19 +15,19 @@ describe.each(targets)("allowRequest on %s", (target) => {
 
   const path = (query: Record<string, string>) => pathOf({ EIO: "4", transport: "polling", ...query });
 
-  it("lets in whom it allows, on both transports", async () => {
+  it("admits clients that it allows, on both transports", async () => {
     await RawSession.start(server, { token: "good" });
     const socket = await RawSocket.open(server, path({ transport: "websocket", token: "good" }));
     expect(await socket.next()).toMatch(/^0\{/);
     socket.cut();
   });
 
-  it("refuses with 403 and code 4, with the message it was given", async () => {
+  it("refuses with 403, code 4 and the message that it returns", async () => {
     const reply = await http(server, path({ token: "message" }));
     expect([reply.status, reply.body]).toEqual([403, '{"code":4,"message":"Thou shall not pass"}']);
   });
 
-  it("refuses with 403 and Forbidden when no message was given", async () => {
+  it("refuses with 403 and Forbidden when it returns no message", async () => {
     const reply = await http(server, path({ token: "bad" }));
     expect([reply.status, reply.body]).toEqual([403, '{"code":4,"message":"Forbidden"}']);
   });
@@ -39,7 +39,7 @@ describe.each(targets)("allowRequest on %s", (target) => {
     expect(body).toContain("Thou shall not pass");
   });
 
-  it("is not asked about headers that are too large to be kept: 431, on both transports", async () => {
+  it("is not called for headers that are too large to be stored, which are refused with 431 on both transports", async () => {
     const query = { token: "good" };
     const headers = { cookie: `a=${"x".repeat(20_000)}` };
     expect((await http(server, path(query), { headers })).status).toBe(431);
@@ -52,7 +52,7 @@ describe.each(targets)("allowRequest on %s", (target) => {
     ).toBe(431);
   });
 
-  it("is asked before the protocol version, and not about bad requests or sessions", async () => {
+  it("is called before the protocol version is checked, and not for bad requests or requests of sessions", async () => {
     expect((await http(server, path({ EIO: "3", token: "bad" }))).status).toBe(403);
     expect((await http(server, path({ EIO: "3", token: "good" }))).body).toContain('"code":5');
     expect((await http(server, path({ transport: "tobi", token: "bad" }))).body).toContain('"code":0');
@@ -65,7 +65,7 @@ describe.each(targets)("allowRequest on %s", (target) => {
 });
 
 describe.each(targets)("generateId and initialPacket on %s", (target) => {
-  it("uses the id that the application makes", async () => {
+  it("uses the id that the application creates", async () => {
     const server = await start(target, "admission", "ids");
     try {
       const first = await RawSession.start(server, { token: "good" });
@@ -79,7 +79,7 @@ describe.each(targets)("generateId and initialPacket on %s", (target) => {
     }
   });
 
-  it("refuses with code 3 when no id can be made", async () => {
+  it("refuses with code 3 when no id can be created", async () => {
     const server = await start(target, "admission", "no ids");
     try {
       const reply = await http(server, pathOf({ EIO: "4", transport: "polling", token: "good" }));
@@ -136,7 +136,7 @@ describe.each(targets)("generateId and initialPacket on %s", (target) => {
 });
 
 describe.each(targets)("connection_error on %s", (target) => {
-  it("tells the application what its object refuses, with the context", async () => {
+  it("reports to the application what its object refuses, with the context", async () => {
     const server = await start(target, "basic");
     try {
       const monitor = await Monitor.connect(server);

@@ -60,7 +60,7 @@ describe.each(targets)("bad input on %s", (target) => {
     await server?.close();
   });
 
-  it("gets its answer while 50 other sessions notice nothing", async () => {
+  it("gets its answer, and 50 other sessions are not affected", async () => {
     for (const method of methods) {
       for (const query of queries) {
         const { status } = await http(server, pathOf(query), { method });

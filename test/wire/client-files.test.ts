@@ -33,12 +33,12 @@ describe.each(targets)("the official client's files on %s", (target) => {
     });
   });
 
-  it.each(['"4.8.4"', 'W/"4.8.4"'])("are not sent again to who has them: %s", async (tag) => {
+  it.each(['"4.8.4"', 'W/"4.8.4"'])("are not sent again to a client that has them: %s", async (tag) => {
     const reply = await ask("/socket.io/socket.io.js", "GET", { "if-none-match": tag });
     expect([reply.status, reply.body]).toEqual([304, ""]);
   });
 
-  it("are served to any method and with any query, but to preflights", async () => {
+  it("are served for any method and query, except for preflights", async () => {
     for (const method of ["POST", "PUT", "DELETE"]) {
       expect((await ask("/socket.io/socket.io.min.js?x=1", method)).status, method).toBe(200);
     }
@@ -53,7 +53,7 @@ describe.each(targets)("the official client's files on %s", (target) => {
     expect((await ask("/socket.io.js")).status).toBe(404);
   });
 
-  it("are not there where serveClient is off", async () => {
+  it("are not served when serveClient is off", async () => {
     const bare = await start(target, "files", "off");
     try {
       expect(await http(bare, "/socket.io/socket.io.js")).toMatchObject(UNKNOWN);

@@ -87,7 +87,7 @@ describe.each(targets)("CORS on %s", (target) => {
     expect(corsOf(reply)).toEqual(onActual);
   });
 
-  it("leaves out allowed headers when none are asked for", async () => {
+  it("omits allowed headers when none are requested", async () => {
     server = await start(target, "cors", "star");
     expect(corsOf(await preflight(A, null))).toEqual({
       origin: "*",
@@ -97,7 +97,7 @@ describe.each(targets)("CORS on %s", (target) => {
   });
 
   it.each(["off", "function no"])(
-    "adds nothing with %j, and a preflight is a bad handshake",
+    "adds nothing with %j, and refuses a preflight as a bad handshake",
     async (variant) => {
       server = await start(target, "cors", variant);
       const asked = await preflight(A);
@@ -120,12 +120,12 @@ describe.each(targets)("CORS on %s", (target) => {
     }
   });
 
-  it("takes headers for allowedHeaders, and one method as text", async () => {
+  it("accepts `headers` for `allowedHeaders`, and a single method as a string", async () => {
     server = await start(target, "cors", "alias");
     expect(corsOf(await preflight(A))).toEqual({ origin: "*", methods: "GET", headers: "x-one" });
   });
 
-  it("forwards every option, each to the answer it belongs to", async () => {
+  it("applies every option to the answers that it belongs to", async () => {
     server = await start(target, "cors", "everything");
     const asked = await preflight(A);
     expect([asked.status, asked.body]).toEqual([200, ""]);
@@ -151,7 +151,7 @@ describe.each(targets)("CORS on %s", (target) => {
     });
   });
 
-  it("goes on to the engine with preflightContinue", async () => {
+  it("passes a preflight on to the engine with preflightContinue", async () => {
     server = await start(target, "cors", "continue");
     const asked = await preflight(A);
     expect([asked.status, asked.body]).toEqual([400, '{"code":2,"message":"Bad handshake method"}']);

@@ -8,7 +8,7 @@ import { expected, start, targets } from "../support/targets.ts";
 const EIO3 = { EIO: "3", transport: "polling" };
 
 describe.each(targets)("a binary payload of Engine.IO v3 on %s", (target) => {
-  it("keeps every byte in the answer to a poll that did not wait", async () => {
+  it("contains every byte in the answer to a poll that did not wait", async () => {
     const raw = await start(target, "basic", "v2");
     try {
       const path = "/socket.io/?EIO=3&transport=polling";
@@ -35,7 +35,7 @@ describe.each(targets)("a binary payload of Engine.IO v3 on %s", (target) => {
 });
 
 describe.each(targets)("a polling session of Engine.IO v3 on %s", (target) => {
-  it("that sends no ping is over after pingInterval + pingTimeout, whatever else it sends, and while its poll waits", async () => {
+  it("ends without a ping for pingInterval + pingTimeout, whatever else it sends, even while its poll waits", async () => {
     const server = await start(target, "version2", "fast");
     try {
       const path = `${server.url}/socket.io/?EIO=3&transport=polling`;
@@ -71,7 +71,7 @@ describe.each(targets)("a polling session of Engine.IO v3 on %s, asleep between 
     return path;
   }
 
-  it("that pings while no GET waits gets one pong for each ping with its next GET", async () => {
+  it("gets one pong for each ping with its next GET when it pings while no GET waits", async () => {
     const path = await join();
     for (const ping of ["1:2", "1:2"]) {
       await server.evict("hibernate");
@@ -96,18 +96,15 @@ describe.each(targets)("a polling session of Engine.IO v3 on %s, asleep between 
   });
 });
 
-it.each(targets)(
-  "packetCreate tells of the pongs that a v3 client is answered with, on %s",
-  async (target) => {
-    const server = await start(target, "flood", "a client of v2");
-    try {
-      const client = await RawSocket.open(server, pathOf({ EIO: "3", transport: "websocket" }));
-      await client.nextText("40");
-      client.send("2");
-      expect(await client.nextText("42")).toBe('42["pong created",true]');
-      client.cut();
-    } finally {
-      await server.close();
-    }
-  },
-);
+it.each(targets)("packetCreate is emitted for the pongs to a v3 client, on %s", async (target) => {
+  const server = await start(target, "flood", "a client of v2");
+  try {
+    const client = await RawSocket.open(server, pathOf({ EIO: "3", transport: "websocket" }));
+    await client.nextText("40");
+    client.send("2");
+    expect(await client.nextText("42")).toBe('42["pong created",true]');
+    client.cut();
+  } finally {
+    await server.close();
+  }
+});

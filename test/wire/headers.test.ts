@@ -37,7 +37,7 @@ describe.each(targets)("headers on %s", (target) => {
     expect(handshake.headers["x-xss-protection"]).toBe(value);
   });
 
-  it("lets the application add headers: to the handshake once, to every later answer", async () => {
+  it("lets the application add headers to the handshake once, and to every later answer", async () => {
     const session = await RawSession.start(server);
     expect(session.handshake.headers).toMatchObject({ "x-first": "polling", "x-every": "1" });
     for (const reply of [await session.post("40"), await session.poll()]) {

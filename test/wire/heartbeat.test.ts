@@ -8,7 +8,7 @@ import { expected, start, targets } from "../support/targets.ts";
  * The timing of the official suites is a pingInterval of 300 ms and a pingTimeout of 200 ms. Clients that answer their
  * pings get more time to do so, because the machine may be busy. These tests do little but wait, so they wait together.
  */
-describe.concurrent.each(targets)("heartbeats every 300 ms on %s", (target) => {
+describe.concurrent.each(targets)("a server with a heartbeat every 300 ms on %s", (target) => {
   /** Ends who does not answer after 200 ms, after a second, and hardly ever. */
   let hasty: Running;
   let patient: Running;
@@ -19,7 +19,7 @@ describe.concurrent.each(targets)("heartbeats every 300 ms on %s", (target) => {
   });
   afterAll(() => Promise.all([hasty, patient, endless].map((server) => server?.close())));
 
-  it("pings a WebSocket again and again, and sees nothing but pings, and answers to its pongs", async () => {
+  it("pings a WebSocket again and again, and sends nothing but pings and answers to pongs", async () => {
     const { socket } = await joinByWebSocket(endless);
     for (let i = 0; i < 4; i++) {
       expect(await socket.next(1_000)).toBe("2");
@@ -57,7 +57,7 @@ describe.concurrent.each(targets)("heartbeats every 300 ms on %s", (target) => {
     expect(socket.frames.seen.filter((frame) => frame === "2")).toEqual(["2"]);
   });
 
-  it("ends a polling session that comes no more, and reports a ping timeout", async () => {
+  it("ends a polling session that polls no more, and reports a ping timeout", async () => {
     const monitor = await Monitor.connect(patient);
     try {
       const session = await RawSession.join(patient);
@@ -84,7 +84,7 @@ describe.concurrent.each(targets)("heartbeats every 300 ms on %s", (target) => {
     socket.cut();
   });
 
-  it("pings although packets flow all the time", async () => {
+  it("pings even while packets are sent all the time", async () => {
     const session = await RawSession.join(endless);
     const pings = async () => {
       await session.post('42["echo","busy"]');
@@ -96,7 +96,7 @@ describe.concurrent.each(targets)("heartbeats every 300 ms on %s", (target) => {
     await expect.poll(async () => (count += await pings()), { timeout: 5_000, interval: 1 }).toBe(2);
   });
 
-  it("does not end a session over a ping of before its upgrade", async () => {
+  it("does not end a session for an unanswered ping from before its upgrade", async () => {
     const session = await RawSession.join(endless);
     expect((await session.poll()).body).toBe("2");
     const socket = await session.upgrade();
@@ -121,8 +121,8 @@ describe.concurrent.each(targets)("heartbeats every 300 ms on %s", (target) => {
   });
 });
 
-describe.concurrent.each(targets)("heartbeats at the default interval on %s", (target) => {
-  it("leaves a new session in peace, and answers its pongs only with a noop", async () => {
+describe.concurrent.each(targets)("a server with the default heartbeat on %s", (target) => {
+  it("does not ping a new session, and answers its pongs with a noop only", async () => {
     const server = await start(target, "basic");
     try {
       const { socket } = await joinByWebSocket(server);

@@ -75,7 +75,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
     socket.close();
   });
 
-  it("may send 10,000 levels of JSON as an event, as data to be kept, and as auth", async () => {
+  it("may send 10,000 levels of JSON as an event, as data to be stored, and as auth", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send(`421["set","deep",${deep(10_000)}]`);
     await socket.nextText("431[]");
@@ -92,7 +92,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
     socket.close();
   });
 
-  it("may not come back into a namespace that it was never in", async () => {
+  it("cannot be recovered in a namespace that it has never joined", async () => {
     const recovering = await start(target, "hostile", "recovery");
     try {
       const [first, second] = [
@@ -115,7 +115,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
     }
   });
 
-  it("may not slip its events among those that others have missed", async () => {
+  it("cannot add its events to those that others have missed", async () => {
     const recovering = await start(target, "hostile", "recovery");
     const open = () => RawSocket.open(recovering, pathOf({ EIO: "4", transport: "websocket" }));
     try {
@@ -151,7 +151,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
     }
   });
 
-  it("may not outgrow a bound of bytes, but up to it 10 MB travel on both transports", async () => {
+  it("cannot exceed the size limit, up to which 10 MB are accepted on both transports", async () => {
     const large = await start(target, "hostile", "large");
     try {
       const text = "x".repeat(10_000_000);
@@ -170,7 +170,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
 });
 
 /** What Node would take memory for without end. */
-describe("a flood, while others in the same object go on", () => {
+describe("a flood in an object with other clients", () => {
   let server: Running;
   let monitor: Monitor;
   let bystanders: Bystanders;
@@ -221,7 +221,7 @@ describe("a flood, while others in the same object go on", () => {
   );
 
   it.each(["polling", "websocket"])(
-    "of rooms ends the session that cannot be stored any more, over %s",
+    "of rooms ends the session when it cannot be stored any more, over %s",
     async (transport) => {
       const rooms = (from: number) =>
         JSON.stringify(Array.from({ length: 3_000 }, (_, i) => `${"r".repeat(240)}${from + i}`));
@@ -243,7 +243,7 @@ describe("a flood, while others in the same object go on", () => {
   );
 
   it.concurrent.each(["polling", "websocket"])(
-    "for a client that does not read ends its session, over %s",
+    "of packets to a client that does not read ends its session, over %s",
     async (transport) => {
       let id: string;
       if (transport === "websocket") {
@@ -263,7 +263,7 @@ describe("a flood, while others in the same object go on", () => {
     },
   );
 
-  it("of all these kinds was noticed by nobody else", async () => {
+  it("of all these kinds has not affected any other client", async () => {
     expect(server.complaints.filter((text) => /internal error|exceeded|uncaught/i.test(text))).toEqual([]);
     const session = await RawSession.join(server);
     await session.post('421["polluted"]');
@@ -271,44 +271,41 @@ describe("a flood, while others in the same object go on", () => {
   });
 });
 
-describe("a Worker in which somebody polluted Object.prototype", () => {
+describe("a Worker with a polluted Object.prototype", () => {
   let server: Running;
   beforeAll(async () => {
     server = await startEdge("polluted");
   });
   afterAll(() => server?.close());
 
-  it.each(Object.keys(modes) as Mode[])(
-    "serves its clients all the same, over %s, awake and asleep",
-    async (mode) => {
-      const options = {
-        forceNew: true,
-        reconnection: false,
-        auth: { token: "secret" },
-        ...modeOptions(mode),
-      };
-      const [main, admin] = [
-        clients["4.8"](server.url, options),
-        clients["4.8"](`${server.url}/admin`, options),
-      ];
-      try {
-        for (const socket of [main, admin]) {
-          await connected(socket);
-          if (mode === "default") await upgraded(socket);
-        }
-        for (let i = 0; i < 2; i++) {
-          const value = { deep: [Buffer.from([1, 2]), "text", { n: 1.5 }] };
-          expect(await ask(main, "echo", value, 2)).toEqual(value);
-          await ask(main, "set", "key", { kept: [1] });
-          await ask(main, "join", "blue");
-          await server.evict("hibernate");
-          expect(await ask(main, "get", "key")).toEqual({ kept: [1] });
-        }
-        expect(server.complaints).toEqual([]);
-      } finally {
-        main.disconnect();
-        admin.disconnect();
+  it.each(Object.keys(modes) as Mode[])("serves its clients over %s, awake and asleep", async (mode) => {
+    const options = {
+      forceNew: true,
+      reconnection: false,
+      auth: { token: "secret" },
+      ...modeOptions(mode),
+    };
+    const [main, admin] = [
+      clients["4.8"](server.url, options),
+      clients["4.8"](`${server.url}/admin`, options),
+    ];
+    try {
+      for (const socket of [main, admin]) {
+        await connected(socket);
+        if (mode === "default") await upgraded(socket);
       }
-    },
-  );
+      for (let i = 0; i < 2; i++) {
+        const value = { deep: [Buffer.from([1, 2]), "text", { n: 1.5 }] };
+        expect(await ask(main, "echo", value, 2)).toEqual(value);
+        await ask(main, "set", "key", { kept: [1] });
+        await ask(main, "join", "blue");
+        await server.evict("hibernate");
+        expect(await ask(main, "get", "key")).toEqual({ kept: [1] });
+      }
+      expect(server.complaints).toEqual([]);
+    } finally {
+      main.disconnect();
+      admin.disconnect();
+    }
+  });
 });

@@ -42,7 +42,7 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
     return { "sio-request": JSON.stringify(meta), "sio-sid": sid, "sio-ping-in": "1", "sio-op": op };
   }
 
-  it.each(OPERATIONS)("is not reached by an address of its own (%s)", async (op) => {
+  it.each(OPERATIONS)("cannot be used through a special address (%s)", async (op) => {
     for (const path of [
       `/${op}`,
       `//socket.io-edge/${op}`,
@@ -61,7 +61,7 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
     expect(await victim.isAlive()).toBe(true);
   });
 
-  it.each(OPERATIONS)("is not reached by a WebSocket with its headers (%s)", async (op) => {
+  it.each(OPERATIONS)("cannot be used through a WebSocket with the internal headers (%s)", async (op) => {
     for (const path of [
       `/${op}`,
       `/socket.io/${op}`,
@@ -76,7 +76,7 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
     expect(await victim.isAlive()).toBe(true);
   });
 
-  it.each(OPERATIONS)("takes nothing from forged headers of an honest request (%s)", async (op) => {
+  it.each(OPERATIONS)("ignores internal headers of an ordinary request (%s)", async (op) => {
     const headers = { ...forged(op), host: "socket.io-edge" };
     const session = new RawSession(server, await http(server, HANDSHAKE, { headers }));
     expect(session.sid).not.toBe(victim.sid);
@@ -89,7 +89,7 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
     expect(await victim.isAlive()).toBe(true);
   });
 
-  it("shows none of its headers", async () => {
+  it("adds no internal header to an answer", async () => {
     const session = await RawSession.join(server);
     const candidate = await session.candidate();
     const post = await session.post('42["echo",1]');
@@ -106,7 +106,7 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
   });
 
   it.each(["x-forwarded-for", "x-real-ip", "forwarded", "true-client-ip", "x-client-ip", "sio-address"])(
-    "does not believe %s",
+    "ignores the address in %s",
     async (header) => {
       const session = new RawSession(
         server,
@@ -135,7 +135,7 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
     "x%00",
     "x\r\nsio-request: {}",
     "{}",
-  ])("makes no object out of the sid %j", async (sid) => {
+  ])("creates no object for the sid %j", async (sid) => {
     if (sid === "") return;
     for (const transport of ["polling", "websocket"]) {
       const reply = await http(server, pathOf({ EIO: "4", transport, sid }));

@@ -24,7 +24,7 @@ describe.each(targets)("polling on %s", (target) => {
     expect([reply.status, reply.body]).toEqual([400, UNKNOWN_SID]);
   }
 
-  it("opens a session with the handshake's keys in order", async () => {
+  it("opens a session with the keys of the handshake in the official order", async () => {
     const { handshake } = await RawSession.start(server);
     const sid = expected(target, { official: "[\\w-]{20}", edge: "[\\w-]{22}" }); // 16 random bytes; nothing has to look like the original's 15
     expect(handshake.body).toMatch(
@@ -62,13 +62,13 @@ describe.each(targets)("polling on %s", (target) => {
     expect(packets).toEqual(['42["echo","a"]', '42["echo","b"]', '431["c"]']);
   });
 
-  it("carries text of any language both ways", async () => {
+  it("carries text of any language in both directions", async () => {
     const session = await RawSession.join(server);
     await session.post('42["echo","文字 ü 🎈 \\u0000 \\u001e"]');
     expect(await session.next("42")).toBe('42["echo","文字 ü 🎈 \\u0000 \\u001e"]');
   });
 
-  it("sends binary as b and base64, after the packet it belongs to", async () => {
+  it("sends binary as b and base64, after the packet that it belongs to", async () => {
     const session = await RawSession.join(server);
     await session.post('42["binary"]');
     expect(await session.next("45")).toBe(
@@ -78,7 +78,7 @@ describe.each(targets)("polling on %s", (target) => {
     expect(await session.next()).toBe("bBA==");
   });
 
-  it("takes binary as b and base64, in one body or in several", async () => {
+  it("accepts binary as b and base64, in one body or in several", async () => {
     const session = await RawSession.join(server);
     await session.post(`451-["echo",{"_placeholder":true,"num":0}]${RS}bAQID`);
     expect(await session.next("45")).toBe('451-["echo",{"_placeholder":true,"num":0}]');
@@ -89,7 +89,7 @@ describe.each(targets)("polling on %s", (target) => {
     expect(await session.next()).toBe("bBAUG");
   });
 
-  it("takes a body that comes in chunks", async () => {
+  it("accepts a body that arrives in chunks", async () => {
     const session = await RawSession.join(server);
     const text = "x".repeat(500_000);
     const reply = await session.post(`42["echo","${text}"]`, {
@@ -99,7 +99,7 @@ describe.each(targets)("polling on %s", (target) => {
     expect(await session.next("42")).toBe(`42["echo","${text}"]`);
   });
 
-  it("takes bodies whatever their content type, except application/octet-stream", async () => {
+  it("accepts bodies of any content type except application/octet-stream", async () => {
     const session = await RawSession.join(server);
     for (const type of [
       "text/plain",
@@ -156,7 +156,7 @@ describe.each(targets)("polling on %s", (target) => {
     throw new Error("overlapping POSTs were all taken");
   }
 
-  it("ends the session when the client goes away while its poll waits", async () => {
+  it("ends the session when the client disconnects while its poll waits", async () => {
     const session = await RawSession.join(server);
     const poll = session.begin();
     await monitor.parked(session);
@@ -165,7 +165,7 @@ describe.each(targets)("polling on %s", (target) => {
     await isGone(session);
   });
 
-  it("ends the session when the client goes away in the middle of a POST", async () => {
+  it("ends the session when the client disconnects in the middle of a POST", async () => {
     const session = await RawSession.join(server);
     const post = begin(server, session.path(), {
       method: "POST",
@@ -180,7 +180,7 @@ describe.each(targets)("polling on %s", (target) => {
     await isGone(session);
   });
 
-  it("refuses what is larger than maxHttpBufferSize, and takes what is just as large", async () => {
+  it("refuses a body larger than maxHttpBufferSize, and accepts one of exactly that size", async () => {
     const session = await RawSession.join(server);
     const fits = `42["echo","${"x".repeat(1_000_000 - 13)}"]`;
     expect(fits.length).toBe(1_000_000);
@@ -196,7 +196,7 @@ describe.each(targets)("polling on %s", (target) => {
     await isGone(session);
   });
 
-  it("counts the bytes of a body, not its characters", async () => {
+  it("counts the bytes of a body rather than its characters", async () => {
     const session = await RawSession.join(server);
     const reply = await session.post(`42["echo","${"ü".repeat(600_000)}"]`).catch((error) => error);
     if (!(reply instanceof Error)) expect(reply.status).toBe(413);
@@ -215,7 +215,7 @@ describe.each(targets)("polling on %s", (target) => {
     },
   );
 
-  it("delivers the packets before one that cannot be parsed", async () => {
+  it("delivers the packets that precede one that cannot be parsed", async () => {
     const session = await RawSession.join(server);
     await session.post(`42["first"]${RS}x${RS}42["second"]`);
     expect(await monitor.next("close", session.sid)).toMatchObject({ reason: "parse error" });
@@ -265,7 +265,7 @@ describe.each(targets)("polling on %s", (target) => {
     await isGone(session);
   });
 
-  it("hands a close to the next poll when none is waiting, then knows the session no more", async () => {
+  it("answers the next poll with a close packet when none waits, and the session is unknown after that", async () => {
     const session = await RawSession.join(server);
     await monitor.ask("close conn", session.id);
     expect((await session.poll()).body).toBe(`6${RS}1`);
@@ -273,7 +273,7 @@ describe.each(targets)("polling on %s", (target) => {
     await isGone(session);
   });
 
-  it("delivers what is queued before it closes", async () => {
+  it("delivers queued packets before it closes", async () => {
     const session = await RawSession.join(server);
     await monitor.ask("disconnect socket", session.id, true);
     const packets: string[] = [];
@@ -283,7 +283,7 @@ describe.each(targets)("polling on %s", (target) => {
   });
 
   it.each([true, false])(
-    "takes what a client posts before it has heard of the close for what it is: too late (queue: %s)",
+    "accepts and ignores what a client posts before it has received the close packet (queue: %s)",
     async (hasQueue) => {
       const session = await RawSession.join(server);
       if (hasQueue) await monitor.ask("disconnect socket", session.id, true);
@@ -296,7 +296,7 @@ describe.each(targets)("polling on %s", (target) => {
     },
   );
 
-  it("survives Connection: close on each request", async () => {
+  it("accepts Connection: close on each request", async () => {
     const session = await RawSession.start(server, {}, { headers: { connection: "close" } });
     await session.post("40", { headers: { connection: "close" } });
     await session.next("40");
@@ -312,7 +312,7 @@ describe.each(targets)("polling on %s", (target) => {
     expect(await monitor.ask("count")).toBe(before);
   });
 
-  it("keeps the first request of a session, with what its query says", async () => {
+  it("keeps the first request of a session, with its query", async () => {
     const session = await RawSession.start(server, { token: "a=b&c" });
     await session.post("40");
     const id = JSON.parse((await session.next("40")).slice(2)).sid;
@@ -332,7 +332,7 @@ describe.each(targets)("polling on %s", (target) => {
     expect(await session.next("40")).toMatch(/^40\{/);
   });
 
-  it("knows nothing of a session that another server opened", async () => {
+  it("does not know a session that another server opened", async () => {
     const reply = await http(server, pathOf({ EIO: "4", transport: "polling", sid: "lv_VI97HAXpY6yYWAAAC" }));
     expect([reply.status, reply.body]).toEqual([400, UNKNOWN_SID]);
   });

@@ -14,10 +14,10 @@ const decodeErrors: Fault[] = [
   ["an empty message", "4"],
   ["an unknown type", "47"],
   ["an unknown type", "49[]"],
-  ["a type that is no digit", "4x"],
+  ["a type that is not a digit", "4x"],
   ["a binary event without a count", "45"],
   ["a count without a dash", "451"],
-  ["a count that is no number", "45a-"],
+  ["a count that is not a number", "45a-"],
   ["a fractional count", "451.23-"],
   ["a negative count", '45-1-["a"]'],
   ["a count of zero", '450-["a"]'],
@@ -29,8 +29,8 @@ const decodeErrors: Fault[] = [
   ["a binary frame that nothing announced", bytes],
   ["a placeholder without its attachment", '451-["echo",{"_placeholder":true,"num":1}]', bytes],
   ["a negative placeholder", '451-["echo",{"_placeholder":true,"num":-1}]', bytes],
-  ["a placeholder that is no number", '451-["echo",{"_placeholder":true,"num":"0"}]', bytes],
-  ["an event that is no array", '42{"a":1}'],
+  ["a placeholder that is not a number", '451-["echo",{"_placeholder":true,"num":"0"}]', bytes],
+  ["an event that is not an array", '42{"a":1}'],
   ["an empty event", "42[]"],
   ["an event without a name", "42[null]"],
   ["an event with an object for a name", '42[{"a":1}]'],
@@ -41,7 +41,7 @@ const decodeErrors: Fault[] = [
   ["a reserved event", '42["newListener"]'],
   ["a reserved event", '42["removeListener"]'],
   ["broken JSON", '42["echo"'],
-  ["an ack that is no array", '431{"a":1}'],
+  ["an ack that is not an array", '431{"a":1}'],
   ["a negative id", '42-5["echo"]'],
   ["a fractional id", '421.5["echo"]'],
   ["a disconnect with data", '41{"a":1}'],
@@ -97,7 +97,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     expect(await monitor.next("disconnect", session.id)).toMatchObject({ reason });
   });
 
-  it("tells forced close from forced server close by whether a poll waits", async () => {
+  it("distinguishes forced close and forced server close by whether a poll waits", async () => {
     const session = await RawSession.join(server);
     const poll = session.begin();
     await monitor.parked(session);
@@ -124,7 +124,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
   });
 
   it.each([
-    ["an ack nobody waits for", '434399["a"]'],
+    ["an ack that is not awaited", '434399["a"]'],
     ["an event of any other name", '42["error"]'],
     ["an event named connection", '42["connection"]'],
     ["an event whose name is a number", "42[1,2]"],
@@ -136,7 +136,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     socket.cut();
   });
 
-  it("keeps ids of acknowledgements apart, however large", async () => {
+  it("keeps ids of acknowledgements, however large", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send('42123456789["echo",1]', '420["echo",2]');
     expect(await socket.nextText("43")).toBe("43123456789[1]");
@@ -193,7 +193,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     socket.cut();
   });
 
-  it("closes a connection that talks to a namespace it has left", async () => {
+  it("closes a connection that sends to a namespace that it has left", async () => {
     const { socket, id } = await joinByWebSocket(server);
     socket.send("41");
     await monitor.next("disconnect", id);
@@ -201,7 +201,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     expect((await socket.end()).code).toBe(1005);
   });
 
-  it("closes a connection that talks to a namespace whose middleware is still deciding", async () => {
+  it("closes a connection that sends to a namespace whose middleware still runs", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send("40/slow,");
     await monitor.next("middleware");
@@ -210,7 +210,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     await monitor.ask("release");
   });
 
-  it("lets one CONNECT for a namespace be decided at a time", async () => {
+  it("decides one CONNECT for a namespace at a time", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send("40/slow,");
     await monitor.next("middleware");
@@ -245,14 +245,14 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     expect((await socket.end()).code).toBe(1005);
   });
 
-  it("reports disconnecting with the rooms, then disconnect", async () => {
+  it("emits disconnecting with the rooms, then disconnect", async () => {
     const { socket, id } = await joinByWebSocket(server);
     socket.close();
     expect(await monitor.next("disconnecting", id)).toMatchObject({ reason: "transport close", rooms: 1 });
     expect(await monitor.next("disconnect", id)).toMatchObject({ reason: "transport close" });
   });
 
-  it("asks a client and takes its answer once", async () => {
+  it("asks a client for an acknowledgement, and accepts it once", async () => {
     const { socket, id } = await joinByWebSocket(server);
     socket.send('42["ask","how?"]');
     const question = await socket.nextText("42");
@@ -264,7 +264,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     socket.cut();
   });
 
-  it("ignores what comes after a disconnect in the same body", async () => {
+  it("ignores packets that follow a disconnect in the same body", async () => {
     const session = await RawSession.join(server);
     await session.post("41");
     expect(await monitor.next("disconnect", session.id)).toMatchObject({

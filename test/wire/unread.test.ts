@@ -25,7 +25,7 @@ describe.concurrent.each([
   ["hibernation: false", "4", 24],
   ["a client of v2", "3", 40],
 ] as const)("maxQueuedBytes with %s", (variant, EIO, megabytes) => {
-  it("closes a WebSocket that is not read, whatever its client says, and none that is", async () => {
+  it("closes a WebSocket that is not read, whatever its client sends, and none that is", async () => {
     const server = await start("edge", "flood", variant);
     try {
       const reader = await join(server, EIO);

@@ -22,7 +22,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     expect(await socket.nextText("4371")).toBe('4371["over websocket"]');
   }
 
-  it("answers the probe, releases the waiting poll, moves to the WebSocket", async () => {
+  it("answers the probe, answers the waiting poll, and moves to the WebSocket", async () => {
     const session = await RawSession.join(server);
     const poll = session.begin();
     await monitor.parked(session);
@@ -53,7 +53,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     socket.cut();
   });
 
-  it("answers polls with a noop as long as the probe lasts, and nothing else travels on the candidate", async () => {
+  it("answers polls with a noop during the probe, and sends nothing else over the candidate", async () => {
     const session = await RawSession.join(server);
     const socket = await session.candidate();
     socket.send("2probe");
@@ -65,7 +65,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     socket.cut();
   });
 
-  it("accepts the upgrade without a probe, and flushes what waits", async () => {
+  it("accepts an upgrade without a probe, and sends what is queued", async () => {
     const session = await RawSession.start(server);
     await session.post("40");
     const socket = await session.candidate();
@@ -76,7 +76,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     socket.cut();
   });
 
-  it("closes a poll that still waits when the upgrade is done", async () => {
+  it("answers a poll that still waits with a close packet when the upgrade completes", async () => {
     const session = await RawSession.join(server);
     const poll = session.begin();
     await monitor.parked(session);
@@ -87,7 +87,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     socket.cut();
   });
 
-  it("flushes packets sent while no poll waits to the WebSocket, in order", async () => {
+  it("sends packets that were queued without a waiting poll over the WebSocket in order", async () => {
     const session = await RawSession.join(server);
     const socket = await session.candidate();
     socket.send("2probe");
@@ -110,7 +110,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     ...(target === "official" ? ["3"] : []),
   ];
   it.each(premature)(
-    "closes the candidate that says %j, and the session goes on and may try again",
+    "closes a candidate that sends %j, and the session continues and may try again",
     async (frame) => {
       const session = await RawSession.join(server);
       const socket = await session.candidate();
@@ -123,7 +123,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     },
   );
 
-  it("closes the candidate that sends binary", async () => {
+  it("closes a candidate that sends binary", async () => {
     const session = await RawSession.join(server);
     const socket = await session.candidate();
     socket.send(new Uint8Array([1]));
@@ -131,7 +131,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     expect(await session.isAlive()).toBe(true);
   });
 
-  it("survives a candidate whose frames are broken, or larger than allowed", async () => {
+  it("keeps the session when frames of a candidate are broken or larger than allowed", async () => {
     const session = await RawSession.join(server);
     const broken = await session.candidate();
     const raw = (broken.socket as unknown as { _socket: { write(bytes: Uint8Array): void } })._socket;
@@ -147,7 +147,7 @@ describe.each(targets)("upgrade on %s", (target) => {
   });
 
   it.each(["close", "cut"] as const)(
-    "goes on polling when the candidate goes away (%s) after its probe",
+    "continues polling when the candidate disconnects (%s) after its probe",
     async (how) => {
       const session = await RawSession.join(server);
       const socket = await session.candidate();
@@ -193,7 +193,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     expect((await socket.end()).code).toBe(1005);
   });
 
-  it("lets a session that is closing upgrade first, then closes its WebSocket", async () => {
+  it("completes the upgrade of a session that is closing, then closes its WebSocket", async () => {
     const session = await RawSession.join(server);
     const socket = await session.candidate();
     socket.send("2probe");
@@ -205,7 +205,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     expect(await monitor.next("close", session.sid)).toMatchObject({ reason: "forced close" });
   });
 
-  it("takes the b64 of the request that opened the candidate", async () => {
+  it("uses the b64 of the request that opened the candidate", async () => {
     const session = await RawSession.join(server);
     const socket = await session.candidate({ b64: "1" });
     socket.send("5", '42["binary"]');
@@ -225,14 +225,14 @@ describe.each(targets)("upgrade on %s", (target) => {
     socket.cut();
   });
 
-  it("does not take a candidate for a session of nobody", async () => {
+  it("refuses a candidate for an unknown session", async () => {
     const path = pathOf({ EIO: "4", transport: "websocket", sid: "nobody" });
     await expect(RawSocket.open(server, path)).rejects.toMatchObject({ status: 400 });
   });
 });
 
 describe.each(targets)("a slow upgrade on %s", (target) => {
-  it("closes a candidate after upgradeTimeout, and the session goes on", async () => {
+  it("closes a candidate after upgradeTimeout, and the session continues", async () => {
     const server = await start(target, "basic", "slow upgrade");
     try {
       const session = await RawSession.join(server);

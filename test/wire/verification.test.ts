@@ -38,7 +38,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
     await refused("GET", "/socket.io/", UNKNOWN_TRANSPORT);
   });
 
-  it("looks at the transport before the sid", async () => {
+  it("checks the transport before the sid", async () => {
     await refused("GET", pathOf({ EIO: "4", transport: "tobi", sid: "nobody" }), UNKNOWN_TRANSPORT);
   });
 
@@ -64,7 +64,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
     },
   );
 
-  it("looks at the method before the missing upgrade", async () => {
+  it("checks the method before the missing upgrade", async () => {
     await refused("POST", pathOf({ EIO: "4", transport: "websocket" }), BAD_METHOD);
   });
 
@@ -72,7 +72,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
     await refused("GET", pathOf({ EIO: "4", transport: "websocket" }), BAD_REQUEST);
   });
 
-  it("looks at the missing upgrade before the protocol version", async () => {
+  it("checks for the missing upgrade before the protocol version", async () => {
     await refused("GET", pathOf({ EIO: "3", transport: "websocket" }), BAD_REQUEST);
   });
 
@@ -84,13 +84,13 @@ describe.each(targets)("verification of requests on %s", (target) => {
     await refused("GET", pathOf({ transport: "polling" }), UNSUPPORTED);
   });
 
-  it("refuses a plain GET with transport=websocket for a polling session with code 3, and the session lives on", async () => {
+  it("refuses a plain GET with transport=websocket for a polling session with code 3, and keeps the session", async () => {
     const session = await RawSession.join(server);
     await refused("GET", session.path({ transport: "websocket" }), BAD_REQUEST);
     expect(await session.isAlive()).toBe(true);
   });
 
-  it("refuses a later request of another protocol version with code 3, and the session lives on", async () => {
+  it("refuses a later request of another protocol version with code 3, and keeps the session", async () => {
     const session = await RawSession.join(server);
     await refused("GET", session.path({ EIO: "3" }), BAD_REQUEST);
     const path = pathOf({ transport: "polling", sid: session.sid });
@@ -99,7 +99,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
   });
 
   it.each(["OPTIONS", "HEAD", "PUT", "DELETE", "PATCH"])(
-    "answers %s with a known sid with an empty 500, and the session lives on",
+    "answers %s with a known sid with an empty 500, and keeps the session",
     async (method) => {
       const session = await RawSession.join(server);
       const reply = await http(server, session.path(), { method });
@@ -109,13 +109,13 @@ describe.each(targets)("verification of requests on %s", (target) => {
     },
   );
 
-  it("takes an empty sid for none", async () => {
+  it("treats an empty sid as none", async () => {
     const reply = await http(server, pathOf({ EIO: "4", transport: "polling", sid: "" }));
     expect(reply.status).toBe(200);
     expect(reply.body).toMatch(/^0\{"sid":"/);
   });
 
-  it("serves whatever follows its path, and nothing else", async () => {
+  it("serves every address below its path, and no other", async () => {
     expect(
       (await http(server, pathOf({ EIO: "4", transport: "polling" }, "/socket.io/anything/at/all"))).status,
     ).toBe(200);
@@ -137,7 +137,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
       expect(body).toContain(message);
     });
 
-    it("does not let EIO=3 talk", async () => {
+    it("does not accept EIO=3", async () => {
       const path = pathOf({ EIO: "3", transport: "websocket" });
       if (target === "official") {
         const socket = await RawSocket.open(server, path);
@@ -150,7 +150,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
       }
     });
 
-    it("does not let transport=polling talk", async () => {
+    it("does not accept transport=polling", async () => {
       const path = pathOf({ EIO: "4", transport: "polling" });
       const outcome = await RawSocket.open(server, path).then(
         async (socket) => (await socket.end()).code,
@@ -167,7 +167,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
 });
 
 describe.each(targets)("allowed transports on %s", (target) => {
-  it("refuses polling where only WebSocket is allowed, saying so with code 0", async () => {
+  it("refuses polling with code 0 where only WebSocket is allowed", async () => {
     const server = await start(target, "basic", "websocket only");
     try {
       const reply = await http(server, pathOf({ EIO: "4", transport: "polling" }));
@@ -180,7 +180,7 @@ describe.each(targets)("allowed transports on %s", (target) => {
     }
   });
 
-  it("offers no upgrade and takes no WebSocket where only polling is allowed", async () => {
+  it("offers no upgrade and accepts no WebSocket where only polling is allowed", async () => {
     const server = await start(target, "basic", "polling only");
     try {
       const session = await RawSession.start(server);
@@ -196,7 +196,7 @@ describe.each(targets)("allowed transports on %s", (target) => {
     }
   });
 
-  it("offers no upgrade when upgrades are switched off, and takes one that is tried anyway", async () => {
+  it("offers no upgrade when upgrades are switched off, and accepts one that is tried nevertheless", async () => {
     const server = await start(target, "basic", "no upgrades");
     try {
       const session = await RawSession.start(server);

@@ -51,7 +51,7 @@ describe.each(targets)("a volatile event on %s", (target) => {
     }
   });
 
-  it("is sent over WebSocket a tick after a regular one", async () => {
+  it("is sent over WebSocket one tick after a regular one", async () => {
     const { socket, id } = await joinByWebSocket(server);
     await monitor.ask("script", id, ["regular", "tick", "volatile", "tick", "bytes"]);
     await socket.nextText('42["end"]');

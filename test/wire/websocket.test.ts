@@ -27,7 +27,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     socket.cut();
   });
 
-  it("takes the first of the subprotocols that a client offers, without which browsers hang up", async () => {
+  it("accepts the first subprotocol that a client offers, without which browsers close the connection", async () => {
     const session = await RawSession.join(server);
     session.stayAwake();
     for (const sid of ["", session.sid]) {
@@ -45,7 +45,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     socket.cut();
   });
 
-  it("echoes text, one packet a frame, in order", async () => {
+  it("echoes text in order, one packet per frame", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send('42["echo","a"]', '42["echo","b"]', '427["echo","c"]', '42["echo","文字 🎈"]');
     expect(await socket.next()).toBe('42["echo","a"]');
@@ -55,7 +55,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     socket.cut();
   });
 
-  it("sends and takes binary as raw frames", async () => {
+  it("sends and accepts binary as raw frames", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send('451-["echo",{"_placeholder":true,"num":0}]', new Uint8Array([1, 2, 3]));
     expect(await socket.next()).toBe('451-["echo",{"_placeholder":true,"num":0}]');
@@ -63,7 +63,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     socket.cut();
   });
 
-  it("takes binary as b and base64 in a text frame", async () => {
+  it("accepts binary as b and base64 in a text frame", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send('451-["echo",{"_placeholder":true,"num":0}]', "bAQID");
     expect(await socket.nextText("45")).toBe('451-["echo",{"_placeholder":true,"num":0}]');
@@ -106,7 +106,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     expect((await monitor.next("close", open.sid)).reason).toBe(reason);
   });
 
-  it("closes without a code when the application closes, after what is queued", async () => {
+  it("closes without a code when the application closes, after it has sent what is queued", async () => {
     const { socket, open, id } = await joinByWebSocket(server);
     await monitor.ask("disconnect socket", id, true);
     expect(await socket.next()).toBe("41");
@@ -154,7 +154,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     expect(await monitor.next("close", open.sid)).toMatchObject({ reason: "transport error" });
   });
 
-  it("closes with 1009 on a frame larger than maxHttpBufferSize, and takes one just as large", async () => {
+  it("closes with 1009 on a frame larger than maxHttpBufferSize, and accepts one of exactly that size", async () => {
     const { socket, open } = await joinByWebSocket(server);
     socket.send(`42["echo","${"x".repeat(1_000_000 - 13)}"]`);
     expect((await socket.nextText("42")).length).toBe(1_000_000);
@@ -169,7 +169,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     expect((await socket.end()).code).toBe(1009);
   });
 
-  it("ends the session whose frames are broken, and nobody else's", async () => {
+  it("ends the session whose frames are broken, and no other", async () => {
     const { socket, open } = await joinByWebSocket(server);
     const raw = (socket.socket as unknown as { _socket: { write(bytes: Uint8Array): void } })._socket;
     raw.write(new Uint8Array(16).fill(0xff));
@@ -192,7 +192,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     socket.cut();
   });
 
-  it("refuses a sid that was closed", async () => {
+  it("refuses the sid of a closed session", async () => {
     const { socket, open } = await joinByWebSocket(server);
     socket.close();
     await socket.end();
@@ -205,7 +205,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     expect(body).toContain("Session ID unknown");
   });
 
-  it("keeps what a burst of 500 packets says, in order", async () => {
+  it("echoes a burst of 500 packets completely and in order", async () => {
     const { socket } = await joinByWebSocket(server);
     socket.send('42["burst",500]');
     for (let i = 0; i < 500; i++) expect(await socket.next()).toBe(`42["n",${i}]`);
