@@ -54,6 +54,40 @@ describe.each(["awake", "asleep"])("methods of the user's class, with the object
   });
 });
 
+it.each(["awake", "asleep"])(
+  "methods return what is in io.data, and may change what they give each other, %s",
+  async (state) => {
+    const object = new TalkObject(`own shared ${state}`, (io) => {
+      io.on("connection", (socket) => {
+        socket.on("set", (ack) => {
+          io.data.games = new Map([["a", { moves: [] as string[] }]]);
+          io.data.users = { ann: { n: 1 } };
+          ack();
+        });
+      });
+    });
+    await (await object.join()).ask("set");
+    const stub = object.stub as unknown as { shared(): Promise<unknown>; share(): Promise<void> };
+    if (state === "asleep") await object.sleep();
+    const games = new Map([["a", { moves: [] as string[] }]]);
+    const users = { ann: { n: 1 } };
+    expect(await stub.shared()).toEqual({ data: { games, users }, games, users, moves: [] });
+    await stub.share();
+    await object.restart();
+    games.get("a")?.moves.push("e4");
+    games.set("b", { moves: [] });
+    const changed = { ann: { n: 3 }, bob: { n: 7 } };
+    const again = object.stub as unknown as typeof stub;
+    expect(await again.shared()).toEqual({
+      data: { games, users: changed },
+      games,
+      users: changed,
+      moves: ["e4"],
+    });
+    expect(await object.run((_instance, { storage }) => storage.kv.get("games"))).toEqual(games);
+  },
+);
+
 it("the context in a method refuses to set the alarm, and says what to use instead", async () => {
   const { object } = await create("own context");
   await object.run(async (instance) => {

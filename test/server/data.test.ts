@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { snapshot } from "../../src/server/index.ts";
+import { withoutProxies } from "../../src/server/state/without-proxies.ts";
 import { FakeObject, type FakeOptions, type Setup } from "./fakes.ts";
 
 interface Game {
@@ -177,6 +179,21 @@ describe("the rows of io.data", () => {
     expect(await object.written("data.c = 1; delete data.c")).toEqual([]);
   });
 
+  it("are not written again when a handler settles that has changed them after an await", async () => {
+    const object = new DataObject((io) => {
+      io.data.list = [];
+      io.data.at = new Date(0);
+    });
+    const pause = "await new Promise((resolve) => setImmediate(resolve));";
+    expect(
+      await object.written(
+        `return (async () => { data.list.push(1); data.at.setTime(1); ${pause} data.list.push(2); ${pause} })()`,
+      ),
+    ).toEqual(["d list", "d list", "d at"]);
+    expect(await object.written("data.list.push(3); data.at.setTime(2)")).toEqual(["d list", "d at"]);
+    expect(await object.written("return [data.list, data.at]")).toEqual([]);
+  });
+
   it("are written for each changed entry of a Map or of a plain object", async () => {
     const object = new DataObject();
     await object.run("data.games = new Map(); data.users = {}");
@@ -271,6 +288,24 @@ describe("io.data and the code that changes it", () => {
     expect(
       await object.run("return [data.users, data.users.ann, Object.values(data.users), data.list]"),
     ).toEqual([{ ann: { tags: ["a"] } }, { tags: ["a"] }, [{ tags: ["a"] }], [{ n: 1 }]]);
+  });
+
+  it("can be copied with snapshot(), as a whole and in part", async () => {
+    const object = new DataObject();
+    await object.run(
+      "data.users = { ann: { n: 1 } }; data.games = new Map([['a', { moves: [] }]]); data.list = [{}]",
+    );
+    await object.act((io) => {
+      const all = { users: { ann: { n: 1 } }, games: new Map([["a", { moves: [] }]]), list: [{}] };
+      expect(structuredClone(snapshot(io.data))).toEqual(all);
+      expect(structuredClone(snapshot(io.data.users))).toEqual(all.users);
+      expect(structuredClone(snapshot(io.data.games))).toEqual(all.games);
+      expect(structuredClone(withoutProxies([io.data, io.data.games, io.data.users.ann]))).toEqual([
+        all,
+        all.games,
+        all.users.ann,
+      ]);
+    });
   });
 
   it("keeps values that are moved from one place to another", async () => {
@@ -389,6 +424,39 @@ describe("what setup assigns to io.data", () => {
     expect(await client.ask('21["show"]')).toEqual([
       '431[[["a",{"moves":["e4"]}],["b",{"moves":["e4"]}]],{"a":{"n":1},"b":{"n":1}},["a","b"]]',
     ]);
+  });
+
+  it("is compared with what setup may have changed by a reference of its own, as long as it is small", async () => {
+    const object = new FakeObject((io) => {
+      const [list, users]: [string[], Record<string, number>] = [[], {}];
+      io.data.list = list;
+      io.data.users = users;
+      io.data.log = [];
+      io.on("connection", (socket) => {
+        socket.on("add", (count: number) => {
+          for (let i = 0; i < count; i++) {
+            list.push("0123456789");
+            users[`user ${list.length}`] = i;
+            io.data.log.push("0123456789");
+          }
+        });
+        socket.on("show", (ack) =>
+          ack(io.data.list.length, Object.keys(io.data.users).length, io.data.log.length),
+        );
+      });
+    });
+    const client = await object.connect();
+    await client.join();
+    client.take();
+    await client.send('2["add",500]');
+    await client.send('2["add",600]');
+    await client.send('2["add",0]');
+    expect(object.logs).toEqual([
+      "error: io.data.users has become too large to find changes that are made by way of the object that was assigned to it; from now on change it by way of io.data.users itself",
+      "error: io.data.list has become too large to find changes that are made by way of the object that was assigned to it; from now on change it by way of io.data.list itself",
+    ]);
+    await object.sleep();
+    expect(await client.ask('21["show"]')).toEqual(["431[1100,1100,1100]"]);
   });
 
   it("may add properties to stored objects that lack them", async () => {
@@ -688,6 +756,20 @@ describe("the bounds of io.data", () => {
     await object.run("data.users['é'.repeat(900)] = 1; data.map.set({}, 1)");
     await object.restart();
     expect(await object.run("return [Object.values(data.users), data.map.size]")).toEqual([[1], 0]);
+  });
+
+  it("can be asked for any key, whoever has chosen it", async () => {
+    const object = new DataObject();
+    await object.run("data.users = {}; data.map = new Map()");
+    expect(
+      await object.run(
+        "return ['x'.repeat(5_000), '\\ud800', '__proto__'].map((key) => [key in data, data.users[key] === undefined, data.map.has(key), delete data.users[key]])",
+      ),
+    ).toEqual([
+      [false, true, false, true],
+      [false, true, false, true],
+      [true, false, false, true],
+    ]);
   });
 
   it("exclude getters", async () => {

@@ -1,6 +1,6 @@
 import { unwrap } from "../state/raw.ts";
 import type { Container, ContainerListener } from "./container.ts";
-import { DataRow, type RowOwner } from "./data-row.ts";
+import { DataRow, type RowOwner, type StoredValue, toReferenceError } from "./data-row.ts";
 import {
   type EntryRow,
   entriesOf,
@@ -44,6 +44,8 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
   /** What a replay assigned in vain, and may read again. */
   #refused: Map<unknown, unknown> | undefined;
   #isRemoved = false;
+  /** The plain object was seen to be changed other than by its proxy. */
+  #isReferenceUsed = false;
 
   /** Of what is stored, if anything, or else of a value that user code has assigned. */
   constructor(context: PropertyContext, value: object, isDefault: boolean, stored?: PropertyRow) {
@@ -133,6 +135,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     const entries = new Map(this.#container.entries());
     for (const [key, value] of entries) {
       if (this.#rows.get(key)?.value === unwrap(value)) continue;
+      this.#isReferenceUsed = true;
       const row = this.#put(key, value);
       row?.watchReference();
       this.#changed(row);
@@ -140,9 +143,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     for (const [key, row] of this.#rows) if (!entries.has(key)) this.#removeEntry(key, row);
     if (entries.size <= MOST_COMPARED) return;
     this.#server.escaped.forget(this);
-    this.#server.logError(
-      `${this.path} has more than ${MOST_COMPARED} entries; from now on only changes by way of ${this.path} are noticed, and not by way of the object that was assigned to it`,
-    );
+    if (this.#isReferenceUsed) this.#server.logError(toReferenceError(this.path));
   }
 
   release(): void {}
@@ -166,9 +167,9 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     if (isOff && !this.#isRemoved) this.#writeOwnRow(this.#server.now());
   }
 
-  toStored({ entryKey: key, place, at, bytes }: DataRow, value: unknown): EntryRow {
+  toStored({ entryKey: key, place }: DataRow, stored: StoredValue): EntryRow {
     scheduleSweep(this.#context);
-    return { v: 1, key, place, at, bytes, value };
+    return { v: 1, key, place, ...stored };
   }
 
   #load({ bytes }: PropertyRow): void {

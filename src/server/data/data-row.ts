@@ -11,10 +11,19 @@ export interface RowOwner {
   readonly isDefault: boolean;
   /** The value of a row changed. */
   onChanged(row: DataRow): void;
-  /** What is stored: the value, and what else the property needs. */
-  toStored(row: DataRow, value: unknown): unknown;
+  /** What is stored: a plain copy of the value, and what else the property needs. */
+  toStored(row: DataRow, stored: StoredValue): unknown;
   /** A row was written or removed, and is so many bytes larger than before. */
   onWritten(growth: number): void;
+}
+
+/** What every row holds. */
+export interface StoredValue {
+  /** When it is written, ms. */
+  readonly at: number;
+  /** About the size of the value. */
+  readonly bytes: number;
+  readonly value: unknown;
 }
 
 /** Where a row lies, and what is known of it. */
@@ -32,6 +41,8 @@ export interface RowPlace {
 
 /** A setup function that assigns so little may go on to change it through its own reference, bytes. */
 const SMALL_BYTES = 1_000;
+/** A value that has grown larger is not compared any more whenever code has settled, bytes. */
+const LARGE_BYTES = 10_000;
 
 /** A value with a row of its own: a property of `io.data`, or an entry of such a property. */
 export class DataRow extends ChangeTracker implements Saveable {
@@ -47,6 +58,11 @@ export class DataRow extends ChangeTracker implements Saveable {
   readonly #owner: RowOwner;
   readonly #writer: DataWriter;
   #isRemoved = false;
+  /** User code has a reference of its own to the value, and whether it was seen to use that. */
+  #reference: "none" | "possible" | "used" = "none";
+  #isComparing = false;
+  /** It is known that the value has changed since it was saved. */
+  #isReported = false;
 
   constructor(
     owner: RowOwner,
@@ -93,7 +109,19 @@ export class DataRow extends ChangeTracker implements Saveable {
   /** User code may change the value through a reference of its own, so it is compared from now on while it is small. */
   watchReference(): void {
     if (typeof this.value !== "object" || this.value === null) return;
-    if (estimateBytes(this.value) <= SMALL_BYTES) this.watchAlways();
+    if (estimateBytes(this.value) > SMALL_BYTES) return;
+    this.#reference = "possible";
+    this.watchAlways();
+  }
+
+  override compare(): void {
+    this.#isComparing = true;
+    super.compare();
+    this.#isComparing = false;
+    if (this.#reference === "none" || this.bytes <= LARGE_BYTES) return;
+    if (this.#reference === "used") this.#writer.server.logError(toReferenceError(this.path));
+    this.#reference = "none";
+    this.stopWatching();
   }
 
   /** User code gets the value itself, and may change it until it has settled. */
@@ -113,15 +141,15 @@ export class DataRow extends ChangeTracker implements Saveable {
     const refusal = this.#writer.refusalOf(this, bytes);
     if (refusal !== undefined) return refusal;
     const growth = bytes - this.bytes;
-    const wasStored = this.bytes > 0;
+    if (isStored) rows.put(this.key, this.#owner.toStored(this, { at: now, bytes, value: plain }));
+    else if (this.bytes > 0) rows.delete(this.key);
     this.at = now;
     this.bytes = bytes;
-    if (isStored) rows.put(this.key, this.#owner.toStored(this, plain));
-    else if (wasStored) rows.delete(this.key);
     this.#writer.onWritten(growth);
     this.#owner.onWritten(growth);
     // An asynchronous handler may go on to change the value through the reference that it has assigned.
-    if (isStored && server.escaped.isHeld) this.watch(plain);
+    if (isStored && (server.escaped.isHeld || this.isWatched)) this.watch(plain);
+    this.#isReported = false;
     return undefined;
   }
 
@@ -137,7 +165,14 @@ export class DataRow extends ChangeTracker implements Saveable {
 
   protected override markDirty(): void {
     if (this.#isRemoved) return;
+    if (this.#isComparing && !this.#isReported && this.#reference === "possible") this.#reference = "used";
+    this.#isReported = true;
     super.markDirty();
     this.#owner.onChanged(this);
   }
+}
+
+/** What is said where changes by way of a reference that setup has kept can be found no longer. */
+export function toReferenceError(path: string): string {
+  return `${path} has become too large to find changes that are made by way of the object that was assigned to it; from now on change it by way of ${path} itself`;
 }

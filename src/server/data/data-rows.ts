@@ -80,13 +80,17 @@ export function parsePropertyKey(key: string): { nsp: string; name: string } {
   return { nsp: key.slice(start, end), name: key.slice(end + 1) };
 }
 
-function checked(rowKey: string, key: EntryKey): string {
-  const isText = (rowKey as Es2024String).isWellFormed();
+/** Whether a text can be the key of a row. */
+export function isStorable(rowKey: string): boolean {
   // No character takes more than three bytes, so most keys need not be encoded to know that they fit.
   const fits = 3 * rowKey.length <= MAX_KEY_BYTES || new TextEncoder().encode(rowKey).length <= MAX_KEY_BYTES;
-  if (isText && fits) return rowKey;
-  const why = isText
-    ? "longer than 2,000 bytes, its namespace and property included"
-    : "no valid Unicode text";
-  throw new Error(`io.data cannot store the key "${String(key).slice(0, 50)}": it is ${why}`);
+  return fits && (rowKey as Es2024String).isWellFormed();
+}
+
+function checked(rowKey: string, key: EntryKey): string {
+  if (isStorable(rowKey)) return rowKey;
+  const shown = String(key).slice(0, 50);
+  throw new Error(
+    `io.data cannot store the key "${shown}": with its namespace and property it may take 2,000 bytes of valid Unicode`,
+  );
 }

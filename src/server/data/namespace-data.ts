@@ -1,7 +1,7 @@
 import { setOwn } from "../../shared/set-own.ts";
 import { ESCAPING_RAW, RAW, unwrap } from "../state/raw.ts";
 import { Collection } from "./collection.ts";
-import { type PropertyRow, parsePropertyKey, propertiesOf, toPropertyKey } from "./data-rows.ts";
+import { isStorable, type PropertyRow, parsePropertyKey, propertiesOf, toPropertyKey } from "./data-rows.ts";
 import type { DataWriter } from "./data-writer.ts";
 import { kindOf, type Property, type PropertyContext, ValueProperty } from "./property.ts";
 
@@ -113,6 +113,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
   }
 
   #readRow(name: string): PropertyRow | undefined {
+    if (!isStorable(propertiesOf(this.#nsp) + name)) return undefined;
     const key = toPropertyKey(this.#nsp, name);
     // Its row may be about to be removed.
     const stored = this.#writer.isPending(key) ? undefined : this.#writer.rows.get<PropertyRow>(key);

@@ -1,6 +1,6 @@
 import { isPlain } from "../state/containers.ts";
 import { unwrap } from "../state/raw.ts";
-import { DataRow, type RowOwner } from "./data-row.ts";
+import { DataRow, type RowOwner, type StoredValue } from "./data-row.ts";
 import { type PropertyRow, toPropertyKey } from "./data-rows.ts";
 import type { DataWriter } from "./data-writer.ts";
 
@@ -109,9 +109,9 @@ export class ValueProperty implements Property, RowOwner {
     if (!this.isDefault) row.write();
   }
 
-  toStored({ at, bytes }: DataRow, value: unknown): PropertyRow {
+  toStored(_row: DataRow, stored: StoredValue): PropertyRow {
     scheduleSweep(this.#context);
-    return toPropertyRow(this.#context, { kind: "value", at, bytes, value });
+    return toPropertyRow(this.#context, { kind: "value", ...stored });
   }
 
   onWritten(): void {}

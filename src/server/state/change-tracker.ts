@@ -132,6 +132,11 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
     return proxy;
   }
 
+  /** Whether the values are compared when the code at work has settled. */
+  protected get isWatched(): boolean {
+    return this.#compared !== undefined;
+  }
+
   /** The code at work may change the values unseen: they are compared with `record` when it has settled. */
   protected watch(record: unknown): void {
     if (this.#compared === undefined) this.#escaped.add(this);

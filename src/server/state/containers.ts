@@ -45,9 +45,10 @@ export function isSparse(source: object): boolean {
   return source.length > 2 * Object.keys(source).length;
 }
 
-/** The entries of a container that `createLike` made, or of one like it. */
+/** The entries of a container, as they are: a Map of `io.data` has methods of its own, which give proxies. */
 export function entriesOf(source: object): Iterable<[unknown, unknown]> {
-  return source instanceof Map || source instanceof Set ? source.entries() : Object.entries(source);
+  if (source instanceof Map) return Map.prototype.entries.call(source);
+  return source instanceof Set ? source.entries() : Object.entries(source);
 }
 
 /** How entries are added to a container; undefined for an object that is copied whole. */
