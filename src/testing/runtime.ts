@@ -2,14 +2,11 @@ import { randomUUID } from "node:crypto";
 import { type Bundle, bundle } from "./bundle.ts";
 import { bindingFor, type Configuration } from "./configuration.ts";
 import { fromText, toText } from "./inside/plain-values.ts";
-import type { Command, ObjectAddress, ObjectReport } from "./inside/protocol.ts";
+import { ABORT_REASON, type Command, type ObjectAddress, type ObjectReport } from "./inside/protocol.ts";
 import { loadTool } from "./optional.ts";
 import type { DurableObjectOptions, LogEntry, Miniflare, MiniflareModule, WorkerOptions } from "./tools.ts";
 import { within } from "./within.ts";
 import { ENTRYPOINT, probeModules, renewableModules } from "./worker-modules.ts";
-
-/** What becomes of the WebSockets of an object that is put out of memory. */
-type WebSockets = "hibernate" | "close";
 
 /** Something keeps an object awake. */
 export class NotIdle extends Error {}
@@ -94,38 +91,49 @@ export class Runtime {
   }
 
   /** Loads the module anew, and then puts to sleep all that runs the copy before: whatever wakes has the new one. */
-  async renew(webSockets: WebSockets, timeout: number): Promise<void> {
-    const objects = (await this.ask({ type: "renew" })) as ObjectAddress[];
-    await this.#evictAll(objects, webSockets, timeout);
+  async nap(timeout: number): Promise<void> {
+    await this.#evict(await this.#renew(), timeout);
+  }
+
+  /** Loads the module anew, and ends all that runs the copy before, with what is under way unless everything is idle. */
+  async restart(isIdle: boolean): Promise<void> {
+    const objects = await this.#renew();
+    const end = (object: ObjectAddress) =>
+      // An eviction waits until nothing is under way, which a deploy does not.
+      isIdle && this.canEvict ? this.#evictOne(object, "close") : this.#abort(object);
+    await Promise.all(objects.map(end));
   }
 
   /** Puts all objects to sleep, and leaves the module where it is. */
   async sleep(timeout: number): Promise<void> {
-    await this.#evictAll(await this.look(), "hibernate", timeout);
+    await this.#evict(await this.look(), timeout);
   }
 
   dispose(): Promise<void> {
     return this.#miniflare.dispose();
   }
 
+  async #renew(): Promise<ObjectAddress[]> {
+    return (await this.ask({ type: "renew" })) as ObjectAddress[];
+  }
+
   /** @throws NotIdle when the runtime waits for longer than `timeout`, ms, for something that the kit cannot see */
-  async #evictAll(objects: ObjectAddress[], webSockets: WebSockets, timeout: number): Promise<void> {
+  async #evict(objects: readonly ObjectAddress[], timeout: number): Promise<void> {
     if (!this.canEvict) {
-      const evict = (object: ObjectAddress) =>
-        webSockets === "close" ? this.#abort(object) : this.#waitForSleep(object);
-      await Promise.all(objects.map(evict));
+      await Promise.all(objects.map((object) => this.#waitForSleep(object)));
       return;
     }
-    const evicted = Promise.all(objects.map((object) => this.#evict(object, webSockets)));
+    const evicted = Promise.all(objects.map((object) => this.#evictOne(object, "hibernate")));
     await within(evicted, "objects to become idle", timeout).catch((error: Error) => {
       const what = "a request, a timer, a fetch() or a WebSocket that the object has opened itself";
       throw new NotIdle(`${error.message}: something keeps one awake, such as ${what}`, { cause: error });
     });
   }
 
-  async #evict({ className, id }: ObjectAddress, webSockets: WebSockets): Promise<void> {
+  async #evictOne({ className, id, name }: ObjectAddress, webSockets: "hibernate" | "close"): Promise<void> {
+    const options = { ...(name === undefined ? { id } : { name }), webSockets };
     try {
-      await this.#miniflare.unsafeEvictDurableObject?.(this.#name, className, { id, webSockets });
+      await this.#miniflare.unsafeEvictDurableObject?.(this.#name, className, options);
     } catch (error) {
       // An object that is not in memory already is where it should be.
       if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
@@ -133,8 +141,8 @@ export class Runtime {
   }
 
   async #abort(object: ObjectAddress): Promise<void> {
-    await this.ask({ type: "abort", object }).catch(() => {
-      // The instance that was asked is gone, as it should be.
+    await this.ask({ type: "abort", object }).catch((error: Error) => {
+      if (!error.message.includes(ABORT_REASON)) throw error;
     });
   }
 

@@ -18,6 +18,8 @@ export interface StartOptions extends WorkerChoice {
 const NAP_TIMEOUT_MS = 10_000;
 /** What the part of the kit that runs in the Worker has to say begins so. */
 const NOTE = "socket.io-edge/testing:";
+/** So long a restart waits for what is under way, ms; then that ends with it. */
+const GRACE_MS = 1_000;
 const LOOK_AGAIN_MS = 10;
 
 /** A Worker that runs on this machine for the time of a test. `startServer` makes it. */
@@ -83,14 +85,14 @@ export class TestServer {
    */
   async nap(): Promise<void> {
     await this.#clients.settle();
-    await this.#untilIdle();
-    await this.#runtime.renew("hibernate", this.#napTimeout);
+    await this.#untilIdle(this.#napTimeout);
+    await this.#runtime.nap(this.#napTimeout);
   }
 
   /** A nap that leaves the module where it is, as the runtime's own does. @internal */
   async sleep(): Promise<void> {
     await this.#clients.settle();
-    await this.#untilIdle();
+    await this.#untilIdle(this.#napTimeout);
     await this.#runtime.sleep(this.#napTimeout);
   }
 
@@ -101,7 +103,11 @@ export class TestServer {
    */
   async restart(): Promise<void> {
     await this.#clients.settle();
-    await this.#clients.reunite(() => this.#runtime.renew("close", this.#napTimeout));
+    const isIdle = await this.#untilIdle(GRACE_MS).then(
+      () => true,
+      () => false,
+    );
+    await this.#clients.reunite(() => this.#runtime.restart(isIdle));
   }
 
   /** Everything that the objects have stored, by what is in `storage.kv` and in tables of SQL. */
@@ -117,15 +123,15 @@ export class TestServer {
     await this.#runtime.dispose();
   }
 
-  async #untilIdle(): Promise<void> {
-    const until = Date.now() + this.#napTimeout;
+  async #untilIdle(timeout: number): Promise<void> {
+    const until = Date.now() + timeout;
     for (;;) {
       const busy = (await this.#runtime.look()).find(({ underWay }) => underWay.length > 0);
       if (busy === undefined) return;
       if (Date.now() > until) {
         const why = busy.underWay.join("; ");
         throw new NotIdle(
-          `nap(): the object "${busy.label}" did not become idle within ${this.#napTimeout} ms: ${why}. ` +
+          `nap(): the object "${busy.name ?? busy.id}" did not become idle within ${timeout} ms: ${why}. ` +
             "In production it would stay awake, too, and be paid for.",
         );
       }

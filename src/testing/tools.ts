@@ -17,7 +17,7 @@ export interface Miniflare {
   unsafeEvictDurableObject?(
     worker: string,
     className: string,
-    options: { id: string; webSockets: "hibernate" | "close" },
+    options: ({ id: string } | { name: string }) & { webSockets: "hibernate" | "close" },
   ): Promise<void>;
   dispose(): Promise<void>;
 }

@@ -90,6 +90,16 @@ describe("a server of the test kit", () => {
     ann.disconnect();
   });
 
+  it("does not wait for what ended with a restart", async () => {
+    const ann = await server.client({ reconnection: false });
+    const asked = once(ann as never, "question");
+    ann.emit("ask", 60_000);
+    await asked;
+    await server.restart();
+    await server.nap();
+    ann.disconnect();
+  });
+
   it("says that a timer keeps an object awake, no matter when it was set", async () => {
     const ann = await server.client();
     ann.emit("tick");

@@ -1,6 +1,6 @@
 import { LiveObject } from "./live-object.ts";
 import { fromText, toText } from "./plain-values.ts";
-import type { Command, ObjectAddress } from "./protocol.ts";
+import { ABORT_REASON, type Command, type ObjectAddress, type ObjectReport } from "./protocol.ts";
 import { TimerWatch } from "./timer-watch.ts";
 
 type Exports = Record<string, unknown>;
@@ -109,7 +109,8 @@ export class Harness {
   #construct(className: string, ctx: DurableObjectState, env: unknown): object {
     const live = new LiveObject(className, ctx, this.#generation, this.#timerWatch);
     const key = toKey({ className, id: live.id });
-    if (this.#objects.get(key)?.generation === this.#generation) this.#note(live);
+    const before = this.#objects.get(key);
+    if (before?.generation === this.#generation && !before.isEnded) this.#note(live);
     const instance = live.run(() => Reflect.construct(this.#class(className), [ctx, env]) as object);
     live.watch(instance, (request) => this.#asked(request, live));
     this.#objects.set(key, live);
@@ -131,12 +132,7 @@ export class Harness {
   async #obey(command: Command, context: EntrypointContext): Promise<unknown> {
     switch (command.type) {
       case "look":
-        return [...this.#objects.values()].map(({ className, id, label, underWay }) => ({
-          className,
-          id,
-          label,
-          underWay,
-        }));
+        return [...this.#objects.values()].map((live) => this.#report(live));
       case "renew":
         return this.#renew();
       case "emit":
@@ -146,12 +142,17 @@ export class Harness {
     }
   }
 
+  /** What an earlier copy of the module has begun ended with its instance. */
+  #report({ address, underWay, generation }: LiveObject): ObjectReport {
+    return { ...address, underWay: generation === this.#generation ? underWay : [] };
+  }
+
   async #renew(): Promise<ObjectAddress[]> {
     this.#current = this.#evaluate();
     this.#generation++;
     // What the module begins while it is loaded, such as a dynamic import, belongs to this request and ends with it.
     await new Promise((resolve) => setTimeout(resolve));
-    return [...this.#objects.values()].map(({ className, id }) => ({ className, id }));
+    return [...this.#objects.values()].map(({ address }) => address);
   }
 
   async #emit({ chain, name }: Extract<Command, { type: "emit" }>, env: unknown): Promise<unknown> {
@@ -177,16 +178,13 @@ export class Harness {
 
   /** Goes through the runtime to the object, so that its storage may be used. */
   async #askObject(command: Extract<Command, { object: ObjectAddress }>, context: EntrypointContext) {
-    const { className, id } = command.object;
+    const { className, id, name } = command.object;
     const candidates = [context.ctx.exports?.[className], ...Object.values(context.env)];
     const headers = { [this.#secret]: command.type };
     for (const namespace of candidates.filter(isNamespace)) {
-      let stub: DurableObjectStub;
-      try {
-        stub = namespace.get(namespace.idFromString(id));
-      } catch {
-        continue; // the id is of another class
-      }
+      const objectId = findId(namespace, id, name);
+      if (objectId === undefined) continue;
+      const stub = namespace.get(objectId);
       const response = await stub.fetch("http://object/", { headers });
       return fromText(await response.text());
     }
@@ -196,7 +194,10 @@ export class Harness {
   #asked(request: Request, live: LiveObject): Promise<Response> | undefined {
     const type = request.headers.get(this.#secret);
     if (type === null) return undefined;
-    if (type === "abort") live.ctx.abort("restarted by socket.io-edge/testing");
+    if (type === "abort") {
+      live.isEnded = true;
+      live.ctx.abort(ABORT_REASON);
+    }
     const answer = type === "rows" ? live.rows() : live.generation < this.#generation;
     return Promise.resolve(new Response(toText(answer)));
   }
@@ -204,6 +205,17 @@ export class Harness {
 
 function toKey({ className, id }: ObjectAddress): string {
   return `${className}/${id}`;
+}
+
+/** The id with the object's name, which an instance that is woken by an id alone would not know. */
+function findId(namespace: DurableObjectNamespace, id: string, name = ""): DurableObjectId | undefined {
+  const named = namespace.idFromName(name);
+  if (named.toString() === id) return named;
+  try {
+    return namespace.idFromString(id);
+  } catch {
+    return undefined; // the id is of another class
+  }
 }
 
 function isNamespace(value: unknown): value is DurableObjectNamespace {

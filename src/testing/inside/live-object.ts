@@ -1,4 +1,4 @@
-import type { StoredRow } from "./protocol.ts";
+import type { ObjectAddress, StoredRow } from "./protocol.ts";
 import type { TimerWatch } from "./timer-watch.ts";
 
 type Handler = (this: object, ...args: unknown[]) => unknown;
@@ -18,6 +18,8 @@ export class LiveObject {
   /** Which copy of the module it was made by. */
   readonly generation: number;
   instance: object | undefined;
+  /** The kit has ended it, as a restart does. */
+  isEnded = false;
   readonly #timerWatch: TimerWatch;
   readonly #timers = new Set<unknown>();
   #events = 0;
@@ -40,6 +42,10 @@ export class LiveObject {
 
   get id(): string {
     return this.ctx.id.toString();
+  }
+
+  get address(): ObjectAddress {
+    return { className: this.className, id: this.id, name: this.ctx.id.name };
   }
 
   get label(): string {

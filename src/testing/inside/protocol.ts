@@ -1,14 +1,17 @@
 /** What the kit asks of the Worker it tests, and what it is answered. Both sides import these types. */
 
+/** What callers of an object are told that the kit has ended. */
+export const ABORT_REASON = "restarted by socket.io-edge/testing";
+
 /** An object that has been in memory since the Worker started. */
 export interface ObjectAddress {
   readonly className: string;
   readonly id: string;
+  /** An object that is reached by its id alone does not know its name, so it is reached by that where there is one. */
+  readonly name?: string | undefined;
 }
 
 export interface ObjectReport extends ObjectAddress {
-  /** Its name, or its id where it has none. */
-  readonly label: string;
   /** Why it cannot sleep now; empty when nothing is under way. */
   readonly underWay: readonly string[];
 }
