@@ -12,6 +12,8 @@ interface MetaRow {
   readonly v: 1;
   readonly name?: string | undefined;
   readonly shard?: string | undefined;
+  /** The other shards of the server, as far as this one had heard of them. */
+  readonly peers?: readonly string[] | undefined;
 }
 
 /**
@@ -25,6 +27,7 @@ export class Identity {
   readonly #ctx: DurableObjectState;
   #address: Address | undefined;
   #isKept: boolean | undefined;
+  #peers: readonly string[] | undefined;
   /**
    * Rows that were removed when the last session had ended. A later session in this instance stores them again, so that
    * no id is used twice.
@@ -51,8 +54,21 @@ export class Identity {
 
   /** Whether there is a session, or was one whose client may come back. @throws what storage throws */
   get isKept(): boolean {
-    this.#isKept ??= this.#ctx.storage.kv.get(META) !== undefined;
-    return this.#isKept;
+    if (this.#isKept === undefined) this.#read();
+    return this.#isKept === true;
+  }
+
+  /** The other shards that were heard of. */
+  get peers(): readonly string[] {
+    if (this.#peers === undefined) this.#read();
+    return this.#peers ?? [];
+  }
+
+  /** They are stored with the object's sessions, so that code with fewer of them knows whom there is to tell. */
+  set peers(peers: readonly string[]) {
+    const isKept = this.isKept;
+    this.#peers = peers;
+    if (isKept) this.#write();
   }
 
   /** Whether something is stored that could be removed; false when storage fails. */
@@ -73,7 +89,7 @@ export class Identity {
   keep(): void {
     if (this.isKept) return;
     const { kv } = this.#ctx.storage;
-    kv.put(META, { v: 1, ...this.address } satisfies MetaRow);
+    this.#write();
     for (const [key, value] of this.#removed) kv.put(key, value);
     this.#removed = [];
     this.#isKept = true;
@@ -87,6 +103,17 @@ export class Identity {
     this.#removed = [...kv.list({ prefix: ACKS })];
     removeAll(kv, META, ACKS, BATCHES);
     this.#isKept = false;
+  }
+
+  #read(): void {
+    const row = this.#ctx.storage.kv.get<MetaRow>(META);
+    this.#isKept = row !== undefined;
+    this.#peers ??= row?.peers ?? [];
+  }
+
+  #write(): void {
+    const peers = this.#peers?.length ? this.#peers : undefined;
+    this.#ctx.storage.kv.put(META, { v: 1, ...this.address, peers } satisfies MetaRow);
   }
 
   #find(): Address | undefined {

@@ -3,7 +3,7 @@ import { Engine } from "../engine/engine.ts";
 import { longestQuietMs } from "../engine/heartbeat.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
-import type { Mesh } from "../server/cluster/mesh.ts";
+import type { Mesh, MeshServer } from "../server/cluster/mesh.ts";
 import type { DataRows } from "../server/data/data-rows.ts";
 import type { Host } from "../server/host.ts";
 import type { RecoveryStore } from "../server/recovery/recovery-store.ts";
@@ -76,6 +76,10 @@ export class ObjectHost implements Host {
   fail(): void {
     this.phase = "failed";
     this.mute = new Silence();
+  }
+
+  serveMesh(server: MeshServer): void {
+    this.#platform.cluster.serve(server);
   }
 
   get mesh(): Mesh | undefined {

@@ -69,11 +69,9 @@ export class ObjectRuntime<Api> {
 
   /** What another object of the server says. */
   async receive(call: ClusterCall): Promise<ClusterAnswer> {
-    const { mesh } = this.platform.cluster;
-    if (mesh === undefined) throw new Error("this server has one object");
     // The server carries it out, and has to be there for that.
     void this.#userCode.attempt.server;
-    return mesh.receive(call);
+    return this.platform.cluster.receive(call);
   }
 
   /** The heartbeat. Returns whether the user's own schedule is due as well. */

@@ -145,6 +145,7 @@ export class RequestHandler<Api> {
   async #open(meta: InternalRequest): Promise<Response> {
     const client = toRequest(meta.request);
     const handshake = this.#toHandshake(meta);
+    await this.#platform.cluster.greet();
     const sid = this.#admit(await this.#makeId(meta, client), handshake);
     const active = this.#table.create(sid, handshake, "polling", null);
     const headers = this.#handshakeHeaders(client) ?? new Headers();
@@ -159,6 +160,7 @@ export class RequestHandler<Api> {
   async #openSocket(meta: InternalRequest): Promise<Response> {
     const client = toRequest(meta.request);
     const handshake = this.#toHandshake(meta);
+    await this.#platform.cluster.greet();
     const sid = this.#admit(await this.#makeId(meta, client), handshake);
     const { 0: peer, 1: socket } = new WebSocketPair();
     this.#platform.ctx.acceptWebSocket(socket, [socketTag(sid)]);
@@ -259,6 +261,7 @@ export class RequestHandler<Api> {
   #admit(id: string, handshake: HandshakeRecord): SessionId {
     const { budget, options } = this.#platform;
     const { engine } = this.#userCode.attempt.host;
+    if (this.#platform.cluster.isRetired) throw new ObjectFull("shards", "Too many sessions");
     if (this.#table.isFull(options.maxSessions)) {
       throw new ObjectFull("maxSessions", "Too many sessions");
     }

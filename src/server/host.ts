@@ -4,7 +4,7 @@ import type { Session } from "../engine/session.ts";
 import type { SessionHost } from "../engine/session-ports.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Timers } from "../shared/timers.ts";
-import type { Mesh } from "./cluster/mesh.ts";
+import type { Mesh, MeshServer } from "./cluster/mesh.ts";
 import type { DataRows } from "./data/data-rows.ts";
 import type { RecoveryStore } from "./recovery/recovery-store.ts";
 
@@ -47,6 +47,8 @@ export interface Host extends SessionHost<Session> {
   tickBy(time: number): void;
   /** The server's other objects, where it has any. */
   readonly mesh?: Mesh | undefined;
+  /** This is what carries out from now on what other objects of the server say. */
+  serveMesh?(server: MeshServer): void;
   /** Opens the storage of connection state recovery. Later calls return the same. */
   openRecovery(windowMs: number, maxBytes: number): RecoveryStore;
 }

@@ -17,7 +17,7 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
   const io = new Server(options, host);
   const internals = io._internals;
   const { context, namespaces } = internals;
-  host.mesh?.serve(createMeshServer(context, namespaces));
+  host.serveMesh?.(createMeshServer(context, namespaces));
   const { recoveryStore } = context;
   const expiry =
     recoveryStore && new RecoveryExpiry(recoveryStore, host, (record) => expire(internals, record));

@@ -32,8 +32,14 @@ class Cluster {
   }
 
   /** A client on each shard. */
-  join(transport: TransportName = "websocket"): Promise<Talker[]> {
-    return Promise.all(this.shards.map((shard) => shard.join(transport)));
+  async join(transport: TransportName = "websocket"): Promise<Talker[]> {
+    const clients = await Promise.all(this.shards.map((shard) => shard.join(transport)));
+    // Before its first session each shard has said hello to the others.
+    for (const { name } of this.shards) {
+      expect(peerCalls.get(name)?.map((call) => (call as Batch).messages)).toEqual([HELLO, HELLO]);
+      peerCalls.delete(name);
+    }
+    return clients;
   }
 
   act<R>(shard: number, action: (io: Server) => R | Promise<R>): Promise<R> {
@@ -60,6 +66,7 @@ class Cluster {
   }
 }
 
+const HELLO = [{ type: "hello", nsp: "/" }];
 const never = () => new Promise<never>(() => {});
 /** Packets that a client gets, up to the answer that comes after all that was sent before. */
 const heard = async (client: Talker) => (await client.ask("sync")).slice(0, -1);
@@ -142,7 +149,7 @@ describe("a message of one shard to the others", () => {
     expect(await clients[1]!.hearUntil('42["n",2]')).toEqual(numbers(3));
     expect(await heard(clients[1]!)).toEqual([]);
     const batches = cluster.calls(1) as Batch[];
-    expect(batches.slice(0, 3).map(({ number }) => number)).toEqual([1, 1, 1]);
+    expect(batches.slice(0, 3).map(({ number }) => number)).toEqual([2, 2, 2]);
     expect(await clients[2]!.hearUntil('42["n",2]')).toEqual(numbers(3));
   });
 
@@ -167,7 +174,7 @@ describe("a message of one shard to the others", () => {
       const got = await bob!.hearUntil('42["news",2');
       expect(got.map((packet) => packet.slice(0, 11))).toEqual(['42["news",1', '42["news",2']);
       // The new instance was asked for the first batch once more.
-      expect((cluster.calls(1) as Batch[]).map(({ number }) => number)).toEqual([1, 2]);
+      expect((cluster.calls(1) as Batch[]).map(({ number }) => number)).toEqual([2, 3]);
     },
   );
 
@@ -217,8 +224,8 @@ describe("a message of one shard to the others", () => {
     };
     const batch = { v: 1, type: "batch", from: "0", messages: [] } as const;
     expect(await stub.socketIoPeer({ ...batch, epoch: epoch + 1_000, number: 1 })).toEqual({});
-    expect(await stub.socketIoPeer({ ...batch, epoch, number: 2 })).toEqual({
-      stale: { newest: epoch + 1_000, done: 1 },
+    expect(await stub.socketIoPeer({ ...batch, epoch, number: 3 })).toEqual({
+      stale: { newest: epoch + 1_000, done: 2 },
     });
     await cluster.act(0, (io) => void io.emit("n", 1));
     expect(await bob!.hear()).toBe('42["n",1]');
@@ -229,7 +236,7 @@ describe("a message of one shard to the others", () => {
     const cluster = new Cluster("version");
     const refusal = await cluster.shards[1]!.run(async (instance) => {
       const peer = instance as unknown as { socketIoPeer(call: unknown): Promise<unknown> };
-      return peer.socketIoPeer({ v: 2, type: "batch" }).catch((error: Error) => error.message);
+      return peer.socketIoPeer({ v: 2, type: "batch", from: "0" }).catch((error: Error) => error.message);
     });
     expect(refusal).toContain("speaks version 1");
   });
@@ -386,6 +393,49 @@ describe("an adapter of the user's own", () => {
     const [ann, bob] = await cluster.join();
     await ann!.ask("join", bob!.id);
     expect(warn.mock.lastCall?.[0]).toContain("has joined the id of another socket");
+  });
+});
+
+describe("a shard that only newer or older code knows", () => {
+  it("is heard of when it says hello, is told what is said, and is forgotten when it says that it is empty", async () => {
+    const cluster = new Cluster("resized");
+    const [, bob] = await cluster.join();
+    await bob!.ask("sync");
+    const stub = cluster.shards[1]!.stub as unknown as {
+      socketIoPeer(call: ClusterCall): Promise<ClusterAnswer>;
+    };
+    const hello = { v: 1, type: "batch", from: "7", epoch: 1, number: 1 } as const;
+    const answer = await stub.socketIoPeer({ ...hello, messages: [{ type: "hello", nsp: "/" }] });
+    expect(answer).toEqual({ peers: ["1", "0", "2", "7"] });
+    expect((await cluster.shards[1]!.rows()).get("sio_meta")).toMatchObject({ peers: ["0", "2", "7"] });
+    await cluster.become("restart", 1);
+    const seven = new TalkObject("resized#7", serve, "SPREAD");
+    const calls = () => (peerCalls.get(seven.name) ?? []).length;
+    await cluster.act(1, (io) => void io.emit("news"));
+    await until(() => calls() === 1);
+    // This code has three shards, so that one has nobody and will have nobody.
+    await until(async () => (await cluster.act(1, (io) => io.of("/").adapter.serverCount())) === 3);
+    await cluster.act(1, (io) => void io.emit("news"));
+    await until(() => cluster.calls(2).length > 0);
+    expect(calls()).toBe(1);
+    expect((await cluster.shards[1]!.rows()).get("sio_meta")).toMatchObject({ peers: ["0", "2"] });
+  });
+
+  it("takes no session", async () => {
+    const seven = new TalkObject("resized#7", serve, "SPREAD");
+    expect((await seven.fetch({ op: "open", passes: true })).status).toBe(507);
+    expect((await seven.fetch({ op: "open" })).status).toBe(403);
+    expect(await seven.rows()).toEqual(new Map());
+  });
+
+  it("cannot be called what no shard is called", async () => {
+    const cluster = new Cluster("no shard");
+    const refusal = await cluster.shards[1]!.run(async (instance) => {
+      const peer = instance as unknown as { socketIoPeer(call: ClusterCall): Promise<unknown> };
+      const call = { v: 1, type: "batch", from: "1#main", epoch: 1, number: 1, messages: [] } as const;
+      return peer.socketIoPeer(call).catch((error: Error) => error.message);
+    });
+    expect(refusal).toBe("no such shard");
   });
 });
 

@@ -1,14 +1,17 @@
-import { Mesh, type MeshHost } from "../../server/cluster/mesh.ts";
+import { Mesh, type MeshHost, type MeshServer } from "../../server/cluster/mesh.ts";
+import type { ClusterAnswer, ClusterCall } from "../../server/cluster/messages.ts";
 import type { LastBatch } from "../../server/cluster/senders.ts";
-import type { Identity } from "../identity.ts";
-import { BATCHES } from "../identity.ts";
+import { BATCHES, type Identity } from "../identity.ts";
 import type { Placement } from "../placement/placement.ts";
+import { parseShard } from "../placement/shards.ts";
+import type { Ticker } from "../sessions/ticker.ts";
 import { ObjectPeers } from "./object-peers.ts";
 
-interface LinkHost extends Omit<MeshHost, "storedBatch" | "noteBatch"> {
+interface LinkHost extends Omit<MeshHost, "storedBatch" | "noteBatch" | "afterAlarm"> {
   readonly ctx: DurableObjectState;
   readonly persists: boolean;
   readonly identity: Identity;
+  readonly ticker: Ticker;
 }
 
 /**
@@ -21,6 +24,9 @@ export class ClusterLink {
   readonly #placement: Placement;
   readonly #unwritten = new Map<string, LastBatch>();
   #mesh: Mesh | undefined;
+  #server: MeshServer | undefined;
+  #greeting: Promise<void> | undefined;
+  #atAlarm: (() => void)[] = [];
 
   constructor(host: LinkHost, env: Cloudflare.Env, placement: Placement) {
     this.#host = host;
@@ -28,10 +34,45 @@ export class ClusterLink {
     this.#placement = placement;
   }
 
-  /** Undefined for a server of one object. */
+  /** Undefined for a server of one object, as long as it hears of no other. */
   get mesh(): Mesh | undefined {
-    if (this.#mesh === undefined && this.#placement.shards.length > 1) this.#mesh = this.#create();
-    return this.#mesh;
+    if (this.#mesh !== undefined) return this.#mesh;
+    const { identity } = this.#host;
+    const hasOthers = this.#placement.shards.length > 1 || identity.peers.length > 0;
+    return hasOthers && identity.address !== undefined ? this.#create() : undefined;
+  }
+
+  /** The option `shards` does not name this object any more. */
+  get isRetired(): boolean {
+    const { address } = this.#host.identity;
+    return address !== undefined && !this.#placement.shards.includes(address.shard);
+  }
+
+  /** This carries out from now on what other objects say. */
+  serve(server: MeshServer): void {
+    this.#server = server;
+    this.#mesh?.serve(server);
+  }
+
+  /** Another object calls. During a deploy it may know of shards of which this code has not heard. */
+  receive(call: ClusterCall): Promise<ClusterAnswer> {
+    if (call.type === "batch" && parseShard(call.from) === undefined) throw new Error("no such shard");
+    return (this.#mesh ?? this.#create()).receive(call);
+  }
+
+  /** Before an object has its first session the others hear of it: else they would not tell it what they say. */
+  async greet(): Promise<void> {
+    const { mesh } = this;
+    if (mesh === undefined || (this.#greeting === undefined && this.#host.identity.isKept)) return;
+    this.#greeting ??= mesh.greet();
+    await this.#greeting;
+  }
+
+  /** The alarm went off. */
+  onAlarm(): void {
+    const waiting = this.#atAlarm;
+    this.#atAlarm = [];
+    for (const resume of waiting) resume();
   }
 
   /** A turn is over, in which rows were written or not. */
@@ -41,11 +82,10 @@ export class ClusterLink {
     this.#unwritten.clear();
   }
 
-  #create(): Mesh | undefined {
-    const { address } = this.#host.identity;
-    if (address === undefined) return undefined;
-    const { ctx, persists, timers } = this.#host;
-    return new Mesh(new ObjectPeers(this.#env, this.#placement, address), {
+  #create(): Mesh {
+    const { ctx, persists, timers, identity, ticker } = this.#host;
+    const isEmpty = () => this.isRetired && !identity.isKept;
+    this.#mesh = new Mesh(new ObjectPeers(this.#env, this.#placement, identity, isEmpty), {
       timers,
       now: () => this.#host.now(),
       keepAwake: (promise) => this.#host.keepAwake(promise),
@@ -54,6 +94,12 @@ export class ClusterLink {
       noteBatch: (from, last) => {
         if (persists) this.#unwritten.set(from, last);
       },
+      afterAlarm: () => {
+        ticker.ensureBy(this.#host.now() + 1);
+        return new Promise((resolve) => void this.#atAlarm.push(resolve));
+      },
     });
+    if (this.#server !== undefined) this.#mesh.serve(this.#server);
+    return this.#mesh;
   }
 }

@@ -1,3 +1,5 @@
+import { parseShard } from "./shards.ts";
+
 /** The server that serves everything unless the option `name` says something else. */
 export const MAIN = "main";
 /** The shard of a server that has one only, and the first of several. */
@@ -35,7 +37,9 @@ export function toObjectName({ name, shard }: Address): string {
 
 /** What {@link toObjectName} made the name from. */
 export function toAddress(objectName: string): Address {
-  const [escaped = "", shard = FIRST] = objectName.split("#");
+  const [, escaped = objectName, shard = FIRST] = /^([^#]*)#([^#]*)$/.exec(objectName) ?? [];
+  // An object that user code has named by itself.
+  if (parseShard(shard) === undefined) return { name: objectName, shard: FIRST };
   return { name: escaped.replaceAll("%23", "#").replaceAll("%25", "%"), shard };
 }
 

@@ -150,6 +150,8 @@ export class ClusterAdapter extends Adapter {
       case "fetch":
         reply?.settle(super.fetchSockets(toOptions(message.to)).then((sockets) => sockets.map(toDetails)));
         break;
+      case "hello":
+        break;
       case "emit": {
         const { promise, resolve } = defer<unknown>();
         const args = reply === undefined ? message.args : [...message.args, resolve];

@@ -95,6 +95,16 @@ export class Mesh {
     });
   }
 
+  /** Tells all shards that this one is there; settles when they know, or are given up. */
+  async greet(): Promise<void> {
+    const shards = this.peers.all();
+    await new Promise<void>((resolve) => {
+      let left = shards.length;
+      this.#add({ type: "hello", nsp: "/" }, shards, () => --left === 0 && resolve());
+      if (left === 0) resolve();
+    });
+  }
+
   /** What another shard calls. */
   async receive(call: ClusterCall): Promise<ClusterAnswer> {
     // The caller is of another version: it tries again until it gives up, and says so.
@@ -105,7 +115,7 @@ export class Mesh {
   #add(
     message: ClusterMessage,
     shards: readonly string[],
-    settle: (shard: string, failure: Error | undefined) => void,
+    settle: (shard: string, failure: Error | undefined) => unknown,
   ): void {
     const bytes = Math.ceil((estimateBytes(message) + MESSAGE_BYTES) / Math.max(1, shards.length));
     const isRequest = message.request !== undefined;
@@ -116,7 +126,7 @@ export class Mesh {
         settle(shard, new Error("the shard is not reached"));
         continue;
       }
-      if (!this.#makeRoom(bytes)) {
+      if (isRequest ? this.#missing(bytes) > 0 : !this.#makeRoom(bytes)) {
         settle(shard, overflow());
         if (isRequest)
           this.#host.log("warn", `a request to shard ${shard} was refused: ${overflow().message}`);
@@ -129,16 +139,28 @@ export class Mesh {
   #queueOf(shard: string): PeerQueue {
     let queue = this.#queues.get(shard);
     if (queue === undefined) {
-      const call = (batch: Batch) => this.peers.call(shard, batch) as Promise<BatchAnswer>;
+      const call = (batch: Batch) => this.#call(shard, batch);
       queue = new PeerQueue(this.peers.self, this.#host, this.#load, call);
       this.#queues.set(shard, queue);
     }
     return queue;
   }
 
+  async #call(shard: string, batch: Batch): Promise<BatchAnswer> {
+    const answer = (await this.peers.call(shard, batch)) as BatchAnswer;
+    if (answer.peers !== undefined) this.peers.hear(answer.peers);
+    if (answer.isEmpty) this.peers.forget(shard);
+    return answer;
+  }
+
+  /** How much more has to go before so many bytes fit. */
+  #missing(bytes: number): number {
+    return this.#load.bytes + bytes - MOST_BYTES;
+  }
+
   /** The longest queue gives way, so that a shard that is not reached costs the others nothing. */
   #makeRoom(bytes: number): boolean {
-    const missing = () => this.#load.bytes + bytes - MOST_BYTES;
+    const missing = () => this.#missing(bytes);
     if (missing() <= 0) return true;
     for (const onlyVolatile of [true, false]) {
       const longest = [...this.#queues.values()].sort((a, b) => b.bytes - a.bytes);
@@ -150,11 +172,18 @@ export class Mesh {
   /** Everything of a batch is carried out in one turn, and each message fails alone. */
   #take({ from, epoch, number, messages }: Batch): BatchAnswer {
     const judged = this.#senders.judge(from, { epoch, number });
-    if (judged === "done") return {};
-    if (judged !== "new") return { stale: judged };
+    if (judged !== "new" && judged !== "done") return { stale: judged };
+    this.peers.hear([from]);
+    const isHello = messages.some(({ type }) => type === "hello");
+    const answer: BatchAnswer = {
+      ...(isHello && { peers: [this.peers.self, ...this.peers.all()] }),
+      ...(this.peers.isEmpty() && { isEmpty: true }),
+    };
+    if (judged === "done") return answer;
     this.#senders.note(from, { epoch, number });
     this.#host.noteBatch(from, { epoch, number });
     for (const message of messages) {
+      if (message.type === "hello") continue;
       const reply = message.request === undefined ? undefined : this.#openReply(message.request, message);
       runSafely(
         () => this.#server?.carryOut(message, reply),
@@ -164,7 +193,7 @@ export class Mesh {
         },
       );
     }
-    return {};
+    return answer;
   }
 
   #openReply(request: string, message: ClusterMessage): Reply {

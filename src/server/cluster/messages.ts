@@ -27,6 +27,8 @@ export type ClusterMessage = { readonly nsp: string; readonly request?: string }
   | { readonly type: "disconnect"; readonly to: Target; readonly close: boolean }
   | { readonly type: "fetch"; readonly to: Target }
   | { readonly type: "emit"; readonly args: readonly unknown[] }
+  /** A shard is about to have its first session: it is to be told what is said from now on. */
+  | { readonly type: "hello" }
 );
 
 /**
@@ -57,6 +59,10 @@ export type ClusterCall = Batch | AnswersCall;
 export interface BatchAnswer {
   /** A later instance of the sender has been heard of: which epoch that was, and the last number of the earlier one. */
   readonly stale?: { readonly newest: number; readonly done: number };
+  /** To a hello: all shards that are known there. */
+  readonly peers?: readonly string[];
+  /** The shard is no longer configured, and its last session has ended: nothing need be said to it any more. */
+  readonly isEmpty?: boolean;
 }
 
 /** What came of a request in one shard. */
@@ -78,6 +84,12 @@ export interface Peers {
   readonly self: string;
   /** All the others. */
   all(): readonly string[];
+  /** These are there as well. */
+  hear(shards: readonly string[]): void;
+  /** This one has nobody any more, and will have nobody. */
+  forget(shard: string): void;
+  /** Whether that is so of this shard. */
+  isEmpty(): boolean;
   /** The shard of a socket whose id this is; undefined for any other room. */
   shardOf(room: string): string | undefined;
   /** An id for a socket of this shard. */

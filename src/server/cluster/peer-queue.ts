@@ -18,7 +18,7 @@ export interface Queued {
   /** What it takes in memory, as this queue's share. */
   readonly bytes: number;
   /** Called once: it has arrived, or why it will not. */
-  readonly settle: (failure?: Error) => void;
+  readonly settle: (failure?: Error) => unknown;
 }
 
 /** What all queues of a shard hold together. */
@@ -30,6 +30,8 @@ export interface QueueHost {
   readonly timers: Timers;
   now(): number;
   keepAwake(promise: Promise<unknown>): void;
+  /** Settles at the object's next alarm, which comes soon: calls that are made then are nested in no other. */
+  afterAlarm(): Promise<void>;
 }
 
 interface Flight {
@@ -136,7 +138,8 @@ export class PeerQueue {
         if (wasDone) return undefined;
       } catch (error) {
         if (this.#host.now() - startedAt >= REPEAT_MS) return toFailure(error);
-        if (tries > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
+        if (isExhausted(error)) await this.#host.afterAlarm();
+        else if (tries > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
       }
     }
   }
@@ -180,6 +183,11 @@ export class PeerQueue {
     this.#bytes += bytes;
     this.#load.bytes += bytes;
   }
+}
+
+/** Production limits how deep calls nest, and how many one event may make; the runtime here limits neither. */
+function isExhausted(error: unknown): boolean {
+  return /subrequest|depth|too many (calls|requests)/i.test(String(error));
 }
 
 function toFailure(error: unknown): Error {

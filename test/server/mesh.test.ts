@@ -1,0 +1,239 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Mesh } from "../../src/server/cluster/mesh.ts";
+import type {
+  Batch,
+  ClusterAnswer,
+  ClusterCall,
+  ClusterMessage,
+  Peers,
+} from "../../src/server/cluster/messages.ts";
+import { Timers } from "../../src/shared/timers.ts";
+
+/** What happens to a call, by the shard that is called. */
+type Line = (call: ClusterCall) => Promise<ClusterAnswer>;
+
+/** A shard "0" whose lines to the others a test holds in its hands. */
+class Shard {
+  readonly lines = new Map<string, Line>();
+  readonly arrived: [shard: string, what: string][] = [];
+  readonly warnings: string[] = [];
+  readonly lost: string[] = [];
+  readonly mesh: Mesh;
+  alarms = 0;
+  #resume: (() => void) | undefined;
+
+  constructor(...others: string[]) {
+    const peers: Peers = {
+      self: "0",
+      all: () => others,
+      hear() {},
+      forget() {},
+      isEmpty: () => false,
+      shardOf: () => undefined,
+      newSocketId: () => "",
+      call: (shard, call) => this.lines.get(shard)?.(call) ?? this.take(shard, call),
+    };
+    this.mesh = new Mesh(peers, {
+      timers: new Timers(),
+      now: () => Date.now(),
+      keepAwake: (promise) => void promise,
+      log: (_, message) => void this.warnings.push(message),
+      storedBatch: () => undefined,
+      noteBatch() {},
+      afterAlarm: () => {
+        this.alarms++;
+        return new Promise((resolve) => {
+          this.#resume = resolve;
+        });
+      },
+    });
+    this.mesh.serve({
+      carryOut() {},
+      onLost: (nsp, { message }) => void this.lost.push(`${nsp} ${message}`),
+    });
+  }
+
+  alarm(): void {
+    this.#resume?.();
+  }
+
+  async take(shard: string, call: ClusterCall): Promise<ClusterAnswer> {
+    if (call.type === "answers") return { count: 0, values: [], isComplete: true };
+    for (const message of (call as Batch).messages) this.arrived.push([shard, nameOf(message)]);
+    return {};
+  }
+
+  say(name: string, bytes = 0, shards = ["1"], isVolatile = false): void {
+    this.mesh.say(broadcast(name, bytes, isVolatile), shards);
+  }
+
+  arrivedAt(shard: string): string[] {
+    return this.arrived.filter(([at]) => at === shard).map(([, what]) => what);
+  }
+}
+
+const nameOf = (message: ClusterMessage) =>
+  message.type === "broadcast" ? String(message.frames[0]) : message.type;
+
+function broadcast(name: string, bytes: number, isVolatile = false): ClusterMessage {
+  const to = { rooms: [], except: [], volatile: isVolatile };
+  return { type: "broadcast", nsp: "/", to, frames: [name, "x".repeat(bytes)] };
+}
+
+const never = () => new Promise<never>(() => {});
+const MB = 1_000_000;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("the queues of a shard", () => {
+  it("send what is said in a turn in one call, and what is said meanwhile with the next", async () => {
+    const shard = new Shard("1");
+    const calls: number[] = [];
+    let answer!: () => void;
+    shard.lines.set("1", async (call) => {
+      calls.push((call as Batch).messages.length);
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return shard.take("1", call);
+    });
+    for (const name of ["a", "b", "c"]) shard.say(name);
+    await vi.advanceTimersByTimeAsync(0);
+    for (const name of ["d", "e"]) shard.say(name);
+    answer();
+    await vi.advanceTimersByTimeAsync(0);
+    answer();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(calls).toEqual([3, 2]);
+    expect(shard.arrivedAt("1")).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  it("cut calls at a megabyte, and send alone what is larger", async () => {
+    const shard = new Shard("1");
+    const calls: number[] = [];
+    shard.lines.set("1", (call) => {
+      calls.push((call as Batch).messages.length);
+      return shard.take("1", call);
+    });
+    for (let i = 0; i < 5; i++) shard.say(String(i), 0.4 * MB);
+    shard.say("large", 3 * MB);
+    shard.say("small");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(calls).toEqual([2, 2, 1, 1, 1]);
+    expect(shard.arrivedAt("1")).toEqual(["0", "1", "2", "3", "4", "large", "small"]);
+  });
+
+  it("repeat a call that fails for 5 s, give it up aloud, and go on after a pause", async () => {
+    const shard = new Shard("1", "2");
+    let tries = 0;
+    shard.lines.set("1", () => {
+      tries++;
+      return Promise.reject(new Error("broken"));
+    });
+    shard.say("lost", 0, ["1", "2"]);
+    await vi.advanceTimersByTimeAsync(4_000);
+    shard.say("later", 0, ["1"]);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(shard.arrivedAt("2")).toEqual(["lost"]);
+    expect(shard.lost).toEqual(['/ 1 messages of namespace "/" were given up, shard 1: broken']);
+    expect(shard.warnings).toHaveLength(1);
+    expect(tries).toBeLessThan(12);
+    shard.lines.delete("1");
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(shard.arrivedAt("1")).toEqual(["later"]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("leave the volatile alone while a shard is not reached", async () => {
+    const shard = new Shard("1");
+    shard.lines.set("1", () => Promise.reject(new Error("broken")));
+    shard.say("lost");
+    await vi.advanceTimersByTimeAsync(9_000);
+    shard.say("volatile", 0, ["1"], true);
+    shard.lines.delete("1");
+    shard.say("later");
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(shard.arrivedAt("1")).toEqual(["later"]);
+    expect(shard.lost).toHaveLength(1);
+  });
+
+  it("hold 16 MB together: the longest gives way, with what is volatile first, and requests are refused", async () => {
+    const shard = new Shard("1", "2");
+    shard.lines.set("1", never);
+    shard.lines.set("2", never);
+    shard.say("under way", 0, ["1", "2"]);
+    await vi.advanceTimersByTimeAsync(0);
+    for (let i = 0; i < 4; i++) shard.say(`volatile ${i}`, MB, ["1"], true);
+    for (let i = 0; i < 9; i++) shard.say(`one ${i}`, MB, ["1"]);
+    shard.say("two", MB, ["2"]);
+    const answers: unknown[] = [];
+    shard.mesh.ask(broadcast("request", 20 * MB), ["1"], 1_000, (...answer) => answers.push(answer));
+    expect(answers).toEqual([["1", undefined]]);
+    shard.say("three", MB, ["2"]);
+    expect(shard.lost).toEqual([]);
+    // There is room for the volatile alone by now.
+    for (let i = 0; i < 6; i++) shard.say(`two ${i}`, MB, ["2"]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(shard.lost.join()).toMatch(
+      /[1-9] messages of namespace "\/" were given up, shard 1: more than 16000000 bytes wait/,
+    );
+    shard.lines.clear();
+    await vi.advanceTimersByTimeAsync(60_000);
+    const one = shard.arrivedAt("1");
+    expect(one.filter((name) => name.startsWith("volatile"))).toEqual([]);
+    expect(one.at(-1)).toBe("one 8");
+    expect(one.length).toBeLessThan(9);
+    expect(shard.arrivedAt("2")).toEqual([
+      "two",
+      "three",
+      ...Array.from({ length: 6 }, (_, i) => `two ${i}`),
+    ]);
+  });
+
+  it("go on from the alarm where production allows no more calls", async () => {
+    const shard = new Shard("1");
+    shard.lines.set("1", () => Promise.reject(new Error("Subrequest depth limit exceeded")));
+    shard.say("deep");
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(shard.alarms).toBe(1);
+    shard.lines.delete("1");
+    shard.alarm();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(shard.arrivedAt("1")).toEqual(["deep"]);
+    expect(shard.lost).toEqual([]);
+  });
+});
+
+describe("requests", () => {
+  it("call for the answers until shortly before the time is over, and again where that call fails", async () => {
+    const shard = new Shard("1");
+    const waits: number[] = [];
+    shard.lines.set("1", async (call): Promise<ClusterAnswer> => {
+      if (call.type === "batch") return {};
+      waits.push(call.waitMs);
+      if (waits.length === 1) throw new Error("lost");
+      return { count: 2, values: ["a"], isComplete: false };
+    });
+    const answers: unknown[] = [];
+    shard.mesh.ask(broadcast("question", 0), ["1"], 1_000, (...answer) => answers.push(answer));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(waits).toEqual([900, 650]);
+    expect(answers).toEqual([["1", { count: 2, values: ["a"], isComplete: false }]]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("end in time where nothing answers", async () => {
+    const shard = new Shard("1");
+    shard.lines.set("1", (call) => (call.type === "batch" ? Promise.resolve({}) : never()));
+    const answers: unknown[] = [];
+    shard.mesh.ask(broadcast("question", 0), ["1"], 1_000, (...answer) => answers.push(answer));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(answers).toEqual([["1", undefined]]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
