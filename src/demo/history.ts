@@ -16,6 +16,8 @@ export interface Line {
 const SHOWN = 50;
 /** How many lines all rooms together keep. */
 const KEPT = 2_000;
+/** Among how many of the last lines a repetition is looked for: each that is read costs a little. */
+const REPEATED_WITHIN = 200;
 
 type Row = { id: string; name: string; mark: string; text: string; at: number };
 
@@ -41,10 +43,13 @@ export class History {
     return lines.reverse();
   }
 
-  /** Adds a line, unless it is there already. Returns how many rows that wrote. */
+  /** Adds a line, unless it was added a moment ago and is repeated. Returns how many rows that wrote. */
   add(room: string, { id, from, text, at }: Line): number {
-    if (this.#sql.exec("SELECT 1 FROM lines WHERE id = ? AND mark = ?", id, from.mark).toArray().length > 0)
-      return 0;
+    const repeated = this.#sql.exec(
+      "SELECT 1 FROM lines WHERE n > (SELECT max(n) FROM lines) - ? AND id = ? AND mark = ?",
+      ...[REPEATED_WITHIN, id, from.mark],
+    );
+    if (repeated.toArray().length > 0) return 0;
     const added = this.#sql.exec(
       "INSERT INTO lines (room, id, name, mark, text, at) VALUES (?, ?, ?, ?, ?, ?)",
       ...[room, id, from.name, from.mark, text, at],

@@ -1,3 +1,4 @@
+import { io } from "socket.io-client";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { hasBrowser } from "./browser.ts";
 import { Demo, newRoom, scripts } from "./demo.ts";
@@ -137,6 +138,21 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
       await bob.page.close();
       await ann.seesPeople((names) => names.join() === "ann");
     });
+  });
+
+  it("keeps a message once that is sent again because its acknowledgement was lost", async () => {
+    const room = newRoom();
+    const ann = await demo.visit("ann", "?", room);
+    const socket = io(demo.origin, { auth: { visitor: "carl's page", name: "carl", room }, forceNew: true });
+    for (let i = 0; i < 2; i++) {
+      await socket.timeout(10_000).emitWithAck("say", room, "one id", "only once");
+    }
+    await socket.timeout(10_000).emitWithAck("say", room, "another id", "and this");
+    socket.disconnect();
+    const said = ["carl: only once", "carl: and this"];
+    expect(await ann.reads("and this")).toEqual(said);
+    const bob = await demo.visit("bob", "?", room);
+    expect(await bob.reads("and this")).toEqual(said);
   });
 
   it("opens as two tabs side by side that can talk to each other", async () => {

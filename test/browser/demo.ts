@@ -113,6 +113,10 @@ export class Demo {
     return this.#server.getWorker().evictDurableObject("SESSIONS", { name: "main", webSockets: "hibernate" });
   }
 
+  get origin(): string {
+    return this.#url.origin;
+  }
+
   /** The address of the demo, on a screen of this size. */
   async open(width: number, height: number): Promise<Page> {
     const page = await (await this.#browser.newContext({ viewport: { width, height } })).newPage();
