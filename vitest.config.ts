@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const onNode = { testTimeout: 30_000, hookTimeout: 60_000 };
 
 /**
- * What only a release needs (`npm run test:release`): packing, the soak, all interruptions, and the attacks of
+ * The tests that only a release needs (`npm run test:release`): packing, the soak, all interruptions and the attacks of
  * test/red.
  */
 const RELEASE = ["test/**/*.release.test.ts", "test/red/**/*.test.ts"];
@@ -19,7 +19,7 @@ export default defineConfig({
     projects: [
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/fixtures/wrangler.toml" } })],
-        // Longer than any wait, so that a test fails by what it has waited for.
+        // Longer than any wait inside a test, so that a test fails with the name of what it waited for.
         test: { name: "workers", include: ["test/**/*.workers.test.ts"], testTimeout: 20_000 },
       },
       {

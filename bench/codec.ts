@@ -1,6 +1,7 @@
 /**
- * Encode and decode of typical packets: bare JSON (the control, run twice), this codec, and the official parsers.
- * The bar: what we need above bare JSON is at most half of what they need above it, summed over the text packets.
+ * Measures how long encoding and decoding typical packets takes: bare JSON (the control, run twice), this codec and the
+ * official parsers. The bar: the time that this codec needs beyond bare JSON is at most half of what the official
+ * parsers need beyond it, summed over the text packets.
  */
 import * as engineParser from "engine.io-parser";
 import { Decoder, Encoder, type Packet } from "socket.io-parser";
@@ -16,7 +17,7 @@ import type { Check } from "./support/check.ts";
 interface Scenario {
   name: string;
   packet: SocketPacket;
-  /** Enough for about a millisecond a sample. */
+  /** The work of about one millisecond per sample. */
   iterations: number;
 }
 
@@ -27,10 +28,10 @@ interface Contestant {
 
 const BAR = 0.5;
 
-/** Rounds that only let the engine compile. */
+/** Rounds before the measurement, in which the engine compiles the code. */
 const WARM_UP = 3;
 
-/** Samples of each contestant in a round. */
+/** The samples of each contestant in a round. */
 const SAMPLES = 9;
 
 const scenarios: Scenario[] = [
@@ -70,7 +71,7 @@ function withoutBytes(data: unknown): unknown {
 const bare: Contestant = {
   name: "bare JSON",
   prepare({ data: input }) {
-    // Bare JSON knows no bytes: its share of a binary event is the text beside them.
+    // Bare JSON cannot carry bytes, so its share of a binary event is the text only.
     const data = withoutBytes(input);
     return () => JSON.parse(JSON.stringify(data));
   },
@@ -113,9 +114,9 @@ const theirs: Contestant = {
 const contestants = [bare, { ...bare, name: "bare again" }, ours, theirs];
 
 /**
- * Nanoseconds for each contestant: the median of the rounds. They take turns in samples of about a millisecond; the
- * best of a round's samples counts, as a multiple of the control's. So neither a neighbour that takes the processor
- * away nor one that slows the machine down for a while changes who is faster.
+ * Returns nanoseconds for each contestant, as the median of the rounds. The contestants take turns in samples of about
+ * a millisecond, and the best sample of a round counts, as a multiple of the control's. So another process that takes
+ * the processor away or slows the machine down for a while does not change the result.
  */
 function measure({ packet, iterations }: Scenario, rounds: number): number[] {
   const runs = contestants.map((contestant) => contestant.prepare(packet));
@@ -167,7 +168,7 @@ function toRow(
   };
 }
 
-/** Prints the table, and gives the ratio that the bar is about. */
+/** Prints the table, and returns the ratio to which the bar applies. */
 export function benchCodec(rounds: number): Check {
   const results = scenarios.map((scenario) => measure(scenario, rounds));
   const sum = results.reduce(

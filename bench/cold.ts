@@ -1,6 +1,6 @@
 /**
- * What a fresh isolate costs before its code is compiled: a process of its own for each sample. Most Durable Objects
- * live here, since they start, serve a few hundred events and sleep again.
+ * Measures what a fresh isolate costs before its code is compiled, with a process of its own for each sample. Most
+ * Durable Objects are in this state most of the time, since they start, serve a few hundred events and sleep again.
  */
 import type { Check } from "./support/check.ts";
 import { type Bar, type Costs, compare, cpuOf, printComparisons, toChecks } from "./support/compare.ts";
@@ -13,7 +13,7 @@ const CONNECTS = "connects 2 to 200 of a fresh isolate";
 const MESSAGES = "echo, first 2,000 messages";
 const SOCKETS = 200;
 const EACH = 10;
-/** What a server does after its answer belongs to it. */
+/** The time after the answer in which work of the server still counts as part of it. */
 const SETTLED_MS = 60;
 
 const BARS: readonly Bar[] = [
@@ -44,7 +44,7 @@ async function measure(entrant: Entrant, compression: boolean): Promise<Costs> {
   }
 }
 
-/** Opens sockets, and waits until nothing is left to do for them. */
+/** Opens sockets, and waits until the server has nothing left to do for them. */
 export async function connect({ load, server, path }: Contestant, count: number): Promise<number> {
   await load.run("openSockets", server.port, count, "", path);
   await sleep(SETTLED_MS);

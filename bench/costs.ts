@@ -1,4 +1,4 @@
-/** Events and rows that a connect, a message and a poll cost: what Cloudflare bills, counted in the object. */
+/** Counts the events and rows that a connect, a message and a poll cost, since these are what Cloudflare bills. */
 import { Load } from "./load/client.ts";
 import type { Check } from "./support/check.ts";
 import { type Counts, countDuring, each } from "./support/counts.ts";
@@ -9,9 +9,9 @@ const CLIENTS = 100;
 
 interface Step {
   readonly what: string;
-  /** Rows that one of the units may write. */
+  /** The rows that one unit may write. */
   readonly maxRows: number;
-  /** Does it, and tells how often. */
+  /** Does the work, and returns how many units it was. */
   run(load: Load, server: ServerProcess): Promise<number>;
 }
 
@@ -70,7 +70,7 @@ async function measure(worker: string, steps: readonly Step[]): Promise<Check[]>
   const server = await startWorkerd(worker);
   const load = new Load();
   try {
-    // The first client of an object costs two rows more: the object's name, and its alarm.
+    // The first client of an object costs two more rows, for the object's name and its alarm.
     await load.run("openSockets", server.port, 1);
     const checks: Check[] = [];
     const rows: Record<string, unknown>[] = [];

@@ -1,13 +1,13 @@
-/** What a change of `io.data` costs, beside the same state that is written by hand with `ctx.storage.kv.put`. */
+/** Measures what a change of `io.data` costs, beside writing the same state by hand with `ctx.storage.kv.put`. */
 import type { Check } from "./support/check.ts";
 import { median, round } from "./support/compare.ts";
 import { startWorkerd } from "./support/servers.ts";
 
 const HOWS = ["nothing", "put", "property", "entry"] as const;
 const MESSAGES = 1_000;
-/** So many messages are under way at a time. */
+/** The number of messages that are under way at the same time. */
 const WINDOW = 10;
-/** The most that a message may cost which changes 1 kB in `io.data`: so many times one that writes it by hand. */
+/** The most that a message which changes 1 kB in `io.data` may cost, as a multiple of one that writes it by hand. */
 const TIMES = 1.2;
 
 export async function benchData(rounds: number): Promise<Check[]> {

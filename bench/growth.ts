@@ -1,4 +1,4 @@
-/** Whether a message costs more the more clients are connected, and what the pings of all of them cost. */
+/** Measures whether a message costs more when more clients are connected, and what the pings of all of them cost. */
 import { connect } from "./cold.ts";
 import { Load } from "./load/client.ts";
 import type { Check } from "./support/check.ts";
@@ -13,12 +13,12 @@ const FRAME = '42["all","a line of a chat, of usual length"]';
 const ALL = 9_900;
 const ECHO = { neighbours: [10, ALL], speakers: 10, each: 300 };
 const BROADCAST = { receivers: [1_000, ALL], deliveries: 30_000 };
-/** How much more one of many may cost: `linear` for a sum means `the same` for each. */
+/** How much more one of many may cost than one of few. For a sum, `linear` means `the same` for each. */
 const SAME = 1.3;
 const MAX_TICK_US = 85;
 const TICK_WITHIN_MS = 60_000;
 
-/** Contestants take turns; ours is printed beside the bare object. */
+/** The contestants take turns, and ours is printed beside the bare object. */
 export async function benchGrowth(plan: Plan): Promise<Check[]> {
   const all = plan.entrants.filter(({ name }) => name === OURS || name === "bare object");
   const most = Math.min(plan.count(ALL), maxOpenFiles() / 2 - 100);
@@ -27,7 +27,7 @@ export async function benchGrowth(plan: Plan): Promise<Check[]> {
     ...(await measure(all, plan, "a receiver of a broadcast", BROADCAST.receivers)),
   ];
   console.table(rows);
-  // It has to be waited for.
+  // A tick is due only after an interval, for which a quick run does not wait.
   if (plan.isQuick) return [];
   const tick = await tickCost(most);
   console.log(`tick with ${most} clients, pongs included: ${round(tick)} µs a socket`);
@@ -70,7 +70,7 @@ async function costOf(one: Contestant, plan: Plan, what: string, clients: number
   return median(samples.slice(plan.rounds(11) >> 2));
 }
 
-/** CPU from before the pings of a tick until all pongs have been answered, µs a socket. */
+/** The CPU time from before the pings of a tick until all pongs have been answered, in µs per socket. */
 async function tickCost(clients: number): Promise<number> {
   const server = await startWorkerd("ticking");
   const load = new Load();
@@ -78,7 +78,7 @@ async function tickCost(clients: number): Promise<number> {
     await load.run("openSockets", server.port, clients);
     await load.run("listen");
     await nextAlarm(server.port);
-    // The one after this comes with everybody there.
+    // The tick after this one finds all clients connected.
     await sleep(3_000);
     const before = server.cpuUs();
     await nextAlarm(server.port);

@@ -1,4 +1,4 @@
-/** A minute in which 1,000 connected clients do nothing: what wakes the object, and what is written. */
+/** Counts what wakes the object, and what is written, during a minute in which 1,000 connected clients do nothing. */
 import { Load } from "./load/client.ts";
 import type { Check } from "./support/check.ts";
 import { type Counts, countDuring, sleep } from "./support/counts.ts";
@@ -7,14 +7,14 @@ import { startWorkerd } from "./support/servers.ts";
 
 const CLIENTS = 1_000;
 const MINUTE_MS = 60_000;
-/** Pings are due every 0.9 x 25 s, so at most three times in a minute. */
+/** Pings are due every 0.9 x 25 s, which is at most three times in a minute. */
 const MAX_PINGS = 3;
 
 interface Minute extends Counts {
   readonly cpuMs: number;
 }
 
-/** WebSocket clients and polling clients, each kind in an object of its own, during the same minute. */
+/** Runs WebSocket clients and polling clients during the same minute, each kind in an object of its own. */
 export async function benchIdle(): Promise<Check[]> {
   const [sockets, polls] = await Promise.all([
     minuteOf(async (load, port) => {
@@ -35,7 +35,7 @@ async function minuteOf(open: (load: Load, port: number) => Promise<void>): Prom
   const load = new Load();
   try {
     await open(load, server.port);
-    // What belongs to connecting is over.
+    // The work that belongs to connecting is over.
     await sleep(3_000);
     return await during(server);
   } finally {

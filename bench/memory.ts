@@ -1,6 +1,7 @@
 /**
- * V8's heap for a WebSocket client, awake and asleep, after a collection: what counts against the 128 MB of an isolate.
- * What the process takes is never given back, so it says nothing about sleep: `bench/resident.ts` measures it.
+ * Measures V8's heap for a WebSocket client, awake and asleep, after a garbage collection. This is what counts towards
+ * the 128 MB of an isolate. The process never gives memory back to the system, so its size says nothing about sleep;
+ * `bench/resident.ts` measures that.
  */
 import { Load } from "./load/client.ts";
 import { readCounts, sleep } from "./support/counts.ts";
@@ -24,7 +25,7 @@ async function measure(worker: string, clients: number): Promise<Record<string, 
   });
   const load = new Load();
   try {
-    // Code and caches are there before anything counts.
+    // Code is compiled and caches are filled before the measurement begins.
     await load.run("openSockets", server.port, 50);
     const empty = await lookAt(server, inspectorPort);
     await load.run("openSockets", server.port, clients);
@@ -51,7 +52,7 @@ async function lookAt(server: ServerProcess, inspectorPort: number): Promise<num
   return usedHeap(inspectorPort);
 }
 
-/** JavaScript objects and what the runtime holds for them. */
+/** JavaScript objects, and the memory that the runtime holds for them. */
 async function usedHeap(inspectorPort: number): Promise<number> {
   const inspector = await Inspector.open(inspectorPort);
   const { usedSize, embedderHeapUsedSize } =

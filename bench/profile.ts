@@ -1,6 +1,6 @@
 /**
- * Where the time of our server goes: `node bench/profile.ts connect|steady|echo|polling [checkout]` prints the
- * functions that take most, by themselves and with all that they call, as V8's sampling profiler sees them.
+ * Shows where the time of our server goes: `node bench/profile.ts connect|steady|echo|polling [checkout]` prints the
+ * functions that take most time, by themselves and with all that they call, as V8's sampling profiler sees them.
  */
 import { Load } from "./load/client.ts";
 import { Inspector } from "./support/inspector.ts";
@@ -24,7 +24,7 @@ interface Profile {
 
 type Work = (load: Load, port: number) => Promise<unknown>;
 
-/** What comes before the profiler, and what it sees. */
+/** The work before the profiler starts, and the work that it records. */
 const WORK: Record<string, { before: Work; during: Work }> = {
   connect: {
     before: async () => {},

@@ -1,6 +1,7 @@
 /**
- * Resident memory of a browser's WebSocket: what the server's process takes more with each, kernel buffers not
- * included. Each socket offers compression and says one message, so that whatever is made at the first use is there.
+ * Measures the resident memory of a browser's WebSocket: by how much the server's process grows with each, without
+ * kernel buffers. Each socket offers compression and sends one message, so that everything that is allocated on first
+ * use is included.
  */
 import { connect } from "./cold.ts";
 import type { Check } from "./support/check.ts";
@@ -32,7 +33,7 @@ async function measure(entrant: Entrant, compression: boolean, plan: Plan): Prom
     return server.rssBytes();
   };
   try {
-    // Code and caches are there before anything counts.
+    // Code is compiled and caches are filled before the measurement begins.
     const before = await open(plan.count(WARM_UP));
     const count = plan.count(SOCKETS);
     return ((await open(count)) - before) / count;

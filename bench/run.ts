@@ -1,6 +1,6 @@
 /**
- * Measures everything that docs/design.md sets a bar for. `npm run bench` runs all of it, `npm run bench -- echo
- * waking` a part. Ends with 1 when a bar is missed. The long soak is `node bench/soak.ts`.
+ * Measures everything for which docs/design.md sets a bar. `npm run bench` runs all of it, and `npm run bench -- echo
+ * waking` a part. The exit code is 1 when a bar is missed. The long soak is `node bench/soak.ts`.
  */
 import { benchCodec } from "./codec.ts";
 import { benchCold } from "./cold.ts";
@@ -18,7 +18,7 @@ import { benchConnect, benchEcho, benchFanOut, benchPolling, benchUpgrade } from
 
 type Part = (plan: Plan, compression: boolean) => Promise<Check | Check[]>;
 
-/** What is measured without compression, and then with it. */
+/** The benchmarks that run without compression, and then with it. */
 const TRAFFIC: Record<string, Part> = {
   cold: benchCold,
   echo: benchEcho,
@@ -31,7 +31,7 @@ const TRAFFIC: Record<string, Part> = {
   upgrade: benchUpgrade,
 };
 
-/** What has nothing to do with compression. */
+/** The benchmarks to which compression makes no difference. */
 const OTHERS: Record<string, Part> = {
   polling: (plan) => benchPolling(plan, false),
   growth: benchGrowth,
@@ -70,7 +70,7 @@ for (const part of parts) {
   }
 }
 console.log("\nall bars");
-// Quick figures mean nothing: then it only counts that every part ran to its end.
+// The figures of a quick run mean nothing, so it only counts that every part ran to its end.
 const isMet = printChecks([...(plan.isQuick ? [] : checks), ...failures]);
 process.exit(isMet ? 0 : 1);
 

@@ -1,4 +1,4 @@
-/** What the small client and the server weigh, minified and compressed. */
+/** Prints the sizes of the small client and the server, minified and compressed. */
 import { bundleModule, compressedSize } from "../scripts/build-client.ts";
 import { bundleSize, workerWithoutClient } from "../test/package/pack.ts";
 import type { Check } from "./support/check.ts";

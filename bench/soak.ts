@@ -1,9 +1,9 @@
 import { soakThroughAll } from "../test/red/support/long-soak.ts";
 
 /*
- * The long soak: node bench/soak.ts [minutes]. Forty stock clients, half polling, half WebSocket, exchange numbered
- * messages both ways while the object is hibernated, its process ended and started again, and every connection cut.
- * Then they leave, and it is looked at what is left of them. The server is workerd with a heap of 128 MB.
+ * The long soak: node bench/soak.ts [minutes]. Forty stock clients, half on polling and half on WebSocket, exchange
+ * numbered messages in both directions while the object is hibernated, its process is restarted, and every connection
+ * is cut. Then they leave, and the benchmark checks what is left of them. The server is workerd with a heap of 128 MB.
  */
 const minutes = Number(process.argv[2] ?? 10);
 const { report, remains, output } = await soakThroughAll({

@@ -1,7 +1,7 @@
 /**
- * Waking: 10,000 WebSocket clients of an object that was taken out of memory, then the first message, and (after
- * another sleep) the first broadcast to a room of 100. Beside it the bare object with as many, which for the broadcast
- * has to find the room in its attachments.
+ * Measures waking: 10,000 WebSocket clients are connected to an object that was removed from memory; then comes the
+ * first message, and after another sleep the first broadcast to a room of 100. The bare object beside it has as many
+ * clients, and finds the room of the broadcast in its attachments.
  */
 import { Load } from "./load/client.ts";
 import type { Check } from "./support/check.ts";
@@ -16,15 +16,15 @@ const MESSAGE = { frame: '42["message","good morning"]', bare: '42["message","go
 const MESSAGE_BAR_MS = 20;
 const BROADCAST = { frame: '42["room","good morning"]', bare: '42["seek","good morning"]', receivers: ROOM };
 /**
- * The bar is 60 ms on a machine where reading 10,000 attachments of 2 kB takes 27 (docs/design.md). Others are judged
- * by what the bare object needs for that.
+ * The bar is 60 ms on a machine where reading 10,000 attachments of 2 kB takes 27 ms (docs/design.md). Other machines
+ * are judged by what the bare object needs for that.
  */
 const BROADCAST_BAR = { ms: 60, times: 60 / 27 };
 const JOIN = '420["join"]';
-/** workerd takes an object out of memory 10 s after its last event. */
+/** workerd removes an object from memory 10 s after its last event. */
 const ASLEEP_AFTER_MS = 12_000;
 const MIN_SAMPLES = 3;
-/** When the sleeping clients are pinged (`bench/workers/sleepers.ts`), after the first has connected. */
+/** When the sleeping clients are pinged (`bench/workers/sleepers.ts`), counted from the connection of the first. */
 const TICK_AT_MS = 180_000;
 
 interface Contestant {
@@ -74,7 +74,7 @@ export async function benchWaking(rounds: number): Promise<Check[]> {
   }
 }
 
-/** The last clients are in the room: the bare object knows it by their query, ours because they joined. */
+/** The last clients are in the room: in the bare object by their query, in ours because they joined it. */
 async function open(server: ServerProcess, clients: number): Promise<Contestant> {
   const load = new Load();
   await load.run("openSockets", server.port, clients - ROOM);
@@ -88,7 +88,10 @@ interface Figures {
   readonly control: number;
 }
 
-/** Medians of the time from the first byte sent to the last one received, ms. What did not sleep does not count. */
+/**
+ * The medians of the time from the first byte sent to the last one received, in ms. Samples in which the object had not
+ * slept do not count.
+ */
 async function measure(
   ours: Contestant,
   control: Contestant,
@@ -98,7 +101,7 @@ async function measure(
   const samples = { ours: [] as number[], control: [] as number[] };
   for (let i = 0; i < rounds; i++) {
     await sleep(ASLEEP_AFTER_MS);
-    // Somebody else each time: whoever spoke before may be known still.
+    // A different client each time, since one that has sent something before may still be in memory.
     const from = 10 * i;
     const first = async (contestant: Contestant, sent: string, into: number[]) => {
       const { instances } = await readCounts(contestant.server.port);
@@ -117,12 +120,15 @@ async function measure(
   return { ours: median(samples.ours), control: median(samples.control) };
 }
 
-/** CPU of the process from before the pings until all pongs have been answered, ms; undefined when none came. */
+/**
+ * The CPU time of the process from before the pings until all pongs have been answered, in ms; undefined when no ping
+ * arrived.
+ */
 async function measureTick({ server }: Contestant, started: number): Promise<number | undefined> {
   const wait = started + TICK_AT_MS - 4_000 - Date.now();
   if (wait < 0) return undefined;
   await sleep(wait);
-  // One came before, for those that might not have joined anything.
+  // An earlier tick has looked for clients that had joined no namespace, and pinged none.
   const { alarm } = await readCounts(server.port);
   const before = server.cpuUs();
   for (let i = 0; i < 80; i++) {

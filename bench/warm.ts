@@ -1,4 +1,6 @@
-/** CPU of the server for an echo, a connect, a delivery and a poll, once all of it is compiled. */
+/**
+ * Measures the CPU time of the server for an echo, a connect, a delivery and a poll, once all of its code is compiled.
+ */
 import { connect } from "./cold.ts";
 import type { Check } from "./support/check.ts";
 import { type Bar, type Comparison, compare, cpuOf, printComparisons, toChecks } from "./support/compare.ts";
@@ -73,7 +75,8 @@ export function benchPolling(plan: Plan, compression: boolean): Promise<Check[]>
 }
 
 /**
- * What a stock client does with its default options; the bare object knows no upgrade, so its WebSocket connect counts.
+ * The steps of a stock client with its default options. The bare object has no upgrade, so its WebSocket connect
+ * counts.
  */
 export function benchUpgrade(plan: Plan, compression: boolean): Promise<Check[]> {
   return contest({ ...plan, entrants: thatPoll(plan) }, compression, async (all) => {

@@ -1,4 +1,4 @@
-/** Makes the small client for script tags: one file that gives a page the global `io`, and its source map. */
+/** Builds the small client for script tags: one file that defines the global `io` in a page, and its source map. */
 import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -13,7 +13,7 @@ globalThis.io = Object.assign(io, { io, connect: io, Manager, Socket });`;
 /** Every browser since 2021. */
 const TARGET = "es2022";
 
-/** `esbuild --bundle --minify`: what a user's bundler does with the client, too. */
+/** `esbuild --bundle --minify`, as a user's bundler treats the client. */
 async function bundle(options: BuildOptions): Promise<OutputFile[]> {
   const { outputFiles } = await build({
     absWorkingDir: root,
@@ -35,14 +35,14 @@ export function bundleModule(entry = "src/client/index.ts"): Promise<string> {
   return bundleText({ entryPoints: [entry], format: "esm" });
 }
 
-/** The text of the script for a page: `io` as a global, with `io.Manager` and `io.Socket`. */
+/** The text of the script for a page, with `io` as a global, and `io.Manager` and `io.Socket`. */
 export function bundleScript(): Promise<string> {
   return bundleText({ stdin: { contents: SCRIPT, resolveDir: root }, format: "iife" });
 }
 
 /**
- * Bytes on the way to a browser, as a shell counts them:
- * `npx esbuild --bundle --minify --format=esm src/client/index.ts | gzip -9 | wc -c`
+ * The compressed size in bytes, as a shell counts it: `npx esbuild --bundle --minify --format=esm src/client/index.ts |
+ * gzip -9 | wc -c`
  */
 export function compressedSize(text: string): number {
   return execFileSync("gzip", ["-9"], { input: text }).length;

@@ -1,4 +1,4 @@
-/** Makes dist/, which is what npm publishes: ES modules with their types, and the small client for script tags. */
+/** Builds dist/, which npm publishes: ES modules with their types, and the small client for script tags. */
 import { execFileSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -25,9 +25,9 @@ function compile(): void {
 }
 
 /**
- * Two things the compiler leaves undone. It renames `./x.ts` to `./x.js` in code but not in declarations, where no such
- * file lies beside them. And it strips members marked as internal, after which a class lacks what its `implements`
- * promises.
+ * Does two things that the compiler leaves undone. The compiler renames `./x.ts` to `./x.js` in code but not in
+ * declarations, where it names a file that does not exist. And it strips members that are marked as internal, after
+ * which a class lacks what its `implements` promises.
  */
 async function mendTypes(): Promise<void> {
   for (const file of await readdir(dist, { recursive: true })) {
@@ -41,7 +41,7 @@ async function mendTypes(): Promise<void> {
   }
 }
 
-/** The official client's text is data: a map of it would hold the same 1.2 MB once more. */
+/** The official client's text is data, and a source map of it would contain the same 1.2 MB again. */
 async function dropMapOfClientFiles(): Promise<void> {
   const path = join(dist, "client-files.js");
   await rm(`${path}.map`);
@@ -50,8 +50,8 @@ async function dropMapOfClientFiles(): Promise<void> {
 }
 
 /**
- * A module for `require("socket.io-edge")` whose only purpose is its error: the one of the runtime names none of the
- * cures.
+ * A module for `require("socket.io-edge")` that only throws an error, since the runtime's own error does not say the
+ * cure.
  */
 async function refuseRequire(): Promise<void> {
   const message =

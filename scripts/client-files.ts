@@ -1,6 +1,6 @@
 /**
- * Writes what the sources import but git does not hold: the official browser client as a module, for `serveClient`, and
- * our own small client as text, for the demo.
+ * Writes the files that the sources import and that are not in git: the official browser client as a module, for
+ * `serveClient`, and our own small client as text, for the demo.
  */
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -32,7 +32,7 @@ async function writeOfficialClient(): Promise<void> {
   await update("src/client-files.ts", module);
 }
 
-/** Leaves a file alone that is already what it should be, so that a watching dev server does not reload. */
+/** Does not write a file that is already up to date, so that a development server that watches it does not reload. */
 async function update(name: string, text: string): Promise<void> {
   const path = join(root, name);
   if ((await readFile(path, "utf8").catch(() => undefined)) === text) return;
@@ -46,7 +46,7 @@ export async function writeClientFiles(): Promise<void> {
   await update("src/demo/small-client.txt", await bundleScript());
 }
 
-/** vitest's globalSetup calls this. */
+/** This is vitest's globalSetup. */
 export const setup = writeClientFiles;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await writeClientFiles();

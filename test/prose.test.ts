@@ -24,6 +24,7 @@ const TO_BE_WRAPPED: readonly string[] = [
   "src/server/rooms/local-rooms.ts",
   "docs/design.md",
   "docs/hibernation.md",
+  "docs/recipes.md",
   "docs/scaling.md",
   "examples/README.md",
   "examples/gatekeeper/worker.ts",

@@ -1,4 +1,4 @@
-/** What every request of a browser carries. */
+/** The headers of every request of a browser. */
 export const BROWSER_HEADERS = {
   "user-agent":
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
@@ -7,7 +7,7 @@ export const BROWSER_HEADERS = {
   cookie: "theme=dark; session=0123456789abcdef0123456789abcdef",
 };
 
-/** What its polls carry besides. */
+/** The headers that a browser's polls have besides. */
 export const POLL_HEADERS = {
   ...BROWSER_HEADERS,
   accept: "*/*",

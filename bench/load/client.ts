@@ -14,7 +14,7 @@ export class Load {
     this.#child.setMaxListeners(0);
   }
 
-  /** Runs a task there and waits for what it answers. */
+  /** Runs a task in that process, and waits for its result. */
   run<Name extends keyof Tasks>(name: Name, ...args: Parameters<Tasks[Name]>): ReturnType<Tasks[Name]> {
     const id = ++this.#lastId;
     const answer = new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import { Agent, request } from "node:http";
 import { POLL_HEADERS } from "./browser.ts";
 
 const AT_ONCE = 50;
-/** Long enough for a GET to reach its place before the POST that it waits for. */
+/** Long enough for a GET to reach the server before the POST that it waits for. */
 const PARKED_AFTER_MS = 10;
 const ECHO = '42["message","a line of a chat, of usual length"]';
 
@@ -13,7 +13,7 @@ interface Client {
 
 /** Long-polling clients that write Engine.IO payloads by hand. */
 export class Polls {
-  /** Those that are connected. */
+  /** The clients that are connected. */
   readonly clients: Client[] = [];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   #isIdling = false;
@@ -26,7 +26,8 @@ export class Polls {
   }
 
   /**
-   * Each client lets a GET wait, POSTs a message, and gets it back on the GET; `each` times. Returns the round trips.
+   * Each client lets a GET wait, POSTs a message and receives it with the GET, `each` times. Returns the number of
+   * round trips.
    */
   async roundTrips(each: number): Promise<number> {
     await Promise.all(
@@ -37,7 +38,7 @@ export class Polls {
     return each * this.clients.length;
   }
 
-  /** Each client POSTs three messages while no GET waits, and then fetches what came back. */
+  /** Each client POSTs three messages while no GET waits, and then fetches the echoes. */
   async queue(): Promise<number> {
     const body = Array.from({ length: 3 }, () => ECHO).join("\x1e");
     for (const client of this.clients) {
@@ -48,12 +49,12 @@ export class Polls {
     return this.clients.length;
   }
 
-  /** One GET of a client. */
+  /** Sends one GET of a client. */
   get(client: Client): Promise<string> {
     return this.#send(client, "GET");
   }
 
-  /** From here on each client polls and answers pings, as an idle one does, until `close`. */
+  /** Lets each client poll and answer pings, as an idle client does, until `close`. */
   idle(): void {
     this.#isIdling = true;
     for (const client of this.clients) {
@@ -73,7 +74,7 @@ export class Polls {
     const opening = await this.#send({ port, sid: "" }, "GET");
     const { sid } = JSON.parse(opening.slice(1)) as { sid: string };
     const client = { port, sid };
-    // As the stock client does: its GET waits when the CONNECT comes.
+    // As with the stock client, a GET waits when the CONNECT arrives.
     const waiting = this.#send(client, "GET");
     await new Promise((resolve) => setTimeout(resolve, PARKED_AFTER_MS));
     await this.#send(client, "POST", "40");
@@ -91,7 +92,7 @@ export class Polls {
     if (delivered !== ECHO) throw new Error(`the GET got ${delivered}`);
   }
 
-  /** What comes next for a client besides pings, which are answered. */
+  /** The next packet for a client that is not a ping; pings are answered. */
   async #poll(client: Client): Promise<string> {
     for (;;) {
       const payload = await this.#send(client, "GET");

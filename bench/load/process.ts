@@ -3,14 +3,14 @@ import { Polls } from "./polls.ts";
 import { closeAll, Sockets } from "./sockets.ts";
 import { upgradeAll } from "./upgrades.ts";
 
-/** What the parent process may ask for. */
+/** The tasks that the parent process can request. */
 const sockets = new Sockets();
 const polls = new Polls();
-/** Those of the polling clients that were upgraded. */
+/** The polling clients that were upgraded. */
 const upgraded: WebSocket[] = [];
 
 const tasks = {
-  /** Nothing: the process has started when it is answered. */
+  /** Does nothing; the answer shows that the process has started. */
   start: () => {},
   openSockets: (port: number, count: number, query?: string, path?: string) =>
     sockets.open(port, count, query, path),

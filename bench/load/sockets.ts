@@ -1,12 +1,12 @@
 import { WebSocket } from "ws";
 import { AS_BROWSERS } from "./browser.ts";
 
-/** How many connect at the same time. */
+/** How many clients connect at the same time. */
 const AT_ONCE = 50;
 const CLOSED_WITHIN_MS = 500;
 const TEXT = "a line of a chat, of usual length";
 const ECHO = `42["message","${TEXT}"]`;
-/** WebSocket clients that write Engine.IO frames by hand: as little work as a client can have. */
+/** WebSocket clients that write Engine.IO frames by hand, so that they need as little CPU as possible. */
 export class Sockets {
   readonly #sockets: WebSocket[] = [];
   #onFrame: (frame: Buffer, from: WebSocket) => void = () => {};
@@ -20,7 +20,10 @@ export class Sockets {
     }
   }
 
-  /** Each of the first `count` sockets sends `each` messages, `window` of them at a time, and gets every one back. */
+  /**
+   * Each of the first `count` sockets sends `each` messages, at most `window` of them unanswered, and receives all
+   * echoes.
+   */
   echo(each: number, window: number, count = this.#sockets.length): Promise<number> {
     const speakers = this.#sockets.slice(0, count);
     const left = new Map(speakers.map((socket) => [socket, each]));
@@ -44,7 +47,10 @@ export class Sockets {
     });
   }
 
-  /** The first socket sends `frame`, whereupon everybody gets one; then the next. Returns the deliveries. */
+  /**
+   * The first socket sends `frame`, upon which all sockets receive one, again and again. Returns the number of
+   * deliveries.
+   */
   broadcast(frame: string, times: number): Promise<number> {
     const [first] = this.#sockets;
     const all = this.#sockets.length;
@@ -73,7 +79,10 @@ export class Sockets {
     });
   }
 
-  /** Sends one frame from one socket; ms until `receivers` frames have come, whoever gets them. */
+  /**
+   * Sends one frame from one socket. Returns the milliseconds until `receivers` frames have arrived, on whichever
+   * sockets.
+   */
   first(frame: string, from: number, receivers: number): Promise<number> {
     const start = performance.now();
     let missing = receivers;
@@ -85,7 +94,7 @@ export class Sockets {
     });
   }
 
-  /** From here on nobody expects anything but pings. */
+  /** From here on no socket expects anything but pings. */
   listen(): void {
     this.#onFrame = () => {};
   }
@@ -109,14 +118,14 @@ export class Sockets {
     });
   }
 
-  /** Pings are answered at once, noops are no news. */
+  /** Answers pings at once, and ignores noops. */
   #receive(frame: Buffer, socket: WebSocket): void {
     if (frame[0] === 0x34) this.#onFrame(frame, socket);
     else if (frame[0] === 0x32) socket.send("3");
   }
 }
 
-/** Closes them and waits until all are closed. Not every server answers a close: those that do not are cut off. */
+/** Closes the sockets, and waits until all are closed. Sockets whose server does not answer the close are cut off. */
 export async function closeAll(sockets: readonly WebSocket[]): Promise<void> {
   const closed = sockets.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
   for (const socket of sockets) socket.close(1000);

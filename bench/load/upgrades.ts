@@ -2,7 +2,7 @@ import { WebSocket } from "ws";
 import { AS_BROWSERS } from "./browser.ts";
 import type { Polls } from "./polls.ts";
 
-/** Turns each of the polling clients into a WebSocket client, as the stock client does it: probe, then upgrade. */
+/** Upgrades each polling client to WebSocket as the stock client does: with a probe, and then the upgrade. */
 export async function upgradeAll(polls: Polls): Promise<WebSocket[]> {
   return Promise.all(polls.clients.map((client) => upgrade(polls, client)));
 }

@@ -1,4 +1,4 @@
-/** A bar, and what was measured against it. */
+/** A bar, and the figure that was measured. */
 export interface Check {
   readonly what: string;
   readonly bar: string;
@@ -6,7 +6,7 @@ export interface Check {
   readonly isMet: boolean;
 }
 
-/** Prints the checks, and says whether all bars are met. */
+/** Prints the checks, and returns whether all bars are met. */
 export function printChecks(checks: readonly Check[]): boolean {
   console.table(
     checks.map(({ what, bar, measured, isMet }) => ({ what, bar, measured, met: isMet ? "yes" : "NO" })),

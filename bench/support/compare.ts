@@ -1,17 +1,17 @@
 import type { Check } from "./check.ts";
 import { AGAIN, BARE, type Contestant, OURS } from "./contestants.ts";
 
-/** What one piece of work costs, µs or bytes, by what was measured. */
+/** The cost of one unit of work in µs or bytes, by contestant. */
 export type Costs = Readonly<Record<string, number>>;
 
-/** What something costs, by contestant: medians of the rounds. */
+/** The cost of something by contestant, as medians of the rounds. */
 export interface Comparison {
   readonly what: string;
   readonly costs: ReadonlyMap<string, number>;
   readonly rounds: number;
 }
 
-/** The most that ours may cost: so many times what another contestant costs. */
+/** The most that ours may cost, as a multiple of the cost of another contestant. */
 export interface Bar {
   readonly what: string;
   readonly times: number;
@@ -19,8 +19,8 @@ export interface Bar {
 }
 
 /**
- * Lets the contestants do the same work in turns, in another order each round. Each counts as a multiple of the
- * control in the same round: what slows the machine down for a while slows all of them.
+ * Lets the contestants do the same work in turns, in another order each round. Each figure is a multiple of the
+ * control's in the same round, because whatever slows the machine down for a while slows all of them.
  */
 export async function compare<One extends { readonly name: string }>(
   all: readonly One[],
@@ -44,7 +44,7 @@ export async function compare<One extends { readonly name: string }>(
   });
 }
 
-/** CPU that the server uses for one of the units that `work` does, µs. */
+/** The CPU time that the server uses for one of the units that `work` does, in µs. */
 export async function cpuOf({ server }: Contestant, work: () => Promise<number>): Promise<number> {
   const before = server.cpuUs();
   const units = await work();
@@ -58,7 +58,7 @@ export function median(values: readonly number[]): number {
   return ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** The checks of those bars whose contestants took part. The control's noise is allowed for. */
+/** The checks of those bars whose contestants took part, with an allowance for the noise of the control. */
 export function toChecks(comparisons: readonly Comparison[], bars: readonly Bar[], suffix = ""): Check[] {
   return bars.flatMap(({ what, times, than }) => {
     const costs = comparisons.find((comparison) => comparison.what === what)?.costs;
@@ -74,7 +74,7 @@ export function toChecks(comparisons: readonly Comparison[], bars: readonly Bar[
   });
 }
 
-/** One line for each comparison: what the control costs, and how many times of it the others. */
+/** One line for each comparison: what the control costs, and which multiple of it the others cost. */
 export function printComparisons(title: string, comparisons: readonly Comparison[]): void {
   console.table(
     comparisons.map(({ what, costs, rounds }) => {

@@ -5,32 +5,32 @@ import { startNode, startWorkerd } from "./servers.ts";
 /** A server that takes part in a comparison. */
 export interface Entrant {
   readonly name: string;
-  /** Where its WebSockets are opened. */
+  /** The path at which its WebSockets are opened. */
   readonly path: string;
-  /** Whether it answers polls as well. */
+  /** Whether it answers polls as well as WebSockets. */
   readonly polls: boolean;
   start(compression: boolean): Promise<ServerProcess>;
 }
 
-/** A server at work, and the process that keeps it busy. */
+/** A running server, and the process that generates its load. */
 export interface Contestant extends Entrant {
   readonly server: ServerProcess;
   readonly load: Load;
 }
 
 export const BARE = "bare object";
-/** The control a second time: how much two contestants differ that are the same. */
+/** The control a second time, which shows how much two identical contestants differ. */
 export const AGAIN = "bare again";
 export const OURS = "ours";
 export const PARTYSERVER = "PartyServer";
-/** An older commit of ours. */
+/** An older commit of this project. */
 export const BASE = "base";
 
 const PATH = "/socket.io/";
 
 /**
- * Who takes part: the control twice, ours, an older commit of ours where a checkout of it is given, and the peers.
- * `only` leaves out others, except for the control.
+ * The contestants: the control twice, ours, an older commit of ours if a checkout of it is given, and the peers. `only`
+ * limits them to the given ones and the control.
  */
 export function entrants({ checkout, only }: { checkout?: string; only?: readonly string[] }): Entrant[] {
   const worker = (name: string, file: string, options: Partial<Entrant> & { checkout?: string } = {}) => ({
@@ -66,7 +66,7 @@ export async function leave({ server, load }: Contestant): Promise<void> {
   await server.stop();
 }
 
-/** Starts all, each with a load generator of its own; they are gone when `run` has ended. */
+/** Starts all contestants, each with a load generator of its own, and stops them when `run` has ended. */
 export async function withAll<T>(
   all: readonly Entrant[],
   compression: boolean,

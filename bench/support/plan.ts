@@ -1,18 +1,18 @@
 import { parseArgs } from "node:util";
 import { type Entrant, entrants } from "./contestants.ts";
 
-/** What the command line asks for. */
+/** The request of the command line. */
 export interface Plan {
-  /** What is measured. */
+  /** The parts to measure. */
   readonly parts: readonly string[];
   readonly entrants: readonly Entrant[];
-  /** Whether clients get the compression that they offer: each is a table of its own. */
+  /** Whether clients get the compression that they offer; each setting has a table of its own. */
   readonly compressions: readonly boolean[];
-  /** As little of everything as shows that the benchmarks run. Such figures mean nothing. */
+  /** Whether to run just enough to show that the benchmarks work. The figures of such a run mean nothing. */
   readonly isQuick: boolean;
-  /** `full`, or 1 where it is quick. */
+  /** `full`, or 1 in a quick run. */
   rounds(full: number): number;
-  /** `full`, or a hundredth where it is quick. */
+  /** `full`, or a hundredth of it in a quick run. */
   count(full: number): number;
 }
 

@@ -4,15 +4,18 @@ import { connect, createServer } from "node:net";
 
 const STARTS_WITHIN_MS = 15_000;
 
-/** A server under measurement: a process of its own, so that its CPU and memory are nobody else's. */
+/**
+ * A server that is measured. It is a process of its own, so that its CPU time and memory are not shared with anything
+ * else.
+ */
 export interface ServerProcess {
   readonly name: string;
   readonly port: number;
-  /** CPU the process has used so far, in µs: user and system, all threads. */
+  /** The CPU time that the process has used so far in µs: user and system, of all threads. */
   cpuUs(): number;
-  /** Memory the process holds, bytes. */
+  /** The memory that the process holds, in bytes. */
   rssBytes(): number;
-  /** Settles when the process is gone, stopped or not. */
+  /** Settles when the process has ended, whether it was stopped or not. */
   readonly exited: Promise<void>;
   stop(): Promise<void>;
 }
@@ -25,7 +28,7 @@ export async function startProcess(
   args: readonly string[],
   onOutput?: (text: string) => void,
 ): Promise<ServerProcess> {
-  // Each connection of workerd is two open files; as many as this machine allows.
+  // Each connection of workerd takes two open files, so the limit is raised as far as this machine allows.
   const child = spawn("/bin/sh", ["-c", 'ulimit -n $(ulimit -Hn); exec "$0" "$@"', command, ...args], {
     stdio: onOutput === undefined ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });
@@ -51,7 +54,7 @@ export async function startProcess(
   };
 }
 
-/** Files that a process may have open on this machine. */
+/** How many files a process may have open on this machine. */
 export function maxOpenFiles(): number {
   const line = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
   return Number(line?.[1] ?? 1_024);
@@ -90,7 +93,7 @@ function isListening(port: number): Promise<boolean> {
   });
 }
 
-/** Linux counts the time of each thread in ns; /proc/PID/stat has the same figure in steps of 10 ms. */
+/** Linux counts the time of each thread in nanoseconds; /proc/PID/stat has the same figure in steps of 10 ms. */
 function cpuUs(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   let total = 0;

@@ -13,14 +13,14 @@ export interface WorkerdOptions {
   readonly name?: string;
   /** Whether clients that offer compression get it. @default false */
   readonly compression?: boolean;
-  /** Another checkout of this repository, whose Worker and sources run in place of ours. */
+  /** Another checkout of this repository, whose Worker and sources run instead of ours. */
   readonly checkout?: string;
   /** Flags of workerd. */
   readonly flags?: readonly string[];
   readonly v8Flags?: readonly string[];
 }
 
-/** Runs a Worker of `bench/workers` in workerd itself, without a dev proxy in front. */
+/** Runs a Worker of `bench/workers` in workerd itself, without a development proxy in front. */
 export async function startWorkerd(worker: string, options: WorkerdOptions = {}): Promise<ServerProcess> {
   const { name = worker, checkout = root, flags = [] } = options;
   const folder = mkdtempSync(join(tmpdir(), "socket.io-edge-bench-"));
@@ -60,7 +60,7 @@ export async function startNode(compression: boolean): Promise<ServerProcess> {
   return startProcess("node", port, process.execPath, args);
 }
 
-/** The workerd that wrangler and miniflare run, too. */
+/** The same workerd that wrangler and miniflare run. */
 export function workerdBinary(): string {
   const fromMiniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
   return (fromMiniflare("workerd") as { default: string }).default;

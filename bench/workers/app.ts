@@ -1,6 +1,6 @@
 import type { Server } from "../../src/index.ts";
 
-/** What the benchmarks ask of a server, written once for Socket.IO on Node and for this project. */
+/** The application that the benchmarks use, written once for Socket.IO on Node and for this project. */
 export function setup(io: Server): void {
   io.on("connection", (socket) => {
     socket.on("message", (text) => socket.emit("message", text));

@@ -1,6 +1,6 @@
 /**
  * The control: a bare Worker and a bare hibernating object that do no more than what is measured. They echo frames,
- * send one string to all sockets, and park and answer polls; they know no sessions, no protocol, no errors.
+ * send one string to all sockets, and hold and answer polls. They have no sessions, no protocol and no errors.
  */
 import { DurableObject } from "cloudflare:workers";
 import { isForAll, JOINED, OPENING, toReply } from "./frames.ts";
@@ -9,7 +9,7 @@ interface Env {
   SESSIONS: DurableObjectNamespace<SessionObject>;
 }
 
-/** Instances made since the process started: tells whether the object slept. */
+/** The number of instances since the process started, which shows whether the object slept. */
 let instances = 0;
 
 export class SessionObject extends DurableObject<Env> {
@@ -26,7 +26,7 @@ export class SessionObject extends DurableObject<Env> {
     if (pathname === "/poll") this.ctx.acceptWebSocket(socket, [sid]);
     else {
       this.ctx.acceptWebSocket(socket, searchParams.has("room") ? ["room"] : []);
-      // What a server has to keep of a client at least: the request it came with, and its rooms.
+      // The least that a server has to keep of a client: the request with which it connected, and its rooms.
       const handshake = request.headers.get(HANDSHAKE);
       socket.serializeAttachment({ handshake, rooms: searchParams.has("room") ? ["room"] : [] });
       socket.send(OPENING);
@@ -51,7 +51,7 @@ export class SessionObject extends DurableObject<Env> {
     else socket.send(toReply(message));
   }
 
-  /** Finds the room in the attachments, as a server has to whose clients join rooms after they have connected. */
+  /** Finds the room in the attachments, as any server has to whose clients join rooms after they have connected. */
   #seek(message: string): void {
     for (const each of this.ctx.getWebSockets()) {
       const { rooms } = each.deserializeAttachment() as { rooms: string[] };

@@ -1,6 +1,6 @@
 import type { SessionObjectClass } from "../../src/objects/session-object.ts";
 
-/** What happened to the objects of this process, whatever instance it happened to. */
+/** What happened to the objects of this process, in whichever instance. */
 const counts = {
   instances: 0,
   fetch: 0,
@@ -47,7 +47,7 @@ export function counted(Base: SessionObjectClass<unknown>): SessionObjectClass<u
   };
 }
 
-/** The Worker's side: `/bench` tells the counts without touching an object. */
+/** The Worker's side: `/bench` returns the counts without a call to an object. */
 export function withCounts(app: { fetch(...args: never[]): Response | Promise<Response> }) {
   return {
     fetch(request: Request, env: unknown, ctx: unknown): Response | Promise<Response> {
@@ -93,7 +93,7 @@ function countRows(storage: DurableObjectStorage): void {
   const { exec } = sql;
   sql.exec = function (this: SqlStorage, ...args: Parameters<SqlStorage["exec"]>) {
     const cursor = exec.apply(this, args);
-    // Two rows make the table, once in the life of an object.
+    // Creating the table writes two rows, once in the life of an object.
     if (!args[0].startsWith("CREATE")) counts.rowsWritten += cursor.rowsWritten;
     counts.rowsRead += cursor.rowsRead;
     return cursor;

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import crossws from "crossws/adapters/cloudflare";
 import { isForAll, OPENING, toReply } from "./frames.ts";
 
-/** A peer on the same runtime: crossws with a Durable Object, used as its guide shows. */
+/** A peer on the same runtime: crossws with a Durable Object, written as in its guide. */
 const ws = crossws({
   bindingName: "SESSIONS",
   instanceName: "main",

@@ -1,6 +1,6 @@
 import { defineServer } from "../../src/index.ts";
 
-/** About 1 kB, as a game or a document has it. */
+/** About 1 kB, as a game or a document might have it. */
 function createState() {
   return {
     name: "a game",

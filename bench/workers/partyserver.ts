@@ -1,7 +1,7 @@
 import { type Connection, routePartykitRequest, Server } from "partyserver";
 import { isForAll, OPENING, toReply } from "./frames.ts";
 
-/** A peer on the same runtime: PartyServer with hibernation, used as its README shows. */
+/** A peer on the same runtime: PartyServer with hibernation, written as in its README. */
 export class SessionObject extends Server {
   static override options = { hibernate: true };
 

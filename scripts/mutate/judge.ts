@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The tests that stand for a folder of src, those first that are quick to notice. */
+/** The tests for each folder of src, with the quickest first. */
 const STAGES: Record<string, readonly (readonly string[])[]> = {
   engine: [
     ["node", "test/engine"],
@@ -30,10 +30,10 @@ const STAGES: Record<string, readonly (readonly string[])[]> = {
   client: [["node", "test/client"]],
 };
 
-/** A run that takes longer is held up by an endless loop, ms. */
+/** The time in ms after which a run is considered to be in an endless loop. */
 const LONGEST_RUN_MS = 240_000;
 
-/** What noticed a mutant: a test and what it said, or what else happened. Undefined: nothing did. */
+/** What detected a mutant: a test with its message, or another outcome; undefined when nothing did. */
 export type Verdict = string | undefined;
 
 interface Report {
@@ -48,7 +48,7 @@ interface Report {
   }[];
 }
 
-/** Runs the tests that stand for a folder, one stage after the other, until one of them fails. */
+/** Runs the tests for a folder, one stage after the other, until one of them fails. */
 export class Judge {
   #running: ChildProcess | undefined;
 
@@ -69,15 +69,15 @@ export class Judge {
     }
   }
 
-  /** Ends the tests that run. */
+  /** Ends the running tests. */
   stop(): void {
     const pid = this.#running?.pid;
     if (pid === undefined) return;
     try {
-      // vitest and its workers are a process group of their own.
+      // vitest and its workers form a process group of their own.
       process.kill(-pid, "SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It had already ended.
     }
   }
 

@@ -1,6 +1,6 @@
 import { parseAst } from "vitest/node";
 
-/** One slip of the kind that a refactoring makes: the text between two offsets is replaced. */
+/** One mistake of the kind that a refactoring makes: the text between two offsets is replaced. */
 export interface Mutant {
   readonly kind: string;
   readonly line: number;
@@ -12,12 +12,15 @@ export interface Mutant {
 type Node = { readonly type: string; readonly start: number; readonly end: number } & Record<string, unknown>;
 type Slip = Omit<Mutant, "line">;
 
-/** Wrappers of TypeScript around an expression. What else begins with "TS" is a type, and has no behaviour. */
+/**
+ * TypeScript's wrappers around an expression. All other node types whose name begins with "TS" are types, and have no
+ * behaviour.
+ */
 const TRANSPARENT = new Set(["TSAsExpression", "TSNonNullExpression", "TSSatisfiesExpression"]);
 
 const BOUNDARIES: Record<string, string> = { "<": "<=", "<=": "<", ">": ">=", ">=": ">" };
 
-/** All slips that can be made in a source text of TypeScript, in the order of their places. */
+/** All mistakes that can be made in a TypeScript source, in the order of their places. */
 export function mutantsOf(source: string): Mutant[] {
   const slips: Slip[] = [];
   visit(parseAst(source, { lang: "ts" }) as unknown as Node, (node) => slips.push(...slipsAt(node, source)));
@@ -86,7 +89,7 @@ function boundarySlips(node: Node, source: string): Slip[] {
   return [{ kind: "boundary moved", start: left.end, end: right.start, replacement: between }];
 }
 
-/** Effects are lists: one is forgotten, or comes before its neighbour. */
+/** Effects are lists: one effect is removed, or swapped with its neighbour. */
 function listSlips(elements: readonly (Node | null)[], source: string): Slip[] {
   const there = elements.filter((it) => it !== null);
   const slips = there.map((element, index): Slip => {
@@ -108,7 +111,7 @@ function swap(kind: string, first: Node, second: Node, source: string): Slip {
   return { kind, start: first.start, end: second.end, replacement: `${b}${between}${a}` };
 }
 
-/** Statements that are there for what they do: one is forgotten, or comes before its neighbour. */
+/** Statements with a side effect: one is removed, or swapped with its neighbour. */
 function statementSlips(body: readonly Node[], source: string): Slip[] {
   const slips: Slip[] = [];
   for (const [index, statement] of body.entries()) {

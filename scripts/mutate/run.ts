@@ -1,5 +1,5 @@
 /**
- * Makes slips of the kind that a refactoring makes, one at a time, and tells which of them the tests do not notice.
+ * Makes mistakes of the kind that a refactoring makes, one at a time, and reports those that the tests do not detect.
  *
  *     npm run mutate -- --count 40 --seed 1 --only src/engine --only src/objects/sessions/heartbeat.ts:120
  *
@@ -48,7 +48,7 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
     .map(({ item }) => item);
 }
 
-/** Some of each file in turn, so that a large one does not get all. */
+/** Takes some mutants of each file in turn, so that a large file does not take all of them. */
 function sample(mutants: readonly Placed[], count: number, random: Random): Placed[] {
   const turns = new Map<string, number>();
   const takeTurn = (mutant: Placed) => {

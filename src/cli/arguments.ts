@@ -1,4 +1,4 @@
-/** What somebody has asked the command line for. */
+/** The command that the user has typed. */
 export type Command = { name: "help" | "version" } | { name: "init"; folder: string; language: "ts" | "js" };
 
 export const USAGE = `Usage: npx socket.io-edge init <folder> [--js]
@@ -9,7 +9,7 @@ Makes a Socket.IO server for Cloudflare Workers in a new folder, with a page, a 
   --version   the version of socket.io-edge
   --help      this text`;
 
-/** A mistake of whoever typed the command: the message says what to type instead. */
+/** A mistake in the command line. The message says what to type instead. */
 export class UsageError extends Error {}
 
 /**

@@ -7,7 +7,7 @@ import { UsageError } from "./arguments.ts";
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
- * What Cloudflare takes as the name of a Worker that gets a subdomain; npm takes all of these as the name of a package.
+ * The names that Cloudflare accepts for a Worker with a subdomain; npm accepts all of them as the name of a package.
  */
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -20,7 +20,7 @@ interface PackageFile {
 }
 
 /**
- * Writes a new app into a folder, which is made where it is missing. The app's name is that of the folder.
+ * Writes a new app into a folder, which is created if it is missing. The app is named after the folder.
  * @returns the folder's full path.
  * @throws UsageError when the name cannot be that of a Worker, or when something lies in the folder already.
  */
@@ -35,7 +35,7 @@ export async function createApp(folder: string, language: "ts" | "js"): Promise<
   for (const part of ["app", language]) {
     await cp(join(PACKAGE, "templates", part), target, { recursive: true });
   }
-  // npm would take a `.gitignore` for its own, and leave it out of the package.
+  // npm would treat a `.gitignore` as its own, and not pack it.
   await rename(join(target, "gitignore"), join(target, ".gitignore"));
   await writeFile(join(target, "package.json"), await fillPackage(manifest, name, language));
   for (const file of ["wrangler.toml", "public/index.html"]) {

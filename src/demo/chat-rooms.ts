@@ -2,7 +2,7 @@ import type { DefaultEventsMap, Server, SetupContext, Socket } from "../index.ts
 import { type Face, History, type Line } from "./history.ts";
 import { type Facts, Ledger } from "./ledger.ts";
 
-/** What somebody sees who enters a room. */
+/** What a visitor sees on entering a room. */
 export interface View {
   you: Face;
   people: Face[];
@@ -11,9 +11,9 @@ export interface View {
 }
 
 export interface ClientEvents {
-  /** Goes to a room under a name, leaving the room before. */
+  /** Moves to a room under a name, and leaves the room before. */
   enter: (room: string, name: string, answer: (view: View) => void) => void;
-  /** Names its room, because it may have been typed offline, in another one. The id is the page's own. */
+  /** Contains the room, because it may have been typed offline in another one. The id is created by the page. */
   say: (room: string, id: string, text: string, answer: (at: number, facts: Facts) => void) => void;
   typing: (isTyping: boolean) => void;
 }
@@ -36,7 +36,7 @@ type ChatSocket = Socket<ClientEvents, ServerEvents, DefaultEventsMap, Person>;
 const LONGEST_NAME = 30;
 const LONGEST_ID = 60;
 const LONGEST_TEXT = 2000;
-/** All pages are told what the object has done, but not at each key that somebody presses. */
+/** What the object has done is sent to all pages, but not at each key press. */
 const FACTS_EVERY_MS = 1000;
 
 /**
@@ -90,7 +90,7 @@ export function chatRooms(io: ChatServer, { ctx }: Pick<SetupContext, "ctx">): v
       };
       const rows = line.text === "" || line.id === "" ? 0 : history.add(roomOf(room), line);
       ledger.heard(transport(), rows);
-      // No row is written for a repetition, which is answered all the same: the page has missed the first answer.
+      // No row is written for a repetition, but it is acknowledged, because the page has missed the first answer.
       if (rows > 0) socket.to(roomOf(room)).emit("line", line);
       answer(line.at, ledger.facts());
       tellFacts();
@@ -108,12 +108,12 @@ export function chatRooms(io: ChatServer, { ctx }: Pick<SetupContext, "ctx">): v
       tellFacts();
     });
 
-    // After a nap only the listeners above are needed: everything below is as it was.
+    // After a nap only the listeners above are needed, because everything below has kept its state.
     if (socket.recovered) return;
     const { visitor, name, room } = socket.handshake.auth;
     socket.data.mark = markOf(clean(visitor, LONGEST_ID) || socket.id);
     ledger.connected(transport(), io.engine.clientsCount === 1);
-    // Before anything that was typed offline: this client's packets come after its listener has begun.
+    // This is sent before anything that was typed offline, because this client's packets wait for its listener.
     socket.emit("welcome", await enter(socket, room, name));
     tellFacts();
   });
@@ -130,7 +130,7 @@ function faceOf({ name, mark }: Face): Face {
 }
 
 /**
- * A few letters that only the page can bring about which knows the visitor's id: others see the mark, and not the id.
+ * A few letters that only a page which knows the visitor's id can produce. Others see these letters, and not the id.
  */
 function markOf(visitor: string): string {
   let hash = 0x811c9dc5;
@@ -138,7 +138,7 @@ function markOf(visitor: string): string {
   return (hash >>> 0).toString(36).padStart(4, "0").slice(-4);
 }
 
-/** Every socket is also in a room named by its own id: a prefix keeps visitors out of those. */
+/** Every socket is also in a room that is named by its own id; a prefix keeps visitors out of those rooms. */
 function roomOf(name: unknown): string {
   return `room:${(clean(name, LONGEST_NAME) || "lobby").toLowerCase()}`;
 }

@@ -1,18 +1,18 @@
-/** What others see of somebody: a name, and a mark that tells namesakes apart. */
+/** What others see of a visitor: a name, and a mark that distinguishes people with the same name. */
 export interface Face {
   name: string;
   mark: string;
 }
 
 export interface Line {
-  /** Made by the page that says it, so that a repetition is recognised. */
+  /** Created by the page that sends it, so that a repetition is recognised. */
   id: string;
   from: Face;
   text: string;
   at: number;
 }
 
-/** How many lines a visitor is shown who enters a room. */
+/** How many lines a visitor sees on entering a room. */
 const SHOWN = 50;
 /** How many lines all rooms together keep. */
 const KEPT = 2_000;
@@ -21,7 +21,7 @@ const REPEATED_WITHIN = 200;
 
 type Row = { id: string; name: string; mark: string; text: string; at: number };
 
-/** The last lines of all rooms, in one table. A line is one row, and one more for the line that is forgotten for it. */
+/** The last lines of all rooms, in one table. A line writes one row, and one more for the old line that it replaces. */
 export class History {
   readonly #sql: SqlStorage;
 
@@ -43,7 +43,7 @@ export class History {
     return lines.reverse();
   }
 
-  /** Adds a line, unless it was added a moment ago and is repeated. Returns how many rows that wrote. */
+  /** Adds a line, unless it is already there. Returns the number of rows that this wrote. */
   add(room: string, { id, from, text, at }: Line): number {
     const repeated = this.#sql.exec(
       "SELECT 1 FROM lines WHERE n > (SELECT max(n) FROM lines) - ? AND id = ? AND mark = ?",

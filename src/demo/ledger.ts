@@ -1,8 +1,8 @@
 /** What the object has done since it was first used, and what that costs. */
 export interface Facts {
-  /** How often it has woken up to run this code. Heartbeats wake it without that. */
+  /** How often it has woken up to run this code. Heartbeats wake it without running this code. */
   wakes: number;
-  /** At list prices, and above what the plan includes. An estimate. */
+  /** The cost at list prices, beyond what the plan includes. It is an estimate. */
   dollars: number;
 }
 
@@ -11,19 +11,19 @@ interface Counts {
   requests: number;
   rows: number;
   events: number;
-  /** When something was last counted. */
+  /** When something was counted last. */
   at: number;
 }
 
 const DOLLARS = { request: 0.15e-6, row: 1e-6, gigabyteSecond: 12.5e-6 };
-/** Cloudflare's own examples reckon with 10 ms for a message. An object is billed as 128 MB. */
+/** Cloudflare's own examples assume 10 ms for a message. An object is billed as 128 MB. */
 const DOLLARS_PER_EVENT = 0.01 * 0.128 * DOLLARS.gigabyteSecond;
 /** 20 messages to a WebSocket are billed as one request. */
 const MESSAGE = 1 / 20;
-/** One alarm and its row in 0.9 x pingInterval, as long as anybody is connected. */
+/** One alarm and its row in 0.9 x pingInterval, for as long as a client is connected. */
 const HEARTBEAT_MS = 22_500;
 
-/** Counts in one row of storage, because variables do not survive a nap. The row itself is counted, too. */
+/** Counts in one row of storage, because variables do not survive a nap. Writing that row is counted as well. */
 export class Ledger {
   readonly #storage: DurableObjectStorage;
   readonly #counts: Counts;
@@ -41,14 +41,14 @@ export class Ledger {
     this.#save();
   }
 
-  /** Somebody has connected: by WebSocket at once, or by polling with the upgrade that follows. */
+  /** A client has connected: by WebSocket at once, or by polling with the upgrade that follows. */
   connected(transport: string, isAlone: boolean): void {
     if (!isAlone) this.#addHeartbeats();
     if (transport === "websocket") this.#add(1 + MESSAGE, 0);
     else this.#add(5 + 2 * MESSAGE, 3);
   }
 
-  /** Somebody has said something, or has left. Over polling that is a request, and the next poll is another. */
+  /** A client has sent something or has left. Over polling that is a request, and the next poll is another one. */
   heard(transport: string, rows = 0): void {
     this.#addHeartbeats();
     this.#add(transport === "websocket" ? MESSAGE : 2, rows);
@@ -62,7 +62,7 @@ export class Ledger {
     };
   }
 
-  /** Those since something was last counted, all of which time somebody was there. */
+  /** The heartbeats since something was counted last; during all of that time a client was connected. */
   #addHeartbeats(): void {
     const ticks = (Date.now() - this.#counts.at) / HEARTBEAT_MS;
     this.#counts.requests += ticks;

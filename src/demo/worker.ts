@@ -12,7 +12,7 @@ export class SessionObject extends chat.SessionObject {}
 
 const app = new Hono();
 
-/** Two chats beside each other, for who has come alone. */
+/** Two chats side by side, for a visitor who is alone. */
 app.get("/", (c) => c.html(firstLook));
 
 app.get("/chat", (c) => c.html(page));

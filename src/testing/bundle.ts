@@ -5,29 +5,29 @@ import { fileURLToPath } from "node:url";
 import { loadTool } from "./optional.ts";
 import type { EsbuildModule, PluginBuild } from "./tools.ts";
 
-/** A file that the Worker imports and that is no code. */
+/** A file that the Worker imports and that is not code. */
 export interface Asset {
   readonly type: "Text" | "Data" | "CompiledWasm";
   readonly path: string;
   readonly contents: string | Uint8Array<ArrayBuffer>;
 }
 
-/** A Worker as one function, and what that needs around it. */
+/** A Worker as one function, and what this function needs. */
 export interface Bundle {
-  /** CommonJS text for the body of a function. */
+  /** CommonJS code, as the body of a function. */
   readonly body: string;
   readonly exports: readonly string[];
-  /** What the text requires: modules of the platform, and the assets. */
+  /** What the code requires: modules of the platform, and the assets. */
   readonly externals: readonly string[];
   readonly assets: readonly Asset[];
-  /** The files of code that are the app's own. */
+  /** The source files of the app itself. */
   readonly sources: readonly string[];
 }
 
 const TARGET = "es2024";
-/** This package, where it is not installed but linked. */
+/** This package, when it is linked rather than installed. */
 const OWN = fileURLToPath(new URL("..", import.meta.url));
-/** What wrangler takes for something else than code, unless it is told otherwise. */
+/** The files that wrangler does not treat as code, unless it is configured otherwise. */
 const ASSET = /\.(txt|html|sql|bin|wasm)(\?module)?$/;
 
 /**
@@ -70,13 +70,13 @@ export async function bundle(main: string, define: Record<string, string> = {}):
   };
 }
 
-/** Leaves the platform's modules where they are, also those of Node without their prefix, and collects the assets. */
+/** Keeps the imports of the platform's modules, also those of Node without their prefix, and collects the assets. */
 function setAside(build: PluginBuild, assets: Map<string, string>): void {
   build.onResolve({ filter: /^[a-z_]+(\/[a-z_]+)?$/ }, async ({ path, kind, resolveDir, pluginData }) => {
     if (!builtinModules.includes(path) || pluginData === build) return undefined;
     const installed = await build.resolve(path, { kind, resolveDir, pluginData: build });
     if (installed.errors?.length === 0 && !installed.external) {
-      // A package may have switched the module off for browsers, which esbuild knows how to do by itself.
+      // A package may have replaced the module for browsers, which esbuild handles by itself.
       return isAbsolute(installed.path) ? { path: installed.path } : undefined;
     }
     return { path: `node:${path}`, external: true };
@@ -124,7 +124,7 @@ async function readBytes(file: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await readFile(file));
 }
 
-/** The part of the kit that runs in the Worker, with the module around it. */
+/** The part of the kit that runs in the Worker, together with the module that contains it. */
 export async function bundleHarness(entry: string): Promise<string> {
   const { build } = loadTool<EsbuildModule>("esbuild");
   const { outputFiles } = await build({
@@ -141,7 +141,7 @@ export async function bundleHarness(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-/** The modules that lie beside the main module in the runtime are no files here. */
+/** Modules that are next to the main module in the runtime, and are no files on this machine. */
 function leaveModules(build: PluginBuild): void {
   build.onResolve({ filter: /^\.\/(app\.js|\d+-.*)$/ }, ({ path }) => ({ path, external: true }));
 }

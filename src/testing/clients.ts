@@ -3,7 +3,7 @@ import { holdEvents } from "./held-events.ts";
 import { loadPackage } from "./optional.ts";
 import { within } from "./within.ts";
 
-/** Options of the stock client, and the namespace it connects to. */
+/** Options of the stock client, and the namespace to which it connects. */
 export interface ClientOptions extends Partial<ManagerOptions & SocketOptions> {
   /** @default "/" */
   namespace?: string;
@@ -13,10 +13,13 @@ interface ClientPackage {
   io(url: string, options: Partial<ManagerOptions & SocketOptions>): Socket;
 }
 
-/** No server has it, so that its refusal proves that all that was sent before has been handled. */
+/** A namespace that no server has: its refusal proves that everything sent before has been handled. */
 const NOWHERE = "/socket.io-edge/testing/nowhere";
 
-/** A restart is over for a client after some milliseconds. Seconds would be right for many clients of a real server. */
+/**
+ * The reconnection delay in ms, since a restart takes a client only some milliseconds. For many clients of a real
+ * server, seconds would be right.
+ */
 const QUICK = { forceNew: true, reconnectionDelay: 10, reconnectionDelayMax: 100, randomizationFactor: 0 };
 
 /** The stock clients of a test. */
@@ -28,7 +31,10 @@ export class Clients {
     this.#url = url;
   }
 
-  /** A client that is connected, unless `autoConnect` is false. It keeps what it is sent until somebody listens. */
+  /**
+   * Returns a client that is connected, unless `autoConnect` is false. It keeps the events that it receives until the
+   * test listens.
+   */
   async connect(options: ClientOptions): Promise<Socket> {
     const socket = await this.create(options);
     if (options.autoConnect === false) return socket;
@@ -46,7 +52,7 @@ export class Clients {
     return socket;
   }
 
-  /** Connects it where it is not yet, and waits for that. @throws what the server refuses it with */
+  /** Connects the client unless it is connected, and waits for that. @throws what the server refuses it with */
   async connected(socket: Socket): Promise<void> {
     if (socket.connected) return;
     const connected = new Promise<void>((resolve, reject) => {
@@ -62,13 +68,16 @@ export class Clients {
     }
   }
 
-  /** Waits until what they have sent has been handled, and what they were sent has arrived; and for their upgrades. */
+  /**
+   * Waits until everything that the clients have sent has been handled and everything sent to them has arrived, and
+   * until their upgrades have completed.
+   */
   async settle(): Promise<void> {
     const managers = new Set([...this.#sockets].filter(({ connected }) => connected).map(({ io }) => io));
     await Promise.all([...managers].map(settleManager));
   }
 
-  /** Does what cuts WebSockets off, and waits until the clients that come back by themselves are there again. */
+  /** Runs an action that closes WebSockets, and waits until the clients that reconnect by themselves are connected. */
   async reunite(cut: () => Promise<void>): Promise<void> {
     const affected = [...this.#sockets].filter(
       ({ connected, io }) => connected && io.reconnection() && io.engine.transport.name === "websocket",
@@ -90,7 +99,7 @@ export class Clients {
   }
 }
 
-/** What the client says of a refused handshake ("xhr poll error"), with what the server has answered. */
+/** The client's error for a refused handshake ("xhr poll error"), with the answer of the server. */
 function withAnswer(error: Error): Error {
   const { description, context } = error as { description?: unknown; context?: { responseText?: string } };
   if (typeof description !== "number") return error;
@@ -100,7 +109,7 @@ function withAnswer(error: Error): Error {
 
 async function settleManager(manager: Socket["io"]): Promise<void> {
   const { engine } = manager;
-  // Protected in its types, and the only word about an upgrade that has begun.
+  // Protected in its types, but nothing else shows that an upgrade has begun.
   if ((engine as unknown as { upgrading: boolean }).upgrading) {
     const upgraded = new Promise<void>((resolve) => {
       engine.once("upgrade", () => resolve());

@@ -5,22 +5,23 @@ import { loadTool } from "./optional.ts";
 import type { WorkerdModule, WorkerOptions, WranglerModule } from "./tools.ts";
 
 /**
- * Which Worker is tested, and what it is given. One of `worker` and `config` is needed, or a wrangler file in the
+ * The Worker to be tested, and what it is given. One of `worker` and `config` is needed, or a wrangler file in the
  * working directory.
  */
 export interface WorkerChoice {
   /**
-   * Path of the Worker's main module, from the working directory. Without `config` its Durable Object classes are
-   * found, and bound by their names: `SessionObject` as `SESSIONS`, and any other such as `ChatRoom` as `CHAT_ROOM`.
+   * The path of the Worker's main module, relative to the working directory. Without `config` its Durable Object
+   * classes are found, and bound by their names: `SessionObject` as `SESSIONS`, and any other such as `ChatRoom` as
+   * `CHAT_ROOM`.
    */
   worker?: string | URL;
-  /** Path of a wrangler.toml, .json or .jsonc, which gives main module, bindings, variables, flags and assets. */
+  /** The path of a wrangler.toml, .json or .jsonc, which defines main module, bindings, variables, flags and assets. */
   config?: string | URL;
   /** One of the environments that the wrangler file describes. */
   environment?: string;
   /** Variables and secrets, added to those of the wrangler file. */
   vars?: Record<string, unknown>;
-  /** Bindings of Durable Objects, name to class, added to those that are there. */
+  /** Bindings of Durable Objects, name to class, added to the configured ones. */
   durableObjects?: Record<string, string>;
   /** @default what the wrangler file says, or the newest that the installed runtime knows */
   compatibilityDate?: string;
@@ -28,13 +29,13 @@ export interface WorkerChoice {
   compatibilityFlags?: string[];
 }
 
-/** What a Worker is run with, as far as that is known without running it. */
+/** The configuration of a Worker, as far as it is known without running the Worker. */
 export interface Configuration {
   readonly main: string;
   readonly define: Record<string, string>;
   readonly options: WorkerOptions;
   readonly otherWorkers: readonly WorkerOptions[];
-  /** The classes are still to be found. */
+  /** The classes have yet to be found. */
   readonly isInferred: boolean;
 }
 
@@ -72,7 +73,7 @@ function inferred(): Omit<Configuration, "main" | "isInferred"> & { main: undefi
 function fromWrangler(config: string, environment: string | undefined) {
   const { unstable_getMiniflareWorkerOptions: read } = loadTool<WranglerModule>("wrangler");
   const { workerOptions, define, main, externalWorkers } = read(config, environment);
-  // They belong to modules that wrangler would find, and the kit finds its own.
+  // These belong to modules that wrangler would find, and the kit finds modules by itself.
   const { modulesRules: _, rootPath: __, ...options } = workerOptions;
   return { main, define, options, otherWorkers: externalWorkers };
 }
@@ -83,7 +84,7 @@ function bound(classes: Record<string, string> = {}): WorkerOptions["durableObje
   );
 }
 
-/** The binding that a class gets where no configuration names one. */
+/** The binding of a class for which no configuration defines one. */
 export function bindingFor(className: string): string {
   if (className === "SessionObject") return "SESSIONS";
   return className.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_").toUpperCase();

@@ -1,7 +1,7 @@
 import type { Emitter } from "../http/emitter.ts";
 import type { ChainLink } from "./inside/protocol.ts";
 
-/** What is answered with a promise; everything else of an emitter gives another emitter. */
+/** The methods that return a promise; all others return another emitter. */
 const OPERATIONS = new Set([
   "emit",
   "serverSideEmit",
@@ -11,13 +11,16 @@ const OPERATIONS = new Set([
   "fetchSockets",
 ]);
 
-/** The emitter of the Worker, from outside: it notes the chain of calls, which the Worker's own then carries out. */
+/**
+ * The Worker's emitter, for use outside: it records the chain of calls, which the Worker's own emitter then carries
+ * out.
+ */
 export function remoteEmitter(
   perform: (chain: readonly ChainLink[]) => Promise<unknown>,
   chain: readonly ChainLink[] = [],
 ): Emitter {
   const get = (_: object, name: string | symbol) => {
-    // An emitter is no promise, whoever may ask.
+    // An emitter must not look like a promise to `await`.
     if (typeof name === "symbol" || name === "then") return undefined;
     if (name === "volatile") return remoteEmitter(perform, [...chain, [name]]);
     return (...args: unknown[]) => {

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The path of a file that an option names. @throws Error when it is not there */
+/** Returns the full path of a file that an option names. @throws Error when it does not exist */
 export function existingFile(path: string | URL, option: string): string {
   const isUrl = path instanceof URL || path.startsWith("file:");
   const file = isUrl ? fileURLToPath(path) : resolve(path);

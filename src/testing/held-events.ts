@@ -1,6 +1,6 @@
 import type { Socket } from "socket.io-client";
 
-/** The method of a stock client, in all its versions, by which an event reaches its listeners. */
+/** The method by which all versions of the stock client pass an event to their listeners. */
 interface Receiver {
   onevent(packet: unknown): void;
 }
@@ -8,8 +8,8 @@ interface Receiver {
 const LISTENING = ["on", "once", "addEventListener", "onAny"] as const;
 
 /**
- * Keeps what a client is sent until somebody listens to it. Whoever awaits a client that has connected can listen only
- * afterwards, when what the server sends at once has come already.
+ * Keeps the events that a client receives until the test listens. Code that awaits a connected client can listen only
+ * afterwards, when the events that the server sends at once have already arrived.
  */
 export function holdEvents(socket: Socket): void {
   const receiver = socket as unknown as Receiver & Record<string, unknown>;
@@ -23,7 +23,7 @@ export function holdEvents(socket: Socket): void {
     const listen = receiver[name] as (...args: unknown[]) => unknown;
     receiver[name] = (...args: unknown[]) => {
       for (const own of LISTENING) delete receiver[own];
-      setTimeout(release); // after all that begin to listen in this turn
+      setTimeout(release); // after all listeners that are added in this turn
       return listen.apply(socket, args);
     };
   }

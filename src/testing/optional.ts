@@ -12,7 +12,7 @@ export function requireFrom(file: string | URL): Require {
   return (own?.createRequire ?? createRequire)(file);
 }
 
-/** Where a package is looked for: in the project that runs the tests, then beside this one. */
+/** The places in which a package is searched: the project that runs the tests, then the folder of this package. */
 function places(): Require[] {
   return [requireFrom(pathToFileURL(`${process.cwd()}/package.json`)), requireFrom(import.meta.url)];
 }
@@ -33,7 +33,7 @@ function find(name: string, extra: Require[] = []): { require: Require; path: st
   return undefined;
 }
 
-/** `require` as wrangler sees it: it brings miniflare, esbuild and workerd in versions that fit each other. */
+/** `require` as seen from wrangler, which depends on versions of miniflare, esbuild and workerd that fit together. */
 function fromWrangler(): Require[] {
   const wrangler = find("wrangler");
   if (wrangler === undefined) return [];
@@ -43,7 +43,7 @@ function fromWrangler(): Require[] {
 }
 
 /**
- * A package that only this kit needs, so that nobody else has to install it.
+ * Returns a package that only this kit needs, so that other users do not have to install it.
  * @throws Error that says what to install
  */
 export function loadTool<Tool>(name: "miniflare" | "esbuild" | "wrangler" | "workerd"): Tool {
@@ -58,7 +58,7 @@ export function loadTool<Tool>(name: "miniflare" | "esbuild" | "wrangler" | "wor
 }
 
 /**
- * A package of the user's project, in the version that is installed there.
+ * Returns a package of the user's project, in the version that is installed there.
  * @throws Error that says what to install
  */
 export async function loadPackage<Package>(name: "socket.io" | "socket.io-client"): Promise<Package> {

@@ -8,25 +8,25 @@ import type { DurableObjectOptions, LogEntry, Miniflare, MiniflareModule, Worker
 import { within } from "./within.ts";
 import { ENTRYPOINT, probeModules, renewableModules } from "./worker-modules.ts";
 
-/** Something keeps an object awake. */
+/** Thrown when something keeps an object awake. */
 export class NotIdle extends Error {}
 
 const DEFAULT_NAME = "worker";
-/** How long the runtime waits until it puts an object to sleep, and a second, ms. */
+/** How long the runtime waits until it puts an object to sleep, plus a second, in ms. */
 const HIBERNATION_MS = 11_000;
 const LONGEST_HIBERNATION_MS = 60_000;
 
-/** Hands each command on to the Worker that is tested. */
+/** Passes each command on to the Worker that is tested. */
 const CONTROL = "export default { fetch: (request, env) => env.WORKER.fetch(request) };";
 
-/** A Worker that is ready to be started, as often as somebody likes. */
+/** A Worker that can be started, any number of times. */
 export interface Prepared {
   readonly app: Bundle;
   readonly options: WorkerOptions;
   readonly otherWorkers: readonly WorkerOptions[];
 }
 
-/** Bundles a Worker, and finds its classes where no configuration names them. */
+/** Bundles a Worker, and finds its classes if no configuration names them. */
 export async function prepare(configuration: Configuration): Promise<Prepared> {
   const { main, define, options, otherWorkers, isInferred } = configuration;
   const app = await bundle(main, define);
@@ -56,7 +56,8 @@ export class Runtime {
     onLog: (entry: LogEntry) => void,
   ): Promise<Runtime> {
     const name = String(options.name ?? DEFAULT_NAME);
-    // Nobody can guess the names of what answers the kit: the Worker in between, and the header in front of an object.
+    // The names that lead to the kit cannot be guessed: that of the Worker in between, and the header in front of an
+    // object.
     const control = `control-${randomUUID()}`;
     const secret = `x-${randomUUID()}`;
     const modules = await renewableModules(app, classesOf(options), secret);
@@ -104,7 +105,7 @@ export class Runtime {
     await Promise.all(objects.map(end));
   }
 
-  /** Puts all objects to sleep, and leaves the module where it is. */
+  /** Puts all objects to sleep, and keeps the module loaded. */
   async sleep(timeout: number): Promise<void> {
     await this.#evict(await this.look(), timeout);
   }
@@ -135,7 +136,7 @@ export class Runtime {
     try {
       await this.#miniflare.unsafeEvictDurableObject?.(this.#name, className, options);
     } catch (error) {
-      // An object that is not in memory already is where it should be.
+      // An object that is not in memory needs nothing.
       if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
     }
   }
@@ -146,7 +147,7 @@ export class Runtime {
     });
   }
 
-  /** The runtimes of older versions put objects to sleep only by themselves. */
+  /** Older versions of the runtime put objects to sleep only by themselves. */
   async #waitForSleep(object: ObjectAddress): Promise<void> {
     const until = Date.now() + LONGEST_HIBERNATION_MS;
     while (Date.now() < until) {
@@ -168,7 +169,7 @@ function classesOf(options: WorkerOptions): Set<string> {
   return new Set(all.map(({ className }) => className));
 }
 
-/** The exported classes that are Durable Objects, which only the runtime can tell. */
+/** The exported classes that are Durable Objects, which only the runtime can determine. */
 async function findClasses(options: WorkerOptions, app: Bundle): Promise<string[]> {
   const { bindings, compatibilityDate, compatibilityFlags } = options;
   const worker = {
@@ -215,7 +216,7 @@ async function startMiniflare(
     return miniflare;
   } catch (error) {
     await miniflare.dispose().catch(() => {
-      // It has not started.
+      // The Worker has not started.
     });
     const [, thrown] = /Uncaught ((?:[^"\\]|\\(?!n))*)/.exec(String(error)) ?? [];
     if (thrown === undefined) throw error;

@@ -9,26 +9,26 @@ import type { LogEntry } from "./tools.ts";
 
 /** Options of `startServer`. */
 export interface StartOptions extends WorkerChoice {
-  /** Port on the loopback interface; 0 is one that is free. @default 0 */
+  /** The port on the loopback interface; 0 selects a free one. @default 0 */
   port?: number;
-  /** How long `nap()` waits for what is under way, ms. @default 10000 */
+  /** How long `nap()` waits for work that is under way, in ms. @default 10000 */
   napTimeout?: number;
 }
 
 const NAP_TIMEOUT_MS = 10_000;
-/** What the part of the kit that runs in the Worker has to say begins so. */
+/** The prefix of messages from the part of the kit that runs in the Worker. */
 const NOTE = "socket.io-edge/testing:";
 /** So long a restart waits for what is under way, ms; then that ends with it. */
 const GRACE_MS = 1_000;
 const LOOK_AGAIN_MS = 10;
 
-/** A Worker that runs on this machine for the time of a test. `startServer` makes it. */
+/** A Worker that runs on this machine for the time of a test. `startServer` creates it. */
 export class TestServer {
-  /** Origin without a trailing slash, for example `http://127.0.0.1:4000`. */
+  /** The origin without a trailing slash, for example `http://127.0.0.1:4000`. */
   readonly url: string;
-  /** What the Worker has logged since the start, with the runtime's own warnings. */
+  /** What the Worker has logged since the start, including warnings of the runtime. */
   readonly logs: readonly LogEntry[];
-  /** Emits as the Worker's `emitter(env)` does, from the test. */
+  /** Emits like the Worker's `emitter(env)`, from the test. */
   readonly emitter: Emitter;
   readonly #runtime: Runtime;
   readonly #clients: Clients;
@@ -63,8 +63,8 @@ export class TestServer {
   }
 
   /**
-   * Connects a stock client, of the `socket.io-client` that your project has installed. What it is sent waits
-   * until you listen to it. It comes back quickly after a restart, and `stop()` closes it.
+   * Connects a stock client: the `socket.io-client` that is installed in your project. It keeps the events that it
+   * receives until you listen. It reconnects quickly after a restart, and `stop()` closes it.
    * @throws what the server refuses it with, or an Error when `socket.io-client` is not installed
    * @example const ann = await server.client({ auth: { name: "ann" } });
    */
@@ -72,15 +72,15 @@ export class TestServer {
     return this.#clients.connect(options);
   }
 
-  /** The emitter of the server with this name, where `defineServer` has the option `name`. */
+  /** Returns the emitter of the server with this name, for a Worker whose `defineServer` has the option `name`. */
   emitterFor(name: string): Emitter {
     return remoteEmitter((chain) => this.#runtime.ask({ type: "emit", chain, name }));
   }
 
   /**
-   * Lets every object sleep and wake as it does in production: its WebSockets stay open, and what is in memory is lost,
-   * variables of the module among it. Waits before until what the clients of this server have sent is handled, and
-   * until nothing is under way.
+   * Lets every object sleep and wake as it does in production: its WebSockets stay open, and everything in memory is
+   * lost, including variables of the module. Before that it waits until everything that the clients of this server have
+   * sent is handled, and until nothing is under way.
    * @throws Error when something keeps an object awake for longer than `napTimeout`, and names it
    */
   async nap(): Promise<void> {
@@ -89,7 +89,9 @@ export class TestServer {
     await this.#runtime.nap(this.#napTimeout);
   }
 
-  /** A nap that leaves the module where it is, as the runtime's own does. @internal */
+  /**
+   * A nap that keeps the module loaded, as the runtime's own does. @internal
+   */
   async sleep(): Promise<void> {
     await this.#clients.settle();
     await this.#untilIdle(this.#napTimeout);
@@ -97,9 +99,9 @@ export class TestServer {
   }
 
   /**
-   * Ends every object and its WebSockets, and loads the module anew, as a deploy does. Clients that poll notice
-   * nothing. Those by WebSocket lose their connection. The clients of this server are connected again when this
-   * resolves, unless they were made with `reconnection: false`.
+   * Ends every object and its WebSockets, and loads the module again, as a deploy does. Polling clients notice nothing,
+   * and WebSocket clients lose their connection. When this resolves, the clients of this server are connected again,
+   * unless they were created with `reconnection: false`.
    */
   async restart(): Promise<void> {
     await this.#clients.settle();
@@ -110,7 +112,7 @@ export class TestServer {
     await this.#clients.reunite(() => this.#runtime.restart(isIdle));
   }
 
-  /** Everything that the objects have stored, by what is in `storage.kv` and in tables of SQL. */
+  /** Returns everything that the objects have stored, in `storage.kv` and in SQL tables. */
   async rows(): Promise<StoredRow[]> {
     const objects = await this.#runtime.look();
     const rows = objects.map((object) => this.#runtime.ask({ type: "rows", object }));
@@ -141,7 +143,8 @@ export class TestServer {
 }
 
 /**
- * Runs a Worker on this machine, for tests in any runner on Node. What it needs is there where `wrangler` is installed.
+ * Runs a Worker on this machine, for tests in any runner on Node. The tools that it needs are installed together with
+ * `wrangler`.
  * @throws Error with the cure, when a package is missing or the Worker cannot be bundled
  * @example
  * const server = await startServer({ worker: "src/worker.ts" });

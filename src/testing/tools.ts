@@ -1,4 +1,7 @@
-/** What the kit uses of miniflare, esbuild and wrangler, whose own types would be part of this package's otherwise. */
+/**
+ * The parts of miniflare, esbuild and wrangler that the kit uses. With the tools' own types, these would become part of
+ * this package.
+ */
 
 export interface LogEntry {
   /** `"log"`, `"info"`, `"debug"`, `"warn"` or `"error"`. */
@@ -13,7 +16,7 @@ interface Fetcher {
 export interface Miniflare {
   readonly ready: Promise<URL>;
   getWorker(name: string): Promise<Fetcher>;
-  /** Absent before miniflare 5, which needs Node 22. */
+  /** Does not exist before miniflare 5, which needs Node 22. */
   unsafeEvictDurableObject?(
     worker: string,
     className: string,
@@ -26,11 +29,11 @@ export interface MiniflareModule {
   Miniflare: new (options: object) => Miniflare;
   Log: new (level: number) => object;
   LogLevel: { NONE: number };
-  /** Since miniflare 5; before, its options were such as this makes them from. */
+  /** Converts options in the form of miniflare 4. Exists since miniflare 5, whose options have another form. */
   convertV4MiniflareOptions?(options: object): object;
 }
 
-/** A Worker as miniflare 4 describes it, which is also what wrangler gives. */
+/** A Worker as miniflare 4 describes it, which is also what wrangler returns. */
 export interface WorkerOptions {
   [option: string]: unknown;
   compatibilityDate?: string;
@@ -59,7 +62,7 @@ export interface WranglerModule {
 }
 
 export interface WorkerdModule {
-  /** The newest date that it accepts without a warning. */
+  /** The newest date that the runtime accepts without a warning. */
   compatibilityDate: string;
 }
 

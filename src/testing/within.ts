@@ -1,6 +1,6 @@
 const DEFAULT_MS = 10_000;
 
-/** Rejects with a message that names what is awaited, in place of a test that hangs. */
+/** Rejects with a message that names what is awaited, so that a test does not hang. */
 export async function within<T>(promise: Promise<T>, what: string, ms = DEFAULT_MS): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -1,9 +1,9 @@
 import { type Bundle, bundleHarness } from "./bundle.ts";
 
-/** The entrypoint by which the kit talks to the Worker, on which nobody else has a binding. */
+/** The entrypoint through which the kit talks to the Worker; only the kit has a binding to it. */
 export const ENTRYPOINT = "SocketIoEdgeTesting";
 
-/** A module as miniflare takes it. */
+/** A module in the form that miniflare accepts. */
 interface WorkerModule {
   type: "ESModule" | "Text" | "Data" | "CompiledWasm";
   path: string;
@@ -15,7 +15,7 @@ const APP = "app.js";
 const HARNESS = `./inside/harness${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`;
 const HEAD = "export default function (module, exports, require) {";
 
-/** The modules of a Worker that can be renewed: a main module with proxies, and the user's, which is a function. */
+/** The modules of a Worker that can be renewed: a main module with proxies, and the user's module as a function. */
 export async function renewableModules(
   bundle: Bundle,
   durableObjects: ReadonlySet<string>,
@@ -34,7 +34,7 @@ export async function renewableModules(
   ]);
 }
 
-/** A Worker that answers with what each export is. */
+/** A Worker that returns the kind of each export. */
 export async function probeModules(bundle: Bundle): Promise<WorkerModule[]> {
   return toModules(bundle, [
     harness(bundle, ""),
@@ -63,7 +63,7 @@ function importOf(names: string, path: string): string {
 async function toModules(bundle: Bundle, lines: string[]): Promise<WorkerModule[]> {
   return [
     { type: "ESModule", path: "main.js", contents: await bundleHarness(lines.join("\n")) },
-    // On the first line, so that the source map still fits.
+    // Added on the first line, so that the source map still matches.
     { type: "ESModule", path: APP, contents: `${HEAD}${bundle.body}\n}` },
     ...bundle.assets,
   ];

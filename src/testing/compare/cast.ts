@@ -1,32 +1,32 @@
 import type { Socket } from "socket.io-client";
 import type { ClientOptions, Clients } from "../clients.ts";
 
-/** What happened at one client: `["event", "message", "hello"]`. */
+/** One event that a client observed, for example `["event", "message", "hello"]`. */
 export type Line = readonly unknown[];
 
-/** What each client saw, in its order. The order between clients means nothing. */
+/** What each client observed, in order. The order between clients means nothing. */
 export type Trace = Readonly<Record<string, readonly Line[]>>;
 
-/** The part of a step: stock clients, by names that the steps give them. */
+/** The first argument of a step: stock clients, by names that the steps choose. */
 export interface Stage {
-  /** Connects a client of this name, or connects it again. */
+  /** Connects a client with this name, or connects it again. */
   connect(name: string, options?: ClientOptions): Promise<Socket>;
-  /** A client that must not get in: notes what the server says. */
+  /** Connects a client that must be refused, and records the error of the server. */
   refused(name: string, options?: ClientOptions): Promise<void>;
   /** The client of this name. @throws Error where no step has connected one */
   client(name: string): Socket;
 }
 
-/** As `JSON.stringify` takes it: replaces what is not the same from one run to the next, such as a time. */
+/** A replacer as for `JSON.stringify`, which replaces values that differ from one run to the next, such as a time. */
 export type Replacer = (key: string, value: unknown) => unknown;
 
-/** What is noted of a client that comes back from a restart as a new one. */
+/** The entry for a client that returns from a restart with a new session. */
 export const RECONNECTED = "connected anew";
 
-/** Where what a step returned stands in a trace. */
+/** The name under which a trace contains what a step returned. */
 const ANSWER = "(what the step returned)";
 
-/** The clients of one run of the steps, and what they saw. */
+/** The clients of one run of the steps, and what they observed. */
 export class Cast implements Stage {
   readonly #clients: Clients;
   readonly #defaults: ClientOptions;
@@ -73,14 +73,14 @@ export class Cast implements Stage {
     return socket;
   };
 
-  /** What was seen since it was last taken, by client. */
+  /** Returns what was observed by client since the last call. */
   takeTrace(): Trace {
     const trace = this.#trace;
     this.#trace = {};
     return trace;
   }
 
-  /** How much was seen since the trace was last taken. */
+  /** How many events were observed since the trace was last taken. */
   countOf(name: string): number {
     return this.#trace[name]?.length ?? 0;
   }
@@ -89,7 +89,7 @@ export class Cast implements Stage {
     return Object.values(this.#trace).reduce((sum, lines) => sum + lines.length, 0);
   }
 
-  /** Notes what a step returned, which is an answer unless it is a client. */
+  /** Records what a step returned, which is an answer unless it is a client. */
   noteResult(result: unknown): void {
     const isClient = [...this.#sockets.values()].some((socket) => socket === result);
     if (result !== undefined && !isClient) this.#note(ANSWER, [result]);
@@ -99,7 +99,7 @@ export class Cast implements Stage {
     return this.#clients.settle();
   }
 
-  /** Does what ends the connections: clients that come back and are recovered have noticed nothing. */
+  /** Runs an action that closes connections. Clients that reconnect and are recovered have observed nothing. */
   async cut(interrupt: () => Promise<void>): Promise<void> {
     this.#isCut = true;
     await interrupt();
@@ -134,7 +134,9 @@ export class Cast implements Stage {
     });
   }
 
-  /** A value as JSON can show it: bytes spelled out, and ids of sockets replaced by who has them. */
+  /**
+   * A value in a form that JSON can show: bytes as numbers, and ids of sockets replaced by the names of their clients.
+   */
   #plain(key: string, given: unknown): unknown {
     const value = this.#replace(key, given);
     if (value instanceof ArrayBuffer) return `bytes ${Buffer.from(value).toString("hex")}`;
@@ -158,7 +160,7 @@ export class Cast implements Stage {
   }
 }
 
-/** With connection state recovery an event carries its offset as one more argument. */
+/** With connection state recovery an event carries its offset as an additional argument. */
 function withoutOffset(socket: Socket, args: unknown[]): unknown[] {
   const { _pid: privateId } = socket as unknown as { _pid?: string };
   return privateId !== undefined && typeof args.at(-1) === "string" ? args.slice(0, -1) : args;

@@ -11,14 +11,14 @@ import { findSuspects } from "./suspects.ts";
 /** One step of a script. What it returns is compared as well, unless it is a client. */
 export type Step = (stage: Stage) => unknown;
 
-/** Options of `compareWithNode`, besides those that say which Worker is meant. */
+/** Options of `compareWithNode`, besides those that select the Worker. */
 export interface CompareOptions extends WorkerChoice {
   /**
-   * The app on Node: the function that gets `io`, or the path of a module whose default export it is, or either of them
-   * with the server's options. With a path each run gets a copy of the module, with variables of its own.
+   * The app on Node: the function that gets `io`, or the path of a module whose default export is that function, or
+   * either of them with the server's options. With a path, each run gets a copy of the module with its own variables.
    */
   node: NodeSetup | NodeApp | string | URL;
-  /** What is done, in this order. */
+  /** The steps, in order. */
   steps: Readonly<Record<string, Step>>;
   /** What comes between any two steps, a run for each. @default ["none", "nap"] */
   interruptions?: readonly Interruption[];
@@ -26,20 +26,22 @@ export interface CompareOptions extends WorkerChoice {
   transports?: readonly (readonly ("polling" | "websocket")[])[];
   /** Options of every client. */
   client?: ClientOptions;
-  /** As `JSON.stringify` takes it: replaces what is not the same from one run to the next, such as a time. */
+  /** A replacer as for `JSON.stringify`, which replaces values that differ from one run to the next, such as a time. */
   replace?: Replacer;
   /** How long what Node has sent is waited for, ms. @default 5000 */
   patience?: number;
 }
 
 const PATIENCE_MS = 5_000;
-/** Something that arrives later than this after everything has settled belongs to the next step, ms. */
+/** An event that arrives later than this after everything has settled belongs to the next step, in ms. */
 const QUIET_MS = 20;
 const LOOK_AGAIN_MS = 5;
-/** An object that is kept awake for longer would not sleep in production either, ms. */
+/**
+ * The longest time in ms for which an object may be kept awake; in production such an object would not sleep either.
+ */
 const LONGEST_WAIT_FOR_NAP_MS = 1_000;
 
-/** What each step gave on Node. */
+/** The result of each step on Node. */
 type Recording = readonly { readonly name: string; readonly trace: Trace }[];
 
 interface Run {
@@ -115,7 +117,7 @@ function keep(_key: string, value: unknown): unknown {
   return value;
 }
 
-/** Until what was set off has arrived everywhere, and nothing more comes of it. */
+/** Waits until everything that a step caused has arrived at all clients, and has no further effect. */
 async function untilQuiet(cast: Cast): Promise<void> {
   let before: number;
   do {
@@ -130,7 +132,7 @@ async function take(name: string, step: Step, cast: Cast, patience: number): Pro
   cast.noteResult(await within(taken, `step "${name}"`, patience));
 }
 
-/** What Node's clients have seen is waited for; whether more has come is looked at afterwards. */
+/** Waits for what Node's clients have observed, and checks afterwards whether more has arrived. */
 async function untilAllCame(cast: Cast, trace: Trace, patience: number): Promise<void> {
   const until = Date.now() + patience;
   const isMissing = () => Object.entries(trace).some(([name, lines]) => cast.countOf(name) < lines.length);
@@ -139,7 +141,7 @@ async function untilAllCame(cast: Cast, trace: Trace, patience: number): Promise
   await untilQuiet(cast);
 }
 
-/** `"sleep"` is a nap that leaves the module where it is, to learn what was lost with it. */
+/** `"sleep"` is a nap that does not reload the module, which shows whether the module's variables are what was lost. */
 type AnyInterruption = Interruption | "sleep";
 
 async function findFirstDifference(
@@ -177,7 +179,7 @@ async function findFirstDifference(
   }
 }
 
-/** Gives what kept the object from sleeping, which it would do in production as well. */
+/** Returns what kept the object from sleeping, which it would do in production as well. */
 async function interrupt(
   server: TestServer,
   cast: Cast,
@@ -194,7 +196,7 @@ async function interrupt(
   }
 }
 
-/** Looks with other interruptions for what it was that made the difference. */
+/** Finds out with other interruptions what caused the difference. */
 async function findCause(
   interruption: Interruption,
   { here }: Difference,

@@ -1,9 +1,9 @@
 import type { Line, Trace } from "./cast.ts";
 
-/** What happens before each step but the first. */
+/** What happens before each step except the first. */
 export type Interruption = "none" | "nap" | "restart";
 
-/** Where a run departed from Node: the first client that saw something else. */
+/** Where a run differed from Node: the first client that observed something else. */
 export interface Difference {
   readonly step: string;
   readonly client: string;
@@ -20,7 +20,7 @@ const WHERE: Record<Interruption, string> = {
   restart: "a restart between any two steps",
 };
 
-/** The first client to which something else happened in a step. */
+/** Returns the first client that observed something else in a step. */
 export function findDifference(step: string, onNode: Trace, here: Trace): Difference | undefined {
   for (const client of new Set([...Object.keys(onNode), ...Object.keys(here)])) {
     const [expected, actual] = [onNode[client] ?? [], here[client] ?? []];
@@ -31,17 +31,17 @@ export function findDifference(step: string, onNode: Trace, here: Trace): Differ
   return undefined;
 }
 
-/** Why a run departed, as far as another run of the same steps can tell. */
+/** Why a run differed, as far as another run of the same steps can show. */
 export type Cause =
-  /** It departs without any interruption. */
+  /** It differs without any interruption. */
   | { readonly type: "other-server" }
-  /** It goes well when the object sleeps and its module stays. */
+  /** It does not differ when the object sleeps and its module stays loaded. */
   | { readonly type: "module"; readonly suspects: readonly string[] }
-  /** It departs with the module in place, too. */
+  /** It differs with the module loaded as well. */
   | { readonly type: "memory" }
-  /** A client that a restart cut off came back as a new one. */
+  /** A client that a restart disconnected returned with a new session. */
   | { readonly type: "not-recovered" }
-  /** It departs after a restart alone. */
+  /** It differs after a restart only. */
   | { readonly type: "restart" };
 
 const CURES: Record<Exclude<Cause["type"], "module">, string> = {
@@ -59,7 +59,7 @@ const CURES: Record<Exclude<Cause["type"], "module">, string> = {
     "socket that had a WebSocket.",
 };
 
-/** The message of the error: what happened where, and what cures it. */
+/** The message of the error: what happened where, and how to fix it. */
 export function describe(
   difference: Difference,
   cause: Cause,

@@ -5,7 +5,9 @@ import { existingFile } from "../existing-file.ts";
 import { loadPackage, loadTool, requireFrom } from "../optional.ts";
 import type { EsbuildModule } from "../tools.ts";
 
-/** Gets `io`, a `Server` of `socket.io`; its parameter may be declared as that of `socket.io-edge`, too. */
+/**
+ * A function that gets `io`, a `Server` of `socket.io`; its parameter may also be declared as that of `socket.io-edge`.
+ */
 export type NodeSetup = (io: never) => unknown;
 
 /** An app for Socket.IO on Node. */
@@ -33,7 +35,7 @@ export async function startOnNode(app: NodeApp): Promise<{ url: string; close():
 }
 
 /**
- * A new copy of the function in a module: each has variables of its own.
+ * Returns a new copy of the function in a module, so that each has its own variables.
  * @throws Error when the module exports none
  */
 async function loadSetup(path: string | URL): Promise<NodeSetup> {

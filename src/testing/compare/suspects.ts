@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
 
-/** What a variable of a module begins with when something may be kept in it. */
+/** How the initial value of a variable begins when the app may keep state in it. */
 const KEEPER = /^(?:export\s+)?(?:let\s+(\w+)|(?:const|var)\s+(\w+)[^=]*=\s*(?:new\b|\[|\{))/;
 const MOST = 5;
 
-/** The variables at the top of the app's own modules in which it may keep something, with where they stand. */
+/** The top-level variables of the app's own modules in which it may keep state, with their locations. */
 export async function findSuspects(files: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const file of files) {

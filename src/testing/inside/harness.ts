@@ -7,14 +7,14 @@ type Exports = Record<string, unknown>;
 type AnyClass = new (...args: never[]) => object;
 type AnyFunction = (...args: unknown[]) => unknown;
 
-/** The bundled Worker as a function: each call is a new copy of the module, with variables of its own. */
+/** The bundled Worker as a function: each call returns a new copy of the module, with its own variables. */
 export type Load = (
   module: { exports: Exports },
   exports: Exports,
   require: (name: string) => unknown,
 ) => void;
 
-/** The modules that the bundle imports from outside: the platform's, text, WebAssembly. */
+/** The modules that the bundle imports from outside: modules of the platform, text, WebAssembly. */
 export type Externals = Readonly<Record<string, Record<string, unknown>>>;
 
 interface EntrypointContext {
@@ -23,8 +23,8 @@ interface EntrypointContext {
 }
 
 /**
- * Runs a Worker so that its module can be renewed while its WebSockets stay open. What the runtime sees are proxies;
- * each constructs from, and calls, the copy of the module that is current.
+ * Runs a Worker in such a way that its module can be renewed while its WebSockets stay open. The runtime sees proxies,
+ * each of which constructs from, and calls, the current copy of the module.
  */
 export class Harness {
   readonly #load: Load;
@@ -43,7 +43,7 @@ export class Harness {
     this.#current = this.#evaluate();
   }
 
-  /** What each export is, for who has no configuration that says so. */
+  /** Returns the kind of each export, for a kit without a configuration. */
   kinds(bases: Record<string, AnyClass>): Record<string, string> {
     const kindOf = (value: unknown) => {
       if (typeof value !== "function") return typeof value;
@@ -72,7 +72,7 @@ export class Harness {
     return new Proxy(first, { get: (_, key) => this.#method(name, key) });
   }
 
-  /** Answers the kit. Only a Worker of the kit's own can reach it, by a service binding. */
+  /** Answers the kit. Only a Worker of the kit itself can reach this, through a service binding. */
   async answer(request: Request, context: EntrypointContext): Promise<Response> {
     try {
       const command = fromText(await request.text()) as Command;
@@ -117,7 +117,7 @@ export class Harness {
     return instance;
   }
 
-  /** The runtime itself put the object to sleep, or ended it, and its module is still there. */
+  /** Whether the runtime put the object to sleep or ended it without renewing its module. */
   #note(live: LiveObject): void {
     const name = `${live.className} "${live.label}"`;
     if (this.#noted.has(name)) return;
@@ -150,7 +150,7 @@ export class Harness {
   async #renew(): Promise<ObjectAddress[]> {
     this.#current = this.#evaluate();
     this.#generation++;
-    // What the module begins while it is loaded, such as a dynamic import, belongs to this request and ends with it.
+    // What the module starts while it is loaded, such as a dynamic import, belongs to this request and ends with it.
     await new Promise((resolve) => setTimeout(resolve));
     return [...this.#objects.values()].map(({ address }) => address);
   }
@@ -176,7 +176,7 @@ export class Harness {
     return await target;
   }
 
-  /** Goes through the runtime to the object, so that its storage may be used. */
+  /** Calls the object through the runtime, so that its storage may be used. */
   async #askObject(command: Extract<Command, { object: ObjectAddress }>, context: EntrypointContext) {
     const { className, id, name } = command.object;
     const candidates = [context.ctx.exports?.[className], ...Object.values(context.env)];
@@ -214,7 +214,7 @@ function findId(namespace: DurableObjectNamespace, id: string, name = ""): Durab
   try {
     return namespace.idFromString(id);
   } catch {
-    return undefined; // the id is of another class
+    return undefined; // the id belongs to another class
   }
 }
 

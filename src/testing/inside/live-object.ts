@@ -3,19 +3,19 @@ import type { TimerWatch } from "./timer-watch.ts";
 
 type Handler = (this: object, ...args: unknown[]) => unknown;
 
-/** The methods by which the runtime tells an object that something happened. */
+/** The methods that the runtime calls when something happens to an object. */
 const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"] as const;
 
-/** What of a `SessionObject` tells whether a timer of the library is pending. */
+/** The part of a `SessionObject` that shows whether a timer of the library is pending. */
 interface SessionObjectLike {
   socketIoIsWaiting?(): boolean;
 }
 
-/** An instance of a Durable Object, with a count of what it is doing. */
+/** An instance of a Durable Object, and the number of things that it is doing. */
 export class LiveObject {
   readonly className: string;
   readonly ctx: DurableObjectState;
-  /** Which copy of the module it was made by. */
+  /** The copy of the module that created it. */
   readonly generation: number;
   instance: object | undefined;
   /** The kit has ended it, as a restart does. */
@@ -52,7 +52,7 @@ export class LiveObject {
     return this.ctx.id.name ?? this.id;
   }
 
-  /** Why the runtime would not let it sleep now, as far as can be known from inside. */
+  /** The reasons for which the runtime would not let it sleep now, as far as they are known from inside. */
   get underWay(): string[] {
     const reasons: string[] = [];
     if ((this.instance as SessionObjectLike | undefined)?.socketIoIsWaiting?.()) {
@@ -65,7 +65,7 @@ export class LiveObject {
     return reasons;
   }
 
-  /** Counts what the instance handles, and answers the kit's own requests in its place. */
+  /** Counts what the instance is handling, and answers the kit's own requests in its place. */
   watch(instance: object, onCommand: (request: Request) => Promise<Response> | undefined): void {
     this.instance = instance;
     const handlers = instance as Record<string, Handler | undefined>;
@@ -82,7 +82,7 @@ export class LiveObject {
     }
   }
 
-  /** Runs code of the object: the timers that it sets are known as its own. */
+  /** Runs code of the object, so that the timers that it sets are attributed to it. */
   run<R>(code: () => R): R {
     return this.#timerWatch.run(this.#timers, code);
   }
@@ -104,7 +104,7 @@ export class LiveObject {
     }
   }
 
-  /** Everything it has stored. Runs in the object's own context. */
+  /** Returns everything that it has stored. Runs in the object's own context. */
   rows(): StoredRow[] {
     const { storage } = this.ctx;
     const rows: StoredRow[] = [];

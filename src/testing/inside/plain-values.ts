@@ -1,14 +1,14 @@
-/** How a value that JSON does not know travels: its kind, and what it is made of. */
+/** The form of a value that JSON does not have: its kind, and its parts. */
 type Tagged = { readonly $: string; readonly v: unknown };
 
 const KEY = "$";
 
-/** Text for a value that structured clone knows: plain data, Map, Set, Date, bytes, bigint and undefined. */
+/** Returns text for a value that structured clone accepts: plain data, Map, Set, Date, bytes, bigint and undefined. */
 export function toText(value: unknown): string {
   return JSON.stringify(tag(value));
 }
 
-/** The value that `toText` wrote down. */
+/** Returns the value from which `toText` made a text. */
 export function fromText(text: string): unknown {
   return untag(JSON.parse(text));
 }

@@ -1,4 +1,4 @@
-/** What the kit asks of the Worker it tests, and what it is answered. Both sides import these types. */
+/** The requests of the kit to the Worker that it tests, and the answers. Both sides import these types. */
 
 /** What callers of an object are told that the kit has ended. */
 export const ABORT_REASON = "restarted by socket.io-edge/testing";
@@ -12,7 +12,7 @@ export interface ObjectAddress {
 }
 
 export interface ObjectReport extends ObjectAddress {
-  /** Why it cannot sleep now; empty when nothing is under way. */
+  /** The reasons for which it cannot sleep now; empty when nothing is under way. */
   readonly underWay: readonly string[];
 }
 
@@ -20,22 +20,22 @@ export interface ObjectReport extends ObjectAddress {
 export type ChainLink = readonly [name: string, args?: readonly unknown[]];
 
 export type Command =
-  /** The objects, with what is under way in them. */
+  /** Returns the objects, with what is under way in them. */
   | { readonly type: "look" }
-  /** Loads the module anew; answers with the objects that still run the copy before. */
+  /** Loads the module again; returns the objects that still run the previous copy. */
   | { readonly type: "renew" }
-  /** Everything an object has stored. */
+  /** Returns everything that an object has stored. */
   | { readonly type: "rows"; readonly object: ObjectAddress }
-  /** Whether the object in memory was made by the copy of the module before this one. */
+  /** Returns whether the object in memory was created by the previous copy of the module. */
   | { readonly type: "is-old"; readonly object: ObjectAddress }
   /** Ends the instance in memory, and its WebSockets. */
   | { readonly type: "abort"; readonly object: ObjectAddress }
-  /** Carries out an operation of the emitter of a server: of the one with this name, or of "main". */
+  /** Carries out an operation of the emitter of a server: the one with this name, or "main". */
   | { readonly type: "emit"; readonly chain: readonly ChainLink[]; readonly name?: string };
 
 /** A row of an object's storage. */
 export interface StoredRow {
-  /** Name of the object, or its id where it has none. */
+  /** The name of the object, or its id if it has no name. */
   readonly object: string;
   /** `"kv"` for what `storage.kv` holds, otherwise the name of an SQL table. */
   readonly table: string;

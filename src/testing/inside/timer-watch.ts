@@ -5,10 +5,10 @@ interface AsyncContext<Store> {
   getStore(): Store | undefined;
 }
 
-/** A bundler does not read this as the name of a module, which not every runtime has. */
+/** A bundler does not recognise this as the name of a module, which some runtimes do not have. */
 const SPECIFIER = ["node", "async_hooks"].join(":");
 
-/** Knows which timers an object has set and that are still to come, as far as the runtime has `AsyncLocalStorage`. */
+/** Records which timers an object has set that are still pending, if the runtime has `AsyncLocalStorage`. */
 export class TimerWatch {
   #context: AsyncContext<Set<unknown>> | undefined;
   readonly #owners = new Map<unknown, Set<unknown>>();
@@ -19,7 +19,7 @@ export class TimerWatch {
         this.#context = new AsyncLocalStorage();
       },
       () => {
-        // Then nobody's timers are known, and an eviction that waits for one is given up.
+        // Without it no timers are known, and an eviction that waits for one is given up.
       },
     );
     const { setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
@@ -37,7 +37,7 @@ export class TimerWatch {
     });
   }
 
-  /** Runs code whose timers, at any time later, go into a set. */
+  /** Runs code, and records the timers that it sets, at any later time as well, in a set. */
   run<R>(timers: Set<unknown>, code: () => R): R {
     return this.#context === undefined ? code() : this.#context.run(timers, code);
   }

@@ -4,7 +4,7 @@ import { afterAll, expect, it } from "vitest";
 const server = await startServer();
 afterAll(() => server.stop());
 
-it("brings what one person says to everybody, though the object slept before", async () => {
+it("delivers a message to everybody after the object has slept", async () => {
   const [ann, bob] = [await server.client(), await server.client()];
   const heard = new Promise((resolve) => bob.once("message", resolve));
   await server.nap();
