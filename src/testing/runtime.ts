@@ -91,12 +91,18 @@ export class Runtime {
     return (await this.ask({ type: "look" })) as ObjectReport[];
   }
 
-  /** Loads the module anew, and then puts to sleep all that runs the copy before: whatever wakes has the new one. */
+  /**
+   * Loads the module again, and then puts all objects to sleep that run the previous copy, so that they wake with the
+   * new one.
+   */
   async nap(timeout: number): Promise<void> {
     await this.#evict(await this.#renew(), timeout);
   }
 
-  /** Loads the module anew, and ends all that runs the copy before, with what is under way unless everything is idle. */
+  /**
+   * Loads the module again, and ends all objects that run the previous copy, together with what is under way in them
+   * unless everything is idle.
+   */
   async restart(isIdle: boolean): Promise<void> {
     const objects = await this.#renew();
     const end = (object: ObjectAddress) =>
