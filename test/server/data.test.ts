@@ -308,6 +308,27 @@ describe("io.data and the code that changes it", () => {
     });
   });
 
+  it("ignores changes of values that it does not hold any more", async () => {
+    const object = new DataObject();
+    await object.run(`
+      data.games = new Map([["a", { n: 1 }]]); data.users = { ann: { n: 1 } };
+      const { games, users } = data, { ann } = users, game = games.get("a");
+      data.games = new Map([["a", { n: 10 }]]); data.users = { ann: { n: 10 } };
+      games.set("a", { n: 2 }); games.set("b", 2); game.n = 3; users.ann = 2; users.bob = 2; ann.n = 3;
+      delete users.ann; games.delete("a");
+    `);
+    await object.restart();
+    expect(await object.run("return [[...data.games], data.users]")).toEqual([
+      [["a", { n: 10 }]],
+      { ann: { n: 10 } },
+    ]);
+    await object.run(
+      "const { ann } = data.users; delete data.users.ann; ann.n = 4; data.games.set('a', NaN)",
+    );
+    await object.restart();
+    expect(await object.run("return [data.users, Number.isNaN(data.games.get('a'))]")).toEqual([{}, true]);
+  });
+
   it("keeps values that are moved from one place to another", async () => {
     const object = new DataObject();
     await object.run("data.waiting = { a: { n: 1 } }; data.running = {}; data.last = null");
@@ -452,11 +473,29 @@ describe("what setup assigns to io.data", () => {
     await client.send('2["add",600]');
     await client.send('2["add",0]');
     expect(object.logs).toEqual([
-      "error: io.data.users has become too large to find changes that are made by way of the object that was assigned to it; from now on change it by way of io.data.users itself",
-      "error: io.data.list has become too large to find changes that are made by way of the object that was assigned to it; from now on change it by way of io.data.list itself",
+      "error: io.data.users is too large by now to notice changes of the object that was assigned to it; change io.data.users itself",
+      "error: io.data.list is too large by now to notice changes of the object that was assigned to it; change io.data.list itself",
     ]);
     await object.sleep();
     expect(await client.ask('21["show"]')).toEqual(["431[1100,1100,1100]"]);
+  });
+
+  it("may be built up and taken apart before it is stored", async () => {
+    const object = new DataObject((io) => {
+      io.data.users = { ann: { n: 1 }, bob: { n: 1 } };
+      const { users } = io.data;
+      delete users.bob;
+      users.cat = { n: 2 };
+      io.data.games = new Map([["a", 1]]);
+      const { games } = io.data;
+      games.delete("a");
+      io.data.games = games;
+      games.set("b", 2);
+    });
+    const expected = [{ ann: { n: 2 }, cat: { n: 2 } }, [["b", 2]]];
+    expect(await object.run("data.users.ann.n++; return [data.users, [...data.games]]")).toEqual(expected);
+    await object.restart();
+    expect(await object.run("return [data.users, [...data.games]]")).toEqual(expected);
   });
 
   it("may add properties to stored objects that lack them", async () => {
@@ -756,6 +795,27 @@ describe("the bounds of io.data", () => {
     await object.run("data.users['é'.repeat(900)] = 1; data.map.set({}, 1)");
     await object.restart();
     expect(await object.run("return [Object.values(data.users), data.map.size]")).toEqual([[1], 0]);
+  });
+
+  it("do not make each turn try again what is too large", async () => {
+    const object = new DataObject(() => {}, { options: { maxDataBytes: 10_000 } });
+    let reads = 0;
+    await object.act((io) => {
+      const count = { get: () => ++reads, enumerable: true };
+      io.data.large = { all: Object.defineProperty({ text: "x".repeat(2_000_000) }, "count", count) };
+      io.data.small = { all: Object.defineProperty({ text: "x".repeat(20_000) }, "count", count) };
+    });
+    const before = reads;
+    await object.run("data.n = 1");
+    await object.run("data.n = 2");
+    expect(reads).toBe(before);
+    await object.run("data.small.all.text = 'fits'; data.shared = { get now() { return 5; } }");
+    await object.restart();
+    expect(await object.run("return [data.small.all.text, data.large, data.shared]")).toEqual([
+      "fits",
+      {},
+      { now: 5 },
+    ]);
   });
 
   it("can be asked for any key, whoever has chosen it", async () => {

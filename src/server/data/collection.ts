@@ -134,7 +134,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     if (this.#isRemoved) return;
     const entries = new Map(this.#container.entries());
     for (const [key, value] of entries) {
-      if (this.#rows.get(key)?.value === unwrap(value)) continue;
+      if (this.#rows.has(key) && Object.is(this.#rows.get(key)?.value, unwrap(value))) continue;
       this.#isReferenceUsed = true;
       const row = this.#put(key, value);
       row?.watchReference();
@@ -225,7 +225,8 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     this.#container.remove(key);
     if (row === undefined) return;
     this.#rows.delete(key);
-    if (this.#materialize()) row.remove();
+    this.#materialize();
+    row.remove();
   }
 
   #changed(row: DataRow | undefined): void {

@@ -3,7 +3,7 @@ import { ChangeTracker } from "../state/change-tracker.ts";
 import { toPlain } from "../state/plain-copy.ts";
 import { ESCAPING_RAW } from "../state/raw.ts";
 import type { EntryKey } from "./data-rows.ts";
-import type { DataWriter, Saveable } from "./data-writer.ts";
+import type { DataWriter, Refusal, Saveable } from "./data-writer.ts";
 
 /** The property that a row belongs to. */
 export interface RowOwner {
@@ -101,6 +101,8 @@ export class DataRow extends ChangeTracker implements Saveable {
    * no interest from now on.
    */
   remove(): void {
+    // Later another row may have taken its place.
+    if (this.#isRemoved) return;
     this.stopWatching();
     this.#isRemoved = true;
     if (this.bytes > 0) this.write();
@@ -129,7 +131,7 @@ export class DataRow extends ChangeTracker implements Saveable {
     if (typeof this.value === "object" && this.value !== null) this.get(this.value, ESCAPING_RAW);
   }
 
-  save(now: number): string | undefined {
+  save(now: number): Refusal | undefined {
     const { server, rows } = this.#writer;
     let isStored = !this.#isRemoved;
     const onLeftOut = (path: string, value: unknown) => {
@@ -174,5 +176,5 @@ export class DataRow extends ChangeTracker implements Saveable {
 
 /** What is said where changes by way of a reference that setup has kept can be found no longer. */
 export function toReferenceError(path: string): string {
-  return `${path} has become too large to find changes that are made by way of the object that was assigned to it; from now on change it by way of ${path} itself`;
+  return `${path} is too large by now to notice changes of the object that was assigned to it; change ${path} itself`;
 }

@@ -9,8 +9,16 @@ export interface Saveable {
   readonly path: string;
   /** About the size of what is stored; 0 when nothing is. */
   readonly bytes: number;
-  /** Returns why it cannot be saved. */
-  save(now: number): string | undefined;
+  /** Returns why it cannot be written. */
+  save(now: number): Refusal | undefined;
+}
+
+/** Why something was not written, and until when it is not worth trying again. */
+export interface Refusal {
+  readonly why: string;
+  readonly error?: unknown;
+  /** Until it changes; until there is room; or until storage works, which nobody announces. */
+  readonly until: "changed" | "room" | "works";
 }
 
 /** The platform allows 2 MB for a row. */
@@ -28,8 +36,10 @@ export class DataWriter {
   readonly server: DataServer;
   /** What is written at the end of this turn. */
   readonly #dirty = new Map<string, Saveable>();
-  /** What could not be written. Why is logged once; it is tried again whenever something is written. */
-  readonly #refused = new Map<string, Saveable>();
+  /** What could not be written, which was logged. */
+  readonly #refused = new Map<string, { readonly item: Saveable; readonly until: Refusal["until"] }>();
+  /** Rows have become smaller since what was refused was tried again. */
+  #hasRoom = false;
   #isScheduled = false;
   /** About the size of all rows; undefined until it is needed. */
   #total: number | undefined;
@@ -43,16 +53,17 @@ export class DataWriter {
   }
 
   markDirty(item: Saveable): void {
+    if (!this.#isScheduled) {
+      this.server.checkInstance();
+      this.#isScheduled = true;
+      Promise.resolve().then(() => this.#flush());
+    }
     this.#dirty.set(item.key, item);
-    if (this.#isScheduled) return;
-    this.server.checkInstance();
-    this.#isScheduled = true;
-    Promise.resolve().then(() => this.#flush());
   }
 
   /** The size of what is stored under a key whose row was replaced or removed in this turn, and is not written yet. */
   bytesOf(key: string): number {
-    return (this.#dirty.get(key) ?? this.#refused.get(key))?.bytes ?? 0;
+    return (this.#dirty.get(key) ?? this.#refused.get(key)?.item)?.bytes ?? 0;
   }
 
   /** Whether a row is about to be written or removed. */
@@ -78,17 +89,24 @@ export class DataWriter {
   }
 
   /** Why a row may not become as large as this; undefined when it may. */
-  refusalOf(item: Saveable, bytes: number): string | undefined {
+  refusalOf(item: Saveable, bytes: number): Refusal | undefined {
     const growth = bytes - item.bytes;
     if (growth <= 0) return undefined;
-    if (bytes > MAX_ROW_BYTES)
-      return `${shorten(item.path)} takes more than 2 MB and is not saved; split it into entries`;
-    return this.#countTotal() + growth > this.server.maxDataBytes ? this.#toFull(item.path) : undefined;
+    const path = shorten(item.path);
+    if (bytes > MAX_ROW_BYTES) {
+      return {
+        why: `${path} takes more than 2 MB and is not saved; split it into entries`,
+        until: "changed",
+      };
+    }
+    const fits = this.#countTotal() + growth <= this.server.maxDataBytes;
+    return fits ? undefined : { why: this.#toFull(path), until: "room" };
   }
 
   /** A row was written or removed, and is so many bytes larger than before. */
   onWritten(growth: number): void {
     if (this.#total !== undefined) this.#total += growth;
+    if (growth < 0) this.#hasRoom = true;
   }
 
   /** Rows that were not in memory were removed. */
@@ -118,22 +136,32 @@ export class DataWriter {
   #flush(): void {
     this.#isScheduled = false;
     const now = this.server.now();
-    const items = new Map([...this.#refused, ...this.#dirty]);
+    if (this.#refused.size > 0) this.#retry();
+    const items = [...this.#dirty.values()];
     this.#dirty.clear();
-    for (const [key, item] of items) {
+    for (const item of items) {
       const refusal = this.#save(item, now);
-      if (refusal === undefined) this.#refused.delete(key);
-      else if (!this.#refused.has(key)) this.server.logError(refusal.why, refusal.error);
-      if (refusal !== undefined) this.#refused.set(key, item);
+      const before = this.#refused.get(item.key);
+      if (refusal !== undefined && before === undefined) this.server.logError(refusal.why, refusal.error);
+      if (refusal !== undefined) this.#refused.set(item.key, { item, until: refusal.until });
+      else if (before !== undefined) this.#refused.delete(item.key);
     }
   }
 
-  #save(item: Saveable, now: number): { why: string; error?: unknown } | undefined {
+  /** What could not be written is written now, if that may have become possible. */
+  #retry(): void {
+    for (const [key, { item, until }] of this.#refused) {
+      const mayWork = until === "works" || (until === "room" && this.#hasRoom);
+      if (mayWork && !this.#dirty.has(key)) this.#dirty.set(key, item);
+    }
+    this.#hasRoom = false;
+  }
+
+  #save(item: Saveable, now: number): Refusal | undefined {
     try {
-      const why = item.save(now);
-      return why === undefined ? undefined : { why };
+      return item.save(now);
     } catch (error) {
-      return { why: `${shorten(item.path)} could not be saved`, error };
+      return { why: `${shorten(item.path)} could not be saved`, error, until: "works" };
     }
   }
 

@@ -143,7 +143,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
 
   #setDefault(name: string, value: unknown): void {
     const property = this.#properties.get(name);
-    if (property !== undefined && !property.isDefault) return;
+    if (property !== undefined && (!property.isDefault || property.raw === unwrap(value))) return;
     if (property !== undefined) this.#remove(name, property);
     this.#defaults.set(name, unwrap(value));
     // The setup function may change an object through a reference of its own, so it is watched from the start.

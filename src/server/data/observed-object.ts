@@ -1,4 +1,3 @@
-import { setOwn } from "../../shared/set-own.ts";
 import { ESCAPING_RAW, RAW } from "../state/raw.ts";
 import type { Container, ContainerListener } from "./container.ts";
 
@@ -49,7 +48,10 @@ export class ObservedObject implements Container, ProxyHandler<Keys> {
   }
 
   put(key: unknown, value: unknown): void {
-    setOwn(this.raw, key as PropertyKey, value);
+    const name = key as PropertyKey;
+    if (Object.hasOwn(this.raw, name) && Object.is(this.raw[name], value)) return;
+    // Also in place of a getter, and for any name.
+    Object.defineProperty(this.raw, name, { value, writable: true, enumerable: true, configurable: true });
   }
 
   remove(key: unknown): void {
