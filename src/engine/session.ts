@@ -189,8 +189,10 @@ export class Session extends EventEmitter<SessionEvents> {
     }
     const each = pingEach(this.#host.budget.unread);
     const isMuch = state.queue.length > 0 || state.unreadBytes + byteLength(frames) >= each;
+    // A WebSocket that takes everything at once needs neither time, and broadcasts would ask for each receiver.
     const pongedAt = isMuch ? this.#link.pongedAt() : 0;
-    this.dispatch({ type: "send", frames, now: this.#host.now(), pongedAt, pingEach: each });
+    const now = isMuch || state.transport === "polling" ? this.#host.now() : 0;
+    this.dispatch({ type: "send", frames, now, pongedAt, pingEach: each });
     return true;
   }
 

@@ -76,9 +76,14 @@ export class Heartbeat {
     if (next !== Number.POSITIVE_INFINITY) ticker.ensureBy(Math.max(next, now + 1));
   }
 
-  /** Sets an alarm that was lost: the platform gives up one that has thrown too often. Any event calls this. */
-  healAlarm(): void {
-    this.#platform.ticker.heal(this.#platform.now(), this.#nextTick);
+  /**
+   * Sets an alarm that was lost: the platform gives up one that has thrown too often. Any event calls this.
+   * @returns the time, which is asked once for each event
+   */
+  healAlarm(): number {
+    const now = this.#platform.now();
+    this.#platform.ticker.heal(now, this.#nextTick);
+    return now;
   }
 
   /** Sees to it that the alarm comes in time for a session. */

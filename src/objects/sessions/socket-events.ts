@@ -23,7 +23,7 @@ export class SocketEvents {
   }
 
   onMessage(socket: WebSocket, data: string | ArrayBuffer): void {
-    this.#heartbeat.healAlarm();
+    const now = this.#heartbeat.healAlarm();
     const active = this.#table.of(socket);
     const isTransport = socket === active?.socket;
     if (active === undefined || (!isTransport && socket !== active.candidate)) {
@@ -44,7 +44,7 @@ export class SocketEvents {
       this.#onGone(active, socket, "parse error", error);
       return;
     }
-    if (isTransport) session.receive(packet, this.#platform.now());
+    if (isTransport) session.receive(packet, now);
     else {
       active.receiveOnCandidate(packet);
       // Polls are pinged without a tick: the one that is set may be too late for a WebSocket.
