@@ -109,11 +109,7 @@ export class Heartbeat {
     this.#isUnfinished = false;
     this.#ending = this.#ending.filter(({ active }) => active.pending > 0);
     this.#bytes = this.#ending.reduce((sum, { bytes }) => sum + bytes, 0);
-    const { isRetired } = this.#platform.cluster;
-    for (const session of table.hibernating()) {
-      if (isRetired) session.isOver = true;
-    }
-    if (isRetired) for (const active of table.live()) this.#try(() => this.#retire(active));
+    if (this.#platform.cluster.isRetired) this.#retire();
     for (const session of table.hibernating()) this.#try(() => this.#tickHibernating(session, now, lateness));
     for (const active of table.live()) this.#try(() => this.#tickActive(active, now, lateness));
     this.#try(() => this.#platform.cluster.onAlarm());
@@ -123,9 +119,12 @@ export class Heartbeat {
   }
 
   /** The object is no longer one of the server's: its clients come back, and find another. */
-  #retire({ session }: ActiveSession): void {
+  #retire(): void {
     const description = "the server has fewer objects now, and this is none of them any more";
-    session.dispatch({ type: "transport-gone", reason: "transport error", description });
+    for (const session of this.#table.hibernating()) session.isOver = true;
+    for (const { session } of this.#table.live()) {
+      this.#try(() => session.dispatch({ type: "transport-gone", reason: "transport error", description }));
+    }
   }
 
   /** A failure for one session must not cost the others their ping. */

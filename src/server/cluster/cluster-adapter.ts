@@ -197,7 +197,7 @@ export class ClusterAdapter extends Adapter {
       type: EVENT,
       nsp: this.nsp.name,
       get data(): unknown {
-        data ??= parser.decode(frames)?.data;
+        data ??= parser.decode(frames)?.data ?? [];
         return data;
       },
     };
