@@ -20,7 +20,7 @@ export interface ClientEvents {
 
 export interface ServerEvents {
   welcome: (view: View) => void;
-  line: (line: Line) => void;
+  line: (line: Line, facts: Facts) => void;
   typing: (from: Face, isTyping: boolean) => void;
   people: (people: Face[]) => void;
   facts: (facts: Facts) => void;
@@ -91,7 +91,7 @@ export function chatRooms(io: ChatServer, { ctx }: Pick<SetupContext, "ctx">): v
       const rows = line.text === "" || line.id === "" ? 0 : history.add(roomOf(room), line);
       ledger.heard(transport(), rows);
       // No row is written for a repetition, but it is acknowledged, because the page has missed the first answer.
-      if (rows > 0) socket.to(roomOf(room)).emit("line", line);
+      if (rows > 0) socket.to(roomOf(room)).emit("line", line, ledger.facts());
       answer(line.at, ledger.facts());
       tellFacts();
     });

@@ -186,6 +186,6 @@ describe("the published package", () => {
       await expect(wrong).rejects.toThrow(
         "Argument of type 'number' is not assignable to parameter of type 'string'",
       );
-    });
+    }, 120_000);
   });
 });
