@@ -45,8 +45,12 @@ async function measure(entrant: Entrant, compression: boolean): Promise<Costs> {
 }
 
 /** Opens sockets, and waits until the server has nothing left to do for them. */
-export async function connect({ load, server, path }: Contestant, count: number): Promise<number> {
-  await load.run("openSockets", server.port, count, "", path);
+export async function connect(
+  { load, server, path }: Contestant,
+  count: number,
+  asBrowsers = true,
+): Promise<number> {
+  await load.run("openSockets", server.port, count, "", path, asBrowsers);
   await sleep(SETTLED_MS);
   return count;
 }

@@ -50,7 +50,7 @@ async function measure(
     let open = 0;
     for (const size of sizes) {
       const clients = plan.count(what === "echo" ? size + ECHO.speakers : size);
-      for (const one of contestants) await connect(one, clients - open);
+      for (const one of contestants) await connect(one, clients - open, false);
       open = clients;
       const row: Record<string, unknown> = { "growth, µs of CPU": `${what}, ${size}` };
       for (const one of contestants) row[one.name] = round(await costOf(one, plan, what, clients));

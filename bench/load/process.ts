@@ -12,8 +12,8 @@ const upgraded: WebSocket[] = [];
 const tasks = {
   /** Does nothing; the answer shows that the process has started. */
   start: () => {},
-  openSockets: (port: number, count: number, query?: string, path?: string) =>
-    sockets.open(port, count, query, path),
+  openSockets: (port: number, count: number, query?: string, path?: string, asBrowsers?: boolean) =>
+    sockets.open(port, count, query, path, asBrowsers),
   echo: (each: number, window: number, count?: number) => sockets.echo(each, window, count),
   broadcast: (frame: string, times: number) => sockets.broadcast(frame, times),
   call: (frame: string, from: number, count: number) => sockets.call(frame, from, count),

@@ -11,11 +11,20 @@ export class Sockets {
   readonly #sockets: WebSocket[] = [];
   #onFrame: (frame: Buffer, from: WebSocket) => void = () => {};
 
-  /** Opens `count` more sockets and joins the main namespace with each. */
-  async open(port: number, count: number, query = "", path = "/socket.io/"): Promise<void> {
+  /**
+   * Opens `count` more sockets and joins the main namespace with each. Those that open `asBrowsers` send its headers and
+   * offer compression; an object that is awake has no room for 9,900 of these.
+   */
+  async open(
+    port: number,
+    count: number,
+    query = "",
+    path = "/socket.io/",
+    asBrowsers = false,
+  ): Promise<void> {
     const url = `ws://127.0.0.1:${port}${path}?EIO=4&transport=websocket${query}`;
     for (let left = count; left > 0; left -= AT_ONCE) {
-      const some = Array.from({ length: Math.min(left, AT_ONCE) }, () => this.#connect(url));
+      const some = Array.from({ length: Math.min(left, AT_ONCE) }, () => this.#connect(url, asBrowsers));
       this.#sockets.push(...(await Promise.all(some)));
     }
   }
@@ -103,9 +112,12 @@ export class Sockets {
     return closeAll(this.#sockets.splice(0));
   }
 
-  #connect(url: string): Promise<WebSocket> {
+  #connect(url: string, asBrowser: boolean): Promise<WebSocket> {
     return new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, AS_BROWSERS);
+      const socket = new WebSocket(
+        url,
+        asBrowser ? AS_BROWSERS : { perMessageDeflate: false, maxPayload: 0 },
+      );
       socket.once("error", reject);
       const onOpening = (frame: Buffer) => {
         if (frame[0] === 0x30) return socket.send("40");
