@@ -3,7 +3,7 @@ import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
-/** What each storey of src may see: everything it stands on, and nothing above or beside it. */
+/** The folders that each folder of src may import: those below it, and none above or beside it. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   shared: [],
   codec: ["shared"],
@@ -13,11 +13,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   objects: ["shared", "codec", "engine", "transports", "server"],
   http: ["shared", "codec", "engine", "transports", "server", "objects"],
   client: ["shared", "codec"],
-  // Runs on Node beside a test: of the server it knows the types of what it gives out.
+  // Runs on Node beside a test, and imports only types of the server, for what it returns.
   testing: ["http"],
-  // The command line stands alone: it knows the library as files to be copied.
+  // The command line imports nothing: it only copies files of the library.
   cli: [],
-  // The doors, and the demo, which is written as a user would write it.
+  // The entry points, and the demo, which is written as a user would write it.
   "index.ts": ["shared", "codec", "engine", "transports", "server", "objects", "http"],
   "client-files.ts": ["http"],
   demo: ["index.ts", "client-files.ts"],
@@ -56,7 +56,7 @@ const PUBLIC_CLASSES: readonly string[] = [
 const RETIRED_NAMES =
   /\b(Carrier|Sleeper|ghost|FixedPart|MembershipBook|Awake|Hold|touched|sharesRhythm|givenOut|lent|families)\b/;
 
-/** A longer file has usually more than one reason to change. Where it has not, a comment in it says so. */
+/** A longer file usually has more than one reason to change. If it has not, a comment in it says why it is longer. */
 const MOST_LINES = 400;
 const src = fileURLToPath(new URL("../src/", import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
@@ -78,7 +78,7 @@ function importsOf(text: string): string[] {
   return [...specifiers].map((match) => match[1] ?? "");
 }
 
-/** The storey of a file given relative to src: its first folder, or its own name where it lies at the top. */
+/** The folder of a file given relative to src: its first folder, or its own name if it is at the top. */
 function storeyOf(file: string): string {
   return file.split("/")[0] ?? file;
 }
@@ -100,11 +100,11 @@ function offences(file: string, text: string): string[] {
 
 interface Import {
   readonly target: string;
-  /** The compiler removes it. */
+  /** Whether the compiler removes it. */
   readonly isType: boolean;
 }
 
-/** The files of src that a file imports, or exports from. */
+/** The files of src that a file imports or re-exports. */
 function importedFiles(file: string, text: string): Import[] {
   const statements = stripped(text, true).matchAll(/^(?:import|export)\s([^;"]*?)\bfrom\s*"(\.[^"]+)"/gm);
   return [...statements].map(([, names = "", specifier = ""]) => ({

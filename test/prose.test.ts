@@ -7,13 +7,13 @@ const LONGEST_LINE = 120;
 
 const FOLDERS = ["src", "test", "bench", "scripts", "docs", "examples", "templates"];
 
-/** Installed, built or downloaded, and so not ours to wrap. */
+/** Files that are installed, built or generated. */
 const FOREIGN = /(^|\/)(node_modules|dist|\.wrangler|client-files\.ts$)/;
 
-/** Directives of the linter, which have to stand in one line, and lines of a diagram. */
+/** Directives of the linter, which need a line of their own, and lines of diagrams. */
 const UNWRAPPABLE = /^\s*\/\/ (biome-ignore|@ts-)|[─│├└┌►]/;
 
-/** Where long lines are still to be wrapped. */
+/** Files whose long lines are still to be wrapped. */
 const TO_BE_WRAPPED: readonly string[] = [
   "src/objects/placement/placement.ts",
   "src/objects/placement/shards.ts",
@@ -38,7 +38,7 @@ function filesIn(folder: string): string[] {
   );
 }
 
-/** The lines of prose in a text: comments of a program, and what is neither a table nor code of a page. */
+/** The lines of prose in a text: the comments of a program, or the lines of a page outside of tables and code. */
 function proseOf(file: string, text: string): string[] {
   const lines = text.split("\n");
   if (!file.endsWith(".md")) {
@@ -52,7 +52,7 @@ function proseOf(file: string, text: string): string[] {
   });
 }
 
-/** Lines that are too long and have a blank to be broken at, which a link may not have. */
+/** The lines that are too long and contain a space at which they can be broken. */
 function longLines(file: string, text: string): string[] {
   const isBreakable = (line: string) => /\S\s+\S/.test(line.replace(/^\s*([-*>]|\d+\.|\/\/|\/\*\*?)\s+/, ""));
   return proseOf(file, text).filter((line) => line.length > LONGEST_LINE && isBreakable(line));

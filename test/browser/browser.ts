@@ -3,7 +3,7 @@ import { type Browser, chromium } from "playwright-core";
 
 const CHROMIUM = "/usr/bin/chromium";
 
-/** Browser tests are skipped where Debian's chromium is missing, and this says so. */
+/** Browser tests are skipped when Debian's chromium is missing, which this reports. */
 export const hasBrowser = existsSync(CHROMIUM);
 if (!hasBrowser) console.warn(`SKIPPED: there is no ${CHROMIUM}, so nothing was tried in a browser`);
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { hasBrowser } from "./browser.ts";
 import { Demo, newRoom, scripts } from "./demo.ts";
 
-/** The walk through everything; the release tests look at the rest. */
+/** The main steps of the demo; the release tests cover the rest. */
 describe.skipIf(!hasBrowser)("the demo in a browser", () => {
   let demo: Demo;
   beforeAll(async () => {

@@ -28,7 +28,7 @@ export class Visitor {
     await this.page.getByRole("button", { name: "Send" }).click();
   }
 
-  /** Waits for a message and gives all that are shown by then, as "name: text". */
+  /** Waits for a message, and returns all messages that are shown by then, as "name: text". */
   async reads(text: string): Promise<string[]> {
     const lines = this.page.getByRole("log").locator("li");
     await lines.filter({ hasText: text }).first().waitFor();
@@ -43,17 +43,17 @@ export class Visitor {
     return this.page.getByText(text, { exact: true }).first().waitFor();
   }
 
-  /** How often the object woke up, as the page shows it. */
+  /** How often the object has woken up, as the page shows it. */
   async wakes(): Promise<number> {
     return Number((await this.page.locator("#wakes").textContent())?.match(/\d+/)?.[0]);
   }
 
-  /** What the page says that everything has cost, in dollars. */
+  /** The cost of everything as the page shows it, in dollars. */
   async cost(): Promise<number> {
     return Number((await this.page.locator("#cost").textContent())?.slice(1));
   }
 
-  /** Waits until all that this visitor has said has been received. */
+  /** Waits until everything that this visitor has sent has been received. */
   async isHeard(): Promise<void> {
     await expect.poll(() => this.page.locator("#log .pending").count(), { timeout: PATIENCE_MS }).toBe(0);
   }
@@ -63,7 +63,7 @@ export class Visitor {
     await this.page.getByLabel("Another room").press("Enter");
   }
 
-  /** Waits until the list of those in the room is as wanted. */
+  /** Waits until the list of people in the room is the expected one. */
   async seesPeople(wanted: (names: string[]) => boolean): Promise<void> {
     await expect
       .poll(async () => wanted(await this.page.locator("#people li").allTextContents()), {
@@ -73,16 +73,19 @@ export class Visitor {
   }
 }
 
-/** The page can run either client. */
+/** The scripts that the page can use: either client. */
 export const scripts = [
   { script: "socket.io-client", query: "?" },
   { script: "our small client", query: "?client=small&" },
 ];
 
-/** A room nobody was in before: a visitor whose polling page was closed is missed only after a while. */
+/**
+ * Returns a room that nobody has entered before, because a visitor whose polling page was closed stays listed for a
+ * while.
+ */
 export const newRoom = () => `room ${Math.random().toString(36).slice(2, 8)}`;
 
-/** The demo on wrangler's server, and a browser to visit it with. */
+/** The demo on wrangler's server, and a browser to visit it. */
 export class Demo {
   readonly #server: TestHarness;
   readonly #url: URL;
@@ -117,19 +120,19 @@ export class Demo {
     return this.#url.origin;
   }
 
-  /** The address of the demo, on a screen of this size. */
+  /** Opens the start page of the demo on a screen of this size. */
   async open(width: number, height: number): Promise<Page> {
     const page = await (await this.#browser.newContext({ viewport: { width, height } })).newPage();
     await page.goto(this.#url.href);
     return page;
   }
 
-  /** Ends the object, and all connections with it. */
+  /** Restarts the object, which closes all WebSockets to it. */
   restartObject(): Promise<void> {
     return this.#server.getWorker().evictDurableObject("SESSIONS", { name: "main", webSockets: "close" });
   }
 
-  /** Every visitor leaves. */
+  /** Closes the pages of all visitors. */
   async clear(): Promise<void> {
     await Promise.all(this.#browser.contexts().map((context) => context.close()));
   }

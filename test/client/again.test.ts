@@ -112,7 +112,7 @@ it("makes no further attempt when disconnect() is called during the reconnection
   await once(other.io, "reconnect_attempt");
   expect(attempts).toEqual([]);
   expect(socket.active).toBe(false);
-  // Its own first handshake, and the one that its attempt begins.
+  // There is its own first handshake, and the one of its first attempt.
   expect(server.handshakes - before).toBeLessThanOrEqual(2);
 });
 

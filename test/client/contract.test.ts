@@ -4,7 +4,7 @@ import { worldOf } from "../contract/world.ts";
 import { ask, type Mode, modes, transportOf, upgraded } from "../support/clients.ts";
 import { targets } from "../support/targets.ts";
 
-/** What the stock clients are held to, with the small client in their place. */
+/** The suite of the stock clients, run with the small client. */
 describe.each(targets)("the small client on %s", (target) => {
   describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
     const world = worldOf(target, "small", mode);

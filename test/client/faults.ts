@@ -6,11 +6,11 @@ import { network, type Peer, ScriptedServer } from "./scripted-server.ts";
 export const POLLING: ConnectOptions = { transports: ["polling"] };
 export const WEBSOCKET: ConnectOptions = { transports: ["websocket"] };
 
-/** A new server for each test, which must not reach the next one: its clients end with it. */
+/** A new server for each test. Its clients are closed with it, so that they cannot reach the next one. */
 export let server: ScriptedServer;
 const sockets: Socket[] = [];
 
-/** Puts the tests of a file between the client and servers that behave as the tests say. */
+/** Gives the tests of a file a network whose servers behave as the tests say. */
 export function useScriptedServer(): void {
   beforeAll(network.listen);
   afterAll(network.close);
@@ -34,7 +34,7 @@ export async function connected(options?: ConnectOptions): Promise<Socket> {
   return socket;
 }
 
-/** A WebSocket server that opens a session and welcomes the namespace. */
+/** A WebSocket server that opens a session and accepts the namespace. */
 export function welcoming(peer: Peer): void {
   if (!peer.url.searchParams.has("sid")) peer.send(`0${JSON.stringify(server.handshake)}`);
   peer.onMessage = (data) => {

@@ -79,7 +79,7 @@ describe("a handshake that fails", () => {
       const peers: unknown[] = [];
       server.acceptWebSockets((peer) => peers.push(peer));
       connect({ transports: [name] }).disconnect();
-      // A connection of that moment would be known by then.
+      // A request of that moment would be known by then.
       await connected();
       expect(server.handshakes).toBe(1);
       expect(peers).toEqual([]);

@@ -6,7 +6,7 @@ import { within } from "../support/within.ts";
 export interface InteropTarget {
   /** A server that runs the application "interop". */
   server: Running;
-  /** The same with connection state recovery; its events carry an offset as one more argument. */
+  /** The same server with connection state recovery, where events carry an offset as an additional argument. */
   recovery: Running;
 }
 
@@ -19,11 +19,11 @@ const TRANSPORTS: Record<string, ConnectOptions> = {
 interface SuiteOptions {
   /** Whether the server sleeps between the steps. */
   isAsleep?: boolean;
-  /** The client to test, where it is not the one of the sources. */
+  /** The client to test, if it is not the one of the sources. */
   io?: () => typeof ourIo;
 }
 
-/** What any Socket.IO server and this client must agree on. The target exists when the tests run. */
+/** The behaviour on which any Socket.IO server and this client must agree. The target exists when the tests run. */
 export function interopSuite(name: string, target: () => InteropTarget, options: SuiteOptions = {}): void {
   const { isAsleep, io = () => ourIo } = options;
 
@@ -32,7 +32,8 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
       const sockets: Socket[] = [];
 
       /**
-       * Puts the server to sleep before the next step, where the suite is about that. An upgrade would keep it awake.
+       * Puts the server to sleep before the next step, if the suite is about that. An upgrade would keep the server
+       * awake.
        */
       async function sleep(server = target().server): Promise<void> {
         if (!isAsleep) return;
@@ -62,7 +63,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
 
       afterEach(async () => {
         const left = sockets.splice(0);
-        // The next test would wait for an upgrade that was given up: 10 s, until the server gives it up as well.
+        // Otherwise the next test would wait 10 s for an abandoned upgrade, until the server gives it up.
         if (isAsleep) await Promise.all(left.filter(({ connected }) => connected).map(upgraded));
         for (const socket of left) socket.disconnect();
       });
@@ -283,7 +284,7 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
 
       it("recovers its session with the events that it missed", async () => {
         const { recovery } = target();
-        // It comes back when the test says so: not while the server is being put to sleep.
+        // The client reconnects when the test says so, and not while the server is being put to sleep.
         const options = { forceNew: true, ...defaults, reconnection: false };
         const [socket, other] = [io()(recovery.url, options), io()(recovery.url, options)];
         sockets.push(socket, other);
@@ -314,13 +315,13 @@ interface Source {
   once(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** The arguments of the next such event. */
+/** The arguments of the next event of this name. */
 export function once(source: unknown, event: string): Promise<unknown[]> {
   const came = new Promise<unknown[]>((resolve) =>
     (source as Source).once(event, (...args) => resolve(args)),
   );
   const bounded = within(came, `event "${event}"`, 20_000);
-  // Of a race between two events, one never comes.
+  // In a race between two events, one of them never arrives.
   bounded.catch(() => {});
   return bounded;
 }

@@ -14,7 +14,7 @@ function received(): string[] {
   return packets.filter((packet) => packet.startsWith("42")).map((packet) => packet.replace(/^42\d*/, ""));
 }
 
-/** Acknowledges each event once it was sent `times` times. */
+/** Acknowledges each event after it was sent `times` times. */
 function acknowledgeAfter(times: number, answer = ""): void {
   const counts = new Map<string, number>();
   server.onPost = (body) => {

@@ -23,7 +23,7 @@ export interface Peer {
 const interceptor = setupServer();
 const link = ws.link(/^ws:/);
 
-/** Stands between the client and the network, from `listen` to `close`: what no server answers waits for ever. */
+/** Replaces the network of the client from `listen` to `close`. A request that no server answers waits for ever. */
 export const network = {
   listen: () => interceptor.listen({ onUnhandledFrame: silence }),
   close: () => interceptor.close(),
@@ -32,27 +32,27 @@ export const network = {
 let count = 0;
 
 /**
- * A server of which a test decides every answer. Left alone it opens a session, welcomes the namespace and then keeps
- * each poll until something is pushed.
+ * A server whose every answer a test can decide. By default it opens a session, accepts the namespace and holds each
+ * poll until something is pushed.
  */
 export class ScriptedServer {
   readonly #waiting: ((body: string) => void)[] = [];
   readonly #queue: string[] = [];
   handshake = { ...HANDSHAKE };
-  /** How many sessions were asked for. */
+  /** The number of handshakes. */
   handshakes = 0;
-  /** GETs of an open session, past and present. */
+  /** The GETs of an open session so far, past and present. */
   polls = 0;
-  /** The most GETs of a session that ever waited at a time. */
+  /** The maximum number of GETs of a session that ever waited at the same time. */
   overlap = 0;
-  /** Bodies of the POSTs, in order. */
+  /** The bodies of the POSTs, in order. */
   readonly posts: string[] = [];
   readonly url: string;
   onHandshake: () => Answer = () => undefined;
   onPoll: () => Answer = () => undefined;
   onPost: (body: string) => Answer = () => undefined;
 
-  /** A host of its own, so that the last words of one test's client reach no other test. */
+  /** Each server has a host of its own, so that late requests of one test's client reach no other test. */
   constructor(url = `http://faults-${count++}.test`) {
     this.url = url;
     interceptor.resetHandlers();
@@ -76,7 +76,7 @@ export class ScriptedServer {
     );
   }
 
-  /** Answers WebSockets; without it they never open. */
+  /** Accepts WebSockets, which otherwise never open. */
   acceptWebSockets(onConnection: (peer: Peer) => void): void {
     interceptor.use(
       link.addEventListener("connection", ({ client }) => {
@@ -119,12 +119,12 @@ export function refusal(status: number, code: number, message: string): Response
   return HttpResponse.json({ code, message }, { status });
 }
 
-/** The connection breaks instead of an answer. */
+/** The connection breaks before an answer. */
 export function networkError(): Response {
   return HttpResponse.error();
 }
 
-/** A body that breaks off after `start`. */
+/** An answer whose body breaks off after `start`. */
 export function truncated(start: string): Response {
   const body = new ReadableStream({
     start(controller) {
@@ -137,7 +137,7 @@ export function truncated(start: string): Response {
   return new HttpResponse(body, { status: 200 });
 }
 
-/** Never. */
+/** A request that is never answered. */
 export function silence(): Promise<never> {
   return new Promise(() => {});
 }

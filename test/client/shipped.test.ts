@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { bundleModule, bundleScript, compressedSize } from "../../scripts/build-client.ts";
 import type * as client from "../../src/client/index.ts";
 
-/** Bytes that the whole client may take on its way to a browser. docs/client.md says why not fewer. */
+/** The bytes that the whole client may take when it is sent to a browser. docs/client.md says why it is not less. */
 const BUDGET = 6_400;
 
 let text: string;

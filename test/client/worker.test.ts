@@ -6,7 +6,7 @@ import { bundle } from "../support/edge.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Enters a room of the demo, says something there, and answers with what it heard and by which transport. */
+/** Enters a room of the demo, sends a message there, and answers with what it received and over which transport. */
 const VISITOR = `
 import { io } from ${JSON.stringify(`${root}src/client/index.ts`)};
 export default {

@@ -34,7 +34,7 @@ function toBytes(chunk: unknown): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString("hex");
 }
 
-/** Fails with the packet at hand instead of keeping 100,000 assertions. */
+/** Fails with the packet in the message, which is cheaper than 100,000 assertions. */
 function expectSame(ours: unknown, theirs: unknown, what: string, packet: unknown): void {
   if (!isDeepStrictEqual(ours, theirs))
     expect({ ours, packet }, what).toStrictEqual({ ours: theirs, packet });
@@ -56,7 +56,7 @@ it(`encodes ${PACKETS} packets to the official bytes and decodes them to the off
     if (ours.length > 1) binary++;
   }
   expect(binary).toBeGreaterThan(PACKETS / 10);
-  // Placeholders that the program made up itself, and events named NaN.
+  // The packet has placeholders that the program made itself, or an event named NaN.
   expect(refused).toBeLessThan(PACKETS / 50);
 });
 

@@ -51,7 +51,7 @@ class Player {
   }
 }
 
-/** Bytes in one of the shapes that users have them in. */
+/** Bytes in one of the forms in which users have them. */
 function toBytes(random: Random): unknown {
   const bytes = Uint8Array.from(random.list(12, () => random.below(256)));
   return random.pick([
@@ -64,7 +64,7 @@ function toBytes(random: Random): unknown {
   ])();
 }
 
-/** What only JavaScript has: it becomes something else on the way, or nothing. */
+/** Values that only JavaScript has, which are changed or lost on the way. */
 function toExotic(random: Random, binary: boolean): unknown {
   return random.pick([
     () => new Date(random.below(2 ** 31)),
@@ -98,14 +98,14 @@ function toValue(random: Random, depth: number, binary: boolean): unknown {
   );
 }
 
-/** A toJSON that answers the same whenever it is asked: both encoders ask, some of them twice. */
+/** A toJSON that always returns the same value, because both encoders call it, some of them twice. */
 function memoized(value: unknown): unknown {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, "toJSON")) return value;
   const json = (value as { toJSON(): unknown }).toJSON();
   return { toJSON: () => json };
 }
 
-/** A packet that a program might send, legal or nearly so. */
+/** A packet that a program might send, valid or nearly valid. */
 export function toPacket(random: Random): SocketPacket {
   const type = random.pick([0, 1, 2, 2, 2, 2, 2, 3, 3, 4] as const);
   const binary = random.chance(0.4);
@@ -148,12 +148,12 @@ const SEEDS = [
   '421 2["a"]',
 ];
 
-/** A text that is, was or nearly is a packet: one of ours with some characters changed, or none at all. */
+/** A text that is a packet, or a packet with some characters changed, or no packet at all. */
 export function toNoise(random: Random, encoded: string): string {
   if (random.chance(0.15)) return random.list(12, () => random.pick(ALPHABET)).join("");
   let text = random.chance(0.5) ? encoded : random.pick(SEEDS);
   for (let changes = random.below(4); changes > 0; changes--) {
-    // Most of the grammar is at the beginning.
+    // Most of the grammar is at the beginning of a packet.
     const at = random.below(random.chance(0.7) ? Math.min(8, text.length + 1) : text.length + 1);
     text =
       text.slice(0, at) +

@@ -3,13 +3,13 @@ import { type BinaryChunk, CodecError, PacketDecoder } from "../../src/codec/ind
 
 export type Chunk = string | BinaryChunk;
 
-/** What a decoder made of a row of messages: a packet or undefined for each, up to the first refusal. */
+/** The results of a decoder for a series of messages: a packet or undefined for each, up to the first refusal. */
 export interface Outcome {
   packets: unknown[];
   refusal: string | undefined;
 }
 
-/** What socket.io-parser says where we have a code. */
+/** The messages of socket.io-parser for which we have a code. */
 export const THEIR_WORDS: [RegExp, string][] = [
   [/^unknown packet type/, "UNKNOWN_PACKET_TYPE"],
   [/^illegal attachments/i, "ILLEGAL_ATTACHMENTS"],
@@ -51,7 +51,7 @@ export function decodeWithTheirs(chunks: readonly Chunk[], maxAttachments = 10):
   return { packets, refusal: undefined };
 }
 
-/** A binary packet without data comes out with `data: undefined` there; we have no such key. */
+/** A binary packet without data has `data: undefined` there, and no such key here. */
 function withoutEmptyData(packet: Packet): Partial<Packet> {
   const { data, ...rest } = packet;
   return data === undefined ? rest : packet;

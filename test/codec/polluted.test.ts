@@ -4,7 +4,9 @@ import { encodePacket, PacketDecoder, PacketType, type SocketPacket } from "../.
 const bytes = new Uint8Array([1, 2]);
 const pollution = { polluted: "yes", loop: { bar: 1 }, evil: () => "evil", bytes: new Uint8Array([9]) };
 
-/** An object on Object.prototype inherits itself: code that follows inherited keys never ends. */
+/**
+ * With an object on Object.prototype every object inherits itself, so that code that follows inherited keys never ends.
+ */
 describe("the codec with a polluted Object.prototype", () => {
   beforeAll(() => Object.assign(Object.prototype, pollution));
   afterAll(() => {

@@ -1,4 +1,4 @@
-/** The seed of the differential tests; `CODEC_SEED=7 vitest run ...` tries other packets. */
+/** The seed of the differential tests; `CODEC_SEED=7 vitest run ...` generates other packets. */
 export const SEED = Number(process.env.CODEC_SEED ?? 20_261_122);
 
 /** A small seeded generator (mulberry32): the same seed gives the same packets on every machine. */

@@ -5,7 +5,7 @@ import { ask, type ClientOptions, connected, nextEvent } from "../support/client
 import type { Monitor } from "../support/monitor.ts";
 import { Inbox } from "../support/within.ts";
 
-/** What a behaviour gets to work with: a running server, and clients of one version limited to one way to connect. */
+/** The environment of a behaviour: a running server, and clients of one version with one set of transports. */
 export interface World {
   server: Running;
   monitor: Monitor;
@@ -17,7 +17,7 @@ export interface World {
 
 type Behaviour = [sentence: string, run: (world: World) => Promise<void>];
 
-/** Everything one client says, in order. */
+/** Everything that one client sends, in order. */
 export function said(socket: Socket, event = "said"): Inbox<unknown[]> {
   const inbox = new Inbox<unknown[]>();
   socket.on(event, (...args: unknown[]) => inbox.push(args));

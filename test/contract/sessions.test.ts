@@ -4,7 +4,7 @@ import { targets } from "../support/targets.ts";
 import { behaviours } from "./behaviours.ts";
 import { worldOf } from "./world.ts";
 
-/** One suite over every way to connect: nobody may notice which transport carries a session. */
+/** One suite for every set of transports, because an application must not notice which one carries a session. */
 describe.each(targets)("a session on %s", (target) => {
   describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
     const world = worldOf(target, "4.8", mode);

@@ -4,7 +4,7 @@ import { targets } from "../support/targets.ts";
 import { behaviours } from "./behaviours.ts";
 import { worldOf } from "./world.ts";
 
-/** The same suite, with each client on another object: nobody may notice how many there are. */
+/** The same suite with each client on another object, because nobody must notice how many objects there are. */
 describe.runIf(targets.includes("edge"))("a session of a server over three objects", () => {
   describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
     const world = worldOf("edge", "4.8", mode, 3);

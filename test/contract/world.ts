@@ -6,7 +6,7 @@ import { Monitor } from "../support/monitor.ts";
 import { start } from "../support/targets.ts";
 import type { World } from "./behaviours.ts";
 
-/** Starts the contract application for the suite it is called in, and takes care that every client leaves. */
+/** Starts the contract application for the suite in which it is called, and disconnects every client at the end. */
 export function worldOf(target: TargetName, version: ClientVersion, mode: Mode, shards = 1): World {
   let server: Running;
   let monitor: Monitor;

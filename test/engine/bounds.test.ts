@@ -11,7 +11,7 @@ describe("bytes that nobody fetches", () => {
     expect(send(session, [long], START, RULES_100)).toEqual(["queued"]);
     expect(send(session, [long], START + 1, RULES_100)).toEqual(["queued", "save"]);
     expect(send(session, [long], START + 4_999, RULES_100)).toEqual(["queued"]);
-    // The bound was passed by the second.
+    // The second message has exceeded the bound.
     expect(send(session, [long], START + 5_000, RULES_100)).toEqual(["queued"]);
     expect(send(session, [long], START + 5_001, RULES_100)).toEqual([
       "closed: transport error (too many bytes queued)",

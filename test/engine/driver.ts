@@ -9,7 +9,7 @@ import {
 } from "../../src/engine/state.ts";
 import { transition } from "../../src/engine/transition.ts";
 
-/** The defaults: pings 22.5 s after the last one, in an object that sleeps in between. */
+/** The defaults: a ping 22.5 s after the last one, in an object that sleeps in between. */
 export const RULES: SessionRules = {
   pingInterval: 25_000,
   pingTimeout: 20_000,
@@ -17,7 +17,7 @@ export const RULES: SessionRules = {
   maxQueuedBytes: 16_000_000,
 };
 
-/** Pings so frequent that the object cannot sleep: each session keeps its own time. */
+/** Pings so frequent that the object cannot sleep, with a time for each session. */
 export const QUICK: SessionRules = {
   ...RULES,
   pingInterval: 5_000,
@@ -25,7 +25,7 @@ export const QUICK: SessionRules = {
   coalescesPings: false,
 };
 
-/** Opened at this moment, unless a test says otherwise. */
+/** Sessions are opened at this time, unless a test says otherwise. */
 export const START = 1_000_000;
 export const LIMIT = 16;
 
@@ -37,12 +37,12 @@ export function websocket(now = START): SessionState {
   return createState(4, "websocket", now);
 }
 
-/** A session of a client that pings by itself. */
+/** A session of a v3 client, which pings the server. */
 export function version3(transport: TransportName, now = START): SessionState {
   return createState(3, transport, now);
 }
 
-/** Lets something happen and tells in one line each what the host has to do, with the bytes that go out. */
+/** Applies an event, and describes each effect for the host in one line, with the bytes to be sent. */
 export function after(state: SessionState, event: SessionEvent, rules = RULES): string[] {
   return transition(state, event, rules).map(toLine);
 }

@@ -4,7 +4,7 @@ import { after, drain, polling, QUICK, RULES, START, send, tick, version3, webso
 
 const MB = 1_000_000;
 const mega = (n = 1) => Array.from({ length: n }, () => `4${"x".repeat(MB - 1)}`);
-/** What the host has to do, with megabytes counted in place of being shown. */
+/** The effects for the host, with megabytes counted instead of shown. */
 const short = (effects: string[]) =>
   effects.map((line) => line.replace(/^write 4x.*/, () => `write ${Math.round((line.length - 6) / MB)} MB`));
 const close = (discard = false) => ({ type: "close", discard, now: START }) as const;
@@ -42,7 +42,7 @@ describe("a WebSocket to which much is written", () => {
     const session = websocket();
     send(session, [...mega(4), "4last"]);
     expect(drain(session, START + 25)).toEqual(["drain-later"]);
-    // The pong answers what came before the ping: 1 MB of 2.
+    // The pong answers what was sent before the ping: 1 MB of 2.
     expect(short(drain(session, START + 50, START + 40))).toEqual([
       "write 2",
       "save",
@@ -116,7 +116,7 @@ describe("a WebSocket to which much is written", () => {
   it("takes the same time for each message, however many of them wait", () => {
     const session = websocket();
     send(session, mega(2));
-    // To copy the queue for each of them would be 10^10 steps.
+    // Copying the queue for each of them would take 10^10 steps.
     for (let i = 0; i < 150_000; i++) send(session, ["4ten bytes"]);
     expect(session.queuedBytes).toBe(150_000 * 10);
   });
@@ -130,7 +130,7 @@ describe("a WebSocket to which much is written", () => {
   it("may prove by the pong to a tick's ping that it reads", () => {
     const session = websocket();
     tick(session, START + 22_500);
-    // Nobody has looked for the pong yet.
+    // The pong has not been noticed yet.
     expect(short(send(session, mega(3), START + 30_000))).toEqual(["write 2 MB", "drain-later"]);
     expect(short(drain(session, START + 30_025, START + 22_600))).toEqual(["write 2", "save", "drain-later"]);
   });
@@ -214,7 +214,7 @@ describe("a WebSocket of a v3 client, which pings the server", () => {
   const ping = (session: ReturnType<typeof version3>, now: number) =>
     after(session, { type: "packet", packet: { type: "ping" }, now });
 
-  /** Sends and waits until all is written. */
+  /** Sends, and waits until everything is written. */
   const read = (session: ReturnType<typeof version3>, frames: string[], from: number) => {
     let now = from;
     for (send(session, frames, now); session.queue.length > 0; now += 25) drain(session, now);
@@ -224,7 +224,7 @@ describe("a WebSocket of a v3 client, which pings the server", () => {
   it("is sent 2 MB at once and the rest at 4 MB/s, in order", () => {
     const session = version3("websocket");
     expect(read(session, [...mega(22), "4last"], START)).toBeGreaterThan(4_900);
-    // What is little has not to wait for proof.
+    // A small message is sent without waiting for proof.
     expect(send(session, ["4small"], START + 6_000)).toEqual(["write 4small"]);
   });
 

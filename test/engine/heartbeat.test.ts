@@ -189,7 +189,7 @@ describe("a polling client that sends no request", () => {
   it("has as much more time as the alarm is late", () => {
     const session = polling();
     expect(tick(session, START + 60_000, { lateness: 20_000 })).toEqual([]);
-    // Who was kept waiting with it has the same time again.
+    // Sessions that the late alarm kept waiting have their full time again.
     expect(tick(session, START + 64_999)).toEqual([]);
     expect(tick(session, START + 65_000)).toEqual(["closed: ping timeout"]);
   });
@@ -277,11 +277,11 @@ describe("a v3 client, which pings the server", () => {
   });
 });
 
-/** One object through an hour of its alarms, with clients that answer at once. */
+/** One object during an hour of its alarms, with clients that answer at once. */
 class Simulation {
   now = START;
   readonly ticks: number[] = [];
-  /** The longest time anybody was left without a ping. */
+  /** The longest time for which any client had no ping. */
   longestGap = 0;
   readonly sessions: { state: SessionState; lastAt: number }[] = [];
 
@@ -302,7 +302,7 @@ class Simulation {
       if (this.now === arrival) {
         arrivals.shift();
         arrive();
-        // As the object does: the alarm is only ever moved to an earlier time.
+        // As in the object, the alarm is only ever moved to an earlier time.
         alarm = Math.min(alarm, nextTickAt(this.sessions.at(-1)!.state, this.now, RULES));
       } else if (this.now === alarm) {
         this.tick();
@@ -353,7 +353,7 @@ describe("the ticks of an object", () => {
 
   it("pings a session that has just upgraded no later than pingInterval after its handshake", () => {
     const simulation = new Simulation();
-    // The object is busy with another client's rhythm when the second one arrives 4.5 s before a tick.
+    // The object already ticks for another client when the second one arrives 4.5 s before a tick.
     simulation.run(hour, [START, START + 18_000], () => simulation.open(0));
     expect(simulation.longestGap).toBeLessThanOrEqual(25_000);
   });

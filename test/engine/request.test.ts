@@ -10,7 +10,7 @@ describe("the query of a request", () => {
       ["__proto__", "x"],
       ["__proto__[a]", "1"],
       ["constructor", "y"],
-      // As Object.fromEntries(url.searchParams), which Node uses.
+      // The result is that of Object.fromEntries(url.searchParams), which Node uses.
       ["a", "2"],
     ]);
     expect(({} as Record<string, unknown>).x).toBeUndefined();

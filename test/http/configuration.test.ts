@@ -28,7 +28,7 @@ it.each<[string, boolean, Parameters<typeof startWorker>[1], RegExp]>([
     for (const transport of ["polling", "websocket"]) {
       const headers = transport === "websocket" ? { upgrade: "websocket", connection: "upgrade" } : {};
       const { status, body } = await http(server, pathOf({ EIO: "4", transport }), { headers });
-      expect([status, body]).toEqual([500, "Internal Server Error"]); // it is no matter of the client's
+      expect([status, body]).toEqual([500, "Internal Server Error"]); // the client is not told the reason
     }
     await expect
       .poll(() => server.complaints.filter((line) => sentence.test(line)).length, { timeout: 5_000 })

@@ -8,7 +8,7 @@ import { Inbox, within } from "../support/within.ts";
 
 const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
 
-/** A Worker that talks to its sockets from a route, a cron trigger and a queue consumer, in both ways there are. */
+/** A Worker that emits to its sockets from a route, a cron trigger and a queue consumer, in both possible ways. */
 const WORKER = `
 import { Hono } from "hono";
 import { defineServer } from ${JSON.stringify(index)};
@@ -27,7 +27,7 @@ const chat = defineServer({}, (io) => {
 });
 
 export class SessionObject extends chat.SessionObject {
-  /** A method of the user's own: a typed emit from anywhere. */
+  /** A method of the user's class: a typed emit from anywhere. */
   notify(room, ...args) {
     this.io.to(room).emit("note", ...args);
     return this.io.sockets.adapter.rooms.get(room)?.size ?? 0;
@@ -43,7 +43,7 @@ export class SessionObject extends chat.SessionObject {
   }
 }
 
-/** Calls one after the other: "this.x" is a method of the object, everything else one of an emitter. */
+/** Makes the calls one after the other: "this.x" is a method of the object, everything else one of an emitter. */
 async function act(calls, env) {
   const isOwn = calls[0][0].startsWith("this.");
   let target = isOwn ? env.SESSIONS.getByName("main") : chat.emitter(env);
@@ -94,7 +94,7 @@ describe("from outside the object", () => {
         durableObjects: { SESSIONS: { className: "SessionObject", useSQLite: true } },
         queueConsumers: ["news"],
       }),
-      // A function in `socket.data` is warned about, as it should be.
+      // A function in `socket.data` causes a warning, as intended.
       handleStructuredLogs: () => {},
     });
     url = (await miniflare.ready).origin;
@@ -105,7 +105,7 @@ describe("from outside the object", () => {
   });
   afterAll(() => miniflare?.dispose());
 
-  /** What a route gets. */
+  /** The parameters of a route. */
   async function route(...calls: Calls): Promise<{ result?: unknown; error?: string }> {
     const body = JSON.stringify(calls);
     return (await (await fetch(`${url}/act`, { method: "POST", body })).json()) as object;
@@ -144,7 +144,7 @@ describe("from outside the object", () => {
     return { socket, inbox };
   }
 
-  /** Nobody got anything that was not read: an event that everybody gets comes after all that went before. */
+  /** Nobody received anything unread: an event to everybody arrives after everything that was sent before. */
   async function nothingElse(...people: { inbox: Inbox<unknown[]> }[]): Promise<void> {
     await route(["emit", "end"]);
     for (const { inbox } of people) expect(await inbox.next()).toEqual(["end"]);

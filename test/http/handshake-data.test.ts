@@ -6,7 +6,7 @@ import { http } from "../support/http.ts";
 import { pathOf, RawSession } from "../support/raw-session.ts";
 import { RawSocket, refusal } from "../support/raw-socket.ts";
 
-/** A middleware knows who somebody is by a cookie; `handshakeData` makes of that what the query asks for. */
+/** A middleware identifies the user by a cookie, from which `handshakeData` computes what the query asks for. */
 const WORKER = `
 import { Hono } from "hono";
 import { defineEngine, defineServer } from "../../src/index.ts";

@@ -35,7 +35,7 @@ export default app;
 
 async function talk(url: string, mode: Mode): Promise<void> {
   const options = { forceNew: true, reconnection: false, ...modeOptions(mode) };
-  // miniflare leaves a compressed answer as it is for a client that says nothing; Cloudflare does not.
+  // miniflare sends compressed answers even to a client without accept-encoding; Cloudflare does not.
   const socket = clients["4.8"](url, { ...options, extraHeaders: { "accept-encoding": "identity" } });
   try {
     await connected(socket);
@@ -134,7 +134,7 @@ describe("Hono's compress in front of the app", () => {
   });
   afterAll(() => server?.close());
 
-  /** A poll of a client that takes gzip; `fetch` decodes it. */
+  /** A poll of a client that accepts gzip, which `fetch` decodes. */
   const poll = (path: string) => fetch(server.url + path, { headers: { "accept-encoding": "gzip" } });
 
   it.each(["that waited", "that finds packets"])("compresses the answer of a poll %s", async (which) => {

@@ -4,7 +4,7 @@ import { ask, clients, connected, modeOptions, modes, nextEvent } from "../suppo
 import { bundle, startWorker } from "../support/edge.ts";
 import { http } from "../support/http.ts";
 
-/** A server for each tenant; what it notes of one it says to those who ask. */
+/** A server for each tenant, which returns on request what it has recorded of one. */
 const WORKER = `
 import { Hono } from "hono";
 import { defineServer } from "../../src/index.ts";

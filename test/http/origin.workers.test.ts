@@ -17,7 +17,7 @@ afterEach(() => {
 type Cors = boolean | CorsOptions | CorsDelegate;
 type Options = Parameters<typeof defineEngine>[0];
 
-/** Asks for a WebSocket, or for whatever else the query says, as the page of an origin does. */
+/** Requests a WebSocket, or whatever else the query says, as a page of an origin does. */
 function doorOf(cors: Cors | undefined, options: Options = {}) {
   const { app } = defineEngine({ bindings: { sessions: "ECHO" }, cors, ...options }, () => {});
   return async (

@@ -7,7 +7,7 @@ import { bundle, startWorker } from "../support/edge.ts";
 
 const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
 
-/** A Worker that keeps what belongs to an instance of its object in variables of its module, and uses it elsewhere. */
+/** A Worker that keeps what belongs to an instance of its object in variables of the module, and uses it elsewhere. */
 const WORKER = `
 import { Hono } from "hono";
 import { defineServer } from ${JSON.stringify(index)};
@@ -128,7 +128,7 @@ describe.each(["websocket", "polling"] as const)(
       await ask(socket, "keep");
     });
     afterEach(async () => {
-      // Nobody was told anything, and nobody left.
+      // No client has received anything, and none has been disconnected.
       expect(await ask(socket, "sync")).toBe("done");
       expect(heard).toEqual([]);
       expect(server.complaints).toEqual([]);

@@ -4,7 +4,7 @@ import { http } from "../support/http.ts";
 import { Random } from "../support/random.ts";
 import { RawSocket } from "../support/raw-socket.ts";
 
-/** A guard on the path that every document names, and a router of Hono's that reads it. */
+/** A guard on the documented path, and one of Hono's routers that matches it. */
 const worker = (router: string, file: string) => `
 import { Hono } from "hono";
 import { ${router} } from "hono/router/${file}";

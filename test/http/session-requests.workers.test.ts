@@ -5,7 +5,7 @@ import type { Server } from "../../src/server/index.ts";
 import { type PollingClient, type TestObject, until } from "../objects/support.ts";
 import { TalkObject } from "../objects/talk.ts";
 
-/** Between two requests the object stays awake, sleeps, or is restarted, and knows nothing of any listener then. */
+/** Between two requests the object stays awake, sleeps or restarts; afterwards it does not know of any listeners. */
 const STATES = ["awake", "asleep", "restarted"] as const;
 
 async function next(object: TestObject, state: (typeof STATES)[number]): Promise<void> {
@@ -13,7 +13,7 @@ async function next(object: TestObject, state: (typeof STATES)[number]): Promise
   if (state === "restarted") await object.restart();
 }
 
-/** Answers each request with what its own header said, and notes refusals. */
+/** Answers each request with the value of its own header, and records refusals. */
 function create(prepare?: (io: Server) => void): { object: TalkObject; refusals: unknown[] } {
   const refusals: unknown[] = [];
   const reflect = (io: Server) => {
@@ -28,7 +28,7 @@ function create(prepare?: (io: Server) => void): { object: TalkObject; refusals:
   return { object: new TalkObject(crypto.randomUUID(), prepare ?? reflect), refusals };
 }
 
-/** What a Worker asks that has just started; `body` makes it a POST. */
+/** The request of a Worker that has just started; a `body` makes it a POST. */
 function toAsk(object: TestObject, sid: string, op: Asked["op"], body?: string) {
   const transport = op === "upgrade" ? "websocket" : "polling";
   const asked: Asked = { v: VERSION, op, sid, transport, protocol: 4, b64: false };
@@ -54,7 +54,7 @@ describe.each(STATES)("a request of a session, to an object that is %s", (state)
     const poll = await toAsk(object, sid, "poll")();
     expect([poll.headers.get("x-seen"), internal(poll)]).toEqual(["GET mine", []]);
     expect(poll.headers.get("content-type")).toBe("text/plain; charset=UTF-8");
-    // Whoever slept does not know when it pinged last.
+    // An object that has slept does not know when it sent the last ping.
     expect(await poll.text()).toMatch(/40{"sid"/);
     const parked = await toAsk(object, sid, "poll")();
     expect([parked.status, parked.headers.get("x-seen"), internal(parked)]).toEqual([
@@ -110,7 +110,7 @@ describe("a Worker", () => {
 
 const counts = new WeakMap<object, number>();
 
-/** Requests to an object since this was asked first. */
+/** Returns the number of requests to an object since the first call. */
 function countFetches(instance: { fetch(request: Request): Promise<Response> }): number {
   const known = counts.get(instance);
   if (known !== undefined) return known;

@@ -4,13 +4,15 @@ import { type ClientOptions, connected, upgraded } from "../support/clients.ts";
 import { type Gate, startGate } from "../support/gate.ts";
 import { within } from "../support/within.ts";
 
-/** "mixed": ann upgrades in the middle, bob polls, cat and dan use WebSocket. Otherwise all use the one transport. */
+/**
+ * "mixed": ann upgrades in the middle, bob polls, cat and dan use WebSocket. With the others, all use that transport.
+ */
 export type CastMode = "mixed" | "polling" | "websocket";
 
-/** What each client saw, in its order. The order between clients means nothing. */
+/** What each client observed, in order. The order between clients means nothing. */
 export type Trace = Record<string, unknown[][]>;
 
-/** The stock clients of a conversation, and what they saw. A client is called `name` or `name/namespace`. */
+/** The stock clients of a conversation, and what they observed. A client is called `name` or `name/namespace`. */
 export class Cast {
   readonly mode: CastMode;
   readonly trace: Trace = {};
@@ -45,7 +47,7 @@ export class Cast {
     this.trace[who] = lines;
   }
 
-  /** Connects a client, anew or again, and waits for it. */
+  /** Connects a client, for the first time or again, and waits until it is connected. */
   async connect(who: string, auth: object = {}): Promise<void> {
     const known = this.#sockets.get(who);
     const socket = known ?? this.#create(who, auth);
@@ -53,7 +55,7 @@ export class Cast {
     await connected(socket);
   }
 
-  /** A client that must be refused. */
+  /** Connects a client that must be refused. */
   async refused(who: string, nsp: string, auth: object): Promise<void> {
     const socket = io(`${this.#server.url}${nsp}`, { ...this.#options("bob"), auth, reconnection: false });
     const refused = new Promise<Error & { data?: unknown }>((resolve) =>
@@ -64,7 +66,7 @@ export class Cast {
     socket.disconnect();
   }
 
-  /** Leaves one namespace, and waits until the others have heard of it. */
+  /** Leaves one namespace, and waits until the other clients know. */
   async disconnect(who: string): Promise<void> {
     const [name] = who.split("/") as [string];
     const socket = this.on(who);
@@ -73,11 +75,11 @@ export class Cast {
     await heard;
   }
 
-  /** Closes the whole connection of a client, with all its namespaces, and waits until the others have heard of it. */
+  /** Closes the whole connection of a client with all its namespaces, and waits until the other clients know. */
   async leave(name: string): Promise<void> {
     const { io: manager } = this.on(name);
     const { engine } = manager;
-    // A pong may be under way; a client that closes meanwhile waits for it, and is overtaken by what follows here.
+    // A pong may be under way. A client that closes meanwhile waits for it, and later steps would overtake it.
     if (engine.writeBuffer.length > 0) {
       await within(new Promise<void>((resolve) => engine.once("drain", resolve)), `drain of ${name}`);
     }
@@ -88,7 +90,7 @@ export class Cast {
     await heard;
   }
 
-  /** Whoever shares a namespace with those of somebody's sockets that leave is told so by the application. */
+  /** The application tells all clients in the namespaces of the leaving sockets. */
   async #othersHearOf(name: string, isLeaving: (socket: Socket) => boolean): Promise<void> {
     const listeners = this.#connected().filter(([who]) => {
       const [other, nsp] = who.split("/");
@@ -106,8 +108,8 @@ export class Cast {
   }
 
   /**
-   * Waits until everything that was set off has arrived everywhere, twice: once done, once delivered. Gives the
-   * instance's name.
+   * Waits twice until everything that was caused has arrived everywhere: once until it is done, once until it is
+   * delivered. Returns the instance's name.
    */
   async settle(): Promise<string> {
     let instance = "";
@@ -115,7 +117,7 @@ export class Cast {
       const answers = this.#connected().map(([who, socket]) => {
         const answered = new Promise<string>((resolve) => {
           socket.emit("sync", resolve);
-          socket.once("disconnect", () => resolve("")); // the step itself may have ended this client
+          socket.once("disconnect", () => resolve("")); // this step may have ended the client
         });
         return within(answered, `answer to sync for ${who}`, 15_000);
       });
@@ -124,7 +126,7 @@ export class Cast {
     return instance;
   }
 
-  /** Waits until every client that a restart has cut off is back where it was. */
+  /** Waits until every client that a restart has disconnected is connected again, in all its namespaces. */
   async reunite(cut: () => Promise<void>): Promise<void> {
     const affected = this.#connected().filter(([, socket]) => transportName(socket) === "websocket");
     const lost = affected.map(([who, socket]) =>
@@ -184,7 +186,7 @@ export class Cast {
       this.note(who, "connect");
     });
     socket.on("disconnect", (reason) => {
-      if (socket.active && this.#hasOffsets) return; // a restart, after which the client comes back by itself
+      if (socket.active && this.#hasOffsets) return; // this is a restart, after which the client reconnects by itself
       this.note(who, "disconnect", reason);
     });
     socket.onAny((event: string, ...args: unknown[]) => {
@@ -194,12 +196,12 @@ export class Cast {
         answer(`${who} heard ${args[0]}`, 42);
         return;
       }
-      // With recovery each event carries its offset as one more argument.
+      // With recovery each event carries its offset as an additional argument.
       this.note(who, "event", event, ...(this.#hasOffsets ? args.slice(0, -1) : args));
     });
   }
 
-  /** A value as JSON can hold it: bytes spelled out, socket ids replaced by who has them. */
+  /** A value in a form that JSON has: bytes as numbers, and socket ids replaced by the names of their clients. */
   #plain(value: unknown): unknown {
     if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString("hex")}`;
     if (typeof value === "string") return this.#labels.get(value) ?? value;

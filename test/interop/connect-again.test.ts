@@ -4,7 +4,7 @@ import type { Running } from "../support/app.ts";
 import { ask, connected } from "../support/clients.ts";
 import { start } from "../support/targets.ts";
 
-/** What code does that mounts a part of its page twice: React in its strict mode, for one. */
+/** Code that mounts a part of its page twice does this, for example React in its strict mode. */
 describe("a client that connects, disconnects and connects again at once", () => {
   let server: Running;
   beforeAll(async () => {

@@ -5,8 +5,8 @@ import { setup, variants } from "../fixtures/apps/conversation.ts";
 const { VARIANT, IS_HASTY } = env as unknown as Record<string, string>;
 
 /**
- * The Worker reopens a poll that broke within a second, at random, so that an object that restarts is not overrun.
- * Here nobody else comes: a hundredth of it will do where a test restarts the object hundreds of times.
+ * The Worker reopens a broken poll after a random time of up to a second, so that a restarting object is not flooded.
+ * There are no other clients here, so a hundredth of that is enough where a test restarts the object hundreds of times.
  */
 const { isHasty } = globalThis as { isHasty?: boolean };
 if (IS_HASTY && !isHasty) {

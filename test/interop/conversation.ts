@@ -3,7 +3,7 @@ import { nextEvent, upgraded } from "../support/clients.ts";
 import { within } from "../support/within.ts";
 import type { Cast } from "./cast.ts";
 
-/** One thing that happens, and whether the object may be killed after it. */
+/** One step, and whether the object may be killed after it. */
 export interface Step {
   name: string;
   run(cast: Cast): Promise<void>;
@@ -12,11 +12,11 @@ export interface Step {
 type Speaker = "ann" | "bob" | "cat";
 const speakers: Speaker[] = ["ann", "bob", "cat"];
 
-/** The conversation: some 190 steps of every kind of thing that a client can do or see. */
+/** The conversation: some 190 steps with everything that a client can do or observe. */
 export function conversation(cast: Pick<Cast, "mode">): Step[] {
   const steps: Step[] = [];
   const step = (name: string, run: Step["run"]) => steps.push({ name, run });
-  /** A step of one client: it emits, and its answer, if it wants one, goes into its trace. */
+  /** A step of one client: it emits an event, and the acknowledgement, if it asks for one, is added to its trace. */
   const emits = (who: string, event: string, ...args: unknown[]) =>
     step(`${who} emits ${event}`, async ({ on }) => void on(who).emit(event, ...args));
   const asks = (who: string, event: string, ...args: unknown[]) =>
@@ -25,7 +25,7 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
         cast.on(who).emit(event, ...args, (...answer: unknown[]) => resolve(answer));
       });
       const answer = await within(answered, `answer to ${event}`, 15_000);
-      // Who comes back after a restart comes in any order, as on Node.
+      // After a restart clients reconnect in any order, as on Node.
       if (event === "who" && cast.mode === "websocket") (answer[0] as string[]).sort();
       cast.note(who, "answer", event, ...answer);
     });
@@ -96,11 +96,12 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
   function exchange(who: Speaker, room: string): void {
     asks(who, "visit");
     emits(who, "tag", `${room} tag`);
-    if (cast.mode !== "websocket") asks(who, "promote"); // recovery restores data, not what hangs on the socket
+    if (cast.mode !== "websocket") asks(who, "promote"); // recovery restores data, but not the properties of a socket
     asks(who, "note", room, room.length);
     emits(who, "remember", Buffer.from([room.length, 0, 255]));
     asks(who, "recall");
-    // Recovery judges what came after the last event by the rooms of now; an event between keeps that out of the trace.
+    // Events after the last one that was received are recovered by the current rooms; this event keeps that out of the
+    // trace.
     emits(who, "echo", "before the room changes");
     asks(who, "join", room);
     emits(who, "say", room, { from: who, list: [1, "zwei", null] });
@@ -123,6 +124,6 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
     asks(who, "leave", room);
     emits(who, "shout", "how many are we", who.length);
     emits(who, "scatter", `${room} too`);
-    if (cast.mode !== "websocket") emits(who, "first", room); // a recovered connection listens once again, as on Node
+    if (cast.mode !== "websocket") emits(who, "first", room); // a recovered connection runs the `connection` listener again, as on Node
   }
 }

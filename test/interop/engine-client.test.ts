@@ -9,7 +9,7 @@ import { Inbox, within } from "../support/within.ts";
 
 const root = new URL("../../", import.meta.url);
 
-/** The Worker that docs/engine.md prints, from these sources. */
+/** The Worker that docs/engine.md shows, with these sources. */
 async function documented(): Promise<string> {
   const page = await readFile(new URL("docs/engine.md", root), "utf8");
   const code = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
@@ -18,7 +18,7 @@ async function documented(): Promise<string> {
 
 const COUNT = 500;
 
-/** The official engine.io-client and `defineEngine` alone, as its page shows it. */
+/** The official engine.io-client with `defineEngine` alone, as docs/engine.md shows it. */
 describe.each(Object.keys(modes) as Mode[])("engine.io-client by %s", (mode) => {
   let server: Running;
   beforeAll(async () => {

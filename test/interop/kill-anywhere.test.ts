@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { targets } from "../support/targets.ts";
 import { converse, departures, LIMIT, recorded } from "./kill-anywhere.ts";
 
-/** The two of all interruptions that find most; the release tests have the others. */
+/** The two interruptions that find the most errors; the release tests run all of them. */
 describe.runIf(targets.includes("edge"))(
   "the recorded conversation, with this project",
   { concurrent: true },

@@ -7,7 +7,7 @@ import { startOfficial } from "../support/official.ts";
 import { Cast, type CastMode, type Trace } from "./cast.ts";
 import { conversation } from "./conversation.ts";
 
-/** How long one conversation may take, ms. */
+/** How long one conversation may take, in ms. */
 export const LIMIT = 400_000;
 const fixture = new URL("../fixtures/conversation.jsonl", import.meta.url);
 
@@ -15,8 +15,8 @@ const fixture = new URL("../fixtures/conversation.jsonl", import.meta.url);
 type Interruption = "none" | "hibernate" | "close";
 
 /**
- * Has the conversation, with the object interrupted between every two steps: whatever a step sets off has settled by
- * then.
+ * Runs the conversation, and interrupts the object between every two steps, when all effects of the step before have
+ * settled.
  */
 export async function converse(
   target: "official" | "edge",
@@ -56,7 +56,9 @@ export async function converse(
   }
 }
 
-/** The project in the kit that its users test with: a nap renews the module, too, and what is kept in it is lost. */
+/**
+ * This project in its own test kit, where a nap renews the module as well, so that variables of the module are lost.
+ */
 async function startWithKit(variant: string, isHasty: boolean): Promise<Running> {
   const server = await startServer({
     worker: new URL("conversation-worker.ts", import.meta.url),
@@ -77,7 +79,7 @@ async function startWithKit(variant: string, isHasty: boolean): Promise<Running>
   };
 }
 
-/** Where each client's trace first departs from what was recorded, with what came just before. */
+/** The point at which each client's trace first differs from the recorded one, with the entries before it. */
 export function departures(trace: Trace, original: Trace | undefined): string[] {
   const found: string[] = [];
   for (const who of new Set([...Object.keys(trace), ...Object.keys(original ?? {})])) {
@@ -99,7 +101,7 @@ export function departures(trace: Trace, original: Trace | undefined): string[] 
 type Recorded = Partial<Record<CastMode, Trace>>;
 export const recorded = read();
 
-/** The fixture has one line for each thing seen: ["mixed", "ann", "event", "welcome", ...]. */
+/** The fixture has one line for each observation: ["mixed", "ann", "event", "welcome", ...]. */
 function read(): Recorded {
   const traces: Recorded = {};
   for (const text of readFileSync(fixture, "utf8").split("\n")) {

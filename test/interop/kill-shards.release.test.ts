@@ -3,7 +3,7 @@ import { targets } from "../support/targets.ts";
 import type { Trace } from "./cast.ts";
 import { converse, departures, LIMIT, recorded } from "./kill-anywhere.ts";
 
-/** One process of Node was recorded; here each client is on another of three objects. */
+/** The recording is of one process of Node; here each client is on another one of three objects. */
 describe.runIf(targets.includes("edge"))("the recorded conversation, with three objects", () => {
   it.each([
     ["mixed", "none"],
@@ -19,7 +19,7 @@ describe.runIf(targets.includes("edge"))("the recorded conversation, with three 
   );
 });
 
-/** `fetchSockets` gives those of the own object first, as it does in a cluster on Node. */
+/** `fetchSockets` returns the sockets of the own object first, as it does in a cluster on Node. */
 function inAnyOrder(trace: Trace): Trace {
   const sorted = Object.entries(trace).map(([who, lines]) => [
     who,

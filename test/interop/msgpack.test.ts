@@ -7,7 +7,7 @@ import { start, targets } from "../support/targets.ts";
 
 const bytes = Buffer.from([0, 1, 127, 128, 255]);
 
-/** The stock parser on both ends, unmodified, as its README says. */
+/** The unmodified parser on both ends, used as its README says. */
 describe.each(targets)("socket.io-msgpack-parser on %s", (target) => {
   let server: Running;
   let sockets: Socket[] = [];

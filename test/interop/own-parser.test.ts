@@ -5,7 +5,7 @@ import type { Running } from "../support/app.ts";
 import { ask, connected, type Mode, modeOptions, modes, nextEvent, upgraded } from "../support/clients.ts";
 import { start, targets } from "../support/targets.ts";
 
-/** A parser of the application's own on both ends: its decoder answers later, and may emit several packets. */
+/** A parser of the application on both ends, whose decoder is asynchronous and may emit several packets. */
 describe.each(targets)("a parser with an asynchronous decoder on %s", (target) => {
   let server: Running;
   let sockets: Socket[] = [];

@@ -13,7 +13,7 @@ if (!isInstalled)
     "SKIPPED: Debian's python3-socketio, python3-requests and python3-websocket are not all installed, its client is not tested",
   );
 
-/** Runs the script to its end, within 40 seconds, and gives what it saw. */
+/** Runs the script to its end, for at most 40 seconds, and returns what it has observed. */
 function talk(url: string, transports: string, count: number): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const child = spawn(PYTHON, [script, url, transports, String(count)], { timeout: 25_000 });
@@ -37,10 +37,10 @@ describe.skipIf(!isInstalled).each(targets)("Debian's python3-socketio client on
     ["websocket", "websocket"],
     ["polling,websocket", "websocket"],
   ])("holds a conversation over %s", async (transports, transport) => {
-    // More than 16 packets in one answer and this client hangs up: the original overwhelms it.
+    // This client closes the connection when an answer has more than 16 packets, as that of the official server may.
     const count = expected(target, { official: 10, edge: 100 });
     const seen = await talk(world.server.url, transports, count);
-    // This client gives each message a thread of its own: what came in order may be noted in another.
+    // This client handles each message in a thread of its own, so it may record messages in another order.
     (seen.n as number[]).sort((a, b) => a - b);
     expect(seen).toEqual({
       welcome: expect.arrayContaining(["/", "/custom"]),

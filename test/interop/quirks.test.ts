@@ -13,7 +13,7 @@ const states = targets.flatMap((target) =>
 /** An object that has slept does not know when its last ping was, and sends one with the next answer. */
 const isNoPing = (packet: string) => packet !== "2";
 
-/** What clients in other languages do on the wire, replayed byte by byte; each test names the client. */
+/** What clients in other languages send, replayed byte by byte; each test names the client. */
 describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
   let server: Running;
   let monitor: Monitor;
@@ -39,7 +39,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
       const numbers: string[] = [];
       while (numbers.length < 40) {
         const packets = (await session.poll()).body.split(RS);
-        // A client that counts hangs up at 17; the original does not care.
+        // A client with a limit closes the connection at 17; the official server has no limit.
         if (target === "edge") expect(packets.length).toBeLessThanOrEqual(16);
         numbers.push(...packets.filter(isNoPing));
       }
@@ -330,7 +330,7 @@ describe.each(states)("quirks of clients on %s (%s)", (target, state) => {
   });
 });
 
-/** The ping of a busy polling session must come on time, or clients that count only pings leave. */
+/** The ping of a busy polling session must arrive in time, because some clients disconnect without pings. */
 describe.each(targets)("a ping that is due on %s", (target) => {
   it("precedes the packets in the same answer", async () => {
     const server = await start(target, "basic", "busy");

@@ -16,7 +16,7 @@ import { within } from "../support/within.ts";
 
 const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
 
-/** A server whose setup function fails while its database is down, and whose guard comes after the failing line. */
+/** A server whose setup function fails while its database is down, before it registers its middleware. */
 const WORKER = `
 import { Hono } from "hono";
 import { Adapter, defineServer } from ${JSON.stringify(index)};
@@ -104,12 +104,12 @@ describe.each(["setup", "adapter"])("stock clients of an object whose %s fails",
     return { socket, heard };
   }
 
-  /** An upgrade that is under way keeps the object in memory. */
+  /** Waits for the upgrade, which would keep the object in memory. */
   async function upgraded(socket: Socket, mode: Mode): Promise<void> {
     if (mode === "default") await expect.poll(() => transportOf(socket)).toBe("websocket");
   }
 
-  /** Sees its connection end, and the attempt to come back refused. */
+  /** Waits until the connection has ended and the attempt to reconnect is refused. */
   async function isTurnedAway(socket: Socket, who: string): Promise<void> {
     const left = new Promise((resolve) => socket.once("disconnect", resolve));
     const tried = new Promise((resolve) => socket.io.once("reconnect_attempt", resolve));
@@ -121,7 +121,7 @@ describe.each(["setup", "adapter"])("stock clients of an object whose %s fails",
     expect(socket.connected, who).toBe(false);
   }
 
-  /** A pause that the failure has begun ends first. */
+  /** The pause that the failure has caused ends first. */
   async function comesBack(socket: Socket, who: string): Promise<void> {
     const back = new Promise<void>((resolve) => socket.once("connect", () => resolve()));
     if (!socket.connected) await within(back, `new connection of ${who}`, 15_000);

@@ -44,7 +44,7 @@ describe.each(targets)("40 stock clients on %s", (target) => {
       unrecovered: 0,
       toClient: NONE,
       shared: NONE,
-      // A stock client does not send again what a dying connection swallowed, unless it was told to retry.
+      // A stock client does not send again what was lost with a connection, unless it has the option `retries`.
       toServer: { duplicated: 0, reordered: 0 },
       toServerWithRetries: { lost: 0, reordered: 0 },
     });

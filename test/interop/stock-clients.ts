@@ -7,7 +7,8 @@ import { targets } from "../support/targets.ts";
 const versions: ClientVersion[] = ["3.1", "4.0", "4.5", "4.8"];
 
 /**
- * The contract suite covers the current client. Older ones connect here, and those that are `thorough` run all of it.
+ * The contract suite covers the current client. Older clients connect here, and the `thorough` ones run the whole
+ * suite.
  */
 export function stockClientSuite({ thorough }: { thorough: readonly ClientVersion[] }): void {
   describe.each(targets)("stock clients on %s", (target) => {

@@ -5,7 +5,9 @@ import { connected, type Mode, modeOptions, upgraded } from "../support/clients.
 import { start, targets } from "../support/targets.ts";
 import { Inbox, within } from "../support/within.ts";
 
-/** The page of the tutorial: tells the server what it has seen, and sends until it is answered. */
+/**
+ * The page of the tutorial: it tells the server what it has received, and repeats a message until it is acknowledged.
+ */
 class Page {
   readonly socket: Socket;
   readonly heard = new Inbox<string>();
@@ -31,7 +33,7 @@ class Page {
   readonly say: (content: string) => void;
 
   /**
-   * Waits until nothing of its connection is under way. A stock client whose upgrade dies half-way notices it only by
+   * Waits until nothing of its connection is under way. A stock client notices an upgrade that fails half-way only by
    * its ping timeout, and an object is not evicted while an upgrade is under way.
    */
   async settled(): Promise<void> {
@@ -100,7 +102,7 @@ describe.each(targets)("the last step of the official tutorial on %s", (target) 
           await interrupt();
           bob.say("said while away");
           bob.socket.connect();
-          // What bob missed comes as soon as he is back, before what he says himself.
+          // What bob missed arrives as soon as he is back, and before his own message.
           await bob.hears("3 three", "4 four", "5 said while away");
           await ann.hears("5 said while away");
           await interrupt();

@@ -23,7 +23,7 @@ describe.each(targets)("messages across an upgrade on %s", (target) => {
         const fromServer = said(socket, "s");
         const hasUpgraded = upgraded(socket);
         for (let sent = 0; sent < COUNT; sent++) {
-          // Some travel by polling, some while the transport changes, the rest by WebSocket.
+          // Some are sent by polling, some while the transport changes, and the rest by WebSocket.
           if (sent === 100) gate.open();
           if (sent === 400) await hasUpgraded;
           socket.emit("c", sent);

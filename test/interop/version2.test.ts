@@ -23,7 +23,7 @@ function ask<Args extends unknown[]>(socket: OldSocket, event: string, ...args: 
   return within(answered, `answer to ${event}`);
 }
 
-/** An upgrade half done keeps an object awake, so nobody can put it to sleep. */
+/** Waits for the upgrade, which would keep the object awake. */
 async function upgraded({ io: { engine } }: OldSocket): Promise<void> {
   if (engine.transport.name === "websocket") return;
   await within(new Promise<void>((resolve) => engine.once("upgrade", () => resolve())), "upgrade");
@@ -55,7 +55,7 @@ describe.each(targets)("socket.io-client 2.5 on %s", (target) => {
     return socket;
   }
 
-  /** Every step finds the object asleep. */
+  /** Puts the object to sleep before every step. */
   const sleep = () => server.evict("hibernate");
 
   describe.each([

@@ -6,7 +6,7 @@ import { type Talker, TalkObject } from "./talk.ts";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** An application that says which instance of the object it runs in. */
+/** An application that tells in which instance of the object it runs. */
 function create(name: string): { object: TalkObject; notes: unknown[] } {
   let instances = 0;
   const notes: unknown[] = [];
@@ -49,14 +49,14 @@ function create(name: string): { object: TalkObject; notes: unknown[] } {
   return { object, notes };
 }
 
-/** Puts the object to sleep as soon as it may, and proves that it may not yet. */
+/** Puts the object to sleep as soon as possible, and proves that it is not possible yet. */
 async function fallAsleep(object: TalkObject): Promise<{ asleep: Promise<void> }> {
   const asleep = object.sleep();
   expect(await Promise.race([asleep.then(() => "asleep"), pause(25).then(() => "awake")])).toBe("awake");
   return { asleep };
 }
 
-/** Ends the instance, whatever it waits for. */
+/** Ends the instance, whatever it is waiting for. */
 async function kill(object: TalkObject): Promise<void> {
   await object.run((_, ctx) => ctx.abort("killed")).catch(() => {});
 }
@@ -137,7 +137,7 @@ describe("an object is kept awake", () => {
     client.socket.send("40");
     await client.next();
     client.socket.send('451-7["bytes",{"_placeholder":true,"num":0}]');
-    // The runtime hands messages on in order: this answer says that the half has come.
+    // The runtime delivers messages in order, so this answer shows that the half has arrived.
     await object.run(() => {});
     const { asleep } = await fallAsleep(object as TalkObject);
     client.socket.send(Uint8Array.of(1, 2));
@@ -155,7 +155,7 @@ describe("an object is kept awake", () => {
       socket.send('452-7["bytes",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]');
       for (let i = 0; i < 1_000 && vi.getTimerCount() === 0; i++) await object.run(() => {});
       await object.run(() => vi.advanceTimersByTime(44_999));
-      // Who makes progress has as long again.
+      // A packet that makes progress has as long again.
       socket.send(Uint8Array.of(1));
       await object.run(() => {});
       await object.run(() => vi.advanceTimersByTime(44_999));

@@ -4,7 +4,7 @@ import { DiskRows } from "../../src/objects/storage/disk-rows.ts";
 import { TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
-/** Without hibernation a timer is renewed for as long as anybody is connected; here it runs when a test says so. */
+/** Without hibernation a timer is renewed while a client is connected; here it runs when a test says so. */
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
 });

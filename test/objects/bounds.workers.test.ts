@@ -42,7 +42,7 @@ describe("maxHttpBufferSize", () => {
         for (const chunk of chunks) await writer.write(new TextEncoder().encode(chunk));
         await writer.close();
       };
-      // What is refused is not read to its end.
+      // A refused body is not read to its end.
       write().catch(() => {});
       return readable;
     };
@@ -113,7 +113,7 @@ describe("maxSessions", () => {
     await object.sleep();
     expect(await open()).toBe(refusal);
     await object.sleep();
-    // One that has a waiting poll counts once.
+    // A client with a waiting poll counts once.
     await client.post("1");
     const { payload, abort } = await (await object.openPolling()).park();
     await object.sleep();
@@ -202,7 +202,7 @@ describe("what one turn adds to queues", () => {
     );
     const clients: Talker[] = [];
     for (let i = 0; i < 8; i++) clients.push(await object.join("polling"));
-    // None of them asks for it meanwhile.
+    // None of them polls meanwhile.
     await object.act((io) => {
       for (let i = 0; i < 3; i++) io.emit("all", text(300_000));
     });
@@ -236,7 +236,7 @@ describe("what is written to WebSockets that do not prove that they read", () =>
     await object.act(async (io) => {
       await vi.waitFor(() => expect(io.sockets.sockets.size).toBe(80));
       for (let i = 0; i < 20; i++) io.emit("all", text(50_000));
-      // Drops what waits. What was written comes before the end.
+      // Drops the queue. What was already written arrives before the end.
       io.engine.close();
     });
     await Promise.all(closed);
@@ -320,7 +320,7 @@ describe("what waits for the setup function", () => {
     await object.run(() => release());
     expect(await quiet.hear()).toBe("437[]");
     await until(() => seen.length > 0);
-    // What waited of the loud one was dropped with it.
+    // The queued packets of the loud client were dropped with it.
     expect(seen).toEqual(["transport error", why]);
   });
 });

@@ -60,14 +60,14 @@ describe.each(["awake", "asleep"])("a poll that waits on an object that is %s", 
     const { payload } = await client.park();
     await between(object);
     await object.restart();
-    // The instance that comes after does not know when the last ping was.
+    // The new instance does not know when the last ping was sent.
     expect(await payload).toBe("2");
     expect(await client.post("4hello")).toBe("200 ok");
     expect(await client.poll()).toBe("4hello");
   });
 });
 
-/** A channel as an object would open it. */
+/** A channel as the object opens it. */
 function channel(pingInMs: number): { response: Response; server: WebSocket } {
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
@@ -133,7 +133,7 @@ describe("the Worker's end of a channel", () => {
     const outcome = waitForPayload(async () => response, OPEN);
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
     vi.advanceTimersByTime(22_500);
-    // The Worker has closed its end, and the object does not know yet.
+    // The Worker has closed its end, which the object does not know yet.
     server.send("4under way");
     expect(await outcome).toMatchObject({ type: "payload", payload: "4under way" });
     vi.useRealTimers();

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, vi } from "vitest";
 import { TestObject } from "./support.ts";
 
-/** The clock that nobody turns. */
+/** The clock that is not faked. */
 const RealDate = Date;
 
 /**
  * The time of objects under test. Only `Date` is faked: timers run, and alarms run when a test says so. The runtime
- * stamps pongs with the real time; they are moved to the time the clock showed at that moment.
+ * stamps pongs with the real time, which is converted to the time that the clock showed at that moment.
  */
 export class Clock {
   readonly start = RealDate.now();
-  /** What the clock was set to, and when, oldest first. */
+  /** The settings of the clock with the times at which they were made, oldest first. */
   readonly #settings: { real: number; shown: number }[] = [];
 
   constructor() {
@@ -18,13 +18,13 @@ export class Clock {
     this.#settings.push({ real: this.start, shown: this.start });
   }
 
-  /** Shows `ms` after the start, for as long as nobody sets it anew. */
+  /** Shows `ms` after the start until it is set again. */
   set(ms: number): void {
     vi.setSystemTime(this.start + ms);
     this.#settings.push({ real: RealDate.now(), shown: this.start + ms });
   }
 
-  /** Lets the object, and all of its isolate, read the times of pongs from this clock. */
+  /** Makes the object, and all others of its isolate, read the times of pongs from this clock. */
   async attach(object: TestObject): Promise<void> {
     await object.run((_, ctx) => {
       const prototype = Object.getPrototypeOf(ctx) as DurableObjectState;
@@ -48,13 +48,13 @@ export class Clock {
   #restore = () => {};
 }
 
-/** What `watch` gives: a clock, and what was logged as an error instead of being printed. */
+/** The result of `watch`: a clock, and the errors that were logged instead of being printed. */
 class Watched {
   clock!: Clock;
   logged: string[] = [];
 }
 
-/** Watches each test of a file, and begins anew before it. */
+/** Watches each test of a file, and resets everything before each. */
 export function watch(): Watched {
   const watched = new Watched();
   beforeEach(async () => {

@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { TalkKind } from "./support.ts";
 import { type Talker, TalkObject, type TransportName } from "./talk.ts";
 
-/** An application that gives everybody a room and data, and notes what it hears. */
+/** An application that gives every client a room and data, and records what it observes. */
 export class Club extends TalkObject {
   readonly notes: unknown[];
 
@@ -35,7 +35,7 @@ export class Club extends TalkObject {
     this.notes = notes;
   }
 
-  /** Every alarm that is due by `ms` after the start, one after the other; gives their times. */
+  /** Runs every alarm that is due by `ms` after the start, one after the other; returns their times. */
   async tickUntil(clock: Clock, ms: number, ...alive: Talker[]): Promise<number[]> {
     const times: number[] = [];
     for (;;) {
@@ -49,12 +49,12 @@ export class Club extends TalkObject {
     }
   }
 
-  /** Dies in the middle of whatever it does. */
+  /** Ends the instance, whatever it is doing. */
   async die(): Promise<void> {
     await this.run((_, ctx) => ctx.abort("the object dies")).catch(() => {});
   }
 
-  /** What recovery knows of sockets. */
+  /** The rows that recovery has stored of sockets. */
   async recoveryRecords(): Promise<string[]> {
     return (await this.recoveryRows()).filter((key) => key === "sio_r:");
   }
@@ -72,7 +72,7 @@ export interface Ticket {
   offset?: string;
 }
 
-/** Joins, and gives what a stock client remembers, and the events that came before the answer. */
+/** Joins, and returns what a stock client remembers, and the events that arrived before the answer. */
 export async function enter(client: Talker, auth: object = {}): Promise<Ticket & { missed: unknown[][] }> {
   const heard = await client.join("/", auth);
   const { sid, pid } = JSON.parse(heard.at(-1)!.slice(2)) as { sid: string; pid: string };
@@ -85,7 +85,7 @@ export async function enter(client: Talker, auth: object = {}): Promise<Ticket &
   };
 }
 
-/** A member who has had one event. */
+/** Connects a member who has received one event. */
 export async function joinClub(
   club: Club,
   transport: TransportName = "websocket",

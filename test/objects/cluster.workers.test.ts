@@ -8,7 +8,7 @@ import { type Talker, TalkObject, type TransportName } from "./talk.ts";
 const STATES = ["awake", "sleep", "restart"] as const;
 type State = (typeof STATES)[number];
 
-/** Says back what was asked, tells where it is, and does what a client asks for on its own shard. */
+/** Answers what a client asks, tells on which shard it is, and does what a client requests on its own shard. */
 const serve: Application = (io) => {
   for (const nsp of [io, io.of("/other")]) {
     nsp.on("connection", (socket) => {
@@ -50,7 +50,7 @@ class Cluster {
     if (state !== "awake") await Promise.all(shards.map((shard) => this.shards[shard]![state]()));
   }
 
-  /** What others have called a shard with since it was asked last. */
+  /** Returns the calls of other shards to a shard since it was last asked. */
   calls(shard: number): ClusterCall[] {
     const { name } = this.shards[shard]!;
     const calls = peerCalls.get(name) ?? [];
@@ -58,7 +58,7 @@ class Cluster {
     return calls;
   }
 
-  /** What happens to calls of a shard; nothing out of the ordinary without a fault. */
+  /** Sets what happens to calls of a shard; without a fault they are carried out normally. */
   disturb(shard: number, fault?: PeerFault): void {
     const { name } = this.shards[shard]!;
     if (fault === undefined) peerFaults.delete(name);
@@ -68,7 +68,9 @@ class Cluster {
 
 const HELLO = [{ type: "hello", nsp: "/" }];
 const never = () => new Promise<never>(() => {});
-/** Packets that a client gets, up to the answer that comes after all that was sent before. */
+/**
+ * Returns the packets that a client has received, up to the answer to a question, which arrives after all earlier ones.
+ */
 const heard = async (client: Talker) => (await client.ask("sync")).slice(0, -1);
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `42["n",${from + i}]`);
 
@@ -173,7 +175,7 @@ describe("a message of one shard to the others", () => {
       await cluster.act(0, (io) => void io.emit("news", 2));
       const got = await bob!.hearUntil('42["news",2');
       expect(got.map((packet) => packet.slice(0, 11))).toEqual(['42["news",1', '42["news",2']);
-      // The new instance was asked for the first batch once more.
+      // The new instance has received the first batch once more.
       expect((cluster.calls(1) as Batch[]).map(({ number }) => number)).toEqual([2, 3]);
     },
   );

@@ -12,7 +12,7 @@ interface Game {
   watchers: Set<string>;
 }
 
-/** A server of games, written as one would write it. */
+/** A server of games, written as a user would write it. */
 function games(io: Server): void {
   io.data.games ??= new Map();
   io.data.users = {};

@@ -11,7 +11,9 @@ const toText = (frames: Frame[]) =>
     .map((it) => (typeof it === "string" ? it : `bytes ${new TextDecoder("latin1").decode(it)}`))
     .join("|");
 
-/** Runs `use` with the rows of an object of its own, and with how many of them the statements so far have written. */
+/**
+ * Runs `use` with the rows of an object of its own, and with a function that returns how many rows were written so far.
+ */
 function withRows(
   name: string,
   use: (rows: DiskRows, sql: SqlStorage, count: () => number) => void,

@@ -6,7 +6,7 @@ import { env, PollingClient, RS, type SocketClient, TestObject, until } from "./
 const STATES = ["awake", "asleep"] as const;
 type State = (typeof STATES)[number];
 
-/** Lets the object sleep between two steps, or not, and forgets what its code noted so far. */
+/** Puts the object to sleep between two steps, or does nothing, and clears what its code has recorded so far. */
 async function next(object: TestObject, state: State): Promise<void> {
   if (state === "asleep") await object.sleep();
   object.journal.length = 0;
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** `defineEngine` alone: what user code can see of a session. */
+/** `defineEngine` alone: what user code can observe of a session. */
 describe("the first request of a session", () => {
   it("is available with method, url, headers and query on both transports, and its answer has the hooks' headers", async () => {
     const app = new TestObject("main", "TOLD").app;
@@ -104,7 +104,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     client.socket.send("4hello");
     await client.expect("4hello");
     const length = client.sid.length;
-    // Listeners hear nothing of the packet that wakes them but its message.
+    // Listeners receive nothing of the packet that wakes them except its message.
     expect(object.journal.filter((line) => !line.startsWith("session"))).toEqual(
       [
         "packet message hello",
@@ -132,7 +132,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     expect(await poll.payload).toBe(`4a${RS}4b`);
     const length = client.sid.length;
     const seen = object.journal.filter((line) => !line.startsWith("session"));
-    // A pong in a body is seen, but it is no heartbeat: the polls are.
+    // A pong in a body is observed, but it is no heartbeat; the polls are.
     expect(seen).not.toContain("heartbeat");
     expect(seen.filter((line) => !/^(packet|data|packetCreate) /.test(line))).toEqual([
       "flush message a|message b",
@@ -158,7 +158,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     const socket = await client.upgrade();
     await socket.expect("4welcome");
     const seen = object.journal.filter((line) => /^upgrad/.test(line));
-    // After sleep nobody listens yet: the upgrade concerns no code until a message does.
+    // After sleep there are no listeners yet, because the upgrade runs no user code until a message arrives.
     expect(seen).toEqual(state === "awake" ? ["upgrading websocket", "upgrade websocket websocket"] : []);
     await next(object, state);
     expect(await socket.echo("moved")).toBe("4moved");
@@ -181,7 +181,7 @@ describe.each(STATES)("events of a session in an object that is %s between its p
     await next(object, state);
     expect(await polling.post("4callbacks")).toBe("200 ok");
     expect(calls()).toEqual(["asked to send"]);
-    // An object that has slept does not know when the last ping was, and sends one at once.
+    // An object that has slept does not know when the last ping was sent, and sends one at once.
     const ping = state === "asleep" ? `2${RS}` : "";
     expect(await polling.poll()).toBe(`${ping}4one${RS}4two${RS}bAQI=`);
     await expect.poll(calls).toEqual(order.map((line) => line.replace("websocket", "polling")));
@@ -239,12 +239,12 @@ describe("heartbeats", () => {
     await client.expect("4welcome");
     object.journal.length = 0;
     await until(() => object.run(async (_, ctx) => (await ctx.storage.getAlarm()) !== null));
-    // Only now: whoever waits for a condition turns a faked clock on.
+    // The clock is set only now, because a wait for a condition advances a faked clock.
     clock.set(22_500);
     expect(await runDurableObjectAlarm(object.stub)).toBe(true);
     await client.expect("2");
     client.socket.send("3");
-    // The runtime answers pongs and no code sees them: a tick tells who is awake.
+    // The runtime answers pongs, and no code sees them; a tick reports them to sessions in memory.
     await client.expect("6");
     clock.set(45_000);
     expect(await runDurableObjectAlarm(object.stub)).toBe(true);

@@ -18,7 +18,7 @@ function fail(): never {
 
 const log = (event: string) => `socket.io-edge: a listener of "${event}" failed: Error: mistake`;
 
-/** Notes what arrives, and lets `prepare` add a listener that fails. */
+/** Records what arrives, and lets `prepare` add a listener that fails. */
 function create(prepare: (io: Server) => void): { object: TalkObject; arrived: unknown[] } {
   const arrived: unknown[] = [];
   const object = new TalkObject(crypto.randomUUID(), (io) => {
@@ -31,7 +31,7 @@ function create(prepare: (io: Server) => void): { object: TalkObject; arrived: u
   return { object, arrived };
 }
 
-/** Adds a listener that fails to the connection of the first who joins. */
+/** Adds a listener that fails to the connection of the first client that joins. */
 const toFirst = (add: (conn: Socket["conn"]) => void) => (io: Server) => {
   io.once("connection", (socket) => add(socket.conn));
 };

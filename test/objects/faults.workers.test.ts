@@ -12,7 +12,7 @@ const alarmAt = (object: TestObject) =>
     return alarm === null ? null : alarm - watched.clock.start;
   });
 
-/** One on each transport who do nothing, and must notice nothing. */
+/** One idle client on each transport, which must not be affected. */
 class Witnesses {
   readonly #object: TalkObject;
   readonly #socket: Talker;
@@ -28,18 +28,18 @@ class Witnesses {
     return new Witnesses(object, await object.join("websocket"), await object.join("polling"));
   }
 
-  /** Shows that they are there. */
+  /** Proves that they are connected. */
   async live(): Promise<void> {
     await this.#socket.live();
     await this.#polling.live();
   }
 
-  /** So many packets have come for each. */
+  /** Waits until each has received so many packets. */
   async hear(count: number): Promise<void> {
     for (let i = 0; i < count; i++) await Promise.all([this.#socket.hear(), this.#polling.hear()]);
   }
 
-  /** Nothing has come for them, and they are served; nobody else is there any more. */
+  /** They have received nothing and are still served, and no other client is left. */
   async expectAlone(): Promise<void> {
     expect(await this.#socket.ask("sync")).toEqual(["43[]"]);
     expect(await this.#polling.ask("sync")).toEqual(["43[]"]);
@@ -72,13 +72,13 @@ function create(name: string): { object: TalkObject; notes: unknown[] } {
 }
 let release = () => {};
 
-/** Somebody in a state in which clients vanish, and how it shows. */
+/** A client in a state in which clients vanish, and how that is noticed. */
 interface Vanishing {
-  /** Comes back when the client is in that state, with how it vanishes. */
+  /** Resolves when the client is in that state, with a function that makes it vanish. */
   begin(object: TalkObject): Promise<() => void | Promise<void>>;
-  /** What its `disconnect` handlers hear; null when it was in no namespace. */
+  /** The reason that its `disconnect` handlers receive; null when it was in no namespace. */
   reason: string | null;
-  /** How long it takes until the object may notice, ms. */
+  /** How long it may take until the object can notice, in ms. */
   after?: number;
 }
 
@@ -125,7 +125,7 @@ const states: Record<string, Vanishing> = {
       const client = await joined(object);
       const channel = await object.fetch({ op: "poll", sid: client.sid });
       channel.webSocket!.accept();
-      // A socket that is dropped closes with 1006 on the other side; a code that is none of ours is the same to it.
+      // A dropped socket closes with 1006 on the other side; an unknown code has the same effect there.
       return () => channel.webSocket!.close(4999);
     },
     reason: "ping timeout",
@@ -280,7 +280,7 @@ describe.each(["awake", "asleep"])("a client that vanishes (object %s)", (state)
       const { object, notes } = create(`${name} ${state}`);
       const witnesses = await Witnesses.gather(object);
       const vanish = await begin(object);
-      // What keeps the object awake is part of the state.
+      // That which keeps the object awake is part of the state.
       const asleep = state === "asleep" ? object.sleep() : undefined;
       await vanish();
       await asleep;
@@ -339,7 +339,7 @@ describe("an alarm in which something throws", () => {
     const second = await object.join();
     const third = await joinedSocket(object);
     for (const client of [first, third]) expect(await client.text()).toMatch(/^40/);
-    // Most of it lies in a row, and what a ping changes in the attachment.
+    // Most of its state is in a row, and the attachment contains what a ping changes.
     await object.act((io) => {
       io.sockets.sockets.get(second.id)!.data.text = "x".repeat(20_000);
     });
@@ -376,7 +376,7 @@ describe.each(["awake", "asleep"])("a clock that jumps (object %s)", (state) => 
     for (const ms of [DAY, DAY + 22_500, DAY + 45_000, DAY + 67_500]) {
       const due = await alarmAt(object);
       watched.clock.set(ms);
-      // Late as the runtime sees it, too.
+      // The alarm is late from the point of view of the runtime as well.
       const info = { isRetry: false, retryCount: 0, scheduledTime: watched.clock.start + due! };
       await object.run((instance) => instance.alarm(info as AlarmInvocationInfo));
       await between(object);
@@ -397,7 +397,7 @@ describe.each(["awake", "asleep"])("a clock that jumps (object %s)", (state) => 
     await witnesses.live();
     client.socket.send('42["nothing"]');
     await object.run(() => {});
-    // The next event sees that the alarm is far away, and sets it anew.
+    // The next event notices that the alarm is far away, and sets it again.
     await expect.poll(() => alarmAt(object)).toBeLessThan(30_000);
     for (const ms of [22_500, 45_000, 67_500]) {
       watched.clock.set(ms);

@@ -4,7 +4,7 @@ import { TalkObject } from "./talk.ts";
 
 const HEADER = '452-["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]';
 
-/** An object that sends back what it hears, and one way to end its instance at once, as a deploy does. */
+/** An object that sends everything back, and a way to end its instance at once, as a deploy does. */
 function echoObject(name: string) {
   const object = new TalkObject(name, (io) => {
     io.on("connection", (socket) => {

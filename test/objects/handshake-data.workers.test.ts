@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { runtimeOf } from "../../src/objects/session-object.ts";
 import { TestObject } from "./support.ts";
 
-/** Lets the instance at hand be one of a deploy that has the option `handshakeData`. */
+/** Makes the current instance one of a deploy that has the option `handshakeData`. */
 function deployHandshakeData(object: TestObject): Promise<void> {
   return runInDurableObject(object.stub, (instance) => {
     Object.assign(runtimeOf(instance).platform, { needsHandshakeData: true });

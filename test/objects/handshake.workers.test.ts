@@ -3,7 +3,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
 
-/** Lets `engine` make its ids only when `count` clients have asked for one: then all at once. */
+/** Makes `engine` generate its ids only when `count` clients have asked for one, and then all at once. */
 function makeIdsTogether(engine: Engine, count: number, makeId: () => string): void {
   let asked = 0;
   let release = () => {};

@@ -9,7 +9,7 @@ const time = (ms: number) => clock.start + ms;
 
 /** Runs the object's alarm as if its time had come. */
 const alarm = async (object: TestObject) => expect(await runDurableObjectAlarm(object.stub)).toBe(true);
-/** When the object's alarm is set for, ms after the start. */
+/** The time for which the object's alarm is set, in ms after the start. */
 const alarmAt = (object: TestObject) =>
   object.run(async (_, ctx) => {
     const alarm = await ctx.storage.getAlarm();
@@ -92,7 +92,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     at(40_000);
     await client.poll();
     at(105_000);
-    // The runtime tells when it should have run: at that time the client had just been there.
+    // The runtime passes the time at which the alarm should have run; at that time the client had just polled.
     const info = { isRetry: false, retryCount: 0, scheduledTime: time(45_000) };
     await object.run((instance) => instance.alarm(info as AlarmInvocationInfo));
     expect(await alarmAt(object)).toBe(127_500);
@@ -152,7 +152,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     await between(object);
     at(60_000);
     expect(await client.post("4hello")).toBe("200 ok");
-    // An instance that has just woken does not know when it last pinged, and pings at once.
+    // An instance that has just woken does not know when it last sent a ping, and sends one at once.
     expect(await client.poll()).toBe(state === "asleep" ? `2${RS}4hello` : "4hello");
   });
 
@@ -220,7 +220,7 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
     await object.sleep();
     const past = time(22_500);
     at(60_000);
-    // A stuck alarm cannot be made here: a time in the past runs at once. So its reader says so.
+    // A stuck alarm cannot be produced here, because a time in the past runs at once, so `getAlarm` is replaced.
     await object.run((_, ctx) => {
       ctx.storage.getAlarm = async () => past;
     });
@@ -408,7 +408,7 @@ describe("schedule() and onSchedule()", () => {
       instance.onSchedule = () => new Promise<void>((resolve) => (release = resolve));
       instance.schedule(time(10_000));
       at(10_000);
-      // An alarm that does not settle holds the next one up.
+      // An alarm that does not settle delays the next one.
       await instance.alarm();
     });
     await expect.poll(() => alarmAt(object)).toBe(22_500);

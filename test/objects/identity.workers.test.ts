@@ -34,7 +34,7 @@ describe.each(["polling", "websocket"] as const)("over %s", (transport) => {
     await client.ask("visit");
     await object.sleep();
     expect(await client.ask("show")).toEqual([shown(1)]);
-    // The connection's other namespaces share the request.
+    // The other namespaces of the connection share the request.
     await client.join("/other", { token: 8 });
     expect(
       await object.act((io) => [...io.of("/other").sockets.values()].map(({ request }) => bag(request).user)),

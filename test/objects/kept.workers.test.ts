@@ -11,7 +11,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Lets other events in, as every `await` of user code does. */
+/** Lets other events be delivered, as every `await` of user code does. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 class Account {

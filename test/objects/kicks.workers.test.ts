@@ -21,7 +21,7 @@ type Kick = (io: Server, id: string) => unknown;
 
 const call = { nsp: "/", rooms: ["room"], except: [], isVolatile: false };
 
-/** Every way to end a socket that may not come back. */
+/** Every way to disconnect a socket for good. */
 const KICKS: Record<string, Kick> = {
   "socket.disconnect()": (io, id) => io.sockets.sockets.get(id)?.disconnect(),
   "socket.disconnect(true)": (io, id) => io.sockets.sockets.get(id)?.disconnect(true),
@@ -33,10 +33,10 @@ const KICKS: Record<string, Kick> = {
     performCall(io, { ...call, operation: { type: "disconnect", close: false } as never }),
 };
 
-/** What a client says that ends it for good. */
+/** The packets by which a client ends its socket for good. */
 const WORDS = { "its DISCONNECT": "41", "an invalid packet of it": "9" };
 
-/** A club whose next instance refuses everybody, and whose replays take for ever. */
+/** A club whose next instance refuses every client, and whose replays never settle. */
 async function createClub(name: string, transport: TransportName, how: string) {
   const club = new Club(name);
   const member = await joinClub(club, transport);

@@ -8,7 +8,7 @@ import { env, PollingClient, SocketClient, TestObject } from "./support.ts";
 
 const watched = watch();
 
-/** What makes objects of one tenant look like those of another, if anything does. */
+/** Names that might be confused with those of other objects. */
 const HOSTILE = [
   "main",
   "main#1",
@@ -26,7 +26,10 @@ const HOSTILE = [
 const path = (tenant: string) =>
   `https://example.com/socket.io/?EIO=4&transport=polling&tenant=${encodeURIComponent(tenant)}`;
 
-/** The server of a tenant, which is reached as clients do: at first by its name, and then by the session's id alone. */
+/**
+ * The server of a tenant, which is reached as clients reach it: first by its name, and then by the id of a session
+ * only.
+ */
 class Tenant extends TestObject {
   readonly tenant: string;
 
@@ -54,7 +57,7 @@ class Tenant extends TestObject {
     return client;
   }
 
-  /** Nothing of the library's is stored: no row, no table, no alarm. */
+  /** Expects that the library has stored nothing: no row, no table, no alarm. */
   async expectNothing(): Promise<void> {
     expect(await this.rows()).toEqual(new Map());
     const tables = await this.run((_, { storage }) => [
@@ -64,7 +67,7 @@ class Tenant extends TestObject {
     expect(await this.run((_, { storage }) => storage.getAlarm())).toBe(null);
   }
 
-  /** Lets time pass, alarm by alarm, until there is none. */
+  /** Lets time pass from alarm to alarm, until there is none. */
   async letTimePass(): Promise<void> {
     for (;;) {
       const at = await this.run((_, { storage }) => storage.getAlarm());

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TalkObject } from "./talk.ts";
 
-/** Methods of the class, as another object or the Worker calls them. */
+/** Methods of the class, called as by another object or the Worker. */
 interface Stub {
   user(): Promise<unknown>;
   everything(): Promise<unknown>;

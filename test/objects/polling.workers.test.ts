@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { RS, TestObject } from "./support.ts";
 
-/** What happens between any two steps: nothing, or the object goes to sleep. */
+/** What happens between any two steps: nothing, or the object sleeps. */
 const STATES = ["awake", "asleep"] as const;
 
 describe.each(STATES)("a polling session in an object that is %s between its requests", (state) => {
   const between = (object: TestObject) => (state === "asleep" ? object.sleep() : Promise.resolve());
-  /** An instance that does not know when the last ping was sends one first. */
+  /** An instance that does not know when the last ping was sent sends one first. */
   const ping = state === "asleep" ? `2${RS}` : "";
 
   it("receives echoes of its messages in order", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TalkObject } from "./talk.ts";
 
-/** Notes how sockets end, and what their connections create and hear. */
+/** Records how sockets end, and what their connections create and receive. */
 function create(name: string) {
   const notes: string[] = [];
   const object = new TalkObject(`reasons ${name}`, (io) => {

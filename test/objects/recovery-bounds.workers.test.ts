@@ -82,7 +82,7 @@ describe("what is stored of a client", () => {
   });
 });
 
-/** Recovery's rows in the storage of a real object, under bounds of the test's own. */
+/** Recovery's rows in the storage of a real object, with bounds that the test sets. */
 class Bench {
   readonly object: TalkObject;
   now = 1_700_000_000_000;
@@ -107,7 +107,7 @@ class Bench {
     });
   }
 
-  /** Prunes as ticks would, until nothing is due; gives how many rows each removed. */
+  /** Removes rows as ticks would until nothing is due; returns how many each removed. */
   prune(log: RecoveryLog, kv: SyncKvStorage): number[] {
     const removed: number[] = [];
     const { delete: remove } = kv;

@@ -20,7 +20,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Every alarm that is due by `ms` after the start, one after the other; gives their times. */
+/** Runs every alarm that is due by `ms` after the start, one after the other; returns their times. */
 const tickUntil = (club: Club, ms: number, ...alive: Talker[]) => club.tickUntil(clock, ms, ...alive);
 
 describe.each(["polling", "websocket"] as const)("a client with recovery over %s", (transport) => {
@@ -220,7 +220,7 @@ describe("disconnect", () => {
     const times = await tickUntil(club, 1_000_000);
     await vi.waitFor(() => expect(club.notes).toHaveLength(2));
     expect(club.notes).toEqual(["connection true", ["disconnect", "transport close", "ann", "t"]]);
-    // Its time began with the restart, as the first tick after it has found.
+    // Its window began with the restart, which the first tick afterwards has detected.
     expect(times.find((time) => time >= WINDOW)).toBeLessThanOrEqual(22_500 + WINDOW);
     expect(times.length).toBeLessThan(20);
     expect((await club.recoveryRows()).filter((key) => key !== "sio_p:")).toEqual([]);
@@ -406,7 +406,7 @@ describe("the log", () => {
   });
 });
 
-/** What user code hands to `emit`, and what its clients get. */
+/** What user code passes to `emit`, and what its clients receive. */
 const EMITTED: [name: string, value: (io: Server, id: string) => unknown, received: unknown][] = [
   ["a part of socket.data", (io, id) => io.sockets.sockets.get(id)!.data.user, { name: "ann" }],
   ["an object with methods", () => ({ a: 1, method() {} }), { a: 1 }],

@@ -13,7 +13,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Lets other events in, as every `await` of user code does. */
+/** Lets other events be delivered, as every `await` of user code does. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 describe.each(["polling", "websocket"] as const)(
@@ -263,7 +263,7 @@ describe("a sleeping socket", () => {
       expect([...io.sockets.adapter.rooms.get("room")!]).toEqual([ann.id, bob.id]);
       expect(io.sockets.adapter.sids.get(bob.id)).toEqual(new Set([bob.id, "room"]));
       const sockets = [...io.sockets.sockets.values()];
-      // The very class that user code knows, asleep or not.
+      // It is the class that user code knows, asleep or not.
       for (const socket of sockets) expect(socket).toBeInstanceOf(Socket);
       expect(sockets.map(({ id, recovered, connected, data }) => [id, recovered, connected, data])).toEqual([
         [ann.id, true, true, { name: "ann" }],
@@ -282,7 +282,7 @@ describe("a sleeping socket", () => {
     expect(seen).toEqual([]);
     await object.sleep();
     expect(await bob.ask("show")).toEqual(['43[{"name":"bob","seen":true},["room","later","latest"]]']);
-    // Resumed for its packet: listeners again, middlewares not.
+    // It was loaded for its packet: listeners run again, middlewares do not.
     expect(seen).toEqual(["connection"]);
     await object.act((io) => io.emit("heard"));
     expect(seen).toEqual(["connection", "outgoing heard"]);
@@ -359,7 +359,7 @@ describe("a sleeping socket", () => {
     expect(warnings).toEqual([
       'socket.io-edge: namespace "/old" has sockets and does not exist; create it in the setup function',
     ]);
-    // Its last words wait for it.
+    // Its last packets wait for it.
     expect(await object.sessionRows()).toEqual([`sio_s:${other.sid}`, `sio_rows:${other.sid}:queue:1`]);
   });
 });
@@ -380,7 +380,8 @@ describe("2,000 sleeping sockets", () => {
     const reads = await object.run((_, ctx) => countReads(ctx));
     expect(await clients[1_234]!.ask("looks")).toEqual(["43[2000]"]);
     expect(await clients[77]!.ask("looks")).toEqual(["43[4000]"]);
-    // One for the sender of each message at most, and two for everybody when all of them were wanted: to find, to load.
+    // At most one read for the sender of each message, and two for every session when all were requested: to find, to
+    // load.
     expect(reads.attachments).toBeLessThanOrEqual(4_010);
     expect(reads.lists).toBeLessThanOrEqual(2);
     reads.stop();
@@ -476,7 +477,7 @@ describe("code that runs again", () => {
     await object.sleep();
     expect(await socket.echo("hello")).toBe("4hello");
     await polling.post("4hello");
-    // A ping is due where an instance does not know when the last one went out.
+    // A ping is due when an instance does not know when the last one was sent.
     expect(await polling.poll()).toBe(`2${RS}4hello`);
   });
 });

@@ -9,7 +9,7 @@ import { TalkObject } from "./talk.ts";
  * one isolate share prototypes.
  */
 const written: string[] = [];
-/** Letters that went into rows of the library's table. */
+/** The number of characters that were written to rows of the library's table. */
 let lettersWritten = 0;
 let restore = () => {};
 
@@ -59,7 +59,7 @@ beforeEach(() => {
   written.length = 0;
 });
 
-/** What was written since the last time somebody asked, when everything has settled. */
+/** Returns what was written since the last call, when everything has settled. */
 async function rows(object: TestObject): Promise<string[]> {
   await object.run(async (_, ctx) => {
     await ctx.storage.getAlarm();
@@ -68,7 +68,7 @@ async function rows(object: TestObject): Promise<string[]> {
   return written.splice(0);
 }
 
-/** An object that has run before: its meta row and its alarm are there. */
+/** An object that has run before, so that its meta row and its alarm exist. */
 async function used(name: string): Promise<TestObject> {
   const object = new TestObject(name);
   await object.openSocket();

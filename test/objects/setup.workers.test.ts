@@ -20,9 +20,9 @@ const never = () => new Promise<void>(() => {});
 const say = (io: Server) => void io.on("connection", (socket) => socket.on("sync", (ack) => ack("done")));
 
 interface Failure {
-  /** The setup function; `serve` is what it does when it works. */
+  /** Returns the setup function; `serve` is what it does when it works. */
   setup(serve: () => unknown): unknown;
-  /** What the log says, and callers hear, of why. */
+  /** The reason that the log and the callers get. */
   why?: string;
 }
 
@@ -50,14 +50,14 @@ const failures: Record<string, Failure> = {
   },
 };
 
-/** What the class has that `SessionObjectMembers` does not show. */
+/** The members of the class that `SessionObjectMembers` does not show. */
 type Class = { ready(): Promise<void>; io: Server; socketIoCall(call: unknown): Promise<unknown> };
 
 const EMIT = { nsp: "/", rooms: [], except: [], isVolatile: false };
 const emit = (object: TestObject, operation: unknown = { type: "emit", args: ["news"] }) =>
   object.run((instance) => (instance as unknown as Class).socketIoCall({ ...EMIT, operation }));
 
-/** The object's storage fails at the question whether this is its first run. */
+/** Makes the storage fail when the object asks whether this is its first run. */
 function breakStorage(object: TestObject): Promise<() => void> {
   return object.run((_, { storage }) => {
     const prototype = Object.getPrototypeOf(storage.kv) as SyncKvStorage;
@@ -70,7 +70,7 @@ function breakStorage(object: TestObject): Promise<() => void> {
   });
 }
 
-/** Runs `action` while the setup fails so; for one that hangs, until its time is over. */
+/** Runs `action` while the setup function fails; for one that hangs, until its time limit. */
 async function failing<R>(name: string, object: TestObject, action: () => Promise<R>): Promise<R> {
   if (name === "finds no storage") {
     const mend = await breakStorage(object);
@@ -96,7 +96,7 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
   const why = failure.why ?? "failed (no database)";
   const { setup } = failure;
 
-  /** An object in its first instance, or in a later one, in which setup fails. */
+  /** An object whose setup function fails, in its first or in a later instance. */
   function create(test: string): { object: TalkObject; joined: string[] } {
     const joined: string[] = [];
     const object = new TalkObject(`${name} ${test}`, (io) => {
@@ -168,7 +168,7 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
       expect(await quiet.ask("sync")).toEqual(['43["done"]']);
       expect(await posting.poll()).toBe('400 {"code":1,"message":"Session ID unknown"}');
       expect(await object.act((io) => [...io.sockets.sockets.keys()])).toEqual([quiet.id]);
-      // Nothing was said to it: no DISCONNECT, no CONNECT_ERROR.
+      // It has received neither DISCONNECT nor CONNECT_ERROR.
       const frames: unknown[] = [];
       loud.socket.addEventListener("message", ({ data }) => frames.push(data));
       expect(frames).toEqual([]);
@@ -302,7 +302,7 @@ describe("a setup run that has failed", () => {
       old!.sockets.adapter.broadcast({ type: 2, nsp: "/", data: ["news"] }, everybody);
     });
     expect(await client.ask("sync")).toEqual(['43["done"]']);
-    // Nor does it leave a packet for those who come back later; a block of ids for acknowledgements is no packet.
+    // It adds no packet to the log of recovery either; a block of ids for acknowledgements is no packet.
     const added = [...(await object.rows()).keys()].filter((key) => !before.has(key));
     expect(added.filter((key) => key !== "sio_a:/")).toEqual([]);
   });
@@ -425,7 +425,7 @@ describe("an object in memory whose setup function fails", () => {
     await until(() =>
       object.run((_, ctx) => ctx.getWebSockets(`s:${gone.sid}`).every((it) => it.readyState > 1)),
     );
-    // The end of each of the two was an event that needed the user's code.
+    // The end of each of the two was an event that needed user code.
     expect(tries).toBe(2);
     object.deploy(say);
     watched.clock.set(80_000);
@@ -467,7 +467,7 @@ describe("an adapter that could not be created during the heartbeat", () => {
 });
 
 describe("with connection state recovery", () => {
-  /** A club whose code cannot be had while `isBroken`. */
+  /** A club whose setup function fails while `isBroken`. */
   async function open(name: string) {
     const club = new Club(name);
     const member = await joinClub(club);

@@ -21,14 +21,14 @@ const talk = (io: Server) => {
   });
 };
 
-/** Opens a socket that has joined, and reads what it was told. */
+/** Opens a socket that has joined, and reads what it has received. */
 async function joinedSocket(object: TestObject): Promise<{ client: SocketClient; id: string }> {
   const client = await object.openSocket();
   client.socket.send("40");
   return { client, id: JSON.parse((await client.text()).slice(2)).sid };
 }
 
-/** All frames up to the first that begins so. */
+/** Returns all frames up to the first that begins with a prefix. */
 async function framesUntil(client: SocketClient, prefix: string): Promise<string[]> {
   const frames = [await client.text()];
   while (!frames.at(-1)!.startsWith(prefix)) frames.push(await client.text());
@@ -86,7 +86,7 @@ describe("a broadcast to sockets that sleep", () => {
       const clients = [];
       for (let i = 0; i < 3; i++) clients.push((await joinedSocket(object)).client);
       const polling = await object.join("polling");
-      // With recovery on the first packet somebody gets is noted in its record.
+      // With recovery, the first packet that a socket receives is recorded in its record.
       await object.act((io) => void io.emit("first"));
       await object.sleep();
       const loads = await object.act((io) => {
@@ -105,7 +105,7 @@ describe("a broadcast to sockets that sleep", () => {
         expect(await client.text()).toMatch(/^42\d+\["question"\]$/);
       }
       expect((await polling.hearUntil('42["hello"')).length).toBeGreaterThan(0);
-      // They are who they were.
+      // They are the same sockets as before.
       clients[0]!.socket.send('421["add","x"]');
       expect(await clients[0]!.text()).toBe('431[["x"]]');
     },
@@ -164,7 +164,7 @@ describe("sockets that sleep in many rooms", () => {
   });
 });
 
-/** As it was written down when nothing was left out of it. */
+/** The session as it was stored when no field was omitted. */
 function inFull(session: StoredSession): object {
   const { state, record } = session;
   const times = { pingedAt: 0, pongedAt: 0, absentSince: 0, closeBy: 0 };
@@ -237,7 +237,7 @@ describe("a session that is loaded during an iteration over all sessions", () =>
       await object.join("polling"),
       await object.join("polling"),
     ];
-    // Rows come in the order of ids; the first one has something under way that ends with the instance.
+    // Rows are listed in the order of ids; the first one has something under way that ends with the instance.
     const [first, ...others] = clients.toSorted((a, b) => (a.sid < b.sid ? -1 : 1));
     await first!.say('42["ask"]');
     expect(await first!.hear()).toBe('420["question"]');
@@ -311,7 +311,7 @@ it("a polling client that is disconnected while one of its sockets sleeps leaves
 });
 
 describe("a series of broadcasts to sleeping sockets", () => {
-  /** How many sessions of an object are in memory. */
+  /** Returns how many sessions of an object are in memory. */
   const loaded = (object: TestObject) =>
     object.run((instance) => [...runtimeOf(instance).table.live()].length);
 

@@ -16,7 +16,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What the layer above would keep of a session. */
+/** What the Socket.IO server would store with a session. */
 function keep(session: Session, record: unknown, isBusy = false): void {
   const consumer: SessionConsumer = {
     message: () => {},
@@ -28,7 +28,7 @@ function keep(session: Session, record: unknown, isBusy = false): void {
   session.changed();
 }
 
-/** Gives the session of this object something to keep, and comes back when it is written down. */
+/** Gives the session of this object something to store, and resolves when it is stored. */
 const keepIn = (object: TestObject, sid: string, record: unknown, isBusy = false) =>
   object.run((instance) => keep(instance.engine.clients[sid]!, record, isBusy));
 const storedOf = (object: TestObject, sid: string) =>
@@ -208,7 +208,7 @@ describe("what is queued for a client that does not poll", () => {
     const response = await object.fetch({ op: "poll", sid: client.sid });
     const channel = response.webSocket!;
     channel.accept();
-    // What an object sees of a Worker that dies.
+    // This is what an object sees of a Worker that has died.
     channel.close(1001);
     await until(async () => (await object.roles()).length === 0);
     expect(await client.post("4kept")).toBe("200 ok");
@@ -233,7 +233,7 @@ describe("what is queued for a client that does not poll", () => {
       const heard: string[] = [];
       while (heard.length < texts.length) {
         const payload = await client.poll();
-        // Not all that waits at once: it would be in memory as a whole.
+        // It does not send the whole queue at once, because that would be in memory as a whole.
         expect(payload.length).toBeLessThan(2_500_000);
         heard.push(...payload.split(RS).filter((it) => it !== "2"));
         await between();
@@ -282,7 +282,7 @@ describe("what is queued for a client that does not poll", () => {
         const packets = (await client.poll()).split(RS);
         expect(packets.length).toBeLessThanOrEqual(16);
         heard.push(...packets.filter((it) => it !== "2"));
-        // What comes in between is behind all that waits.
+        // Packets that arrive in between follow everything that waits.
         const last = `4more ${heard.length}`;
         if (expected.length < 110) expected.push(last);
         if (expected.at(-1) === last) await client.post(last);

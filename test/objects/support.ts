@@ -57,7 +57,7 @@ const DEFINITIONS = {
   NAMELESS: nameless,
 };
 export type Kind = keyof typeof DEFINITIONS;
-/** Those that run a Socket.IO server. */
+/** The kinds that run a Socket.IO server. */
 export type TalkKind =
   | "TALK"
   | "RECOVER"
@@ -80,7 +80,7 @@ const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
   "SPREAD_RECOVER",
 ]);
 
-/** One object, seen from outside and from inside. */
+/** One object, observed from outside and from inside. */
 export class TestObject {
   readonly kind: Kind;
   readonly name: string;
@@ -98,12 +98,12 @@ export class TestObject {
     return TALKS.has(this.kind) ? "/socket.io/" : "/engine.io/";
   }
 
-  /** A stub of its own for each use: one that has seen its object fail stays broken. */
+  /** A new stub for each use, because one whose object has failed stays broken. */
   get stub() {
     return env[this.kind].getByName(this.name);
   }
 
-  /** What the user's code has noted, all instances together. */
+  /** What the user's code has recorded in all instances together. */
   get journal(): string[] {
     return journals.get(this.stub.id.toString()) ?? [];
   }
@@ -130,18 +130,18 @@ export class TestObject {
     try {
       await evictDurableObject(this.stub);
     } catch (error) {
-      // Whatever happened since it fell asleep did not wake it.
+      // What happened since it fell asleep has not woken it.
       if (!String(error).includes("not currently running")) throw error;
     }
   }
 
-  /** Ends the instance, if need be one that has just woken, and its sockets with it. */
+  /** Ends the instance, also one that has just woken, together with its WebSockets. */
   async restart(): Promise<void> {
     await this.run(() => {});
     return evictDurableObject(this.stub, { webSockets: "close" });
   }
 
-  /** The library's rows, by key; those of its table as `sio_rows:<owner>:<kind>:<n>`. */
+  /** The library's rows by key; those of its table as `sio_rows:<owner>:<kind>:<n>`. */
   rows(): Promise<Map<string, unknown>> {
     return this.run((_, { storage: { kv, sql } }) => {
       const rows = new Map<string, unknown>(kv.list({ prefix: "sio_" }));
@@ -158,7 +158,7 @@ export class TestObject {
     return [...(await this.rows()).keys()].filter((key) => /^sio_([so]|rows):/.test(key));
   }
 
-  /** What the attachments of its open sockets say. */
+  /** The contents of the attachments of its open sockets. */
   roles(): Promise<NonNullable<SocketRole>[]> {
     return this.run((_, ctx) =>
       ctx
@@ -186,7 +186,7 @@ export class TestObject {
   }
 }
 
-/** Less than a test may take, so that it fails by what it has waited for. */
+/** Less than the time limit of a test, so that a test fails with the name of what it waited for. */
 const LONGEST_WAIT_MS = 8_000;
 
 /** A client that polls by hand, through the Worker. */
@@ -205,24 +205,24 @@ export class PollingClient {
     return within(answer, `answer to ${init.method ?? "GET"} over ${transport}`, LONGEST_WAIT_MS);
   }
 
-  /** Asks, and gives the payload; a refusal comes with its status. */
+  /** Polls, and returns the payload, or the status and text of a refusal. */
   async poll(init: RequestInit = {}): Promise<string> {
     const response = await this.request(init);
     const body = await response.text();
     return response.status === 200 ? body : `${response.status} ${body}`.trimEnd();
   }
 
-  /** Asks, and comes back when the poll waits in the object. */
+  /** Polls, and resolves when the poll waits in the object. */
   async park(): Promise<ParkedPoll> {
     const abort = new AbortController();
     const payload = this.poll({ signal: abort.signal });
-    // Whoever wants to know what it is answered with awaits it.
+    // A test that needs the answer awaits it.
     payload.catch(() => {});
     await this.parked();
     return { payload, abort: () => abort.abort() };
   }
 
-  /** Comes back when exactly one poll of this client waits in the object. */
+  /** Resolves when exactly one poll of this client waits in the object. */
   async parked(): Promise<void> {
     await until(() =>
       this.object.run(
@@ -261,7 +261,7 @@ function isTransport(ctx: DurableObjectState, sid: string): boolean {
 
 export interface ParkedPoll {
   readonly payload: Promise<string>;
-  /** The client goes away. */
+  /** The client disconnects. */
   abort(): void;
 }
 
@@ -295,12 +295,12 @@ export class SocketClient {
     socket.accept();
   }
 
-  /** The code with which the server closes it. */
+  /** The code with which the server closes the socket. */
   get closed(): Promise<number> {
     return within(this.#closed, "close of the WebSocket", LONGEST_WAIT_MS);
   }
 
-  /** The next frame. `what`: what is expected of it, in case it does not come. */
+  /** Returns the next frame. `what` says what is expected, in case it does not arrive. */
   next(what = "frame"): Promise<string | ArrayBuffer> {
     const frame = this.#received.shift();
     if (frame !== undefined) return Promise.resolve(frame);
@@ -326,7 +326,7 @@ export class SocketClient {
   }
 }
 
-/** Waits for what happens elsewhere, 5 s at most. */
+/** Waits for a condition, at most 5 s. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   await vi.waitFor(
     async () => {

@@ -4,14 +4,14 @@ import { type PollingClient, RS, type SocketClient, type TalkKind, TestObject } 
 
 export type TransportName = "polling" | "websocket";
 
-/** An object with a Socket.IO server, whose application is the test's own. */
+/** An object with a Socket.IO server whose application the test provides. */
 export class TalkObject extends TestObject {
   constructor(name: string, application: Application, kind: TalkKind = "TALK") {
     super(name, kind);
     this.deploy(application);
   }
 
-  /** The code of the next instance. */
+  /** The application of the next instance. */
   deploy(application: Application): void {
     applications.set(this.stub.id.toString(), application);
   }
@@ -21,7 +21,7 @@ export class TalkObject extends TestObject {
     return this.run((instance) => action((instance as unknown as { io: Server }).io));
   }
 
-  /** `data`: JSON of what `handshakeData` gave in the Worker. */
+  /** `data` is the JSON of the `handshakeData` that the Worker computed. */
   async connect(
     transport: TransportName = "websocket",
     data?: string,
@@ -31,7 +31,7 @@ export class TalkObject extends TestObject {
     return new SocketTalker(await this.openSocket({ ...meta, data }));
   }
 
-  /** A client that has joined the main namespace. */
+  /** Connects a client that has joined the main namespace. */
   async join(transport: TransportName = "websocket", auth?: object): Promise<Talker> {
     const client = await this.connect(transport);
     await client.join("/", auth);
@@ -39,21 +39,21 @@ export class TalkObject extends TestObject {
   }
 }
 
-/** A client of the main namespace, and of others, in wire bytes. */
+/** A client of the main namespace and of others, in wire format. */
 export abstract class Talker {
-  /** The id of its socket in the namespace it joined last. */
+  /** The id of its socket in the namespace that it has joined last. */
   id = "";
   #lastAck = 100;
 
   abstract readonly sid: string;
-  /** Sends packets in one go. */
+  /** Sends packets in one payload. */
   abstract say(...packets: string[]): Promise<void>;
-  /** The next packet; pings are not counted. */
+  /** Returns the next packet; pings are skipped. */
   abstract hear(): Promise<string>;
-  /** Shows that somebody is there, and comes back when that was seen. */
+  /** Shows that the client is alive, and resolves when the object has received that. */
   abstract live(): Promise<void>;
 
-  /** Joins, and gives what came before the answer, and the answer. */
+  /** Joins, and returns the packets before the answer, and the answer. */
   async join(nsp = "/", auth?: object): Promise<string[]> {
     const prefix = nsp === "/" ? "40" : `40${nsp},`;
     await this.say(prefix + (auth === undefined ? "" : JSON.stringify(auth)));
@@ -62,7 +62,7 @@ export abstract class Talker {
     return heard;
   }
 
-  /** What comes up to the first packet that begins so. */
+  /** Returns the packets up to the first one that begins with a prefix. */
   async hearUntil(prefix: string): Promise<string[]> {
     const heard: string[] = [];
     for (;;) {
@@ -76,7 +76,7 @@ export abstract class Talker {
     }
   }
 
-  /** Emits and waits for the acknowledgement; gives the packets that came before it, and it, without its id. */
+  /** Emits an event and waits for the acknowledgement; returns the packets before it, and it, without its id. */
   async ask(event: string, ...args: unknown[]): Promise<string[]> {
     const id = ++this.#lastAck;
     await this.say(`42${id}${JSON.stringify([event, ...args])}`);
@@ -145,7 +145,7 @@ class PollingTalker extends Talker {
     return this.#unread.shift() as string;
   }
 
-  /** A ping is due where an instance does not know when the last one went out. */
+  /** A ping is due when an instance does not know when the last one was sent. */
   async live(): Promise<void> {
     const payload = await this.client.poll();
     this.#unread.push(...payload.split(RS).filter((packet) => packet !== "2"));

@@ -9,7 +9,7 @@ import { TalkObject } from "./talk.ts";
 const watched = watch();
 const MB = 1_000_000;
 
-/** Runs ticks until none is due within a second, and gives how many that were and what was left after each. */
+/** Runs ticks until none is due within a second; returns their number, and what was left after each. */
 async function tickOut<T>(object: TestObject, look: () => Promise<T>): Promise<T[]> {
   const seen: T[] = [];
   for (;;) {
@@ -21,7 +21,7 @@ async function tickOut<T>(object: TestObject, look: () => Promise<T>): Promise<T
   }
 }
 
-/** Lets an interval pass in which nobody asks, so that the next tick finds everybody dead. */
+/** Lets an interval pass in which no client polls, so that the next tick finds all of them expired. */
 async function abandon(object: TestObject): Promise<void> {
   await object.sleep();
   watched.clock.set(22_500);
@@ -98,7 +98,7 @@ describe("a tick", () => {
     "removes a bounded number of rows that no code can use (%s)",
     async (kind) => {
       const object = new TalkObject("useless rows", () => {}, kind);
-      // No alarm of the runtime comes in between.
+      // No alarm of the runtime runs in between.
       watched.clock.set(100_000);
       await object.run((_, { storage: { kv, sql } }) => {
         for (let i = 0; i < 40; i++) {

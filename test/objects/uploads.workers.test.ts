@@ -5,7 +5,7 @@ import { type PollingClient, TestObject } from "./support.ts";
 
 const watched = watch();
 
-/** A POST whose body comes bit by bit. */
+/** A POST whose body arrives in small parts. */
 class Slow {
   readonly answer: Promise<Response>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -13,12 +13,12 @@ class Slow {
   constructor(client: PollingClient) {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     this.#writer = writable.getWriter();
-    // What is given up is not read to its end.
+    // A cancelled body is not read to its end.
     this.#writer.closed.catch(() => {});
     this.answer = client.request({ method: "POST", body: readable });
   }
 
-  /** Comes back when the other side has taken it. */
+  /** Resolves when the other side has read the part. */
   write(text: string): Promise<void> {
     return this.#writer.write(new TextEncoder().encode(text)).catch(() => {});
   }
@@ -29,7 +29,7 @@ class Slow {
   }
 }
 
-/** Asks as a Worker does, and gives what hands the poll back to be pinged. */
+/** Polls as a Worker does; returns a function that hands the poll back to ping the client. */
 async function poll({ object, sid }: PollingClient): Promise<() => Promise<unknown>> {
   const channel = (await object.fetch({ op: "poll", sid })).webSocket!;
   channel.accept();
@@ -40,7 +40,7 @@ async function poll({ object, sid }: PollingClient): Promise<() => Promise<unkno
   };
 }
 
-/** The time passes, and the object ticks as often as it would. */
+/** Lets time pass, in which the object ticks as often as it should. */
 async function pass(object: TestObject, from: number, to: number): Promise<void> {
   for (let at = from; at <= to; at += 5_000) {
     watched.clock.set(at);
