@@ -3,6 +3,7 @@ import { clientFiles } from "socket.io-edge/client-files";
 
 const SHOWN = 100;
 const LONGEST_TEXT = 2000;
+const LONGEST_NAME = 40;
 
 interface Message {
   [column: string]: string | number;
@@ -26,7 +27,7 @@ const chat = defineServer({ serveClient: clientFiles }, (io, { ctx }) => {
       const message = sql
         .exec<Message>(
           "INSERT INTO messages (name, text, at) VALUES (?, ?, ?) RETURNING *",
-          String(name),
+          String(name).slice(0, LONGEST_NAME),
           said,
           Date.now(),
         )
