@@ -4,8 +4,8 @@ import { expect, it } from "vitest";
 import { bundleSize, readmeBlock, root, workerWithoutClient } from "./pack.ts";
 
 /**
- * What the README's Worker weighs on the way to Cloudflare, without hono, which an app has anyway. The first bar was
- * 25,000: docs/design.md says what was measured and why it moved. It is there to notice what is added by accident.
+ * The size of the README's Worker as it is sent to Cloudflare, without hono, which most apps contain anyway. The first
+ * bar was 25,000; docs/design.md says what was measured and why it changed. The bar shows what is added by accident.
  */
 const BUDGET = 64_500;
 

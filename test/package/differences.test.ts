@@ -8,7 +8,7 @@ import { root } from "./pack.ts";
 
 type Surface = Record<string, string[]>;
 
-/** Where the official types declare what a class offers to users. */
+/** The official types that declare the members of each class. */
 const DECLARATIONS: Record<string, readonly [file: string, ...declarations: string[]]> = {
   Server: ["socket.io/dist/index.d.ts", "class Server"],
   Namespace: ["socket.io/dist/namespace.d.ts", "class Namespace"],
@@ -36,11 +36,11 @@ const OUR_OPTIONS = [
   ["src/http/options.ts", "interface ShardOptions"],
 ] as const;
 
-/** Internals that are public by their types, with the mark of internals in their name or their comment. */
+/** Whether a member is internal although its type is public, according to its name or comment. */
 const isInternal = (name: string, comment: string) =>
   name.startsWith("_") || /@private|@internal/.test(comment);
 
-/** Names of the public members in the body of a class or an interface. */
+/** The names of the public members in the body of a class or an interface. */
 function declaredMembers(source: string, declaration: string): string[] {
   const start = source.search(
     new RegExp(`^export declare ${declaration}\\b|^(?:export )?${declaration}\\b`, "m"),
@@ -75,7 +75,7 @@ async function surfaceOf(target: "official" | "edge"): Promise<Surface> {
   }
 }
 
-/** The cells of the rows below a heading. */
+/** The cells of the rows in the section of a heading. */
 function rowsOf(markdown: string, heading: string): string[][] {
   const section = markdown.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
   const lines = section.split("\n").filter((line) => line.startsWith("| "));
@@ -87,7 +87,7 @@ function rowsOf(markdown: string, heading: string): string[][] {
   );
 }
 
-/** What stands in backquotes. */
+/** The names in backquotes. */
 const namesIn = (cell = "") => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] as string);
 
 describe("docs/differences.md", () => {

@@ -19,12 +19,12 @@ const SECRET = crypto.randomUUID();
 
 interface Place {
   readonly url: string;
-  /** Puts the object to sleep, where there is one. */
+  /** Puts the object to sleep, if there is one. */
   sleep(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** An example as its `node/` folder has it: on Socket.IO for Node. */
+/** An example with its `node/` folder, on Socket.IO for Node. */
 async function onNode(app: (io: Server) => void): Promise<Place> {
   const http = createServer();
   const server = new Server(http);
@@ -34,7 +34,7 @@ async function onNode(app: (io: Server) => void): Promise<Place> {
   return { url: `http://127.0.0.1:${port}`, sleep: async () => {}, close: () => server.close() };
 }
 
-/** The same example as its `worker/` folder has it. */
+/** The same example with its `worker/` folder. */
 async function onWorker(name: string, bindings = { SECRET } as Record<string, string>): Promise<Place> {
   const worker = JSON.stringify(join(root, "examples", name, "worker/worker.ts"));
   const source = await bundle(`export * from ${worker}; export { default } from ${worker};`);
@@ -42,7 +42,7 @@ async function onWorker(name: string, bindings = { SECRET } as Record<string, st
   return { url, sleep: () => evict("hibernate"), close };
 }
 
-/** A person with a stock client. Everything that reaches it is written to one log, in order. */
+/** A person with a stock client. Everything that the client receives is written to one log, in order. */
 class Person {
   readonly socket: Socket;
   readonly log: string[] = [];
@@ -70,7 +70,7 @@ class Person {
   }
 }
 
-/** What happens between two steps: nothing, or the object falls asleep. */
+/** What happens between two steps: nothing, or the object sleeps. */
 type Pause = (...people: Person[]) => Promise<void>;
 
 async function chatTrace(url: string, pause: Pause): Promise<string[][]> {
@@ -156,7 +156,7 @@ describe.each([
   it("behaves the same when its object sleeps between any two steps", async () => {
     const worker = await onWorker(name);
     const pause: Pause = async (...people) => {
-      // An upgrade half done keeps the object awake.
+      // An unfinished upgrade keeps the object awake.
       await Promise.all(people.map((person) => upgraded(person.socket)));
       await worker.sleep();
     };

@@ -9,7 +9,7 @@ import { findNode, Shell } from "./shell.ts";
 
 const WHOLE_TEST_MS = 600_000;
 
-/** On each of these npm chooses another Wrangler and another vitest. */
+/** The versions of Node; npm selects another Wrangler and another vitest for each. */
 const NODES = [20, 24];
 
 let temporary: string;
@@ -33,7 +33,7 @@ async function shellOf(node: string, name: string): Promise<{ shell: Shell; fold
   return { shell: await Shell.withNode(node, join(folder, "bin")), folder };
 }
 
-/** Opens an address in two tabs. What one of them says has to appear in both. */
+/** Opens an address in two tabs. A message that is sent in one of them has to appear in both. */
 async function twoTabsTalk(url: string): Promise<void> {
   if (browser === undefined) return;
   const context = await browser.newContext({ viewport: { width: 320, height: 640 } });
@@ -78,7 +78,7 @@ describe.each(NODES)("with Node %i", (major) => {
       expect(printed).toContain("npm run dev");
       const app = join(folder, "my-app");
 
-      // The one thing that a user does not do: this version is on no registry yet.
+      // This is the one step that differs from a user's, because this version is not published yet.
       const manifest = await readFile(join(app, "package.json"), "utf8");
       await writeFile(
         join(app, "package.json"),

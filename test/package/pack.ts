@@ -11,7 +11,7 @@ export const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const exec = promisify(execFile);
 
-/** Runs one of the tools this repository has installed, and shows what it printed if it fails. */
+/** Runs one of the tools of this repository, and shows what it printed if it fails. */
 export async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
   const PATH = `${join(root, "node_modules/.bin")}:${process.env.PATH}`;
   const env = { ...process.env, PATH, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" };
@@ -33,7 +33,7 @@ export interface Project {
   remove(): Promise<void>;
 }
 
-/** Packs this package from a copy of the sources, so that no other test sees dist/ come and go. */
+/** Packs this package from a copy of the sources, so that other tests do not see dist/ appear and disappear. */
 export async function packPackage(to: string): Promise<Packed> {
   const copy = await mkdtemp(join(tmpdir(), "socket.io-edge-copy-"));
   try {
@@ -49,7 +49,7 @@ export async function packPackage(to: string): Promise<Packed> {
   }
 }
 
-/** What the package is made from, besides what is published as it is. */
+/** The files from which the package is built, besides those that are published unchanged. */
 const SOURCES = [
   "package.json",
   "tsconfig.json",
@@ -85,7 +85,7 @@ export interface Packed {
   files: { path: string }[];
 }
 
-/** npm prints what its scripts print before the JSON, and newer versions key the results by package name. */
+/** npm prints the output of scripts before the JSON, and newer versions key the results by package name. */
 async function pack(from: string, to: string, ...flags: string[]): Promise<Packed> {
   const printed = await run("npm", ["pack", from, "--json", "--pack-destination", to, ...flags], from);
   const results = JSON.parse(printed.slice(printed.search(/^[[{]/m))) as Record<string, Packed>;
@@ -94,7 +94,7 @@ async function pack(from: string, to: string, ...flags: string[]): Promise<Packe
   return packed;
 }
 
-/** The first block of code in the README that is written in a language: what a reader copies. */
+/** The first block of code in the README in a language, which a reader would copy. */
 export async function readmeBlock(language: "ts" | "toml" | "html"): Promise<string> {
   const readme = await readFile(join(root, "README.md"), "utf8");
   const block = readme.match(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``))?.[1];
@@ -102,7 +102,7 @@ export async function readmeBlock(language: "ts" | "toml" | "html"): Promise<str
   return block;
 }
 
-/** Bytes of a Worker on its way to Cloudflare, minified and compressed, without hono. */
+/** The size of a Worker as it is sent to Cloudflare, minified and compressed, without hono. */
 export async function bundleSize(contents: string): Promise<number> {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: root, loader: "ts" },

@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => project?.remove());
 
-/** Runs a module in the installed project, as its own Node process, and gives what it prints. */
+/** Runs a module in the installed project in a Node process of its own, and returns what it prints. */
 async function runModule(code: string): Promise<string> {
   await writeFile(join(project.folder, "main.js"), code);
   return (await run(process.execPath, ["main.js"], project.folder)).trim();
@@ -30,8 +30,8 @@ describe("the published package", () => {
   });
 
   it("has types that match its code for every way to resolve them", async () => {
-    // Ignored are a resolution that knows no subpaths of any package, and what asks for CommonJS. The script has no
-    // types.
+    // Two findings are ignored: a resolution that knows no subpaths of any package, and imports as CommonJS. The script
+    // has no types.
     const flags = [
       "--profile",
       "esm-only",

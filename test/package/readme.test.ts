@@ -6,7 +6,7 @@ import { readmeBlock, root } from "./pack.ts";
 
 const read = (path: string) => readFile(join(root, path), "utf8");
 
-/** A file without its comments: in the README the text around a block says what they say. */
+/** A file without its comments, because the text around a block in the README says the same. */
 async function bare(path: string): Promise<string> {
   return (await read(path)).replace(/^(\/\/|#) .*\n/gm, "").trim();
 }
@@ -69,7 +69,8 @@ describe("NOTICE", () => {
   });
 
   /**
-   * Sources lie in node_modules, in a neighbouring package of the authors' repository, or in socket.io-client itself.
+   * The sources are in node_modules, in a neighbouring package of the authors' repository, or in socket.io-client
+   * itself.
    */
   function packageOf(source: string): string {
     const path = source.split("node_modules/").at(-1) ?? source;

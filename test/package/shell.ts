@@ -10,7 +10,7 @@ const OWN_BIN = join(root, "node_modules/.bin");
 const INSTALLATION_MS = 300_000;
 const START_MS = 60_000;
 
-/** The executable of a major version of Node: this repository's own, or one on the PATH. */
+/** The executable of a major version of Node: the one of this repository, or one on the PATH. */
 export async function findNode(major: number): Promise<string | undefined> {
   for (const folder of [OWN_BIN, ...(process.env.PATH ?? "").split(delimiter)]) {
     const node = join(folder, "node");
@@ -27,7 +27,7 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** Types commands as a user would who has one Node, and none of the tools of this repository. */
+/** Runs commands as a user with one version of Node would, without the tools of this repository. */
 export class Shell {
   readonly #env: NodeJS.ProcessEnv;
 
@@ -42,7 +42,7 @@ export class Shell {
     const path = (process.env.PATH ?? "")
       .split(delimiter)
       .filter((folder) => !folder.includes("node_modules"));
-    // What `npm run` passes on would make npm believe that it is in this repository.
+    // The variables of `npm run` would make npm believe that it is in this repository.
     const env = Object.entries(process.env).filter(
       ([name]) => !/^(npm_|INIT_CWD|NODE_ENV|NODE_OPTIONS|VITEST)/.test(name),
     );
@@ -54,7 +54,7 @@ export class Shell {
     });
   }
 
-  /** Runs a command, and gives what it printed. */
+  /** Runs a command, and returns what it printed. */
   async run(folder: string, command: string, ...args: string[]): Promise<string> {
     try {
       const options = { cwd: folder, env: this.#env, maxBuffer: 1 << 26, timeout: INSTALLATION_MS };
@@ -66,9 +66,9 @@ export class Shell {
     }
   }
 
-  /** Starts a server that goes on running, and waits for the address that it prints. */
+  /** Starts a server that keeps running, and waits for the address that it prints. */
   async start(folder: string, command: string, ...args: string[]): Promise<Running> {
-    // A group of its own, so that what it starts ends with it.
+    // The server is in a process group of its own, so that its child processes end with it.
     const child = spawn(command, args, { cwd: folder, env: this.#env, detached: true });
     const stop = () => end(child);
     try {

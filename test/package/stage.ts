@@ -10,10 +10,10 @@ export const DESKTOP = { width: 900, height: 640 };
 export const PHONE = { width: 320, height: 640 };
 const PATIENCE_MS = 15_000;
 
-/** Where `PICTURES=1` puts what the pages look like, for examples/README.md. */
+/** The folder in which `PICTURES=1` puts screenshots of the pages, for examples/README.md. */
 const PICTURES = join(root, "examples/pictures");
 
-/** An example on wrangler's server, with people who look at its page. */
+/** An example on wrangler's server, and visitors of its page. */
 export class Stage {
   readonly url: URL;
   readonly complaints: string[] = [];
@@ -35,7 +35,7 @@ export class Stage {
     return new Stage(server, url, browser);
   }
 
-  /** Somebody opens the page, in a browser profile of their own. */
+  /** A visitor opens the page, in a browser profile of its own. */
   async visitor(path = "/", viewport = DESKTOP): Promise<Page> {
     const context = await this.#browser.newContext({ viewport });
     this.#contexts.push(context);
@@ -52,22 +52,22 @@ export class Stage {
     await expect.poll(() => this.#upgrading.has(page), { timeout: PATIENCE_MS }).toBe(true);
   }
 
-  /** The object is taken out of memory; everybody stays connected. */
+  /** The object is removed from memory, and all clients stay connected. */
   sleep(name = "main"): Promise<void> {
     return this.#server.getWorker().evictDurableObject("SESSIONS", { name, webSockets: "hibernate" });
   }
 
-  /** The object restarts: WebSockets are lost, and clients come back by themselves. */
+  /** The object restarts: WebSockets are closed, and clients reconnect by themselves. */
   restart(name = "main"): Promise<void> {
     return this.#server.getWorker().evictDurableObject("SESSIONS", { name, webSockets: "close" });
   }
 
-  /** A cron trigger fires. */
+  /** Fires a cron trigger. */
   async cron(): Promise<void> {
     await this.#server.getWorker().scheduled({ cron: "* * * * *" });
   }
 
-  /** What has to hold at the end of each play: nothing was thrown, and nothing is wider than a phone. */
+  /** The conditions at the end of each play: no error was thrown, and nothing is wider than a phone. */
   async judge(phone: Page, name: string, best: Page = phone): Promise<void> {
     expect(this.complaints).toEqual([]);
     expect(await phone.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(PHONE.width);

@@ -5,7 +5,7 @@ import { within } from "../support/within.ts";
 import { until } from "./support/raid.ts";
 import { Siege } from "./support/siege.ts";
 
-/** Who does not read, does not send, or asks for more than there is, is the only one to suffer from it. */
+/** A client that does not read, does not send, or requests more than there is, affects only itself. */
 describe("the flow of an object under attack", () => {
   it.each([
     ["default", {}],
@@ -20,7 +20,7 @@ describe("the flow of an object under attack", () => {
       await siege.during(async () => {
         const [socket] = await raid.open(1, { says: "EIO" in query ? undefined : "40", query });
         socket!.pause();
-        // Ten times what may wait, in turns of their own.
+        // It is sent ten times the size of the queue, each time in a turn of its own.
         for (let i = 0; i < 20; i++) {
           socket!.send('42["flood me",8,1000000]');
           await new Promise((resolve) => setTimeout(resolve, 20));
@@ -132,7 +132,7 @@ describe("the flow of an object under attack", () => {
         await until("the end of the sessions", async () => (await clientsOf(siege)) === siege.count + 1);
       }
     });
-    // They were sent 480 MB. At its highest there is what one wave has waiting, and what is not collected yet.
+    // They were sent 480 MB. The maximum is the queue of one wave, and memory that is not collected yet.
     expect(victim.growth).toBeLessThan(220_000_000);
     await siege.expectRoom();
     await siege.expectNothingLeft();
@@ -183,7 +183,7 @@ describe("the flow of an object under attack", () => {
       const session = await RawSession.join(victim);
       const upload = session.upload("4", 1_000);
       await upload.flushed;
-      // A second one overlaps the first, which ends the session.
+      // A second POST overlaps the first one, which ends the session.
       expect((await session.post('42["echo",1]')).status).toBe(400);
       await within(
         upload.reply.catch(() => "cut"),
@@ -200,7 +200,7 @@ describe("the flow of an object under attack", () => {
     const session = await RawSession.join(victim);
     const upload = session.upload("4", 1_000);
     await upload.flushed;
-    // Nobody may see the clock jump but the one who is gone.
+    // Only the client that is gone may be affected by the jump of the clock.
     siege.witnesses.leave();
     for (let i = 0; i < 3; i++) {
       await victim.advance(50_000);
@@ -240,7 +240,7 @@ describe("the flow of an object under attack", () => {
         await session.post("1");
       }
     });
-    // Each: its session written, changed and removed; and what the witnesses say meanwhile is none of theirs.
+    // For each client its session is written, changed and removed; rows for the witnesses come in addition.
     const after = await victim.counts();
     expect(after.alarms - before.alarms).toBeLessThan(3);
     await siege.expectNothingLeft();
@@ -265,7 +265,7 @@ async function count(socket: Awaited<ReturnType<typeof joinByWebSocket>>["socket
   return JSON.parse((await socket.nextText("439")).slice(3))[0];
 }
 
-/** Sessions of the object, the one that asks left out. */
+/** The sessions of the object, without the one that asks. */
 async function clientsOf(siege: Siege): Promise<number> {
   const { socket } = await joinByWebSocket(siege.victim);
   const all = await count(socket);

@@ -11,7 +11,7 @@ const fixed = JSON.stringify({ protocol: 4, b64: false, address: "", secure: tru
 let victim: Victim | undefined;
 afterEach(() => victim?.stop());
 
-/** Writes rows that nobody's bounds have kept from being there. */
+/** Writes rows that no bound has prevented. */
 async function fill(prefix: string, v: number, count: number, bytes: number, room?: string): Promise<void> {
   const value = JSON.stringify({ v, k: "s", fixed, state: { transport: "polling", openedAt: 1 } });
   const query = new URLSearchParams({
@@ -25,7 +25,7 @@ async function fill(prefix: string, v: number, count: number, bytes: number, roo
   await victim!.ask(`row?${query}`);
 }
 
-/** Opens what lies on disk of the object, as nobody can who runs in it. */
+/** Opens the database of the object, as no code in the object can. */
 function eachDatabase(use: (database: DatabaseSync) => void): (files: string[]) => void {
   return (files) => {
     for (const file of files) {
@@ -36,7 +36,7 @@ function eachDatabase(use: (database: DatabaseSync) => void): (files: string[]) 
   };
 }
 
-/** Ticks as long as one leaves something to do, and gives how many that were. */
+/** Runs ticks as long as one leaves something to do, and returns their number. */
 async function tickOut(most: number): Promise<number> {
   for (let ticks = 1; ticks <= most; ticks++) {
     await victim!.tick();
@@ -46,7 +46,7 @@ async function tickOut(most: number): Promise<number> {
   throw new Error(`not done after ${most} ticks`);
 }
 
-/** The interval in which nobody asks, and the time after which that is the end. */
+/** The interval without polls, and the time after which clients expire. */
 async function letTimePass(most: number): Promise<void> {
   for (let i = 0; i < 6; i++) {
     await victim!.advance(26_000);
@@ -65,9 +65,7 @@ async function expectHealed(): Promise<void> {
   witnesses.leave();
 }
 
-/**
- * What an object inherits from instances that had no bounds, or of another version, may be more than its memory holds.
- */
+/** An object may inherit more from instances without bounds, or of another version, than its memory can hold. */
 describe("an object that inherits", () => {
   it("300 MB of sessions that no code can use removes them by ticks alone, even if it dies in between", async () => {
     victim = await Victim.start();
@@ -89,7 +87,7 @@ describe("an object that inherits", () => {
     const witnesses = await Witnesses.gather(victim, 2);
     await fill("sio_s:", 2, 30, 300);
     const some = "key LIKE 'sio_s:23000%' AND substr(key, -1) IN ('0', '3', '6')";
-    // The beginning of a value, and nothing after it: each third row.
+    // Each third row gets the beginning of a value, and nothing after it.
     await victim.restart(eachDatabase((it) => it.exec(`UPDATE _cf_KV SET value = x'ff0f6f' WHERE ${some}`)));
     const polling = witnesses.onlyPolling();
     await polling.expectUndisturbed();

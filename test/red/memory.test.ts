@@ -8,7 +8,7 @@ import { Siege } from "./support/siege.ts";
 /** An array of empty arrays: each byte that is sent takes ten in memory once it is parsed. */
 const puffed = (bytes: number) => `[${"[],".repeat(bytes / 3)}0]`;
 
-/** What clients make an object hold has one bound, whatever it is that they make it hold. */
+/** The memory that clients make an object use has one bound, whatever it is used for. */
 describe("memory that attackers make the server use", () => {
   it.each([
     ["nobody hears", "420[0]", 7],
@@ -109,7 +109,7 @@ describe("memory that attackers make the server use", () => {
       const siege = await Siege.lay("small");
       const { victim } = siege;
       const { socket } = await joinByWebSocket(victim, {}, "/slow,");
-      // Its `connection` listener has settled, so that it may sleep.
+      // Its `connection` listener has settled, so that the object may sleep.
       socket.send('42/slow,1["settled"]');
       await socket.nextText("43/slow,1", 10_000);
       await victim.evict("hibernate");

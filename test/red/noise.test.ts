@@ -62,10 +62,10 @@ const scalars = [
   "000000000000",
 ];
 const pieces = ["{", "}", "[", "]", '"', ",", "-", ":", "9", "1e9", "\\u0000", "\0", RS, "b", "4", "🎈"];
-/** What the witnesses may hear of what noise makes the application say to all. */
+/** The events that witnesses may receive because noise makes the application broadcast. */
 const SAID_TO_ALL = /^([26]$|42\["(all here|in)")/;
 
-/** A value of JSON: wide, deep, or with names that mean something to somebody. */
+/** A value of JSON: wide, deep, or with names that have a special meaning. */
 function value(random: Random, depth = 0): unknown {
   if (depth > 4 || random.chance(0.4)) return random.pick(scalars);
   if (random.chance(0.05)) return JSON.parse(`${"[".repeat(1_500)}${"]".repeat(1_500)}`);
@@ -75,7 +75,7 @@ function value(random: Random, depth = 0): unknown {
   return Object.fromEntries(items.map((item) => [random.pick(keys), item]));
 }
 
-/** A message of Socket.IO, which may make sense. */
+/** A message of Socket.IO, which may be valid. */
 function message(random: Random, pids: readonly string[]): string {
   const nsp = random.pick(namespaces);
   const id = random.chance(0.5) ? "" : random.pick(["0", "1", "7", "99999999999999999999", " ", "01"]);
@@ -100,7 +100,7 @@ function message(random: Random, pids: readonly string[]): string {
   }
 }
 
-/** A frame of Engine.IO: often a message, now and then with a wound. */
+/** A frame of Engine.IO: often a message, and sometimes damaged. */
 function frame(random: Random, pids: readonly string[]): string {
   let text = random.chance(0.1)
     ? random.pick(["2", "2probe", "3", "3probe", "5", "6", "1", "0", "bAQID", "b4AQID", "b***", "4", "", "7"])
@@ -210,8 +210,8 @@ it(
     expect(strange).toEqual([]);
     expect(victim.output).not.toMatch(/internal error|uncaught|exceeded/i);
     await siege.expectRoom();
-    // Not evicted: workerd keeps an object in memory for ever when the reset of a client meets the answer to its
-    // WebSocket handshake, a bare object too, and among so many one does.
+    // The object is not evicted, because workerd keeps any object in memory for ever when a client's reset meets the
+    // answer to its WebSocket handshake, and among so many clients one does.
     await siege.restart();
     await siege.during(() => victim.tick(), SAID_TO_ALL);
     await siege.expectNothingLeft();

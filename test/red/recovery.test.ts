@@ -9,7 +9,7 @@ interface Identity {
   pid: string;
 }
 
-/** What is kept for those who come back is no weapon against them, nor a window into what others said. */
+/** What is stored for clients that may return can neither harm them nor reveal what others received. */
 describe("connection state recovery under attack", () => {
   async function enter(victim: Victim, auth: object = {}): Promise<{ socket: RawSocket } & Identity> {
     const socket = (await joinByWebSocket(victim, {}, `/open-lobby,${JSON.stringify(auth)}`)).socket;
@@ -18,7 +18,7 @@ describe("connection state recovery under attack", () => {
     return { socket, ...(JSON.parse(String(connected).slice("40/open-lobby,".length)) as Identity) };
   }
 
-  /** Somebody who was heard, went away and comes back has its id again, and what was said meanwhile. */
+  /** A client that has received an event, disconnects and returns gets its id and the missed events. */
   async function expectRecovery(siege: Siege, attack: () => Promise<void>): Promise<void> {
     const { victim } = siege;
     const { socket, sid, pid } = await enter(victim);

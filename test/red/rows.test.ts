@@ -2,7 +2,7 @@ import { describe, it } from "vitest";
 import { RawSession } from "../support/raw-session.ts";
 import { Siege } from "./support/siege.ts";
 
-/** What clients leave behind is read again by every later instance: whatever it is, none may die of it. */
+/** Every later instance reads what clients have left in storage, and must not die of it. */
 describe("rows that attackers leave behind", () => {
   it("160 compressed `auth`s of 900 kB end neither this instance nor one that wakes or starts later", async () => {
     const siege = await Siege.lay();

@@ -7,7 +7,7 @@ import { Victim } from "./support/victim.ts";
 
 const handshake = pathOf({ EIO: "4", transport: "polling" });
 
-/** While setup has not completed nobody is served, however many ask. */
+/** While setup has not completed no client is served, however many ask. */
 describe("setup under attack", () => {
   it("serves nobody while it fails, answers every request, and runs again a bounded number of times", async () => {
     const victim = await Victim.start("default", "failing");
@@ -21,7 +21,7 @@ describe("setup under attack", () => {
         await victim.advance(100_000);
       }
       expect(raid.refused).toEqual(new Map([[503, 100]]));
-      // The third try completes. What the failed ones had registered would answer twice, or without the middleware.
+      // The third run succeeds. Listeners of the failed ones would answer twice, or without the middleware.
       const session = await RawSession.start(victim);
       await session.post("40");
       expect(await session.nextPayload()).toEqual(['44{"message":"refused"}']);

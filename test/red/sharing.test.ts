@@ -4,7 +4,7 @@ import { until, untilSent } from "./support/raid.ts";
 import { Siege } from "./support/siege.ts";
 import { OTHER_PATH } from "./support/victim.ts";
 
-/** Whoever shares an object, or an isolate, with attackers gets what it had before. */
+/** A client that shares an object or an isolate with attackers is served as before. */
 describe("clients that share a resource with attackers are not affected in", () => {
   it("an isolate: two objects with 50 MB each end sessions, and neither ends the other", async () => {
     const siege = await Siege.lay();
@@ -19,7 +19,7 @@ describe("clients that share a resource with attackers are not affected in", () 
       });
     }
     await siege.expectRoom();
-    // A quiet object still has what it had: half a minute later as well.
+    // A quiet object still has its budget, half a minute later as well.
     await victim.advance(40_000);
     await siege.during(async () => {
       const sockets = await raid.open(40, { says: "40", isCompressed: true, path: OTHER_PATH });

@@ -3,7 +3,7 @@ import { soakThroughAll } from "./support/long-soak.ts";
 
 const NONE = { lost: 0, duplicated: 0, reordered: 0 };
 
-/** A minute of what `node bench/soak.ts` does for ten. */
+/** One minute of `node bench/soak.ts`, which runs for ten. */
 it("40 stock clients lose, repeat and reorder nothing through naps, restarts and cuts, and leave nothing behind", async () => {
   const { report, remains, isDown } = await soakThroughAll({
     durationMs: 60_000,

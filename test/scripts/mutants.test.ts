@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { apply, mutantsOf } from "../../scripts/mutate/mutants.ts";
 
-/** Every slip that is made in a text: its kind, and the line that it changes as it is afterwards. */
+/** Every mistake that is made in a text: its kind, and the line that it changes as it is afterwards. */
 function slipsIn(source: string): string[] {
   return mutantsOf(source).map((mutant) => `${mutant.kind}: ${apply(source, mutant)}`);
 }

@@ -17,7 +17,7 @@ import type {
   SocketPacket,
 } from "../../src/index.ts";
 
-/** Never run: what the compiler says about these lines is the test. */
+/** This code never runs: the test is whether the compiler accepts these lines. */
 function written(Adapter: typeof AdapterType): ServerOptions[] {
   class PassingOn extends Adapter {
     readonly sent: SocketPacket[] = [];
@@ -64,7 +64,7 @@ function written(Adapter: typeof AdapterType): ServerOptions[] {
   return [{ adapter: PassingOn, parser }, { adapter: create }, { adapter: CountingRooms }];
 }
 
-/** What the public classes give out has a name. */
+/** Everything that the public classes return has a type with a name. */
 function named(socket: Socket): [Client, SocketMap<Socket>] {
   return [socket.client, socket.nsp.sockets];
 }

@@ -6,7 +6,7 @@ import { FakeObject, type TestClient } from "./fakes.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** An application in which all that may be held is held for a while, or until nobody waits for it any more. */
+/** An application that keeps everything that can be kept for a while, or until nobody waits for it any more. */
 function setup(io: Server): void {
   io.of(/^\/slow/).use((_socket, next) => void setTimeout(next, 3_000));
   io.of(/^\/never/).use(() => {});
@@ -35,12 +35,12 @@ function setup(io: Server): void {
   }
 }
 
-/** Where each client is from its start, and where it may try to be. */
+/** The namespace that each client joins at first, and those that it may try to join. */
 const JOINED = ["", "/any-1,", "/any-2,"];
 const OTHERS = ["/any-3,", "/slow-1,", "/slow-2,", "/never,", "/no,"];
 const HALF = '51-["echo",{"_placeholder":true,"num":0}]';
 
-/** Something that a client may do. */
+/** An action of a client. */
 function act(random: Random): (string | Uint8Array)[] {
   const name = random.pick(JOINED);
   const ms = random.below(90_000);

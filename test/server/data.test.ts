@@ -8,7 +8,7 @@ interface Game {
   players?: Record<string, { score: number }>;
 }
 
-/** An object whose client has events that look at `io.data`, and change it. */
+/** An object whose client can read and change `io.data` by events. */
 class DataObject extends FakeObject {
   constructor(setup: Setup = () => {}, fake: FakeOptions = {}) {
     super((io) => {
@@ -23,7 +23,7 @@ class DataObject extends FakeObject {
     }, fake);
   }
 
-  /** Runs code in a handler; gives what it answers, as the client gets it. */
+  /** Runs code in a handler, and returns its answer as the client receives it. */
   async run(source: string): Promise<unknown> {
     const client = await this.connect();
     await client.join();
@@ -34,7 +34,7 @@ class DataObject extends FakeObject {
     return JSON.parse(String(answer).slice(3))[0];
   }
 
-  /** The keys that code in a handler wrote, without what they have in common. */
+  /** The keys of the rows that code in a handler wrote, without their common prefix. */
   async written(source: string): Promise<string[]> {
     this.dataRows.take();
     await this.run(source);

@@ -6,7 +6,7 @@ import { OfficialObject } from "./official-object.ts";
 const bytes = new Uint8Array([1]);
 const tooMany = Array.from({ length: 11 }, (_, num) => ({ _placeholder: true, num }));
 
-/** What the parser refuses, as in `test/wire/protocol.test.ts`. */
+/** Packets that the parser refuses, as in `test/wire/protocol.test.ts`. */
 const REFUSED: (string | Uint8Array)[][] = [
   ["7"],
   ["9[]"],

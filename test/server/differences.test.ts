@@ -4,7 +4,7 @@ import { Adapter } from "../../src/server/index.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
 import { FakeObject } from "./fakes.ts";
 
-/** Rows of docs/differences.md that no other chapter shows. */
+/** Rows of docs/differences.md for which no other file has a test. */
 describe("unlike Node, this server", () => {
   it("takes its path only from the option", () => {
     const { io } = new FakeObject(() => {}, { options: { path: "/chat/" } });
@@ -87,7 +87,7 @@ describe("unlike Node, this server", () => {
     const { remoteAddress } = socket!.conn;
     const origin = { remoteAddress, encrypted: true };
     expect(socket?.request).toMatchObject({ connection: origin, socket: origin });
-    // What is on the handshake has the official form.
+    // The fields of the handshake have the official form.
     expect(socket?.handshake).toMatchObject({
       url: "/socket.io/?EIO=4&transport=polling&token=abc",
       headers: { origin: "https://example.com" },

@@ -24,12 +24,12 @@ import { Timers } from "../../src/shared/timers.ts";
 
 export type Setup = (io: Server) => void | Promise<void>;
 
-/** Lets everything run that waits for nothing but its turn. */
+/** Lets everything run that waits only for its turn. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A clock that only tests move. */
+/** A clock that only tests advance. */
 export class Clock {
   now = 1_700_000_000_000;
 }
@@ -44,14 +44,14 @@ const REQUEST = {
   ],
 } as const;
 
-/** A GET that waits as long as it has to. */
+/** A GET that waits for as long as it takes. */
 const POLL = { pingDueAt: Number.POSITIVE_INFINITY, limit: 10_000 };
 
 function isControl(frame: Frame): boolean {
   return frame === "1" || frame === "2" || frame === "6";
 }
 
-/** The platform below a session: a client that takes everything at once, and rows in memory. */
+/** The platform of a session: a client that reads everything at once, and rows in memory. */
 class FakeLink implements SessionLink {
   session!: Session;
   isDirty = false;
@@ -63,7 +63,7 @@ class FakeLink implements SessionLink {
     this.#object = object;
   }
 
-  /** A client that polls asks again as soon as it is answered. */
+  /** A polling client polls again as soon as it has an answer. */
   poll(): void {
     const answer = this.session.poll(POLL.limit);
     if (answer.type === "park") this.session.state.poll = POLL;
@@ -121,12 +121,12 @@ class FakeLink implements SessionLink {
   }
 }
 
-/** What a client sent and got, in wire bytes. */
+/** What a client sent and received, in wire format. */
 export class TestClient {
   readonly sid: SessionId;
   readonly transport: "polling" | "websocket";
   readonly protocol: 3 | 4;
-  /** Engine.IO frames since the last `take`. */
+  /** The Engine.IO frames since the last `take`. */
   frames: Frame[] = [];
   isOpen = true;
   readonly #object: FakeObject;
@@ -142,26 +142,26 @@ export class TestClient {
     this.protocol = options.protocol ?? 4;
   }
 
-  /** Sends messages in one go, without the `4` that marks one, and lets the server work. */
+  /** Sends messages in one payload, without the `4` of a message, and lets the server handle them. */
   async send(...messages: (string | Uint8Array)[]): Promise<this> {
     await this.#object.deliver(this.sid, messages);
     return this;
   }
 
-  /** What arrived since the last call. */
+  /** What has arrived since the last call. */
   take(): Frame[] {
     const frames = this.frames;
     this.frames = [];
     return frames;
   }
 
-  /** Sends, and gives what arrived. */
+  /** Sends messages, and returns what arrives. */
   async ask(...messages: (string | Uint8Array)[]): Promise<Frame[]> {
     await this.send(...messages);
     return this.take();
   }
 
-  /** Joins a namespace; gives the socket's id. */
+  /** Joins a namespace, and returns the socket's id. */
   async join(nsp = "/", auth?: unknown): Promise<string> {
     const prefix = nsp === "/" ? "0" : `0${nsp},`;
     await this.send(prefix + (auth === undefined ? "" : JSON.stringify(auth)));
@@ -197,7 +197,7 @@ export class FakeRecoveryStore implements RecoveryStore {
     return record;
   }
 
-  /** Records whose time is over. */
+  /** The records that have expired. */
   expire(before: number): RecoveryRecord[] {
     const expired: RecoveryRecord[] = [];
     for (const [key, { nsp, pid }] of this.records) {
@@ -237,18 +237,18 @@ export class FakeRecoveryStore implements RecoveryStore {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Forgets the packets so far. */
+  /** Clears the log so far. */
   dropEntries(): void {
     for (const { entry } of this.entries) this.lost = entry.offset;
     this.entries = [];
   }
 }
 
-/** Rows as SQLite keeps them: whatever is given out is a copy. Counts those that are written or deleted. */
+/** Rows as in SQLite, which returns copies. Counts those that are written or deleted. */
 export class CountingRows extends MemoryRows {
   writes: string[] = [];
   reads = 0;
-  /** Storage fails. */
+  /** Makes the storage fail. */
   isBroken = false;
 
   override get<T>(key: string): T | undefined {
@@ -275,7 +275,7 @@ export class CountingRows extends MemoryRows {
     }
   }
 
-  /** The keys written since the last call. */
+  /** Returns the keys written since the last call. */
   take(): string[] {
     const writes = this.writes;
     this.writes = [];
@@ -290,7 +290,7 @@ export interface FakeOptions {
   maxHeldBytes?: number;
 }
 
-/** A Durable Object without the platform: it sleeps when it is told to, and then only what was saved is left. */
+/** A Durable Object without the platform: it sleeps when a test says so, and keeps only what was saved. */
 export class FakeObject {
   io!: Server;
   #server!: ObjectServer<Server>;
@@ -298,24 +298,24 @@ export class FakeObject {
   readonly logs: string[] = [];
   readonly recovery = new FakeRecoveryStore();
   readonly timers = new Timers((fn) => AsyncLocalStorage.bind(fn));
-  /** For which namespaces blocks of acknowledgement ids were taken. */
+  /** The namespaces for which blocks of acknowledgement ids were taken. */
   readonly ackBlocks: string[] = [];
-  /** Rows of `io.data`, which outlive instances. */
+  /** The rows of `io.data`, which outlive instances. */
   readonly dataRows = new CountingRows();
-  /** When a tick was asked for, ms. */
+  /** The time for which a tick was requested, in ms. */
   tickAt = Number.POSITIVE_INFINITY;
-  /** How often `changed` was called. */
+  /** The number of calls of `changed`. */
   saves = 0;
-  /** How many sessions were brought into memory. */
+  /** The number of sessions that were loaded into memory. */
   loads = 0;
   readonly #setup: Setup;
   readonly #fake: FakeOptions;
   readonly #clients = new Map<string, TestClient>();
   readonly #stored = new Map<SessionId, unknown>();
   readonly #sessions = new Map<SessionId, FakeLink>();
-  /** Of its first instance only: what sleeps is not counted here. */
+  /** The budget of the first instance only, in which sleeping sessions do not count. */
   readonly budget: ByteBudget;
-  /** Rows of half a packet, which outlive the instance. */
+  /** The rows of incomplete packets, which outlive the instance. */
   readonly halves = new Map<SessionId, Frame[]>();
   #isFirstRun = true;
   #isSetUp = false;
@@ -360,7 +360,7 @@ export class FakeObject {
     await this.settle();
   }
 
-  /** Lets the event end: saves what changed. */
+  /** Ends the event, and saves what has changed. */
   async settle(): Promise<void> {
     for (let i = 0; i < 3; i++) await turn();
     for (const [sid, link] of this.#sessions) {
@@ -370,7 +370,7 @@ export class FakeObject {
     }
   }
 
-  /** Hibernates: what is in memory is lost, connections stay. */
+  /** Hibernates the object: its memory is lost, and connections stay. */
   async sleep(): Promise<void> {
     await this.settle();
     if (this.isAwake) return;
@@ -379,12 +379,12 @@ export class FakeObject {
     this.#begin();
   }
 
-  /** Something under way keeps it awake. */
+  /** Whether something under way keeps it awake. */
   get isAwake(): boolean {
     return this.#pending > 0;
   }
 
-  /** Restarts: WebSockets are lost without a word. */
+  /** Restarts the object: WebSockets are closed without a packet. */
   async restart(): Promise<void> {
     await this.sleep();
     this.recovery.restartedAt = this.clock.now;
@@ -395,12 +395,12 @@ export class FakeObject {
     }
   }
 
-  /** A tick of the heartbeat, for `io.data`. */
+  /** Runs the heartbeat's tick for `io.data`. */
   tickData(): void {
     this.io._internals.context.data.tick(this.clock.now);
   }
 
-  /** When `io.data` asks for the next tick. */
+  /** The time for which `io.data` requests the next tick. */
   nextDataTick(): number {
     return this.io._internals.context.data.nextTickAt;
   }
@@ -423,7 +423,7 @@ export class FakeObject {
     this.#sessions.delete(sid);
   }
 
-  /** Lets a client that polls leave no GET waiting, or ask again. */
+  /** Lets a polling client have no GET waiting, or poll again. */
   setPolling(client: TestClient, isPolling: boolean): void {
     const session = this.#load(client.sid);
     if (isPolling) this.#sessions.get(client.sid)?.poll();
@@ -442,7 +442,7 @@ export class FakeObject {
     return this.#stored.get(client.sid);
   }
 
-  /** Server code outside of any packet, as a method of the object's class. */
+  /** Runs server code outside of any packet, as a method of the object's class. */
   async act(action: (io: Server) => unknown): Promise<void> {
     await this.ready();
     await action(this.io);
@@ -536,7 +536,7 @@ export class FakeObject {
       keepAwake: (promise) => this.keepAwake(promise),
       ready: async () => this.ready(),
       resume: () => this.ready(),
-      // As if each write were in a turn of its own.
+      // Each write is treated as in a turn of its own.
       turn: () => ++this.#turn,
       checkInstance: () => {},
       visitSleeping(visit) {

@@ -3,7 +3,7 @@ import type { Socket } from "../../src/server/index.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
 import { FakeObject } from "./fakes.ts";
 
-/** A request or a handshake on which user code may put what it likes. */
+/** A request or a handshake on which user code may set any property. */
 const bag = (value: unknown) => value as Record<string, Untyped>;
 
 const show = (socket: Socket) => {

@@ -51,7 +51,7 @@ describe("a dictionary whose keys come and go", () => {
     await client.send('2["play",2000]');
     expect(size()).toBe(before);
     await object.sleep();
-    // Server code that wakes no listeners cannot know which keys those assign.
+    // Server code that runs no listeners cannot know which keys they assign.
     await object.act((io) => {
       const [socket] = [...io.sockets.sockets.values()];
       for (let i = 0; i < 5_000; i++) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root, run } from "../package/pack.ts";
 
-/** Ways to loosen a type that no user would notice before it is too late. */
+/** Ways to loosen a type that users would notice only when it is too late. */
 const LOOSENED: readonly [what: string, file: string, from: string | RegExp, to: string][] = [
   [
     "what a listener gets",
@@ -97,7 +97,7 @@ describe("the type tests", () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** What the compiler says of the type tests over sources of which one place is changed. */
+  /** The errors of the compiler for the type tests when one place of the sources is changed. */
   async function check(
     name: string,
     change?: { file: string; from: string | RegExp; to: string },

@@ -3,7 +3,7 @@ import { Server } from "socket.io";
 import type { Frame } from "../../src/codec/index.ts";
 import { turn } from "./fakes.ts";
 
-/** A connection as socket.io sees it, without Engine.IO below. */
+/** A connection as socket.io sees it, without Engine.IO. */
 class OfficialConnection extends EventEmitter {
   readonly id: string;
   readonly protocol = 4;
@@ -66,7 +66,7 @@ class OfficialClient {
   }
 }
 
-/** Socket.IO for Node behind the same wire as our fake object: it says what is right. */
+/** Socket.IO for Node with the same wire as our fake object; it decides what is right. */
 export class OfficialObject {
   readonly io: Server;
   readonly logs: string[] = [];

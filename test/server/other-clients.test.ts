@@ -165,7 +165,7 @@ describe("a parser of another package", () => {
     class Encoder {
       encode = (packet: object) => [JSON.stringify(packet)];
     }
-    /** Puts lines together until one ends with a full stop. */
+    /** Joins lines until one ends with a full stop. */
     class Decoder extends EventEmitter {
       #text = "";
       add(message: string): void {

@@ -4,7 +4,7 @@ import { FakeObject, type TestClient } from "./fakes.ts";
 
 const options = { connectionStateRecovery: {} };
 
-/** Joins, and gives what the client has to remember, and the events that came before the answer. */
+/** Joins, and returns what the client has to remember, and the events that arrived before the answer. */
 async function join(client: TestClient, auth: object = {}) {
   const frames = (await client.ask(`0${JSON.stringify(auth)}`)).map(String);
   const answer = frames.find((frame) => frame.startsWith("40"))!;
@@ -18,7 +18,7 @@ function names(frames: unknown[]): string[] {
     .map((frame) => (JSON.parse(String(frame).slice(2)) as string[])[0]!);
 }
 
-/** An object, and how it goes on between two steps. */
+/** An object, and how it continues between two steps. */
 function createObject(how: string, setup: (io: Server) => void = () => {}) {
   const object = new FakeObject(setup, { options });
   const act = async (action: (io: Server) => unknown) => {
@@ -192,7 +192,7 @@ describe("middlewares that run for a recovered client", () => {
       { options: { connectionStateRecovery: { skipMiddlewares: false } } },
     );
 
-  /** Comes back, and is in middlewares. */
+  /** Reconnects, and waits in its middlewares. */
   async function comeBack(object: FakeObject, pid: string) {
     const client = await object.connect();
     await client.send(`0{"pid":"${pid}"}`);

@@ -7,25 +7,25 @@ const ROOMS = ["a", "b", "c"];
 const WINDOW = 120_000;
 const RUNS = 20;
 
-/** A client with a stock client's memory, and beside it what it would have heard by staying. */
+/** A client with the memory of a stock client, and the events that it would have received by staying. */
 class Visitor {
   client!: TestClient;
   sid = "";
   pid: string | undefined;
   offset: string | undefined;
-  /** Of the last socket, for a handler that is still at work. */
+  /** The last socket, for a handler that is still running. */
   socket: Socket | undefined;
-  /** Its connection broke; `isThere`: the server has yet to notice. */
+  /** Its connection has broken; `isThere` says that the server has not noticed yet. */
   isCut = false;
   isThere = false;
   awayAt = 0;
   rooms = new Set<string>();
   heard: string[] = [];
   due: string[] = [];
-  /** Offsets by the number of events that had been heard with them. */
+  /** The offsets, by the number of events that had been received with them. */
   readonly offsets: (string | undefined)[] = [];
 
-  /** Takes what the network has brought, or a part of it. */
+  /** Receives what the network has delivered, or a part of it. */
   listen(count = Number.POSITIVE_INFINITY): void {
     for (const frame of this.client.take().slice(0, count)) {
       const text = String(frame);
@@ -39,16 +39,16 @@ class Visitor {
   }
 }
 
-/** Random visits, with every way to miss something. */
+/** Random visits, with every way to miss events. */
 class Run {
   readonly #random: Random;
   readonly #object: FakeObject;
   readonly #visitors: Visitor[] = [];
   readonly log: string[] = [];
-  /** Middlewares at work. */
+  /** The middlewares that are running. */
   readonly #waiting: (() => void)[] = [];
   #events = 0;
-  /** The latest moment that the clock has shown. */
+  /** The latest time that the clock has shown. */
   #latest = 0;
 
   constructor(seed: number) {
@@ -84,7 +84,7 @@ class Run {
       if (this.#object.clock.now - it.awayAt > WINDOW - 2_000) await this.#comeBack(it);
   }
 
-  /** Some things that happen in one turn. */
+  /** Some actions in one turn. */
   async #act(): Promise<void> {
     const changes = Array.from({ length: 1 + this.#random.below(4) }, () => this.#change());
     await this.#object.act((io) => {
@@ -92,7 +92,7 @@ class Run {
     });
   }
 
-  /** Something that happens in the object. */
+  /** One action in the object. */
   #change(): (io: Server) => void {
     const random = this.#random;
     const visitor = random.pick(this.#visitors);
@@ -125,7 +125,7 @@ class Run {
     }
   }
 
-  /** From a handler of its own, which may still be at work. */
+  /** An action of a handler of its own, which may still be running. */
   #tell(io: Server, visitor: Visitor): void {
     visitor.socket = io.sockets.sockets.get(visitor.sid) ?? visitor.socket;
     if (visitor.socket === undefined) return;
@@ -135,7 +135,7 @@ class Run {
     visitor.due.push(event);
   }
 
-  /** The network brings a part of what is under way. */
+  /** The network delivers a part of what is under way. */
   #cut(visitor: Visitor): void {
     if (visitor.isCut) return;
     this.log.push(`${this.#visitors.indexOf(visitor)} cut`);
@@ -158,7 +158,9 @@ class Run {
     await this.#object.sleep();
   }
 
-  /** That of the next instance may be behind: the log says how late it is, to whoever finds something there. */
+  /**
+   * The clock of the next instance may be behind; the log shows how late it is to an instance that finds entries there.
+   */
   async #turnClock(): Promise<void> {
     const { clock } = this.#object;
     const isBehind = clock.now < this.#latest || this.#random.chance(0.3);
@@ -186,7 +188,7 @@ class Run {
     visitor.awayAt = Number.POSITIVE_INFINITY;
   }
 
-  /** With what it remembers, or all that it ever did: it may have heard more than it says. */
+  /** Reconnects with what it remembers, or with an earlier state: it may have received more than it says. */
   async #comeBack(visitor: Visitor): Promise<void> {
     if (!visitor.isCut) this.#cut(visitor);
     const { sid, pid } = visitor;

@@ -14,14 +14,14 @@ interface Remembered {
   offset?: string;
 }
 
-/** Joins the main namespace; gives what the client has to remember, and the frames around the answer. */
+/** Joins the main namespace; returns what the client has to remember, and the frames around the answer. */
 async function join(client: TestClient, auth: object = {}): Promise<Remembered & { frames: unknown[] }> {
   const frames = await client.ask(`0${JSON.stringify(auth)}`);
   const answer = frames.find((frame) => String(frame).startsWith("40"));
   return { ...(JSON.parse(String(answer).slice(2)) as Remembered), frames };
 }
 
-/** Events without their offsets, and the last offset. */
+/** The events without their offsets, and the last offset. */
 function read(frames: unknown[]): { events: unknown[]; offset: string | undefined } {
   const events = frames
     .filter((it) => String(it).startsWith("42"))
@@ -152,7 +152,7 @@ describe("connection state recovery", () => {
     await object.act((io) => io.to("elsewhere").emit("not for her"));
     const missing = await object.connect();
     expect((await join(missing, { pid: first.pid })).sid).toBe(first.sid);
-    // It is sent, and the network swallows it.
+    // It is sent, and lost in the network.
     await object.act((io) => io.emit("swallowed", 1));
     missing.take();
     await missing.leave();
@@ -199,7 +199,7 @@ describe("connection state recovery", () => {
     await object.act((io) => expect(io.sockets.sockets.size).toBe(1));
   });
 
-  /** Who is where, as the server sees it. */
+  /** Which sockets are in which rooms, from the server's point of view. */
   const whereabouts = ({ io }: FakeObject) => ({
     sockets: [...io.sockets.sockets.values()].map(({ id, rooms }) => [id, [...rooms].sort()]),
     rooms: new Map([...io.sockets.adapter.rooms].map(([room, ids]) => [room, [...ids]])),
@@ -408,7 +408,7 @@ describe("connection state recovery", () => {
     await client.leave();
     const back = await object.connect();
     expect((await join(back, { pid: first.pid })).sid).toBe(first.sid);
-    // It is another socket by now that has its client.
+    // By now the client has another socket.
     await object.act(() => sockets[0]!.disconnect());
     expect(object.recovery.records.size).toBe(1);
     await back.leave();

@@ -299,7 +299,7 @@ describe("packets that wait for a replay to settle", () => {
     expect(object.logs).toEqual([why]);
     release();
     await object.settle();
-    // What waited was dropped: its listeners hear of the end alone.
+    // The waiting packets were dropped, so its listeners receive only the disconnection.
     expect(ends).toEqual(["transport error", expect.objectContaining({ message: why })]);
     expect(object.budget.total).toBeLessThan(1_000);
   });
@@ -334,7 +334,7 @@ describe("a replay in several namespaces of one connection", () => {
     await client.send('2/slow,["n",1]', '2/fast,["n",2]', "0/late,", '2/late,["n",3]', '2/slow,["n",4]');
     await client.send('2/fast,["n",5]', "1/fast,");
     expect(client.take()).toEqual(['42/slow,1000["ready?"]']);
-    // An answer waits for nothing: the code that waits for it holds everything else.
+    // An acknowledgement does not wait for the replay, because the code that awaits it delays everything else.
     await client.send("3/slow,1000[]");
     await client.send('2/slow,["n",6]');
     await client.leave();

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
 import { FakeObject, type TestClient } from "./fakes.ts";
 
-/** Ann is in a, Bob in a and b, Cat in none. */
+/** Ann is in room a, Bob in a and b, Cat in none. */
 async function withThree(setup: (io: Server) => void = () => {}, options = {}) {
   const object = new FakeObject(setup, { options });
   const clients: TestClient[] = [];

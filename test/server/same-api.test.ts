@@ -8,15 +8,15 @@ type Note = (...what: unknown[]) => void;
 interface World {
   readonly io: Server;
   readonly note: Note;
-  /** Connects a client to a namespace, and gives its socket. */
+  /** Connects a client to a namespace, and returns its socket. */
   join(nsp?: string, auth?: object): Promise<Socket>;
   /** Lets a client send messages. */
   send(socket: Socket, ...messages: string[]): Promise<void>;
-  /** Lets everything run that waits for nothing but its turn. */
+  /** Lets everything run that waits only for its turn. */
   settle(): Promise<void>;
 }
 
-/** The sentences of errors are our own. */
+/** The texts of errors are our own. */
 function outcome(call: () => unknown): unknown {
   try {
     return call();
@@ -27,7 +27,7 @@ function outcome(call: () => unknown): unknown {
 
 const isReserved = (call: () => unknown) => outcome(call) !== true;
 
-/** What code that uses the server sees, chapter by chapter of its API. */
+/** What code that uses the server observes, chapter by chapter of its API. */
 const CHAPTERS: Record<string, (world: World) => Promise<void>> = {
   "what calls of a server return": async ({ io, note, join }) => {
     await join();
@@ -349,7 +349,7 @@ async function notesOf(object: FakeObject | OfficialObject, chapter: (world: Wor
 }
 
 describe("on Node and here, the result is the same for", () => {
-  // The original's adapter says each time that it has no other server to tell.
+  // The official adapter logs each time that there is no other server.
   beforeEach(() => void vi.spyOn(console, "warn").mockImplementation(() => {}));
   afterEach(() => void vi.restoreAllMocks());
 

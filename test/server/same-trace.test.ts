@@ -5,7 +5,7 @@ import { OfficialObject } from "./official-object.ts";
 
 type AnyObject = FakeObject | OfficialObject;
 
-/** Writes down what the application sees; shared by all instances of an object. */
+/** Records what the application observes; shared by all instances of an object. */
 type Note = (...what: unknown[]) => void;
 
 function application(note: Note) {
@@ -75,7 +75,7 @@ function application(note: Note) {
       socket.on("bytes", (bytes) => socket.emit("bytes", bytes.length, bytes));
       socket.on("disconnecting", (reason) => note("disconnecting", reason, [...socket.rooms].slice(1)));
       socket.on("disconnect", (reason, description) => {
-        // Here it says what the client did wrong, which Node leaves out.
+        // Here the description says what the client did wrong, which Node omits.
         const why = reason === "forced close" ? undefined : description;
         note("disconnect", reason, why, [...socket.rooms], socket.connected);
         io.emit("left", socket.data.name);
@@ -111,7 +111,10 @@ function application(note: Note) {
 
 const bytes = new Uint8Array([1, 2, 255]);
 
-/** One conversation: each step is what one client sends in one go. `?` is the id of the last question it got. */
+/**
+ * One conversation: each step is what one client sends in one payload. `?` is the id of the last question that it
+ * received.
+ */
 const SCRIPT: [client: "ann" | "bob" | "cat", ...messages: (string | Uint8Array)[]][] = [
   ["ann", "0"],
   ["ann", '2["echo",1,"two",null,{"three":[3]}]'],
@@ -177,7 +180,10 @@ interface Client {
   take(): unknown[];
 }
 
-/** Runs the script, and gives what everybody saw at every step; ids are replaced by the order of their appearance. */
+/**
+ * Runs the script, and returns what everybody observed at every step; ids are replaced by the order of their
+ * appearance.
+ */
 async function traceOf(
   create: (setup: (io: Server) => void) => AnyObject,
   between: (object: AnyObject) => Promise<void>,
@@ -189,7 +195,7 @@ async function traceOf(
   for (const name of ["ann", "bob", "cat"]) clients[name] = (await object.connect()) as Client;
   const ids: string[] = [];
   const anonymous = (text: string) =>
-    // Ids of acknowledgements are used once, not twice, and so go up faster in an object that sleeps.
+    // Ids of acknowledgements are never used twice, so they grow faster in an object that sleeps.
     text.replaceAll(/"42\d+\[/g, '"42?[').replaceAll(/(?<="sid\\":\\")[\w-]{20}/g, (id) => {
       if (!ids.includes(id)) ids.push(id);
       return `id${ids.indexOf(id)}`;
@@ -204,13 +210,13 @@ async function traceOf(
     trace.push(anonymous(JSON.stringify({ name, messages, notes, seen })));
     notes = [];
     await between(object);
-    // What a replay makes the application write down, no client can see.
+    // Clients cannot see what a replay makes the application record.
     notes = [];
   }
   return trace;
 }
 
-/** The application's notes of `connection` listeners that run again are not part of what anybody sees. */
+/** Records of `connection` listeners that run again are removed, because nobody else can observe them. */
 function withoutReplays(trace: string[]): string[] {
   return trace.map((line) => {
     const step = JSON.parse(line) as { name: string; messages: unknown[]; notes: unknown[][]; seen: unknown };

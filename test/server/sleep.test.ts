@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Server } from "../../src/server/index.ts";
 import { FakeObject, turn } from "./fakes.ts";
 
-/** A socket on which user code may put what it likes. */
+/** A socket on which user code may set any property. */
 type Bag = Record<string, unknown>;
 
 describe("what survives sleep", () => {
@@ -192,7 +192,7 @@ describe("what survives sleep", () => {
     expect(warnings.join()).toContain("socket.data.tools.repository cannot be stored");
     expect(warnings.join()).toContain("socket.callback cannot be stored");
     await object.sleep();
-    // The function was put there anew when the listener ran again; what was saved around the instance won.
+    // The function was set again when the listener ran again; the saved values around the instance were kept.
     expect(await client.ask('21["use"]')).toEqual(['431[null,"kept","called"]']);
   });
 
@@ -203,7 +203,7 @@ describe("what survives sleep", () => {
         socket.data.bytes ??= new Uint8Array(1_000_000);
         socket.on("set", (index, value, ack) => {
           socket.data.cells[index] = value;
-          // What was given out is compared when the handler has settled.
+          // Values that were read are compared when the handler has settled.
           socket.data.bytes[index % 1_000_000] = value;
           ack(Object.keys(socket.data.cells), socket.data.bytes[index % 1_000_000]);
         });
@@ -212,7 +212,7 @@ describe("what survives sleep", () => {
     const client = await object.connect();
     await client.join();
     client.take();
-    // To visit each of the holes takes a minute; to make room for those of the second, 240 MB.
+    // Visiting each of the holes would take a minute, and storing those of the second array 240 MB.
     expect(await client.ask('21["set",4294967294,7]')).toEqual(['431[["4294967294"],7]']);
     expect(object.logs.join()).toContain("socket.data.cells cannot be stored");
     await object.sleep();

@@ -11,7 +11,7 @@ interface Fault {
   setup?: (io: Server) => void;
   listen?: (socket: Socket) => void;
   adapter?: Partial<Adapter>;
-  /** What the log names. */
+  /** The name in the log. */
   names: string;
 }
 

@@ -36,7 +36,7 @@ declare const defineServer: typeof DefineServer;
 type Io = Server<ClientToServer, ServerToClient, BetweenServers, Data>;
 type S = Socket<ClientToServer, ServerToClient, BetweenServers, Data>;
 
-/** Never run: what the compiler says about these lines is the test. */
+/** This code never runs: the test is whether the compiler accepts these lines. */
 function typed(io: Io, socket: S): void {
   io.on("connection", (it) => {
     expectTypeOf(it).toEqualTypeOf<S>();
@@ -133,7 +133,7 @@ function typed(io: Io, socket: S): void {
   });
 }
 
-/** Without generics anything goes, as on Node. */
+/** Without generics any event is accepted, as on Node. */
 function untyped(io: Server, socket: Socket): void {
   io.on("connection", (it) => {
     it.on("anything", (first, ack) => {
@@ -149,19 +149,19 @@ function untyped(io: Server, socket: Socket): void {
   io.timeout(1).emit("anything", (error: Error | null, answers: unknown[]) => [error, answers]);
 }
 
-/** The annotated form infers all four. */
+/** The annotated form lets all four be inferred. */
 function annotated(io: Server<ClientToServer, ServerToClient>): void {
   io.on("connection", (socket) => socket.on("plain", (text) => expectTypeOf(text).toEqualTypeOf<string>()));
 }
 
-/** What `defineServer` hands on: the four generics, inferred from the annotated `io`. */
+/** The types that `defineServer` passes on: the four generics, inferred from the annotated `io`. */
 function defined(env: Cloudflare.Env, ctx: DurableObjectState): void {
   const chat = defineServer({}, (io: Io, context) => {
     expectTypeOf(context.env).toEqualTypeOf<Cloudflare.Env>();
     expectTypeOf(context.ctx).toEqualTypeOf<DurableObjectState>();
     io.emit("news", "text");
   });
-  // Braces may be left out: what setup returns is waited for where it is a promise, and nothing otherwise.
+  // Braces may be omitted: setup's result is awaited if it is a promise, and ignored otherwise.
   defineServer({}, (io) => io.on("connection", (socket) => socket.emit("welcome")));
   expectTypeOf(new chat.SessionObject(ctx, env).io).toEqualTypeOf<Io>();
   class SessionObject extends chat.SessionObject {
@@ -193,7 +193,7 @@ interface Known {
 
 type Told = Server<ClientToServer, ServerToClient, BetweenServers, Data, { handshake: Known }>;
 
-/** What the fifth type parameter says of the handshake reaches all that has one; without it anything goes. */
+/** The fifth type parameter applies to everything that has the handshake; without it any data is accepted. */
 function told(io: Told, socket: S, env: Cloudflare.Env, ctx: DurableObjectState): void {
   io.on("connection", (it) => expectTypeOf(it.handshake.data).toEqualTypeOf<Known>());
   io.use((it) => expectTypeOf(it.handshake.data).toEqualTypeOf<Known>());
@@ -240,14 +240,14 @@ function told(io: Told, socket: S, env: Cloudflare.Env, ctx: DurableObjectState)
   };
   defineServer({ dataTtl: { games: 1_000 }, maxDataBytes: 1 }, withData);
   expectTypeOf(io.data.anything.goes).toBeAny();
-  // Code that does not ask takes any server.
+  // Code without type parameters accepts any server.
   const chatOf = (_: Server<ClientToServer, ServerToClient, BetweenServers, Data>) => {};
   chatOf(io);
   const anyOf = (_: Server) => {};
   anyOf(io as Server);
 }
 
-/** Whatever a broadcast, a namespace or a snapshot of a socket hands on. */
+/** The types of what a broadcast, a namespace or a snapshot of a socket returns. */
 function handedOn(
   io: Io,
   socket: S,

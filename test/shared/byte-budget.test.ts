@@ -3,13 +3,13 @@ import { type Account, ByteBudget } from "../../src/shared/byte-budget.ts";
 
 const ROOMY = 1e12;
 
-/** Budgets of one process count together: none may be left over. */
+/** Budgets of one process count together, so none may be left over. */
 const accounts: Account[] = [];
 afterEach(() => {
   for (const account of accounts.splice(0)) account.close();
 });
 
-/** A budget, and what it did. Every session that ends lets go of what it holds. */
+/** A budget, and what it did. Every session that ends releases what it holds. */
 function createBudget(object: number, isolate = ROOMY, id: string = crypto.randomUUID()) {
   const ended: string[] = [];
   const told: string[] = [];

@@ -16,7 +16,7 @@ type Emitter = Pick<
   | "eventNames"
 >;
 
-/** What one scripted use of an emitter shows from outside. */
+/** What one scripted use of an emitter shows to the outside. */
 function traceOf(emitter: Emitter): unknown[] {
   const trace: unknown[] = [];
   const note = (name: string) => {

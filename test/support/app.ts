@@ -3,15 +3,15 @@ import type { Server, ServerOptions } from "socket.io";
 /** Options of one server, the same for every target unless a field says otherwise. */
 export interface AppOptions {
   shared?: Partial<ServerOptions>;
-  /** What only Socket.IO on Node understands. */
+  /** Options that only Socket.IO on Node has. */
   official?: Partial<ServerOptions>;
-  /** What only this project understands. */
+  /** Options that only this project has. */
   edge?: object;
 }
 
 /**
- * A module of test/fixtures/apps: one application, written once, run by Socket.IO on Node and by this project.
- * It is imported on Node and bundled into a Worker, so it imports types and its neighbours only.
+ * A module of test/fixtures/apps: one application, written once, and run by Socket.IO on Node and by this project. It
+ * is imported on Node and bundled into a Worker, so it imports only types and its neighbours.
  */
 export interface App {
   setup(io: Server): void | Promise<void>;
@@ -19,18 +19,18 @@ export interface App {
   variants?: Record<string, AppOptions>;
 }
 
-/** A server that is listening on this machine's loopback. */
+/** A server that listens on the loopback interface of this machine. */
 export interface Running {
   readonly target: TargetName;
-  /** Origin without a trailing slash, for example `http://127.0.0.1:4000`. */
+  /** The origin without a trailing slash, for example `http://127.0.0.1:4000`. */
   readonly url: string;
   readonly host: string;
   readonly port: number;
-  /** What the runtime printed as warnings and errors since the start. Always empty on Node. */
+  /** The warnings and errors that the runtime has printed since the start. Always empty on Node. */
   readonly complaints: string[];
   /**
-   * Puts the object "main" to sleep, or ends its instance with its sockets: of a server over several objects all of
-   * them, or one. Does nothing on Node.
+   * Puts the object "main" to sleep, or ends its instance with its sockets; for a server over several objects, all of
+   * them or one. Does nothing on Node.
    */
   evict(webSockets: "hibernate" | "close", shard?: number): Promise<void>;
   close(): Promise<void>;

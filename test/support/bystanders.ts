@@ -4,8 +4,8 @@ import { joinByWebSocket, type OpenPacket, RawSession } from "./raw-session.ts";
 import type { RawSocket } from "./raw-socket.ts";
 
 /**
- * Sessions that do nothing, half of them with a waiting poll, half on a WebSocket: whatever others do, they must not
- * notice.
+ * Idle sessions, half of them with a waiting poll and half on a WebSocket, which must not be affected by whatever
+ * others do.
  */
 export class Bystanders {
   readonly #polling: { session: RawSession; poll: Exchange }[] = [];
@@ -23,7 +23,7 @@ export class Bystanders {
     return group;
   }
 
-  /** Fails when one of them got anything, or is not served any more. Pings of a long test are no disturbance. */
+  /** Fails when one of them has received anything, or is no longer served. Pings during a long test are ignored. */
   async expectUndisturbed(): Promise<void> {
     for (const [i, { session, poll }] of this.#polling.entries()) {
       const text = `42["echo","polling ${i}"]`;

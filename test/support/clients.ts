@@ -8,10 +8,7 @@ import { within } from "./within.ts";
 export type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 type Connect = (url: string, options: ClientOptions) => Socket;
 
-/**
- * The stock clients that must not notice a difference, by version, and our small one. Old ones have the same methods
- * for what we use.
- */
+/** The stock clients by version, and our small one. Old versions have the same methods for what we use. */
 export const clients = {
   "3.1": io31 as unknown as Connect,
   "4.0": io40 as unknown as Connect,
@@ -21,7 +18,7 @@ export const clients = {
 } as const;
 export type ClientVersion = keyof typeof clients;
 
-/** How a client may connect. "default" is what users write: no option at all. */
+/** The sets of transports of a client. "default" is what users write: no option at all. */
 export const modes = {
   default: {},
   polling: { transports: ["polling"] },
@@ -29,13 +26,13 @@ export const modes = {
 } as const satisfies Record<string, { transports?: readonly string[] }>;
 export type Mode = keyof typeof modes;
 
-/** Options of a mode, in the mutable form that clients ask for. */
+/** The options of a mode, in the mutable form that clients require. */
 export function modeOptions(mode: Mode): ClientOptions {
   const { transports } = modes[mode] as { transports?: readonly string[] };
   return transports ? { transports: [...transports] } : {};
 }
 
-/** The arguments of the next event of this name. */
+/** The arguments of the next event with this name. */
 export function nextEvent<Args extends unknown[] = unknown[]>(
   socket: Socket,
   event: string,
@@ -47,7 +44,7 @@ export function nextEvent<Args extends unknown[] = unknown[]>(
   return within(came, `event "${event}"`, ms);
 }
 
-/** Emits and waits for the answer, with clients of every version. */
+/** Emits an event and waits for the acknowledgement, with clients of every version. */
 export function ask<T = unknown>(socket: Socket, event: string, ...args: unknown[]): Promise<T> {
   const answered = new Promise<T>((resolve) => {
     socket.emit(event, ...args, (answer: T) => resolve(answer));
@@ -55,12 +52,12 @@ export function ask<T = unknown>(socket: Socket, event: string, ...args: unknown
   return within(answered, `answer to "${event}"`);
 }
 
-/** Name of the transport in use. */
+/** The name of the transport in use. */
 export function transportOf(socket: Socket): string {
   return socket.io.engine.transport.name;
 }
 
-/** Resolves when a socket has connected, fails with what the server said. */
+/** Resolves when a socket has connected; rejects with what the server said. */
 export function connected(socket: Socket, ms = 5_000): Promise<void> {
   if (socket.connected) return Promise.resolve();
   const came = new Promise<void>((resolve, reject) => {

@@ -6,10 +6,10 @@ import { appUrl, type Running } from "./app.ts";
 const WORKER = "edge";
 const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
 
-/** Spreads clients over shards, one after the other as they come, whoever they are. */
+/** Spreads clients over shards in the order in which they connect. */
 const spread = (shards: number) => `{ shards: ${shards}, shardBy: () => String(next++) }`;
 
-/** The Worker a user would write around an application. */
+/** The Worker that a user would write around an application. */
 function entry(name: string, variant: string, shards: number): string {
   return `
 import { defineServer } from ${JSON.stringify(index)};
@@ -23,7 +23,7 @@ export default server.app;
 `;
 }
 
-/** Bundles a Worker's source the way wrangler does. */
+/** Bundles a Worker's source as wrangler does. */
 export async function bundle(contents: string): Promise<string> {
   const result = await build({
     stdin: { contents, resolveDir: fileURLToPath(new URL(".", import.meta.url)), loader: "ts" },
@@ -38,7 +38,7 @@ export async function bundle(contents: string): Promise<string> {
   return result.outputFiles[0]!.text;
 }
 
-/** Runs an application on this project, in workerd; over several objects, if so many shards are asked for. */
+/** Runs an application on this project, in workerd, over several objects if a number of shards is given. */
 export async function startEdge(name: string, variant = "default", shards = 1): Promise<Running> {
   return startWorker(await bundle(entry(name, variant, shards)), undefined, undefined, shards);
 }
@@ -83,7 +83,7 @@ export async function startWorker(
         try {
           await miniflare.unsafeEvictDurableObject(WORKER, "SessionObject", { name, webSockets });
         } catch (error) {
-          // An object that is not in memory already is where the caller wants it.
+          // An object that is not in memory needs nothing.
           if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
         }
       }

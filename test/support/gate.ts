@@ -2,15 +2,15 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Address } from "./http.ts";
 
 /**
- * A proxy that lets HTTP through and holds WebSockets until it is told otherwise: it decides when an upgrade happens.
+ * A proxy that forwards HTTP and holds WebSockets until a test releases them, which decides when an upgrade happens.
  */
 export interface Gate extends Address {
   readonly url: string;
-  /** Lets waiting WebSockets through, and every later one. */
+  /** Forwards waiting WebSockets, and every later one. */
   open(): void;
   /**
-   * Cuts every connection, with a TCP reset, but those that wait for the answer to a WebSocket handshake: workerd keeps
-   * an object in memory for ever whose socket was cut in that very moment, a bare one too.
+   * Cuts every connection with a TCP reset, except those that wait for the answer to a WebSocket handshake, because
+   * workerd keeps any object in memory for ever whose socket was cut at that moment.
    */
   cut(): void;
   /** Resolves when a WebSocket waits. */

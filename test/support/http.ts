@@ -11,21 +11,21 @@ export interface RequestOptions {
   method?: string;
   headers?: OutgoingHttpHeaders;
   body?: string | Uint8Array;
-  /** How long an answer may take. */
+  /** How long an answer may take, in ms. */
   ms?: number;
 }
 
 export interface Address {
   host: string;
   port: number;
-  /** Done before each request that a test does not start by hand: it may put the server's object to sleep. */
+  /** Runs before each request that a test does not start by hand; it may put the server's object to sleep. */
   rest?(): Promise<void>;
 }
 
 /** An HTTP request on a connection of its own, which can be cut while it is under way. */
 export interface Exchange {
   reply: Promise<Reply>;
-  /** Cuts the connection with a TCP reset: what a server behind miniflare can notice (a FIN it cannot). */
+  /** Cuts the connection with a TCP reset, which a server behind miniflare can notice (a FIN it cannot). */
   reset(): void;
   /** Settles when the request's bytes have left this process. */
   sent: Promise<void>;
@@ -35,9 +35,7 @@ export interface Exchange {
   end(): void;
 }
 
-/**
- * Starts a request and hands it out while it is under way. With `open: true` the body stays unfinished until `end()`.
- */
+/** Starts a request and returns it while it is under way. With `open: true` the body stays unfinished until `end()`. */
 export function begin(
   at: Address,
   path: string,
@@ -71,7 +69,7 @@ export function begin(
     });
   });
   const bounded = within(reply, `answer to ${method} ${path}`, ms);
-  bounded.catch(() => {}); // whoever wanted the reply awaits it; a request that is cut on purpose has nobody
+  bounded.catch(() => {}); // a test that needs the reply awaits it; nobody awaits that of a request that is cut on purpose
   const sent = new Promise<void>((resolve) => request.once("finish", resolve));
   const flushed = new Promise<void>((resolve) => {
     if (options.open) request.write(body ?? "", () => resolve());

@@ -2,7 +2,7 @@ import { io, type Socket } from "socket.io-client";
 import type { Running } from "./app.ts";
 import { Inbox, within } from "./within.ts";
 
-/** One thing the application saw, as `test/fixtures/apps/trace.ts` reports it. */
+/** One thing that the application observed, as `test/fixtures/apps/trace.ts` reports it. */
 export interface Entry {
   what: string;
   sid?: string;
@@ -12,8 +12,8 @@ export interface Entry {
 }
 
 /**
- * Sees from outside what the application sees inside, and tells it what to do:
- * a stock client in the namespace /trace, which every application of the wire tests opens.
+ * Observes from outside what the application observes inside, and tells it what to do: a stock client in the namespace
+ * /trace, which every application of the wire tests opens.
  */
 export class Monitor {
   readonly entries = new Inbox<Entry>();
@@ -48,7 +48,7 @@ export class Monitor {
     return this.entries.next(`trace "${what}"`, wanted, ms);
   }
 
-  /** Runs a command of the application and gives its answer. */
+  /** Runs a command of the application, and returns its answer. */
   ask(command: string, ...args: unknown[]): Promise<unknown> {
     return this.socket.timeout(5_000).emitWithAck(command, ...args);
   }

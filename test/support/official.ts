@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
 import { type App, appUrl, optionsFor, type Running } from "./app.ts";
 
-/** Runs an application on Socket.IO for Node: the judge of what is right. */
+/** Runs an application on Socket.IO for Node, which decides what is right. */
 export async function startOfficial(name: string, variant = "default"): Promise<Running> {
   const app = (await import(appUrl(name).href)) as App;
   const httpServer = createServer((_request, response) => response.writeHead(404).end());

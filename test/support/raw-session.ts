@@ -42,7 +42,8 @@ export class RawSession {
   }
 
   /**
-   * Something is under way (an upgrade, half a packet) during which an object does not sleep: the server rests no more.
+   * Set while something is under way (an upgrade, half a packet) during which an object cannot sleep, so that the test
+   * does not put it to sleep.
    */
   stayAwake(): void {
     this.#at = { host: this.#at.host, port: this.#at.port };
@@ -84,7 +85,7 @@ export class RawSession {
     return http(this.at, this.path(), { ...options, method: "POST", body, headers });
   }
 
-  /** The next packet that begins with `prefix`, polling as long as it takes; others are skipped. */
+  /** Returns the next packet that begins with `prefix`, polling for as long as it takes; others are skipped. */
   async next(prefix = "", ms = 5_000): Promise<string> {
     const until = Date.now() + ms;
     for (;;) {
@@ -97,13 +98,13 @@ export class RawSession {
     }
   }
 
-  /** Starts a POST of which only `body` is sent, and less than it announces. */
+  /** Starts a POST of which only `body` is sent, which is less than it announces. */
   upload(body: string, length: number): Exchange {
     const headers = { "content-type": "text/plain;charset=UTF-8", "content-length": length };
     return begin(this.at, this.path(), { method: "POST", open: true, body, headers, ms: 120_000 });
   }
 
-  /** The packets that the next poll is answered with. */
+  /** Returns the packets in the answer to the next poll. */
   async nextPayload(ms = 5_000): Promise<string[]> {
     const waiting = this.#queue.splice(0);
     if (waiting.length > 0) return waiting;
@@ -112,7 +113,7 @@ export class RawSession {
     return reply.body.split(RS);
   }
 
-  /** Proves that the session lives: an acknowledged event goes there and back. */
+  /** Proves that the session is alive, by an event and its acknowledgement. */
   async isAlive(id = 99): Promise<boolean> {
     const posted = await this.post(`42${id}["echo","still here"]`);
     if (posted.status !== 200) return false;
@@ -125,7 +126,7 @@ export class RawSession {
     return RawSocket.open(this.at, pathOf({ EIO: "4", transport: "websocket", sid: this.sid, ...query }));
   }
 
-  /** Upgrades step by step, releasing the poll as a client does, and returns the WebSocket. */
+  /** Upgrades step by step, releases the poll as a client does, and returns the WebSocket. */
   async upgrade(): Promise<RawSocket> {
     const socket = await this.candidate();
     socket.send("2probe");

@@ -23,7 +23,7 @@ export class Refused extends Error {
   }
 }
 
-/** A WebSocket of which every frame is seen: text as strings, binary as Buffers. */
+/** A WebSocket that records every frame: text as strings, binary as Buffers. */
 export class RawSocket {
   readonly frames = new Inbox<string | Buffer>();
   readonly closed: Promise<Closed>;
@@ -45,14 +45,14 @@ export class RawSocket {
         this.frames.fail(new Error(`closed with ${code} ${reason}`));
       };
       socket.on("close", end);
-      // The close frame is the server's word; workerd may keep the TCP connection for seconds after it.
+      // The close frame is what the server says; workerd may keep the TCP connection for seconds after it.
       socket.on("open", () =>
         (socket as unknown as { _receiver: EventEmitter })._receiver.on("conclude", end),
       );
     });
   }
 
-  /** Opens a socket; fails with `Refused` when the server answers with plain HTTP. */
+  /** Opens a socket; rejects with `Refused` when the server answers with plain HTTP. */
   static async open(at: Address, path: string, headers: Record<string, string> = {}): Promise<RawSocket> {
     const socket = new WebSocket(`ws://${at.host}:${at.port}${path}`, { headers, perMessageDeflate: false });
     const raw = new RawSocket(socket);
@@ -69,7 +69,7 @@ export class RawSocket {
     return within(opened, `open WebSocket on ${path}`);
   }
 
-  /** Answers every ping from here on, as a client does that reads. */
+  /** Begins to answer every ping, as a client that reads does. */
   answerPings(): this {
     this.socket.on("message", (data: Buffer) => {
       if (String(data) === "2") this.send("3");
@@ -81,12 +81,12 @@ export class RawSocket {
     for (const frame of frames) this.socket.send(frame);
   }
 
-  /** The next frame, whatever it is. */
+  /** Returns the next frame, whatever it is. */
   next(ms = 5_000): Promise<string | Buffer> {
     return this.frames.next("frame", undefined, ms);
   }
 
-  /** The next text frame that begins with `prefix`; those before it are skipped. */
+  /** Returns the next text frame that begins with `prefix`; those before it are skipped. */
   async nextText(prefix: string, ms = 5_000): Promise<string> {
     const wanted = (frame: string | Buffer) => typeof frame === "string" && frame.startsWith(prefix);
     return (await this.frames.next(`frame "${prefix}..."`, wanted, ms)) as string;
@@ -107,7 +107,7 @@ export class RawSocket {
   }
 }
 
-/** The refusal a WebSocket request gets. */
+/** Returns the refusal that a WebSocket request gets. */
 export async function refusal(
   at: Address,
   path: string,

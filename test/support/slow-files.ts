@@ -1,9 +1,9 @@
 import type { Reporter, TestModule } from "vitest/node";
 
-/** What one file may take of the three minutes that `npm test` has on two cores, ms. */
+/** How much one file may take of the three minutes that `npm test` has on two cores, in ms. */
 const BUDGET_MS = 15_000;
 
-/** Names the files that take more than their share, so that a slow one is seen in the run that made it slow. */
+/** Lists the files that take more than their share, so that a slow one is noticed in the run that made it slow. */
 export default class SlowFiles implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const slow = modules

@@ -5,26 +5,27 @@ import { within } from "./within.ts";
 
 export interface SoakOptions {
   clients: number;
-  /** Messages of all clients together, each way. */
+  /** The messages of all clients together in each direction. */
   messages: number;
-  /** They talk for so long, ms, however many messages that is. */
+  /** For how long they send messages in ms, however many these are. */
   durationMs?: number;
   /**
-   * What happens to the object, or to all connections, again and again while they flow. "all": each of it, at random.
+   * What happens again and again to the object, or to all connections, while messages flow. "all": each of it, at
+   * random.
    */
   interruption: "none" | Interruption | "all";
-  /** Shortest and longest time between two interruptions, ms. */
+  /** The shortest and longest time between two interruptions, in ms. */
   between: [number, number];
-  /** Whether every second client of each transport, or all of them, send with the client's own `retries`. */
+  /** Whether every second client of each transport, or all of them, send with the client's own option `retries`. */
   hasRetries: boolean | "all";
   seed: number;
-  /** Longest time the whole may take, ms. */
+  /** The longest time that the whole may take, in ms. */
   limitMs: number;
 }
 
 type Interruption = "hibernate" | "close" | "cut";
 
-/** What a soak asks of a server. */
+/** The methods of a server that a soak needs. */
 export interface Soaked {
   readonly url: string;
   evict(webSockets: "hibernate" | "close"): Promise<void>;
@@ -32,7 +33,7 @@ export interface Soaked {
   cut?(): void;
 }
 
-/** What went wrong on one way, summed over all clients. */
+/** The errors in one direction, summed over all clients. */
 export interface Damage {
   lost: number;
   duplicated: number;
@@ -48,15 +49,15 @@ export interface SoakReport {
   received: number;
   toClient: Damage;
   toServer: Damage;
-  /** Messages to the server of clients with `retries`: what arrives twice is applied once. */
+  /** The messages to the server of clients with `retries`; a repeated one is applied once. */
   toServerWithRetries: Damage;
-  /** What others shared. */
+  /** The messages that others shared. */
   shared: Damage;
 }
 
 const SHARED_EVERY = 20;
 
-/** Compares numbers as they came with 0, 1, 2, ... (or every `step`th) below `end`. */
+/** Compares the received numbers with 0, 1, 2, ... (or every `step`th) below `end`. */
 export function damageOf(numbers: readonly number[], end: number, step = 1): Damage {
   const damage: Damage = { lost: 0, duplicated: 0, reordered: 0 };
   const seen = new Set<number>();
@@ -71,7 +72,7 @@ export function damageOf(numbers: readonly number[], end: number, step = 1): Dam
   return damage;
 }
 
-/** One stock client that sends numbers and keeps what comes. */
+/** One stock client that sends numbers and records what it receives. */
 class Talker {
   readonly name: string;
   readonly socket: Socket;
@@ -98,8 +99,8 @@ class Talker {
       this.reconnections++;
       if (this.reconnections > 0 && !this.socket.recovered) this.unrecovered++;
     });
-    // A stock client keeps what came before the answer to its CONNECT, also when the connection ends right there, and
-    // gets it once more when it has come back: on Node as well. What is counted here is what the server does.
+    // A stock client keeps what arrived before the answer to its CONNECT even when the connection ends right there, and
+    // receives it again when it has reconnected, on Node as well. Only errors of the server are counted here.
     const early = this.socket as unknown as { receiveBuffer: unknown[] };
     this.socket.io.on("close", () => {
       early.receiveBuffer = [];
@@ -124,7 +125,7 @@ class Talker {
     }
   }
 
-  /** What the server has sent to this client, once it can say so. */
+  /** How many messages the server has sent to this client, once it can tell. */
   async report(until: number): Promise<number> {
     while (Date.now() < until) {
       const answer = await this.socket
@@ -193,7 +194,10 @@ export async function soak(server: Soaked, options: SoakOptions): Promise<SoakRe
   }
 }
 
-/** Waits until everybody has what is due, or nothing has come for 3 seconds: the rest is lost. */
+/**
+ * Waits until all clients have what they should receive, or nothing has arrived for 3 seconds, so that the rest is
+ * lost.
+ */
 async function settle(talkers: Talker[], totals: Map<string, number>, until: number): Promise<void> {
   const countOf = () =>
     talkers.reduce(
@@ -255,7 +259,7 @@ function add(sum: Damage, { lost, duplicated, reordered }: Damage): void {
   sum.reordered += reordered;
 }
 
-/** Paces the traffic; nothing is ordered by it. */
+/** Paces the traffic; no order depends on it. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -3,17 +3,17 @@ import { startEdge } from "./edge.ts";
 import { startOfficial } from "./official.ts";
 
 /**
- * The servers a suite runs over: Socket.IO on Node first, since a test that fails there judges nobody.
- * `TARGETS=official` or `TARGETS=edge` limits a run to one of them.
+ * The servers of a suite: Socket.IO on Node first, because a test that fails there is wrong itself. `TARGETS=official`
+ * or `TARGETS=edge` limits a run to one of them.
  */
 export const targets = (process.env.TARGETS ?? "official,edge").split(",") as TargetName[];
 
-/** Starts an application on a target; this project's may be spread over several objects. */
+/** Starts an application on a target; this project may spread it over several objects. */
 export function start(target: TargetName, app: string, variant = "default", shards = 1): Promise<Running> {
   return target === "official" ? startOfficial(app, variant) : startEdge(app, variant, shards);
 }
 
-/** What a target is expected to do where the project decided otherwise than the original; say why beside it. */
+/** The expectation for a target where this project differs from the official server; a comment beside it says why. */
 export function expected<T>(target: TargetName, by: { official: T; edge: T }): T {
   return by[target];
 }

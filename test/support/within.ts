@@ -1,7 +1,10 @@
-// A test may turn the clock, but not the time that it has itself.
+// A test may fake the clock, but not its own time limit.
 const { setTimeout, clearTimeout } = globalThis;
 
-/** Bounds a wait: a promise that does not settle in time fails with a sentence instead of the runner's silence. */
+/**
+ * Bounds a wait: a promise that does not settle in time fails with a sentence, where the runner would report only a
+ * timeout.
+ */
 export async function within<T>(promise: Promise<T>, what: string, ms = 5_000): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -26,7 +29,7 @@ export class Inbox<T> {
     this.#waiting?.();
   }
 
-  /** Ends every wait: nothing more will come. */
+  /** Ends every wait, because nothing more will arrive. */
   fail(error: Error): void {
     this.#failure = error;
     this.#waiting?.();
@@ -48,7 +51,7 @@ export class Inbox<T> {
     }
   }
 
-  /** Items that came and were not read. */
+  /** The items that arrived and were not read. */
   get unread(): T[] {
     return this.seen.slice(this.#read);
   }

@@ -9,7 +9,7 @@ const fixture = (name: string) => new URL(`../fixtures/testing/${name}.ts`, impo
 const comes: Step = ({ connect }) => connect("ann");
 const scores: Step = ({ client }) => client("ann").timeout(1_000).emitWithAck("score", 2);
 
-/** What the comparison complains of. */
+/** The error message of the comparison. */
 async function complaint(options: CompareOptions): Promise<string> {
   return compareWithNode({ patience: 2_000, transports: [["websocket"]], ...options }).then(
     () => expect.fail("it found no difference"),

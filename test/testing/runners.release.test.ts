@@ -3,15 +3,15 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { installTarball, type Project, root, run } from "../package/pack.ts";
 
-/** Not among the dev dependencies: 280 packages for one test. */
+/** This is not a dev dependency, because one test would need 280 packages. */
 const JEST = "jest@30.5.2";
-/** The newest of each that fit together. */
+/** The newest version of each that fit together. */
 const NODE_20 = ["node@20.20.2", "wrangler@4.86.0"];
 const LIMIT = 180_000;
 
 const LINKED = ["wrangler", "vitest", "@cloudflare/vitest-plugin", "socket.io", "socket.io-client"];
 
-/** The app that the page tests. Its users are in a variable of the module, as it is pasted, or in the sockets. */
+/** The app that the page tests. Its users are in a variable of the module, as in pasted code, or in the sockets. */
 const APP = {
   pasted: `
 const users = new Map();
@@ -35,7 +35,7 @@ export default (io) => {
 `,
 };
 
-/** Beside the test that the page has for inside workerd: what its nap has to lose. */
+/** The page's test for inside workerd, with a test in place of its own that loses state by a nap. */
 function losing(test: string): string {
   return test.slice(0, test.indexOf('test("')).concat(`
 test("a nap loses the variables of the module", async () => {

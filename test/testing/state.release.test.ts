@@ -6,7 +6,7 @@ import * as steps from "../fixtures/state/steps.ts";
 const LIMIT = 120_000;
 const fixture = (path: string) => new URL(`../fixtures/state/${path}.ts`, import.meta.url);
 
-/** Ids of the repository are random. */
+/** The ids of the repository are random. */
 const replace: Replacer = (key, value) =>
   key === "id" || (typeof value === "string" && /^[0-9a-f]{8}-/.test(value)) ? "an id" : value;
 
@@ -70,7 +70,7 @@ describe.each(Object.entries(apps))("%s, which keeps its state in a variable of 
   });
 });
 
-/** The lines that a diff shows: what is not in the longest common subsequence of both. */
+/** The lines that a diff shows, which are those outside the longest common subsequence of both. */
 function differentLines(before: string[], after: string[]): string[] {
   const common = before.map(() => after.map(() => 0));
   const at = (i: number, j: number) => common[i]?.[j] ?? 0;

@@ -34,7 +34,7 @@ describe.each(targets)("allowRequest on %s", (target) => {
 
   it("refuses a WebSocket with a status and the message", async () => {
     const { status, body } = await refusal(server, path({ transport: "websocket", token: "message" }));
-    // Over HTTP code 4 is a 403; the original's hand-written upgrade answer says 400.
+    // Over HTTP code 4 is a 403; the upgrade answer of the official server says 400.
     expect(expected(target, { official: [400], edge: [400, 403] })).toContain(status);
     expect(body).toContain("Thou shall not pass");
   });
@@ -91,14 +91,14 @@ describe.each(targets)("generateId and initialPacket on %s", (target) => {
         async (socket) => (await socket.end()).code,
         (error) => error.status,
       );
-      // The original has opened the socket before it knows; a refusal says more.
+      // The official server has already opened the socket; a refusal says more.
       expect(outcome).toBe(expected(target, { official: 1006, edge: 400 }));
     } finally {
       await server.close();
     }
   });
 
-  // With the original the second session takes the place of the first.
+  // With the official server the second session replaces the first.
   it.runIf(target === "edge")("never gives two sessions one id", async () => {
     const server = await start(target, "admission", "one id");
     try {

@@ -104,5 +104,5 @@ describe.each(targets)("bad input on %s", (target) => {
   }, 120_000);
 });
 
-/** The release tests make more of it. */
+/** The release tests run more of it. */
 noiseSuite(3_000);

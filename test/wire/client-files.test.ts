@@ -17,7 +17,7 @@ describe.each(targets)("the official client's files on %s", (target) => {
   });
   afterAll(() => server?.close());
 
-  /** Cloudflare compresses by itself; the original only where the client asks. */
+  /** Cloudflare compresses by itself; the official server compresses when the client asks for it. */
   const ask = (path: string, method = "GET", headers: Record<string, string> = {}) =>
     http(server, path, { method, headers: { "accept-encoding": "identity", ...headers } });
 

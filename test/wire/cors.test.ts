@@ -111,7 +111,7 @@ describe.each(targets)("CORS on %s", (target) => {
   it.each([
     "function error",
     "delegate error",
-    // The original lets it crash the process.
+    // On the official server this crashes the process.
     ...(target === "edge" ? ["function throws"] : []),
   ])("refuses with code 3 when the user's function fails: %s", async (variant) => {
     server = await start(target, "cors", variant);

@@ -26,7 +26,7 @@ describe.each(targets)("a binary payload of Engine.IO v3 on %s", (target) => {
         bytes = Buffer.from(await answer.arrayBuffer());
       }
       expect(type).toBe("application/octet-stream");
-      // Each packet: 1 for binary, the digits of its length, 255, the type, the bytes.
+      // Each packet consists of 1 for binary, the digits of its length, 255, the type, and the bytes.
       expect([...bytes.subarray(-12)]).toEqual([1, 4, 255, 4, 1, 2, 3, 1, 2, 255, 4, 4]);
     } finally {
       await raw.close();
@@ -62,7 +62,7 @@ describe.each(targets)("a polling session of Engine.IO v3 on %s, asleep between 
   });
   afterAll(() => server.close());
 
-  /** Its path, once it has fetched all that a new session is sent. */
+  /** Returns its path, after it has fetched all that a new session is sent. */
   async function join(): Promise<string> {
     const open = await http(server, pathOf(EIO3));
     const [json] = /\{.*?\}/.exec(open.body)!;
@@ -89,7 +89,7 @@ describe.each(targets)("a polling session of Engine.IO v3 on %s, asleep between 
   it("ends when it posts nothing", async () => {
     const path = await join();
     const posted = await http(server, path, { method: "POST", body: "" });
-    // Node answers before it has read what came.
+    // Node answers before it has parsed the body.
     expect(posted.status).toBe(expected(target, { official: 200, edge: 400 }));
     const next = await http(server, path);
     expect([next.status, next.body]).toEqual([400, '{"code":1,"message":"Session ID unknown"}']);

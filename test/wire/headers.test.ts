@@ -65,7 +65,7 @@ describe.each(targets)("headers on %s", (target) => {
     const pong = await session.post("3");
     expect([pong.body, pong.headers["x-every"]]).toEqual([
       "ok",
-      // Nobody asks the object, where the application's listeners are.
+      // The Worker does not call the object, in which the application's listeners are.
       expected(target, { official: "1", edge: undefined }),
     ]);
   });

@@ -9,7 +9,7 @@ import { expected, start, targets } from "../support/targets.ts";
  * pings get more time to do so, because the machine may be busy. These tests do little but wait, so they wait together.
  */
 describe.concurrent.each(targets)("a server with a heartbeat every 300 ms on %s", (target) => {
-  /** Ends who does not answer after 200 ms, after a second, and hardly ever. */
+  /** Servers that close a client without an answer after 200 ms, after a second, and hardly ever. */
   let hasty: Running;
   let patient: Running;
   let endless: Running;
@@ -128,7 +128,7 @@ describe.concurrent.each(targets)("a server with the default heartbeat on %s", (
       const { socket } = await joinByWebSocket(server);
       socket.send("3", "3", '421["echo","after the pongs"]');
       await socket.nextText("43");
-      // The runtime answers pongs with a noop, so that they need not wake the object.
+      // The runtime answers pongs with a noop, so that they do not wake the object.
       expect(socket.frames.seen.slice(2)).toEqual(
         expected(target, {
           official: ['431["after the pongs"]'],

@@ -10,7 +10,7 @@ import { start, targets } from "../support/targets.ts";
 
 const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
-/** Both servers are asked, but only ours has bounds of its own: see docs/differences.md. */
+/** Both servers are tested, but only this project has bounds of its own: see docs/differences.md. */
 describe.each(targets)("a hostile client on %s", (target) => {
   let server: Running;
   let monitor: Monitor;
@@ -25,7 +25,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
     await server?.close();
   });
 
-  /** Sends an event with an acknowledgement, and gives the answer. */
+  /** Sends an event with an acknowledgement, and returns the answer. */
   async function answerTo(socket: RawSocket, event: string, id = 7): Promise<unknown[]> {
     socket.send(`42${id}${event}`);
     return JSON.parse((await socket.nextText(`43${id}[`)).slice(2 + String(id).length)) as unknown[];
@@ -80,7 +80,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
     socket.send(`421["set","deep",${deep(10_000)}]`);
     await socket.nextText("431[]");
     await sleep();
-    // Sending it back is refused and logged here; the original's process ends with a stack overflow.
+    // Sending it back is refused and logged here; the process of the official server ends with a stack overflow.
     if (target === "edge") socket.send(`425["echo",${deep(10_000)}]`);
     expect(await answerTo(socket, '["echo","and on"]', 2)).toEqual(["and on"]);
     const other = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }));
@@ -169,7 +169,7 @@ describe.each(targets)("a hostile client on %s", (target) => {
   }, 60_000);
 });
 
-/** What Node would take memory for without end. */
+/** Input for which Node would use memory without end. */
 describe("a flood in an object with other clients", () => {
   let server: Running;
   let monitor: Monitor;

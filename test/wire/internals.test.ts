@@ -10,7 +10,7 @@ import { targets } from "../support/targets.ts";
 const OPERATIONS = ["open", "poll", "post", "socket", "upgrade", "other"];
 const HANDSHAKE = pathOf({ EIO: "4", transport: "polling" });
 
-/** A client that knows how this project talks to itself, and tries to join in. */
+/** A client that knows the internal protocol of this project, and tries to use it. */
 describe.runIf(targets.includes("edge"))("the way between Worker and object", () => {
   let server: Running;
   let monitor: Monitor;
@@ -25,7 +25,7 @@ describe.runIf(targets.includes("edge"))("the way between Worker and object", ()
     await server?.close();
   });
 
-  /** Headers that would mean something if the Worker forwarded them. */
+  /** Headers that would have a meaning if the Worker forwarded them. */
   function forged(op: string, sid = victim.sid): Record<string, string> {
     const request = { method: "GET", url: "http://x/socket.io/?forged=1", headers: [["x-forged", "1"]] };
     const meta = {

@@ -9,7 +9,7 @@ import { within } from "../support/within.ts";
 
 const seed = Number(process.env.SEED ?? 20_261_123);
 
-/** What clients say, before it is damaged. */
+/** Valid packets of clients, before they are damaged. */
 const seeds = [
   "40",
   "40/custom,",
@@ -60,7 +60,7 @@ const strange = [
   "null",
 ];
 
-/** Something between a packet and noise. */
+/** A text between a packet and noise. */
 function damaged(random: Random): string {
   if (random.chance(0.1)) {
     return Array.from({ length: random.below(40) }, () => String.fromCharCode(random.below(0x250))).join("");
@@ -74,7 +74,7 @@ function damaged(random: Random): string {
   return text;
 }
 
-/** How a server takes so many random bodies and frames. */
+/** How a server handles so many random bodies and frames. */
 export function noiseSuite(count: number): void {
   describe.each(targets)("noise on %s", (target) => {
     it(`breaks no object: ${count.toLocaleString("en")} random bodies and frames (SEED=${seed})`, async () => {

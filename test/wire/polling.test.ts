@@ -26,7 +26,7 @@ describe.each(targets)("polling on %s", (target) => {
 
   it("opens a session with the keys of the handshake in the official order", async () => {
     const { handshake } = await RawSession.start(server);
-    const sid = expected(target, { official: "[\\w-]{20}", edge: "[\\w-]{22}" }); // 16 random bytes; nothing has to look like the original's 15
+    const sid = expected(target, { official: "[\\w-]{20}", edge: "[\\w-]{22}" }); // 16 random bytes; the id need not look like the 15 bytes of the official server
     expect(handshake.body).toMatch(
       new RegExp(
         `^0\\{"sid":"${sid}","upgrades":\\["websocket"\\],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000\\}$`,
@@ -144,7 +144,7 @@ describe.each(targets)("polling on %s", (target) => {
     await isGone(session);
   });
 
-  /** POSTs until the server has noticed that an earlier one is still under way. */
+  /** Sends POSTs until the server has noticed that an earlier one is still under way. */
   async function untilReceived(session: RawSession): Promise<void> {
     for (let i = 0; i < 50; i++) {
       const reply = await session.post(`42["echo",${i}]`).catch(() => ({ status: 400, body: "" }));
@@ -174,7 +174,7 @@ describe.each(targets)("polling on %s", (target) => {
       headers: { "content-type": "text/plain", "content-length": 200_000 },
     });
     await post.flushed;
-    await monitor.ask("count"); // a round trip later the server has seen the request
+    await monitor.ask("count"); // after one round trip the server has received the request
     post.reset();
     expect(await monitor.next("close", session.sid)).toMatchObject({ reason: "transport error" });
     await isGone(session);
@@ -187,10 +187,10 @@ describe.each(targets)("polling on %s", (target) => {
     expect((await session.post(fits)).body).toBe("ok");
     expect((await session.next("42")).length).toBe(1_000_000);
     const reply = await session.post(`${fits}x`).catch((error) => error);
-    // The original stops reading, so the client may see the connection end before the answer.
+    // The official server stops reading, so the client may see the connection end before the answer.
     if (!(reply instanceof Error)) expect([reply.status, reply.body]).toEqual([413, ""]);
     else if (target === "edge") throw reply;
-    // The original waits for the heartbeat to find out that the client has given up.
+    // The official server waits for the heartbeat to notice that the client has given up.
     if (target === "official") return expect(await session.isAlive()).toBe(true);
     expect(await monitor.next("close", session.sid)).toMatchObject({ reason: "transport error" });
     await isGone(session);
@@ -208,7 +208,7 @@ describe.each(targets)("polling on %s", (target) => {
     async (body) => {
       const session = await RawSession.join(server);
       const reply = await session.post(body);
-      // The README of the protocol asks for 400; the original has already said ok.
+      // The README of the protocol asks for 400; the official server has already answered ok.
       expect(reply.status).toBe(expected(target, { official: 200, edge: 400 }));
       expect(await monitor.next("close", session.sid)).toMatchObject({ reason: "parse error" });
       await isGone(session);

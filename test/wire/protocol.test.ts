@@ -9,7 +9,7 @@ import { expected, start, targets } from "../support/targets.ts";
 type Fault = [what: string, ...frames: (string | Uint8Array)[]];
 const bytes = new Uint8Array([1]);
 
-/** What the parser refuses. */
+/** Packets that the parser refuses. */
 const decodeErrors: Fault[] = [
   ["an empty message", "4"],
   ["an unknown type", "47"],
@@ -50,7 +50,7 @@ const decodeErrors: Fault[] = [
   ["CONNECT with broken JSON", "40/custom,{"],
 ];
 
-/** What is well-formed and out of place. */
+/** Packets that are well-formed and not allowed at that point. */
 const violations: Fault[] = [
   ["CONNECT to a namespace that is joined", '42["nothing",1]', "40"],
   ["an event for a namespace that is not joined", '42/custom,["echo",1]'],
@@ -88,10 +88,10 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
       typeof frame === "string" ? frame : `b${Buffer.from(frame).toString("base64")}`,
     );
     const reply = await session.post(body.join(RS));
-    // An original server notices after its ok; the README of the protocol asks for 400.
+    // The official server notices this after its ok; the README of the protocol asks for 400.
     expect(expected(target, { official: [200], edge: [200, 400] })).toContain(reply.status);
     expect((await session.poll()).body).toBe(`6${RS}1`);
-    // A violation ends the client at once; after a decode error its end waits for the transport's.
+    // A violation disconnects the client at once; after a decode error this waits for the end of the transport.
     const isViolation = violations.some((fault) => fault[1] === frames[0]);
     const reason = isViolation ? "forced server close" : "forced close";
     expect(await monitor.next("disconnect", session.id)).toMatchObject({ reason });
@@ -115,7 +115,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
     const { socket, open } = await joinByWebSocket(server);
     socket.send(frame, '421["echo","still here"]');
     if (target === "official") {
-      // It takes such a packet, and nothing ever comes of it.
+      // The official server accepts such a packet, and does nothing with it.
       expect(await socket.nextText("43")).toBe('431["still here"]');
       return socket.cut();
     }
@@ -222,7 +222,7 @@ describe.each(targets)("Socket.IO packets on %s", (target) => {
       expect(await socket.nextText("40/slow,")).toMatch(/^40\/slow,\{/);
       socket.cut();
     } else {
-      // Two sockets in one place would leave the first one behind for ever: the second CONNECT is dropped, or a
+      // Two sockets in one namespace would leave the first one behind for ever. The second CONNECT is dropped, or is a
       // violation.
       socket.send('421["echo","still here"]');
       const answer = await Promise.race([socket.nextText("43"), socket.closed.then(() => "closed")]).catch(

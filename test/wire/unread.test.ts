@@ -16,7 +16,7 @@ async function join(at: { host: string; port: number }, EIO: string): Promise<Ra
   return raw;
 }
 
-/** Where clients prove that they read, these are lies: nothing has been read. */
+/** Where clients prove that they read, these answers are lies, because they have read nothing. */
 const LIES = { "3": "2", "4": "3" } as const;
 
 describe.concurrent.each([

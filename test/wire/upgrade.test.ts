@@ -98,7 +98,7 @@ describe.each(targets)("upgrade on %s", (target) => {
     socket.cut();
   });
 
-  // A "3" is answered by the runtime, which never tells the object.
+  // A "3" is answered by the runtime, which does not tell the object.
   const premature = [
     "2",
     '42["echo",1]',

@@ -156,7 +156,7 @@ describe.each(targets)("verification of requests on %s", (target) => {
         async (socket) => (await socket.end()).code,
         (error) => error.status,
       );
-      // A refusal that says why would be right too.
+      // A refusal with a reason would also be right.
       expect(expected<unknown[]>(target, { official: [1005], edge: [1005, 400] })).toContain(outcome);
     });
 

@@ -5,7 +5,7 @@ import { Monitor } from "../support/monitor.ts";
 import { joinByWebSocket, RawSession } from "../support/raw-session.ts";
 import { start, targets } from "../support/targets.ts";
 
-/** A transport takes one packet a tick; more of them wait, and what is volatile does not wait. */
+/** A transport accepts one packet per tick. Other packets wait, and volatile events do not. */
 const scripts: [what: string, steps: Step[], arrives: number[]][] = [
   ["is sent when nothing else is", ["volatile"], [0]],
   ["is dropped after a regular event of the same tick", ["regular", "volatile"], [0]],

@@ -126,12 +126,12 @@ describe.each(targets)("WebSocket on %s", (target) => {
     const { socket, open } = await joinByWebSocket(server);
     socket.send("1");
     if (target === "official") {
-      // The original ignores it and would find the peer dead a ping later.
+      // The official server ignores it, and would notice at the next ping that the client is gone.
       socket.send('421["echo","still here"]');
       expect(await socket.nextText("43")).toBe('431["still here"]');
       socket.cut();
     } else {
-      // A client that says it is leaving has left: reference section 9.
+      // A client that sends a close packet has left.
       expect((await socket.end()).code).toBe(1005);
       expect(await monitor.next("close", open.sid)).toMatchObject({ reason: "transport close" });
     }
@@ -185,7 +185,7 @@ describe.each(targets)("WebSocket on %s", (target) => {
     const { socket, open } = await joinByWebSocket(server);
     const path = pathOf({ EIO: "4", transport: "websocket", sid: open.sid });
     const second = await RawSocket.open(server, path);
-    second.send("x"); // the original takes it for a candidate until it says something else than a probe
+    second.send("x"); // the official server treats it as a candidate until it sends something other than a probe
     expect((await second.end()).code).toBe(1005);
     socket.send('421["echo","still here"]');
     expect(await socket.nextText("43")).toBe('431["still here"]');

@@ -2,7 +2,7 @@ import type { Server, ServerOptions, Socket } from "../../../src/index.ts";
 
 export const variants: Record<string, ServerOptions> = {
   default: {},
-  // A quarter of the memory: an attack needs a quarter of the time to fill it.
+  // With a quarter of the memory, an attack needs a quarter of the time to fill it.
   small: { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000 },
   "small, awake": { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000, hibernation: false },
   "small, recovery": { maxHeldBytes: 14_000_000, maxQueuedBytes: 4_000_000, connectionStateRecovery: {} },
@@ -15,16 +15,16 @@ export const variants: Record<string, ServerOptions> = {
   eager: { pingInterval: 5_000 },
   awake: { hibernation: false },
   old: { allowEIO3: true },
-  // An upgrade keeps the object awake while it is under way.
+  // An upgrade keeps the object awake until it completes.
   hasty: { upgradeTimeout: 500 },
   few: { maxSessions: 30 },
-  // Who asks for an answer and gets none keeps the object awake for this long.
+  // An acknowledgement that is never given keeps the object awake for this long.
   noise: { allowEIO3: true, connectionStateRecovery: {}, maxHeldBytes: 14_000_000, maxAwakeTime: 2_000 },
 };
 
 type Answer = (...args: unknown[]) => void;
 
-/** An application without a check of its own: whatever its clients say, it does. */
+/** An application without checks of its own: it does whatever its clients say. */
 export function setup(io: Server): void {
   io.on("connection", serve);
   io.of(/^\/open-/).on("connection", serve);
@@ -33,7 +33,7 @@ export function setup(io: Server): void {
     const wait = new Promise((resolve) => setTimeout(resolve, 3_000));
     socket.on("echo", (value: unknown, answer?: Answer) => answer?.(value));
     socket.on("settled", (answer: Answer) => void wait.then(() => answer()));
-    // Each time, also when it is replayed after a nap.
+    // The listener does this each time it runs, also when it is replayed after a nap.
     await wait;
   });
 
@@ -62,7 +62,7 @@ export function setup(io: Server): void {
       for (let i = 0; i < times; i++) socket.timeout(ms).emit("question", i, () => {});
     });
     socket.on("ask for ever", () => void socket.emit("question", () => {}));
-    // It asks for an acknowledgement that its handler never gives.
+    // The event asks for an acknowledgement that its handler never gives.
     socket.on("n", (_answer: Answer) => {});
     socket.on("set", (key: string, value: unknown, answer?: Answer) => {
       socket.data[key] = value;

@@ -5,7 +5,7 @@ export const variants: Record<string, ServerOptions> = { default: {} };
 
 let tries = 0;
 
-/** Fails twice in this process, after it has registered a part of what it has to. */
+/** Fails twice in this process, after it has registered some of its listeners. */
 export function setup(io: Server): void {
   believe(io);
   if (++tries <= 2) throw new Error("the database is away");

@@ -1,9 +1,9 @@
 import unsafe from "workerd:unsafe";
 import type { SessionObjectClass } from "../../../src/objects/session-object.ts";
 
-/** What a test may know of an object that is under attack, without waking anybody. */
+/** What a test can learn of an object under attack without waking it. */
 export interface Facts {
-  /** Rows of each kind, by the name of their table (or `kv`), and all bytes of the database. */
+  /** The rows of each kind, by the name of their table (or `kv`), and the size of the database in bytes. */
   readonly rows: Record<string, number>;
   readonly bytes: number;
   readonly alarm: number | null;
@@ -11,7 +11,7 @@ export interface Facts {
   readonly now: number;
 }
 
-/** What happened in this process so far. */
+/** What has happened in this process so far. */
 const counts = { instances: 0, alarms: 0, rowsWritten: 0, bytesWritten: 0 };
 export type Counts = typeof counts;
 
@@ -20,7 +20,7 @@ let isPatched = false;
 const realNow = Date.now;
 Date.now = () => realNow() + ahead;
 
-/** Rows that the library writes, whatever way it takes. */
+/** The rows that the library writes, in whatever way. */
 function countRows(storage: DurableObjectStorage): void {
   if (isPatched) return;
   isPatched = true;
@@ -48,7 +48,7 @@ function countRows(storage: DurableObjectStorage): void {
   } as SqlStorage["exec"];
 }
 
-/** Text and bytes of a value, which is nearly all that a large row consists of. */
+/** The size of the text and bytes in a value, which is nearly all of a large row. */
 function bytesOf(value: unknown): number {
   if (typeof value === "string") return value.length;
   if (typeof value !== "object" || value === null) return 0;
@@ -58,10 +58,10 @@ function bytesOf(value: unknown): number {
   return total;
 }
 
-/** The class with a back door for tests: what it does is nothing that the runtime could not do at any time. */
+/** The class with a back door for tests, which does nothing that the runtime could not do at any time. */
 export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClass<unknown> {
   return class extends Base {
-    /** As the runtime gives it: `this.ctx` keeps user code from what belongs to the library. */
+    /** The context as the runtime provides it; `this.ctx` keeps user code away from what belongs to the library. */
     readonly #raw: DurableObjectState;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
@@ -80,7 +80,7 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
       const { pathname, searchParams } = new URL(request.url);
       switch (pathname) {
         case "/red/tick":
-          // As the runtime does it: an alarm that goes off is set no more.
+          // As in the runtime, an alarm that has run is no longer set.
           await this.#raw.storage.deleteAlarm();
           await this.alarm();
           return Response.json(null);
@@ -98,7 +98,7 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
     async #facts(): Promise<Facts> {
       const { storage } = this.#raw;
       const rows: Record<string, number> = {};
-      // The runtime's own tables are not shown; `kv` is counted through the door that it has.
+      // The runtime's own tables are not listed; `kv` is counted through its own interface.
       const tables = storage.sql.exec<{ name: string }>(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'",
       );
@@ -115,7 +115,7 @@ export function controlled(Base: SessionObjectClass<unknown>): SessionObjectClas
       return { rows, bytes: storage.sql.databaseSize, alarm, sockets, now: Date.now() };
     }
 
-    /** Rows as an earlier version may have left them: as many as it takes, whatever the bounds of today are. */
+    /** Writes rows as an earlier version may have left them, as many as asked for, whatever the current bounds are. */
     #fill(params: URLSearchParams): null {
       const prefix = params.get("prefix") ?? "";
       const value = JSON.parse(params.get("value") ?? "null") as Record<string, unknown>;

@@ -4,18 +4,18 @@ import { until } from "./raid.ts";
 import { Victim } from "./victim.ts";
 
 export interface Remains {
-  /** Rows that belong to clients, by kind. */
+  /** The rows that belong to clients, by kind. */
   rows: Record<string, number>;
   alarm: number | null;
-  /** Bytes of the isolate before the first client came, and after the last one had left. */
+  /** The memory of the isolate in bytes before the first client connected, and after the last one left. */
   heap: [before: number, after: number];
-  /** Bytes of the process, the same. */
+  /** The memory of the process in bytes, at the same times. */
   rss: [before: number, after: number];
 }
 
 /**
- * Forty stock clients talk with a server whose object is hibernated and restarted, and whose connections are cut, all
- * the time; then they leave, and it is looked at what is left of them.
+ * Forty stock clients exchange messages with a server whose object is hibernated and restarted, and whose connections
+ * are cut, all the time. Then they leave, and the test checks what is left of them.
  */
 export async function soakThroughAll(
   options: Pick<SoakOptions, "durationMs" | "seed">,
@@ -29,7 +29,7 @@ export async function soakThroughAll(
     const report = await soak(
       {
         url: gate.url,
-        // Nothing is restarted more thoroughly than by ending its process.
+        // No restart is more thorough than ending the process.
         evict: (sockets) => (sockets === "close" ? victim.restart() : victim.evict(sockets)),
         cut: () => gate.cut(),
       },

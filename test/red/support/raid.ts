@@ -3,24 +3,24 @@ import { pathOf, type RawSession } from "../../support/raw-session.ts";
 import { within } from "../../support/within.ts";
 import type { Victim } from "./victim.ts";
 
-/** How many connect at the same time. */
+/** How many clients connect at the same time. */
 const AT_ONCE = 40;
 
 export interface RaidOptions {
-  /** Frames are compressed: a megabyte of one letter is a kilobyte on the wire. */
+  /** Whether frames are compressed: a megabyte of one letter is then a kilobyte on the wire. */
   isCompressed?: boolean;
   headers?: Record<string, string>;
   query?: Record<string, string>;
   path?: string;
-  /** What each says once it is open. */
+  /** The frames that each client sends once it is open. */
   says?: string | ((i: number) => string);
 }
 
-/** Attackers on WebSockets that answer no ping, and do not care whether they are let in. */
+/** Attackers on WebSockets that answer no ping, and ignore whether they are admitted. */
 export class Raid {
   readonly sockets: WebSocket[] = [];
   readonly #victim: Victim;
-  /** Handshakes that were refused, by status; 0 where there was no answer. */
+  /** The refused handshakes by status, with 0 for no answer. */
   readonly refused = new Map<number, number>();
   closed = 0;
 
@@ -38,7 +38,7 @@ export class Raid {
     return opened;
   }
 
-  /** All of them hang up at once. */
+  /** Closes all of them at once. */
   leave(): void {
     for (const socket of this.sockets.splice(0)) socket.terminate();
   }
@@ -77,7 +77,7 @@ export class Raid {
   }
 }
 
-/** Waits for a condition of the outside world. */
+/** Waits for a condition outside the object. */
 export async function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
@@ -90,7 +90,7 @@ export async function until(
   }
 }
 
-/** Posts the same body again and again, as long as it is taken. */
+/** Posts the same body again and again, as long as it is accepted. */
 export async function postAll(session: RawSession, body: string, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
     const reply = await session.post(body, { ms: 20_000 }).catch(() => undefined);
@@ -98,7 +98,7 @@ export async function postAll(session: RawSession, body: string, times: number):
   }
 }
 
-/** What they had to say has left this process, or they have been closed. */
+/** Waits until their frames have left this process, or until they have been closed. */
 export function untilSent(sockets: readonly WebSocket[]): Promise<void> {
   const isDone = (socket: WebSocket) => socket.readyState !== socket.OPEN || socket.bufferedAmount === 0;
   return until("the end of the flood", () => sockets.every(isDone), 20_000);

@@ -9,7 +9,7 @@ import { Witnesses } from "./witnesses.ts";
 const ANY_EVENT = /^([26]$|42)/;
 const OWN_ROW = /sio_meta|sio_a\b|_meta$|^sqlite_/;
 
-/** A server under attack, and those who must not notice. */
+/** A server under attack, and the clients that must not be affected. */
 export class Siege {
   readonly victim: Victim;
   readonly raid: Raid;
@@ -33,7 +33,7 @@ export class Siege {
     return siege;
   }
 
-  /** The witnesses talk meanwhile, and notice nothing but what `mayHear` allows. */
+  /** Lets the witnesses exchange messages during an attack, in which they may receive only what `mayHear` allows. */
   async during<T>(attack: () => Promise<T>, mayHear?: RegExp): Promise<T> {
     try {
       return await this.witnesses.during(attack, mayHear);
@@ -42,12 +42,12 @@ export class Siege {
     }
   }
 
-  /** How many the witnesses are. */
+  /** The number of witnesses. */
   get count(): number {
     return this.witnesses.count;
   }
 
-  /** The isolate has room to work, and the process takes no more than it may. */
+  /** Expects that the isolate has memory left, and that the process has not grown too much. */
   async expectMemory(): Promise<void> {
     const { victim } = this;
     try {
@@ -60,14 +60,15 @@ export class Siege {
     }
   }
 
-  /** There is room, and the witnesses are where they were. */
+  /** Expects that there is memory left, and that the witnesses are still connected. */
   async expectRoom(): Promise<void> {
     await this.during(async () => {}, ANY_EVENT);
     await this.expectMemory();
   }
 
   /**
-   * The object wakes and ticks, then the process starts anew and ticks: none of these instances dies of what it finds.
+   * Wakes the object and ticks, then restarts the process and ticks, and expects that none of these instances dies of
+   * what is stored.
    */
   async expectLaterInstances(): Promise<void> {
     await this.expectRoom();
@@ -77,19 +78,22 @@ export class Siege {
     await this.during(() => this.victim.tick());
   }
 
-  /** The process ends and starts: only who polls is still there, and has lost nothing. */
+  /** Restarts the process, after which only polling clients are still connected, and have lost nothing. */
   async restart(): Promise<void> {
     await this.victim.restart();
     this.witnesses = this.witnesses.onlyPolling();
   }
 
-  /** Everybody has gone: after a while no row is left, no alarm, and next to no memory, and newcomers are served. */
+  /**
+   * Expects that after all clients have left and some time has passed, no row, no alarm and hardly any memory is left,
+   * and that new clients are served.
+   */
   async expectNothingLeft(): Promise<void> {
     const { victim } = this;
     try {
       this.raid.leave();
       this.witnesses.leave();
-      // What is under way for nobody would keep it awake, and make this wait.
+      // What is under way for clients that are gone would keep the object awake, and delay this.
       await within(victim.evict("hibernate"), "sleep", 12_000);
       await until("the end of all sockets", async () => (await victim.facts()).sockets === 0, 20_000);
       await victim.settle();
@@ -111,10 +115,10 @@ export class Siege {
     await this.victim.stop();
   }
 
-  /** Why a request failed is nearly always that its server has died. */
+  /** A failed request nearly always means that its server has died. */
   async #explain(error: unknown): Promise<unknown> {
     const { victim } = this;
-    // Connections break a moment before the process is gone.
+    // Connections break a moment before the process has ended.
     await until("the end", () => victim.isDown, 1_500).catch(() => {});
     if (!victim.isDown) return error;
     const words =

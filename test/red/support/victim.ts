@@ -9,28 +9,31 @@ import { bundle } from "../../support/edge.ts";
 import { type Address, http } from "../../support/http.ts";
 import type { Counts, Facts } from "./control.ts";
 
-/** What an isolate may hold in production, MB. */
+/** The memory that an isolate may use in production, in MB. */
 const HEAP_MB = 128;
 /**
- * What the process may take beside what it took before the attack. An isolate's 128 MB, and as much again for what the
- * kernel and the runtime hold of connections: what is seen from outside is more than what production would count.
+ * The memory that the process may use in addition to what it used before the attack: the 128 MB of an isolate, and as
+ * much again for what the kernel and the runtime keep of connections. The figure from outside is larger than what
+ * production would count.
  */
 export const MOST_GROWTH = 256_000_000;
 
 /**
- * What the isolate may hold after a collection, buffers included: the budget of its objects, and what code, connections
- * and the work at hand take besides.
+ * The memory that the isolate may use after a garbage collection, with buffers: the budget of its objects, and the
+ * memory for code, connections and current work.
  */
 export const MOST_HEAP = 84_000_000;
-/** The same for variants of applications whose budget is a quarter. */
+/** The same for variants of applications with a quarter of the budget. */
 export const MOST_HEAP_OF_SMALL = 32_000_000;
 
-/** Longer than anything is kept for a client that has gone: recovery's window, timeouts, the wait for a last poll. */
+/**
+ * Longer than anything is kept for a client that is gone: the window of recovery, timeouts, the wait for a last poll.
+ */
 const LONG_AFTER_MS = 400_000;
-/** A tick does a bounded part of its work. */
+/** The most ticks that follow each other, since each does a bounded part of its work. */
 const MOST_TICKS = 60;
 
-/** Where the second server of the same isolate is found. */
+/** The path of the second server in the same isolate. */
 export const OTHER_PATH = "/other/";
 
 const app = (name: string) => fileURLToPath(new URL(`../apps/${name}.ts`, import.meta.url));
@@ -56,12 +59,13 @@ export default withControl(server.app);
 }
 
 /**
- * A server in raw workerd whose heap is as small as in production: what would end the isolate there ends the process.
+ * A server in plain workerd with a heap as small as in production; what would end the isolate there ends the process
+ * here.
  */
 export class Victim implements Address {
   readonly host = "127.0.0.1";
   readonly port: number;
-  /** What the runtime and the Worker printed. */
+  /** The output of the runtime and the Worker. */
   output = "";
   readonly #folder: string;
   readonly #inspectorPort: number;
@@ -91,13 +95,14 @@ export class Victim implements Address {
     return `http://${this.host}:${this.port}`;
   }
 
-  /** The process has ended by itself. */
+  /** Whether the process has ended by itself. */
   get isDown(): boolean {
     return this.#isDown;
   }
 
   /**
-   * Ends the process, as a crash does, and starts it again on the same disk; `meanwhile` is given the files of objects.
+   * Ends the process as a crash does, and starts it again on the same disk; `meanwhile` receives the files of the
+   * objects.
    */
   async restart(meanwhile?: (files: string[]) => void): Promise<void> {
     await this.#end();
@@ -109,10 +114,10 @@ export class Victim implements Address {
     await this.#run();
   }
 
-  /** Takes the object out of memory: with its WebSockets open, or, as a deploy does, with all of them closed. */
+  /** Removes the object from memory: with its WebSockets open, or with all of them closed as a deploy does. */
   async evict(sockets: "hibernate" | "close"): Promise<void> {
     const reply = await http(this, `/red/evict?sockets=${sockets}`, { ms: 35_000 });
-    // An object that is not in memory already is where the caller wants it.
+    // An object that is not in memory needs nothing.
     if (reply.status === 200 || /not currently running|not found|does not exist/i.test(reply.body)) return;
     throw new Error(`evict: ${reply.status} ${reply.body}`);
   }
@@ -122,7 +127,7 @@ export class Victim implements Address {
     await this.ask("tick");
   }
 
-  /** Lets time pass and ticks run until none is left to come. */
+  /** Lets time pass, and runs ticks until none is due. */
   async settle(): Promise<void> {
     for (let i = 0; i < MOST_TICKS; i++) {
       await this.advance(LONG_AFTER_MS);
@@ -131,7 +136,7 @@ export class Victim implements Address {
     }
   }
 
-  /** Puts the clock of the isolate forward. */
+  /** Sets the clock of the isolate forward. */
   async advance(ms: number): Promise<void> {
     await this.ask(`advance?ms=${ms}`);
   }
@@ -150,13 +155,13 @@ export class Victim implements Address {
     return JSON.parse(body);
   }
 
-  /** From here on the highest memory counts. */
+  /** Begins to record the maximum of memory. */
   beginAttack(): void {
     this.#before = this.rss();
     this.#highest = this.#before;
   }
 
-  /** What the process took at most, bytes above what it had when the attack began. */
+  /** The maximum of the process's memory in bytes, above what it had when the attack began. */
   get growth(): number {
     this.#look();
     return this.#highest - this.#before;
@@ -166,10 +171,13 @@ export class Victim implements Address {
     return this.#isDown ? 0 : (this.#process?.rssBytes() ?? 0);
   }
 
-  /** Bytes that the isolate holds after a collection: objects, and the buffers that no heap limit sees. */
+  /**
+   * The memory of the isolate in bytes after a garbage collection: objects, and buffers, for which no heap limit
+   * exists.
+   */
   async heap(): Promise<number> {
     let least = Number.POSITIVE_INFINITY;
-    // Buffers are given back a moment after their objects are gone.
+    // Buffers are freed a moment after their objects are gone.
     for (let i = 0; i < 4; i++) {
       const now = await this.#usedBytes();
       if (now > 0.95 * least) return Math.min(now, least);
@@ -236,7 +244,7 @@ export class Victim implements Address {
     try {
       this.#highest = Math.max(this.#highest, this.rss());
     } catch {
-      // It has ended between the two looks at it.
+      // The process has ended between the two reads.
     }
   }
 }

@@ -2,21 +2,21 @@ import type { Address } from "../../support/http.ts";
 import { joinByWebSocket, RawSession } from "../../support/raw-session.ts";
 import { within } from "../../support/within.ts";
 
-/** Rounds that each witness makes before an attack begins, and at least while it goes on. */
+/** The rounds that each witness makes before an attack begins, and at least during it. */
 const LEAST_ROUNDS = 3;
-/** How long a witness may wait for its answer: far less than what makes a stock client give up. */
+/** How long a witness may wait for its answer, far less than what makes a stock client give up. */
 const LONGEST_WAIT_MS = 10_000;
 
 interface Witness {
   readonly name: string;
-  /** Says something and reads until the answer has come; gives what else it read. */
+  /** Sends a message and reads until the answer arrives; returns what else it has read. */
   round(text: string): Promise<string[]>;
   leave(): void;
 }
 
 /**
- * Clients that talk all the time, some over polling, some over WebSocket. Whatever others do meanwhile, every word of
- * theirs is answered once, in order, on the connection that they had before, and nothing else reaches them.
+ * Clients that send messages all the time, some over polling and some over WebSocket. Whatever others do meanwhile,
+ * each of their messages is answered once and in order on the same connection, and they receive nothing else.
  */
 export class Witnesses {
   readonly #witnesses: Witness[];
@@ -38,7 +38,7 @@ export class Witnesses {
     return new Witnesses(witnesses);
   }
 
-  /** Lets them talk, first alone and then while `attack` goes on. Fails with what one of them noticed. */
+  /** Lets them send messages, first alone and then during `attack`. Fails with what one of them has observed. */
   async during<T>(attack: () => Promise<T>, mayHear: RegExp = /^[26]$/): Promise<T> {
     let isOver = false;
     for (let i = 0; i < LEAST_ROUNDS; i++)
@@ -51,7 +51,7 @@ export class Witnesses {
         }
       }),
     );
-    // Whichever fails first says why; the other must not be left alone with its error.
+    // The first failure gives the reason; the other promise must not be left with an unhandled error.
     talking.catch(() => {});
     try {
       return await Promise.race([attack(), talking.then(() => new Promise<never>(() => {}))]);
@@ -61,12 +61,12 @@ export class Witnesses {
     }
   }
 
-  /** Those whom a restart does not concern. */
+  /** The witnesses that a restart does not affect. */
   onlyPolling(): Witnesses {
     return new Witnesses(this.#witnesses.filter(({ name }) => name.startsWith("polling")));
   }
 
-  /** They are all still there. */
+  /** Expects that all of them are still connected. */
   expectUndisturbed(mayHear?: RegExp): Promise<void> {
     return this.during(() => Promise.resolve(), mayHear);
   }
@@ -123,7 +123,7 @@ async function byWebSocket(at: Address, i: number): Promise<Witness> {
   };
 }
 
-/** With recovery on an offset stands behind the arguments. */
+/** With recovery, an offset follows the arguments. */
 function isAnswer(packet: string, answer: string): boolean {
   return packet.startsWith(answer.slice(0, -1));
 }
