@@ -15,9 +15,11 @@ const PYTHON = "/usr/bin/python3";
 const hasPython = spawnSync(PYTHON, ["-c", "import socketio, requests"]).status === 0;
 if (!hasPython) console.warn("SKIPPED: there is no python3-socketio, so the device in Python was not tried");
 
+const PATIENCE = { timeout: 20_000 };
+
 const SECRET = crypto.randomUUID();
 
-describe.skipIf(!hasBrowser)("the page of the example", () => {
+describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, () => {
   let stage: Stage | undefined;
 
   afterEach(async () => {
@@ -110,12 +112,12 @@ describe.skipIf(!hasBrowser)("the page of the example", () => {
     const [ann, bob] = [await play.visitor(), await play.visitor("/", PHONE)];
     const inked = (page: Page) => page.evaluate<number>(inkOf);
     await draw(ann, wave);
-    await expect.poll(() => inked(bob)).toBeGreaterThan(500);
+    await expect.poll(() => inked(bob), PATIENCE).toBeGreaterThan(500);
     await play.sleep();
     await bob.getByLabel("Colour").fill("#c2410c");
     const before = await inked(ann);
     await draw(bob, circle);
-    await expect.poll(() => inked(ann)).toBeGreaterThan(before + 500);
+    await expect.poll(() => inked(ann), PATIENCE).toBeGreaterThan(before + 500);
 
     const drawn = await inked(ann);
     const vandal = io(play.url.origin, { forceNew: true });
@@ -124,14 +126,14 @@ describe.skipIf(!hasBrowser)("the page of the example", () => {
       vandal.emit("drawing", stroke);
     }
     vandal.emit("stroke", { colour: "#000000", width: 0.01, points: [[0.9, 0.55]] });
-    await expect.poll(() => inked(ann)).toBeGreaterThan(drawn);
+    await expect.poll(() => inked(ann), PATIENCE).toBeGreaterThan(drawn);
     vandal.disconnect();
 
     const carl = await play.visitor();
-    await expect.poll(() => inked(carl)).toBeGreaterThan(before + 500);
+    await expect.poll(() => inked(carl), PATIENCE).toBeGreaterThan(before + 500);
     await play.judge(bob, "whiteboard", ann);
     await carl.getByRole("button", { name: "Clear" }).click();
-    await expect.poll(() => inked(bob)).toBe(0);
+    await expect.poll(() => inked(bob), PATIENCE).toBe(0);
   });
 
   it("devices shows what a device that polls reports, and switches it", async () => {
@@ -228,11 +230,11 @@ describe.skipIf(!hasBrowser)("the page of the example", () => {
       for (const page of [ann, bob]) await sees(page, "connected");
 
       await ann.getByLabel("The document").pressSequentially("Dear Bob,");
-      await expect.poll(() => reads(bob)).toBe("Dear Bob,");
+      await expect.poll(() => reads(bob), PATIENCE).toBe("Dear Bob,");
       await play.sleep();
       await bob.getByLabel("The document").press("Control+End");
       await bob.getByLabel("The document").pressSequentially("\nthe object slept.");
-      await expect.poll(() => reads(ann)).toBe("Dear Bob,\nthe object slept.");
+      await expect.poll(() => reads(ann), PATIENCE).toBe("Dear Bob,\nthe object slept.");
 
       await Promise.all([bob, ann].map((page) => page.context().setOffline(true)));
       await ann.getByLabel("The document").press("Control+Home");
@@ -241,12 +243,12 @@ describe.skipIf(!hasBrowser)("the page of the example", () => {
       await bob.getByLabel("The document").pressSequentially(" Bob wrote, too.");
       await Promise.all([bob, ann].map((page) => page.context().setOffline(false)));
       const both = "Offline, Ann wrote: Dear Bob,\nthe object slept. Bob wrote, too.";
-      await expect.poll(() => reads(ann), { timeout: 20_000 }).toBe(both);
-      await expect.poll(() => reads(bob), { timeout: 20_000 }).toBe(both);
+      await expect.poll(() => reads(ann), PATIENCE).toBe(both);
+      await expect.poll(() => reads(bob), PATIENCE).toBe(both);
 
       await play.restart();
       const carl = await play.visitor();
-      await expect.poll(() => reads(carl)).toBe(both);
+      await expect.poll(() => reads(carl), PATIENCE).toBe(both);
       await play.judge(bob, "document", ann);
     } finally {
       await stage?.close();
@@ -306,7 +308,7 @@ describe.skipIf(!hasBrowser)("the page of the example", () => {
     await ann.getByRole("button", { name: "without a token" }).click();
     await ann.getByText("sign in first").first().waitFor();
     await ann.getByRole("button", { name: "with a forged one" }).click();
-    await expect.poll(() => ann.getByText("sign in first").count()).toBe(2);
+    await expect.poll(() => ann.getByText("sign in first").count(), PATIENCE).toBe(2);
     await ann.getByRole("button", { name: "Connect, signed in" }).click();
     await sees(ann, "you are in, as Ann");
     await bob.getByRole("button", { name: "Connect, signed in" }).click();
