@@ -12,11 +12,16 @@ export const root = fileURLToPath(new URL("../../", import.meta.url));
 const exec = promisify(execFile);
 
 /** Runs one of the tools of this repository, and shows what it printed if it fails. */
-export async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
+export async function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  timeout = 120_000,
+): Promise<string> {
   const PATH = `${join(root, "node_modules/.bin")}:${process.env.PATH}`;
   const env = { ...process.env, PATH, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1" };
   try {
-    const { stdout } = await exec(command, args, { cwd, env, maxBuffer: 1 << 26, timeout: 120_000 });
+    const { stdout } = await exec(command, args, { cwd, env, maxBuffer: 1 << 26, timeout });
     return stdout;
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string };
