@@ -13,25 +13,6 @@ const FOREIGN = /(^|\/)(node_modules|dist|\.wrangler|client-files\.ts$)/;
 /** Directives of the linter, which need a line of their own, and lines of diagrams. */
 const UNWRAPPABLE = /^\s*\/\/ (biome-ignore|@ts-)|[─│├└┌►]/;
 
-/** Files whose long lines are still to be wrapped. */
-const TO_BE_WRAPPED: readonly string[] = [
-  "src/objects/placement/placement.ts",
-  "src/objects/placement/shards.ts",
-  "src/server/api/namespace.ts",
-  "src/server/api/socket-types.ts",
-  "src/server/cluster/cluster-adapter.ts",
-  "src/server/data/data-row.ts",
-  "src/server/rooms/local-rooms.ts",
-  "docs/design.md",
-  "docs/hibernation.md",
-  "docs/recipes.md",
-  "docs/scaling.md",
-  "examples/README.md",
-  "examples/gatekeeper/worker.ts",
-  "examples/private-messaging/token.ts",
-  "README.md",
-];
-
 function filesIn(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) =>
     join(folder, file).replaceAll("\\", "/"),
@@ -64,11 +45,9 @@ describe("prose", () => {
   );
 
   it(`has no line of more than ${LONGEST_LINE} characters, in comments and on pages`, () => {
-    const found = files
-      .filter((file) => !TO_BE_WRAPPED.includes(file))
-      .flatMap((file) =>
-        longLines(file, readFileSync(join(root, file), "utf8")).map((line) => `${file}: ${line.trim()}`),
-      );
+    const found = files.flatMap((file) =>
+      longLines(file, readFileSync(join(root, file), "utf8")).map((line) => `${file}: ${line.trim()}`),
+    );
     expect(found).toEqual([]);
   });
 });

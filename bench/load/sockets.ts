@@ -12,8 +12,8 @@ export class Sockets {
   #onFrame: (frame: Buffer, from: WebSocket) => void = () => {};
 
   /**
-   * Opens `count` more sockets and joins the main namespace with each. Those that open `asBrowsers` send its headers and
-   * offer compression; an object that is awake has no room for 9,900 of these.
+   * Opens `count` more sockets and joins the main namespace with each. Those that open `asBrowsers` send its headers
+   * and offer compression; an object that is awake has no room for 9,900 of these.
    */
   async open(
     port: number,

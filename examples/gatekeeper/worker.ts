@@ -14,7 +14,10 @@ type Chat = Server<
   { handshake: { name: string } }
 >;
 
-/** Everything about who may come in is decided in the Worker: who is refused never reaches a Durable Object, and costs one request. */
+/**
+ * Everything about who may come in is decided in the Worker: who is refused never reaches a Durable Object, and costs
+ * one request.
+ */
 const server = defineServer(
   {
     cors: { origin: PAGES },

@@ -6,7 +6,10 @@ export function requireSecret(secret: string | undefined): string {
   );
 }
 
-/** Who somebody is, signed: `name.signature`, both base64url. Your login hands it out; Web Crypto is the same on Node and on Workers. */
+/**
+ * Who somebody is, signed: `name.signature`, both base64url. Your login hands it out; Web Crypto is the same on Node
+ * and on Workers.
+ */
 export async function signToken(name: string, secret: string): Promise<string> {
   const signature = await crypto.subtle.sign("HMAC", await keyFrom(secret), bytes(name));
   return `${toBase64Url(bytes(name))}.${toBase64Url(new Uint8Array(signature))}`;

@@ -9,7 +9,7 @@ import { targets } from "../support/targets.ts";
  * What several servers that are one promise, on Node with the official adapter between processes and here over objects:
  * a client on each of them, and what one of them is told to do is seen by all.
  */
-describe.each(targets)("three servers that are one, on %s", (target) => {
+describe.each(targets)("a cluster of three servers, on %s", (target) => {
   let cluster: RunningCluster;
   let clients: Client[] = [];
   beforeAll(async () => {
@@ -58,18 +58,18 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     return clients.map(({ heard }) => heard.splice(0).filter(([event]) => event !== "end"));
   }
 
-  it("know how many they are", async () => {
+  it("knows its number of servers", async () => {
     const [ann] = await joinAll();
     expect(await ann.io(["of", "/"], ["adapter"], ["serverCount"])).toBe(3);
   });
 
-  it("bring a broadcast to everybody once", async () => {
+  it("delivers a broadcast to every client once", async () => {
     const [ann] = await joinAll();
     await ann.io(["emit", "news", 1, { deep: [null] }]);
     expect(await heardByAll()).toEqual(Array(3).fill([["news", 1, { deep: [null] }]]));
   });
 
-  it("bring it to rooms, to each socket once, and not to those excepted", async () => {
+  it("delivers a broadcast to rooms, to each socket once, and not to the excepted ones", async () => {
     const [ann, bob, cat] = await joinAll();
     await bob.itself(["join", ["red", "blue"]]);
     await cat.itself(["join", ["blue"]]);
@@ -84,7 +84,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     ]);
   });
 
-  it("keep it to one server with local, and to the namespace it was said in", async () => {
+  it("limits a broadcast to one server with `local`, and to its namespace", async () => {
     const [ann] = await joinAll();
     const other = await join(1, "/other");
     await ann.io(["local"], ["emit", "here"]);
@@ -94,7 +94,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     other.socket.disconnect();
   });
 
-  it("bring what a socket says to all others, and volatile packets to those who are ready", async () => {
+  it("delivers broadcasts of a socket to all others, and volatile packets to those that are ready", async () => {
     const [ann] = await joinAll();
     await ann.itself(["broadcast"], ["emit", "from ann"]);
     await ann.io(["volatile"], ["emit", "volatile"]);
@@ -105,7 +105,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     ]);
   });
 
-  it("reach one socket by its id, wherever it is", async () => {
+  it("reaches one socket by its id, on whichever server it is", async () => {
     const [ann, bob, cat] = await joinAll();
     await ann.io(["to", cat.socket.id], ["emit", "to cat"]);
     await bob.io(["to", ann.socket.id], ["emit", "to ann"]);
@@ -113,7 +113,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     expect(await heardByAll()).toEqual([[["to ann"]], [], [["to cat"]]]);
   });
 
-  it("keep the order of what one of them says, across rooms", async () => {
+  it("keeps the order of the messages of one server, across rooms", async () => {
     const [ann, bob, cat] = await joinAll();
     for (const client of [ann, bob, cat]) await client.itself(["join", ["red", "blue"]]);
     const said = Array.from(
@@ -128,14 +128,14 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     expect(await heardByAll()).toEqual([all, all, all]);
   });
 
-  it("carry bytes", async () => {
+  it("carries bytes", async () => {
     const [ann] = await joinAll();
     await ann.io(["emit", "bytes", Buffer.from([1, 2, 255])]);
     for (const heard of await heardByAll())
       expect(Buffer.from(heard[0]![1] as Uint8Array)).toEqual(Buffer.from([1, 2, 255]));
   });
 
-  it("find sockets of all of them, with data, rooms and handshake", async () => {
+  it("finds the sockets of all servers, with data, rooms and handshake", async () => {
     const [ann, bob, cat] = await joinAll();
     await bob.itself(["join", ["red"]]);
     const names = (await ann.io(["fetchSockets"])) as { name: string }[];
@@ -148,7 +148,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     ]);
   });
 
-  it("have sockets of all of them join, leave and disconnect", async () => {
+  it("makes sockets of all servers join, leave and disconnect", async () => {
     const [ann, bob, cat] = await joinAll();
     await ann.io(["socketsJoin", ["club", "hall"]]);
     await ann.io(["to", "club"], ["emit", "club"]);
@@ -162,7 +162,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     expect(await gone).toBe("io server disconnect");
   });
 
-  it("act on a socket of another one: emit, join, leave, ask, disconnect", async () => {
+  it("acts on a socket of another server: emit, join, leave, emitWithAck, disconnect", async () => {
     const [ann, bob] = await joinAll();
     bob.socket.on("question", (text, answer) => answer(`${text}!`));
     const { id } = bob.socket as { id: string };
@@ -178,7 +178,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     expect(bob.heard[0]).toEqual(["to bob"]);
   });
 
-  it("emit to each other, and not to themselves", async () => {
+  it("emits from one server to the others, and not to itself", async () => {
     const [ann, bob, cat] = await joinAll();
     const before = (await ask<unknown[]>(ann.socket, "heard")).length;
     await ann.io(["serverSideEmit", "between servers", "hello", { n: 1 }]);
@@ -194,7 +194,7 @@ describe.each(targets)("three servers that are one, on %s", (target) => {
     ]);
   });
 
-  it("collect acknowledgements of all clients, and give those that came when the time is over", async () => {
+  it("collects acknowledgements of all clients, or those that arrived before the timeout", async () => {
     const [ann, bob, cat] = await joinAll();
     const questions = [ann, bob].map(({ socket }, i) => socket.on("question", (answer) => answer(i)));
     expect(questions).toHaveLength(2);

@@ -31,7 +31,8 @@ interface Said {
  * objects are put to sleep and restarted at any moment. What holds for every message, whatever happened:
  *
  * - nobody gets it twice, or out of the order in which its object said things
- * - who was in the room before it was said, and is there still without a break, has it, unless the object that said it was
+ * - who was in the room before it was said, and is there still without a break, has it, unless the object that said it
+ * was
  *   restarted with it in hand, or gave it up aloud
  */
 describe("a crowd over three objects that sleep and restart at random", () => {

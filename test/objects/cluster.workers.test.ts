@@ -399,7 +399,7 @@ describe("an adapter of the user's own", () => {
 });
 
 describe("a shard that only newer or older code knows", () => {
-  it("is heard of when it says hello, is told what is said, and is forgotten when it says that it is empty", async () => {
+  it("is known after its hello, receives messages, and is removed when it reports that it is empty", async () => {
     const cluster = new Cluster("resized");
     const [, bob] = await cluster.join();
     await bob!.ask("sync");

@@ -118,7 +118,7 @@ async function countServers(poller: Poller): Promise<number> {
 }
 
 describe("a server that gets more objects and then fewer, while clients are connected", () => {
-  it("says everything to everybody once, and has clients of objects that go come back elsewhere", async () => {
+  it("delivers every message once, and lets clients of removed objects reconnect to others", async () => {
     await deploy(4);
     const four = await joinAll(0, 4);
     await expectAllHearAll(four, "of four");

@@ -7,7 +7,7 @@ import { root } from "./pack.ts";
 
 const PARTS = ["cold", "echo", "connect", "fan-out", "resident", "polling", "upgrade", "growth"];
 
-it("the benchmarks run, with all who take part in them", { timeout: 240_000 }, () => {
+it("the benchmarks run, with all of their contestants", { timeout: 240_000 }, () => {
   const { status, stderr } = spawnSync(process.execPath, [
     join(root, "bench/run.ts"),
     ...PARTS,
@@ -20,7 +20,7 @@ it("the benchmarks run, with all who take part in them", { timeout: 240_000 }, (
 
 describe("a client that offers compression", () => {
   it.each([
-    ["gets it", true, "permessage-deflate"],
+    ["gets compression", true, "permessage-deflate"],
     ["gets none with the flag no_web_socket_compression", false, ""],
   ])("%s", async (_, compression, extensions) => {
     const server = await startWorkerd("ours", { compression });

@@ -52,7 +52,7 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     await play.judge(bob, "chat", ann);
   });
 
-  it("chat-history shows what was said before, once, also to those who were away", async () => {
+  it("chat-history shows earlier messages once, also to people who were away", async () => {
     const play = await open("./examples/chat-history/wrangler.toml");
     const [ann, bob] = [await play.visitor("/?name=Ann"), await play.visitor("/?name=Bob", PHONE)];
     await say(ann, "Has anybody seen the cat?");
@@ -76,7 +76,7 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     await play.judge(bob, "chat-history", ann);
   });
 
-  it("dashboard draws what is reported by HTTP and by a cron trigger, and shows notifications", async () => {
+  it("dashboard draws what HTTP requests and a cron trigger report, and shows notifications", async () => {
     const play = await open("./examples/dashboard/wrangler.toml");
     const post = async (path: string, body: string) =>
       (await fetch(new URL(path, play.url), { method: "POST", body })).status;
@@ -156,7 +156,7 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     await play.judge(phone, "devices", panel);
   });
 
-  it.skipIf(!hasPython)("devices has a script in Python, which is steered like the others", async () => {
+  it.skipIf(!hasPython)("devices has a script in Python, which is controlled like the others", async () => {
     const play = await open("./examples/devices/wrangler.toml");
     const panel = await play.visitor();
     const script = join(root, "examples/devices/device.py");
@@ -176,7 +176,7 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     }
   });
 
-  it("game gives each match an object of its own, which goes on after naps and restarts", async () => {
+  it("game gives each match an object of its own, which continues after naps and restarts", async () => {
     const play = await open("./examples/game/wrangler.toml");
     const [ann, bob] = [await play.visitor("/?match=one"), await play.visitor("/?match=one", PHONE)];
     const other = await play.visitor("/?match=two");
@@ -257,7 +257,7 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     }
   }, 300_000);
 
-  it("tutorial delivers each message once, and brings back what was missed", async () => {
+  it("tutorial delivers each message once, also those that were missed", async () => {
     const play = await open("./examples/tutorial/wrangler.toml");
     const [ann, bob] = [await play.visitor(), await play.visitor("/", PHONE)];
     await say(ann, "Hello from the tutorial");
@@ -276,7 +276,7 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     await play.judge(bob, "tutorial", ann);
   });
 
-  it("private-messaging carries a message to one person, and says when that one is away", async () => {
+  it("private-messaging delivers a message to one person, and shows when that person is away", async () => {
     const play = await open("./examples/private-messaging/worker/wrangler.toml", { SECRET });
     const [ann, bob] = [await play.visitor(), await play.visitor("/", PHONE)];
     for (const [page, name] of [
@@ -302,7 +302,7 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     await ann.getByText("not here: nobody got it").waitFor();
   });
 
-  it("gatekeeper refuses strangers, and lets two who are signed in talk", async () => {
+  it("gatekeeper refuses unknown clients, and lets two who are signed in talk", async () => {
     const play = await open("./examples/gatekeeper/wrangler.toml", { SECRET });
     const [ann, bob] = [await play.visitor("/?name=Ann"), await play.visitor("/?name=Bob", PHONE)];
     await ann.getByRole("button", { name: "without a token" }).click();

@@ -34,7 +34,7 @@ describe.each([["polling"], ["websocket"]])("recipes, over %s", (transport) => {
   const transports = [transport];
 
   it(
-    "shared game state: a game goes on",
+    "shared game state: a game continues",
     async () => {
       const it = await start("game-state.ts");
       const [ann, bob] = [await it.client({ transports }), await it.client({ transports })];
@@ -59,7 +59,7 @@ describe.each([["polling"], ["websocket"]])("recipes, over %s", (transport) => {
   );
 
   it(
-    "history: whoever joins gets the last hundred messages",
+    "history: a client that joins receives the last hundred messages",
     async () => {
       const it = await start("history.ts");
       const ann = await it.client({ transports });
@@ -85,7 +85,7 @@ describe.each([["polling"], ["websocket"]])("recipes, over %s", (transport) => {
   );
 
   it(
-    "a game loop: runs while somebody plays, sleeps when nobody does, and goes on where it was",
+    "a game loop: runs while clients play, sleeps when none do, and continues from where it was",
     async () => {
       const worker = new URL("../fixtures/crashing-loop.ts", import.meta.url);
       const it = await start("game-loop.ts", { worker, napTimeout: 5_000 });
@@ -117,7 +117,7 @@ describe.each([["polling"], ["websocket"]])("recipes, over %s", (transport) => {
   );
 
   it(
-    "sessions: log in, come back, log out and be kicked",
+    "sessions: users log in, return, log out and are kicked",
     async () => {
       const it = await start("sessions.ts");
       const post = (path: string, init: RequestInit = {}) =>
@@ -160,7 +160,7 @@ describe.each([["polling"], ["websocket"]])("recipes, over %s", (transport) => {
   );
 
   it(
-    "presence: who is there, whatever happens in between",
+    "presence: the list of users is right, whatever happens in between",
     async () => {
       const it = await start("presence.ts");
       const join = (user: string) => it.client({ transports, auth: { user } });
@@ -186,7 +186,7 @@ describe.each([["polling"], ["websocket"]])("recipes, over %s", (transport) => {
   );
 
   it(
-    "ingest: what a device posts reaches those who watch",
+    "ingest: the posts of a device reach the clients that watch",
     async () => {
       const it = await start("ingest.ts");
       const ann = await it.client({ transports });
@@ -228,7 +228,7 @@ describe.each([["polling"], ["websocket"]])("recipes, over %s", (transport) => {
 });
 
 it(
-  "Express routes: as they were, and Socket.IO beside them",
+  "Express routes: they are unchanged, with Socket.IO beside them",
   async () => {
     const folder = await mkdtemp(join(root, "node_modules/.recipe-"));
     try {

@@ -90,8 +90,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe("the queues of a shard", () => {
-  it("send what is said in a turn in one call, and what is said meanwhile with the next", async () => {
+describe("the queues of a shard for its messages to other shards", () => {
+  it("send the messages of a turn in one call, and later ones with the next call", async () => {
     const shard = new Shard("1");
     const calls: number[] = [];
     let answer!: () => void;
@@ -113,7 +113,7 @@ describe("the queues of a shard", () => {
     expect(shard.arrivedAt("1")).toEqual(["a", "b", "c", "d", "e"]);
   });
 
-  it("cut calls at a megabyte, and send alone what is larger", async () => {
+  it("limit calls to a megabyte, and send a larger message alone", async () => {
     const shard = new Shard("1");
     const calls: number[] = [];
     shard.lines.set("1", (call) => {
@@ -128,7 +128,7 @@ describe("the queues of a shard", () => {
     expect(shard.arrivedAt("1")).toEqual(["0", "1", "2", "3", "4", "large", "small"]);
   });
 
-  it("repeat a call that fails for 5 s, give it up aloud, and go on after a pause", async () => {
+  it("repeat a failing call for 5 s, then give it up with an `error` event, and continue after a pause", async () => {
     const shard = new Shard("1", "2");
     let tries = 0;
     shard.lines.set("1", () => {
@@ -149,7 +149,7 @@ describe("the queues of a shard", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("leave the volatile alone while a shard is not reached", async () => {
+  it("drop volatile messages while a shard is not reached", async () => {
     const shard = new Shard("1");
     shard.lines.set("1", () => Promise.reject(new Error("broken")));
     shard.say("lost");
@@ -162,7 +162,7 @@ describe("the queues of a shard", () => {
     expect(shard.lost).toHaveLength(1);
   });
 
-  it("hold 16 MB together: the longest gives way, with what is volatile first, and requests are refused", async () => {
+  it("hold 16 MB in total: beyond that the longest one drops messages, volatile ones first, and requests are refused", async () => {
     const shard = new Shard("1", "2");
     shard.lines.set("1", never);
     shard.lines.set("2", never);
@@ -195,7 +195,7 @@ describe("the queues of a shard", () => {
     ]);
   });
 
-  it("go on from the alarm where production allows no more calls", async () => {
+  it("continue from the alarm when production allows no more calls", async () => {
     const shard = new Shard("1");
     shard.lines.set("1", () => Promise.reject(new Error("Subrequest depth limit exceeded")));
     shard.say("deep");
@@ -209,8 +209,8 @@ describe("the queues of a shard", () => {
   });
 });
 
-describe("requests", () => {
-  it("call for the answers until shortly before the time is over, and again where that call fails", async () => {
+describe("requests to other shards", () => {
+  it("call for answers until shortly before their timeout, and again when that call fails", async () => {
     const shard = new Shard("1");
     const waits: number[] = [];
     shard.lines.set("1", async (call): Promise<ClusterAnswer> => {
@@ -227,7 +227,7 @@ describe("requests", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("end in time where nothing answers", async () => {
+  it("end in time when no shard answers", async () => {
     const shard = new Shard("1");
     shard.lines.set("1", (call) => (call.type === "batch" ? Promise.resolve({}) : never()));
     const answers: unknown[] = [];

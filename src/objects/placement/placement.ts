@@ -51,8 +51,8 @@ export class Placement {
   }
 
   /**
-   * The objects to which a new session is offered, one after the other. `name` has been checked. Who belongs together by
-   * `shardBy` meets on one shard, wherever it is; everybody else goes to a shard nearby, and back to the same one.
+   * The objects to which a new session is offered, one after the other. `name` has been checked. Who belongs together
+   * by `shardBy` meets on one shard, wherever it is; everybody else goes to a shard nearby, and back to the same one.
    */
   forNew(env: Cloudflare.Env, name: string, newcomer: Newcomer): Place[] {
     const shards = this.shards.length === 1 ? this.shards : this.#order(newcomer).slice(0, MOST_TRIED);

@@ -7,8 +7,8 @@ export type ShardsOption = number | { readonly [Region in Hint]?: number };
 const MOST_IN_A_REGION = 64;
 
 /**
- * Regions, and where about they lie (longitude, latitude). Their order is part of the ids of sockets, so later ones come
- * last. The first one stands for shards without a hint.
+ * Regions, and where about they lie (longitude, latitude). Their order is part of the ids of sockets, so later ones
+ * come last. The first one stands for shards without a hint.
  * https://developers.cloudflare.com/durable-objects/reference/data-location/
  */
 const REGIONS: readonly [hint: string, longitude: number, latitude: number][] = [

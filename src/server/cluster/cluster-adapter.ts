@@ -22,8 +22,8 @@ interface Asked {
 
 /**
  * The adapter of every namespace: the rooms of this object, and those of the server's other objects, where it is spread
- * over several (the option `shards`). An adapter of your own extends it; with `static replacesMesh = true` in your class
- * it is you who reaches the other objects.
+ * over several (the option `shards`). An adapter of your own extends it; with `static replacesMesh = true` in your
+ * class it is you who reaches the other objects.
  */
 export class ClusterAdapter extends Adapter {
   readonly #context = this.nsp._internals.context;

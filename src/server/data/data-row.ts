@@ -97,8 +97,8 @@ export class DataRow extends ChangeTracker implements Saveable {
   }
 
   /**
-   * Has the row removed at the end of this turn, unless another one with its key is written. Changes of its value are of
-   * no interest from now on.
+   * Has the row removed at the end of this turn, unless another one with its key is written. Changes of its value are
+   * of no interest from now on.
    */
   remove(): void {
     // Later another row may have taken its place.

@@ -12,7 +12,10 @@ export interface LocalRoomsHost {
   readonly host: Pick<Host, "sendAsleep">;
   readonly clock: LogicalClock;
   readonly recovery: Recovery | undefined;
-  /** While listeners of `disconnecting` or `disconnect` are at work, a socket that leaves is still in its rooms for them. */
+  /**
+   * While listeners of `disconnecting` or `disconnect` are at work, a socket that leaves is still in its rooms for
+   * them.
+   */
   readonly disconnecting: { readonly isActive: boolean };
   /** Brings the session of a member into memory; undefined when it is gone. */
   readonly loader: { loadConnection(member: Member): MemberClient | undefined };
