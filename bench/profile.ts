@@ -1,5 +1,5 @@
 /**
- * Shows where the time of our server goes: `node bench/profile.ts connect|steady|echo|polling [checkout]` prints the
+ * Shows where the time of our server goes: `node bench/profile.ts connect|steady|echo|broadcast|polling [checkout]` prints the
  * functions that take most time, by themselves and with all that they call, as V8's sampling profiler sees them.
  */
 import { Load } from "./load/client.ts";
@@ -45,6 +45,11 @@ const WORK: Record<string, { before: Work; during: Work }> = {
       await load.run("echo", 1_200, 2);
     },
     during: (load) => load.run("echo", 1_200, 2),
+  },
+  /** Over several objects with BENCH_WORKER=spread16. */
+  broadcast: {
+    before: (load, port) => load.run("openSockets", port, 960),
+    during: (load) => load.run("broadcast", '42["all","hello"]', 60),
   },
   polling: {
     before: async (load, port) => {

@@ -10,6 +10,7 @@ import { benchGrowth } from "./growth.ts";
 import { benchIdle } from "./idle.ts";
 import { benchMemory } from "./memory.ts";
 import { benchResident } from "./resident.ts";
+import { benchShards } from "./shards.ts";
 import { benchSizes } from "./sizes.ts";
 import { type Check, printChecks } from "./support/check.ts";
 import { type Plan, readPlan, USAGE } from "./support/plan.ts";
@@ -44,6 +45,7 @@ const OTHERS: Record<string, Part> = {
     return [];
   },
   idle: benchIdle,
+  shards: benchShards,
   waking: () => benchWaking(5),
 };
 

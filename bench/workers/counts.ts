@@ -10,6 +10,8 @@ const counts = {
   rowsWritten: 0,
   rowsRead: 0,
   alarmsSet: 0,
+  /** Calls of other objects of the server. */
+  peers: 0,
 };
 
 export type Counts = typeof counts;
@@ -28,6 +30,14 @@ export function counted(Base: SessionObjectClass<unknown>): SessionObjectClass<u
     override async fetch(request: Request): Promise<Response> {
       counts.fetch++;
       return super.fetch(request);
+    }
+
+    socketIoPeer(call: unknown): unknown {
+      counts.peers++;
+      return (Base.prototype as unknown as Record<string, (call: unknown) => unknown>).socketIoPeer!.call(
+        this,
+        call,
+      );
     }
 
     override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {

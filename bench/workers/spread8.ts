@@ -1,0 +1,6 @@
+import { spread } from "./spread.ts";
+
+const { SessionObject: Base, app } = spread(8);
+
+export class SessionObject extends Base {}
+export default app;
