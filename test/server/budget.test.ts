@@ -100,4 +100,14 @@ describe("the memory that clients make an object use", () => {
       expect([object.budget.total, object.isAwake, vi.getTimerCount()]).toEqual([0, false, 0]);
     },
   );
+
+  it("is given back when a packet is complete, also where header and bytes come in one body", async () => {
+    const object = new FakeObject(setup, { hibernation: true });
+    const client = await object.connect({ transport: "polling" });
+    await client.join();
+    const before = object.budget.total;
+    const header = HALF.replace("echo", "unheard");
+    for (let round = 0; round < 10; round++) await client.send(header, new Uint8Array(1_000));
+    expect(object.budget.total).toBe(before);
+  });
 });

@@ -1,5 +1,5 @@
-import type { SocketPacket } from "../../codec/index.ts";
-import { DISCONNECT } from "../../codec/socket-packet.ts";
+import { CodecError, type SocketPacket } from "../../codec/index.ts";
+import { ACK, DISCONNECT, EVENT } from "../../codec/socket-packet.ts";
 import type { EngineRequest } from "../../engine/request.ts";
 import type { Session } from "../../engine/session.ts";
 import type { SessionConsumer } from "../../engine/session-ports.ts";
@@ -11,7 +11,8 @@ import { Connecting, type Namespaces } from "./connecting.ts";
 import { toDecodeError } from "./decode-error.ts";
 import { keepRequest } from "./kept-request.ts";
 import { PacketDispatcher } from "./packet-dispatcher.ts";
-import { PacketReader } from "./packet-reader.ts";
+import type { Decoder } from "./parser.ts";
+import { PartialPacket } from "./partial-packet.ts";
 import type { LocalSocket, MemberConnection, SocketMember } from "./socket-member.ts";
 
 /** Creates the connection of a session, which gets all messages of the client from then on. */
@@ -24,15 +25,16 @@ export function openConnection(context: ServerContext, namespaces: Namespaces, s
 /**
  * The sockets of one session: one for each namespace that the client has joined.
  *
- * message --> PacketReader: decoded at once --> PacketDispatcher: queued, and dispatched to sockets
- *                                                               `--> Connecting: a CONNECT
+ * message --> decoded at once --> PacketDispatcher: queued, and dispatched to sockets
+ *                            `--> PartialPacket: the rest is waited for         `--> Connecting: a CONNECT
  */
 export class Connection implements SessionConsumer, MemberConnection {
   readonly conn: Session;
   /** By namespace. */
   readonly members = new Map<string, SocketMember>();
   readonly #context: ServerContext;
-  readonly #reader: PacketReader;
+  readonly #decoder: Decoder;
+  readonly #partial: PartialPacket;
   readonly #dispatcher: PacketDispatcher;
   readonly #connecting: Connecting;
   /** Made when user code looks at it. */
@@ -57,20 +59,17 @@ export class Connection implements SessionConsumer, MemberConnection {
     this.#context = context;
     this.#connecting = new Connecting(context, namespaces, this);
     this.#dispatcher = new PacketDispatcher(this, context);
-    this.#reader = new PacketReader(
-      conn,
-      context.parser,
-      context.host.timers,
-      (why) => void this.close(why),
-      (packet) => this.#dispatcher.enqueue(packet),
-    );
+    const { parser } = context;
+    this.#decoder = parser.createDecoder((packet) => this.#onDecoded(packet));
+    const onLate = (why: Error) => void this.close(why);
+    this.#partial = new PartialPacket(conn, this.#decoder, parser.isForeign, context.host.timers, onLate);
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     this.#storedRequest = record?.request;
     const known = sockets ?? record?.sockets;
     if (known === undefined) return;
     this.#hasJoined = true;
     for (const member of context.rooms.load(this, known)) this.members.set(member.nsp, member);
-    if (record?.pending !== undefined) this.#reader.restore(record.pending);
+    if (record?.pending !== undefined) this.#partial.restore(record.pending);
   }
 
   get isClosed(): boolean {
@@ -105,20 +104,25 @@ export class Connection implements SessionConsumer, MemberConnection {
 
   message(data: string | Uint8Array): void {
     if (this.#isClosed) return;
-    let packet: SocketPacket | undefined;
     try {
-      packet = this.#reader.read(data);
+      this.#partial.load();
+      const packet = this.#decoder.add(data);
+      if (packet === undefined) {
+        this.#partial.awaitRest(data);
+        return;
+      }
+      refuseEmpty(packet);
+      this.#partial.complete();
+      this.#dispatcher.enqueue(packet);
     } catch (error) {
       this.#onDecodeError(toDecodeError(error, data));
-      return;
     }
-    if (packet !== undefined) this.#dispatcher.enqueue(packet);
   }
 
   closed(reason: DisconnectReason, description?: unknown): Promise<void> | void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#context.diagnostics.attempt("parser", () => this.#reader.stop());
+    this.#context.diagnostics.attempt("parser", () => this.#partial.discard());
     this.#context.escaped.forget(this.#request);
     this.#connecting.close();
     const why = this.#reason ?? reason;
@@ -231,6 +235,12 @@ export class Connection implements SessionConsumer, MemberConnection {
     if (this.isBusy() !== wasBusy && this.conn.transport.name === "polling") this.conn.changed();
   }
 
+  /** A foreign decoder has put a packet together, now or later. */
+  #onDecoded(packet: SocketPacket): void {
+    this.#partial.complete();
+    this.#dispatcher.enqueue(packet);
+  }
+
   /** Tells the client at once, and only once: the listeners of the socket may have to be registered again first. */
   #dismiss(member: SocketMember): void {
     if (!member.isLeaving) this.sendSafely({ type: DISCONNECT, nsp: member.nsp });
@@ -259,4 +269,9 @@ export class Connection implements SessionConsumer, MemberConnection {
     }
     this.conn.close(false, error instanceof Error ? error : undefined);
   }
+}
+
+/** An event or an acknowledgement without data: the official parser accepts it, and the server drops it. */
+function refuseEmpty({ type, data }: SocketPacket): void {
+  if (data === undefined && (type === EVENT || type === ACK)) throw new CodecError("INVALID_PAYLOAD");
 }

@@ -1,5 +1,5 @@
 import { RESERVED_EVENTS, type SocketPacket } from "../../codec/index.ts";
-import { ACK } from "../../codec/socket-packet.ts";
+import { ACK, BINARY_EVENT, DISCONNECT, EVENT } from "../../codec/socket-packet.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import type { Event } from "../api/events.ts";
 import { runMiddlewares } from "../namespaces/middlewares.ts";
@@ -22,9 +22,11 @@ interface Reply {
 export type EventMiddleware = (event: Event, next: (err?: Error) => void) => void;
 
 /**
- * The way of an event from the client of one socket to its listeners, and the acknowledgements that these owe.
+ * What the client of one socket sends, on its way to the listeners, and the acknowledgements that these owe.
  *
- * EVENT --> catch-all listeners --> middlewares --> listeners, if the socket is still connected
+ * EVENT      --> catch-all listeners --> middlewares --> listeners, if the socket is still connected
+ * ACK        --> the emit that waits for it
+ * DISCONNECT --> the socket closes
  */
 export class Inbox {
   readonly catchAll = new CatchAll();
@@ -39,7 +41,13 @@ export class Inbox {
   }
 
   receive(packet: SocketPacket): void {
-    const { context, socket } = this.#scope;
+    const { context, socket, phase } = this.#scope;
+    if (phase !== "connected") return;
+    if (packet.type !== EVENT && packet.type !== BINARY_EVENT) {
+      if (packet.type === DISCONNECT) this.#scope.close("client namespace disconnect");
+      else this.#scope.onAck(packet);
+      return;
+    }
     const args = packet.data as unknown[] | undefined;
     if (!Array.isArray(args) || args.length === 0) return;
     if (context.parser.isForeign && RESERVED_EVENTS.has(args[0])) return;
@@ -48,8 +56,8 @@ export class Inbox {
     const reply = packet.id == null ? undefined : this.#createReply(packet.id);
     if (reply !== undefined) args.push(reply.send);
     if (this.catchAll.size > 0) this.catchAll.notify(socket, args, context.diagnostics.onError);
-    if (this.middlewares.length === 0) this.#deliver(args);
-    else this.#passMiddlewares(args as Event);
+    if (this.middlewares.length > 0) this.#passMiddlewares(args as Event);
+    else if (this.#scope.phase === "connected") this.#handlers.run(args);
     // When a handler has disconnected the socket, its client waits for nothing.
     if (reply === undefined || reply.isSent || this.#scope.phase !== "connected") return;
     reply.work = this.#owe(estimateMemory(args));
@@ -105,11 +113,7 @@ export class Inbox {
     };
     runMiddlewares(this.middlewares, args, onThrown, (error) => {
       if (error) this.#scope.onError(error);
-      else this.#deliver(args);
+      else if (this.#scope.phase === "connected") this.#handlers.run(args);
     });
-  }
-
-  #deliver(args: readonly unknown[]): void {
-    if (this.#scope.phase === "connected") this.#handlers.run(args);
   }
 }

@@ -34,7 +34,7 @@ export class PacketDispatcher {
   readonly #context: ServerContext;
   readonly #held: HeldPackets;
   readonly #queue: SocketPacket[] = [];
-  readonly #drain = () => this.#dispatchQueue();
+  readonly #drain = () => this.#dispatchAll();
   #isDraining = false;
   /** Namespaces that were left just now: packets for them that have already arrived are dropped, as on Node. */
   #left: Set<string> | undefined;
@@ -60,11 +60,14 @@ export class PacketDispatcher {
     this.#left.add(nsp);
   }
 
-  #dispatchQueue(): void {
+  #dispatchAll(): void {
     this.#isDraining = true;
     if (this.#held.isEmpty) this.#left = undefined;
     for (const packet of this.#queue) {
       try {
+        if (this.#target.isClosed) continue;
+        const leaving = packet.type === DISCONNECT ? this.#target.members.get(packet.nsp) : undefined;
+        if (leaving !== undefined) this.#target.letGo(leaving);
         this.#dispatch(packet);
       } catch (error) {
         this.#context.diagnostics.onError(error, "packet");
@@ -74,33 +77,23 @@ export class PacketDispatcher {
     this.#isDraining = false;
   }
 
-  #dispatch(packet: SocketPacket): void {
-    if (this.#target.isClosed) return;
-    const leaving = packet.type === DISCONNECT ? this.#target.members.get(packet.nsp) : undefined;
-    if (leaving !== undefined) this.#target.letGo(leaving);
-    if (isAnswer(packet)) this.#route(packet);
-    else this.#routeInOrder(packet);
-  }
-
   /** While listeners of one of the connection's sockets are being registered again, packets for all of them wait. */
-  #routeInOrder(packet: SocketPacket): void {
-    const waiting = this.#findWaiting();
-    if (waiting === undefined) this.#route(packet);
-    else
-      this.#held.hold(
-        packet,
-        (run) => waiting.push(run),
-        // Meanwhile another socket of the connection may have begun to wait.
-        (it) => this.#routeInOrder(it),
-      );
-  }
-
   #findWaiting(): (() => void)[] | undefined {
     for (const { held } of this.#target.members.values()) if (held !== undefined) return held;
     return undefined;
   }
 
-  #route(packet: SocketPacket): void {
+  #dispatch(packet: SocketPacket): void {
+    const waiting = isAnswer(packet) ? undefined : this.#findWaiting();
+    if (waiting !== undefined) {
+      this.#held.hold(
+        packet,
+        (run) => waiting.push(run),
+        // Meanwhile another socket of the connection may have begun to wait.
+        (it) => this.#dispatch(it),
+      );
+      return;
+    }
     const { conn, members, isClosed } = this.#target;
     const { nsp, auth } =
       conn.protocol === 3 ? readOldName(packet.nsp) : { nsp: packet.nsp, auth: packet.data };
@@ -117,13 +110,13 @@ export class PacketDispatcher {
     }
     member.hasSpoken = true;
     const { state } = member;
-    if (state?.isResumed) state.onPacket(packet);
+    if (state?.isResumed) state.inbox.receive(packet);
     else if (isAnswer(packet)) this.#context.loader.loadState(member)?.onAck(packet);
     else
       this.#held.hold(
         packet,
         (run) => this.#context.loader.whenResumed(member, run),
-        (it) => member.state?.onPacket(it),
+        (it) => member.state?.inbox.receive(it),
       );
   }
 }

@@ -1,14 +1,11 @@
 import { toAttachment } from "../../codec/attachments.ts";
 import {
-  type BinaryChunk,
-  CodecError,
   encodePacketFrames,
   type Frame,
   PacketDecoder,
   type PendingPacket,
   type SocketPacket,
 } from "../../codec/index.ts";
-import { ACK, EVENT } from "../../codec/socket-packet.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 
 /**
@@ -54,7 +51,7 @@ export interface Parser {
   /** The packet as its receivers get it: plain data, without bytes that the sender may still change. */
   decode(frames: readonly Frame[]): SocketPacket | undefined;
   createDecoder(onDecoded: OnDecoded): Decoder;
-  /** Packets of a foreign format may break rules that the standard decoder enforces. */
+  /** Packets of a foreign format may break rules that the standard one keeps. */
   readonly isForeign: boolean;
 }
 
@@ -76,25 +73,13 @@ function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): 
   return packet;
 }
 
-/** Refuses an event, or an acknowledgement, without data. The official parser accepts it, and the server drops it. */
-class StrictDecoder extends PacketDecoder {
-  override add(chunk: string | BinaryChunk): SocketPacket | undefined {
-    const packet = super.add(chunk);
-    if (packet === undefined || packet.data !== undefined) return packet;
-    if (packet.type === EVENT || packet.type === ACK) {
-      throw new CodecError("INVALID_PAYLOAD");
-    }
-    return packet;
-  }
-}
-
 const standard: Parser = {
   encode(packet) {
     const [header, ...attachments] = encodePacketFrames(packet);
     return attachments.length === 0 ? [header] : [header, ...attachments.map(toFrame)];
   },
   decode: (frames) => decodeFrames(new PacketDecoder({ maxAttachments: Number.POSITIVE_INFINITY }), frames),
-  createDecoder: () => new StrictDecoder(),
+  createDecoder: () => new PacketDecoder(),
   isForeign: false,
 };
 

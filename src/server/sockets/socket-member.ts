@@ -58,7 +58,8 @@ export interface SocketControl extends MemberState {
   connect(): void;
   /** Runs the `connection` listeners again, muted. */
   resume(): Promise<void>;
-  onPacket(packet: SocketPacket): void;
+  /** Gets the packets of its client. */
+  readonly inbox: { receive(packet: SocketPacket): void };
   /** An acknowledgement needs no listeners, so it is accepted at any time. */
   onAck(packet: SocketPacket): void;
   onError(error: unknown): void;

@@ -1,5 +1,5 @@
 import type { SocketPacket } from "../../codec/index.ts";
-import { BINARY_EVENT, CONNECT, DISCONNECT, EVENT } from "../../codec/socket-packet.ts";
+import { CONNECT } from "../../codec/socket-packet.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
 import type { ServerContext } from "../context.ts";
@@ -110,14 +110,6 @@ export class SocketState implements SocketScope, TrackedOwner {
     this.registrations.onReplay();
     await this.handlers.replay();
     this.#stage = "resumed";
-  }
-
-  onPacket(packet: SocketPacket): void {
-    if (this.phase !== "connected") return;
-    const { type } = packet;
-    if (type === EVENT || type === BINARY_EVENT) this.inbox.receive(packet);
-    else if (type === DISCONNECT) this.close("client namespace disconnect");
-    else this.onAck(packet);
   }
 
   onAck(packet: SocketPacket): void {

@@ -1,48 +1,45 @@
-import type { Frame, PendingPacket, SocketPacket } from "../../codec/index.ts";
+import type { Frame, PendingPacket } from "../../codec/index.ts";
 import type { Session } from "../../engine/session.ts";
 import type { Timer, Timers } from "../../shared/timers.ts";
-import type { Parser } from "./parser.ts";
+import type { Decoder } from "./parser.ts";
 
 /** Estimated memory of a message that waits, besides its own bytes: a header waits as text and as data. */
 const HELD_BYTES = 200;
 
 /**
- * Decodes the messages of one connection, and keeps a packet of which only a part has arrived.
+ * The packet of one connection of which only a part has arrived. Its decoder holds the part; here it is counted, and
+ * kept or given up.
  *
  * part of a packet --> WebSocket: a timer keeps the object awake --> the rest arrives | it does not in time: `onLate`
  *                      polling:   it is stored with the session  --> the rest arrives, perhaps in another instance
  */
-export class PacketReader {
+export class PartialPacket {
   readonly #conn: Session;
+  readonly #decoder: Decoder;
   readonly #onLate: (why: Error) => void;
-  readonly #decoder: ReturnType<Parser["createDecoder"]>;
   /** What is counted for the part that has arrived. */
   #bytes = 0;
   /** Whether an earlier instance may have stored a part of a packet. */
-  #mayHavePart: boolean;
+  #mayBeStored: boolean;
   /** How many messages are stored. */
   #saved = 0;
   readonly #isForeign: boolean;
   readonly #timers: Timers;
   #timer: Timer | undefined;
 
-  /** `onDecoded` gets the packets of a foreign decoder, which may answer later. */
   constructor(
     conn: Session,
-    parser: Parser,
+    decoder: Decoder,
+    isForeign: boolean,
     timers: Timers,
     onLate: (why: Error) => void,
-    onDecoded: Parameters<Parser["createDecoder"]>[0],
   ) {
     this.#conn = conn;
+    this.#decoder = decoder;
+    this.#isForeign = isForeign;
     this.#timers = timers;
     this.#onLate = onLate;
-    this.#isForeign = parser.isForeign;
-    this.#decoder = parser.createDecoder((decoded) => {
-      this.#endWait();
-      onDecoded(decoded);
-    });
-    this.#mayHavePart = conn.recovered;
+    this.#mayBeStored = conn.recovered;
   }
 
   /** Takes over a part that an earlier version of this code has stored elsewhere. */
@@ -52,19 +49,33 @@ export class PacketReader {
     this.#save();
   }
 
-  /**
-   * Returns the packet that this message completes, if it does.
-   * @throws what the decoder throws for an invalid message
-   */
-  read(message: string | Uint8Array): SocketPacket | undefined {
-    if (this.#mayHavePart) this.#takeOver(this.#conn.half.readHalf());
-    const packet = this.#decoder.add(message);
-    if (packet === undefined) this.#awaitRest(message);
-    else if (this.#timer !== undefined || this.#saved > 0) this.#endWait();
-    return packet;
+  /** Gives the decoder what an earlier instance has stored. It has to come before the next message. */
+  load(): void {
+    if (this.#mayBeStored) this.#takeOver(this.#conn.half.readHalf());
   }
 
-  stop(): void {
+  /** This message completed no packet: the rest is waited for, unless the decoder has kept nothing of it. */
+  awaitRest(message: string | Uint8Array): void {
+    if (!this.#decoder.isPending) return;
+    this.#chargeFor(message);
+    if (!this.#decoder.isPending) return;
+    // What a foreign decoder keeps cannot be stored.
+    if (this.#isForeign || this.#conn.transport.name === "websocket") this.#startWait();
+    else Promise.resolve().then(() => this.#save());
+  }
+
+  /** A packet is complete. */
+  complete(): void {
+    if (this.#bytes === 0) return;
+    this.#timers.clear(this.#timer);
+    this.#timer = undefined;
+    this.#charge(-this.#bytes);
+    if (this.#saved > 0) this.#conn.half.dropHalf();
+    this.#saved = 0;
+  }
+
+  /** The connection is over. */
+  discard(): void {
     this.#timers.clear(this.#timer);
     this.#decoder.reset();
     this.#charge(-this.#bytes);
@@ -79,15 +90,6 @@ export class PacketReader {
     this.#charge(HELD_BYTES + message.length * (typeof message === "string" ? 2 : 1));
   }
 
-  #awaitRest(message: string | Uint8Array): void {
-    if (!this.#decoder.isPending) return;
-    this.#chargeFor(message);
-    if (!this.#decoder.isPending) return;
-    // What a foreign decoder keeps cannot be stored.
-    if (this.#isForeign || this.#conn.transport.name === "websocket") this.#startWait();
-    else Promise.resolve().then(() => this.#save());
-  }
-
   /**
    * A message is seen when all of it has arrived, and a large one takes its time. While it is on its way its client can
    * answer no ping, so that a client that is silent for longer than pings allow is not slow, but gone.
@@ -100,7 +102,7 @@ export class PacketReader {
   }
 
   #takeOver(half: readonly Frame[]): void {
-    this.#mayHavePart = false;
+    this.#mayBeStored = false;
     if (half.length > 0) this.#decoder.restore(half);
     for (const message of half) this.#chargeFor(message);
     this.#saved = half.length;
@@ -112,13 +114,5 @@ export class PacketReader {
     if (half.length <= this.#saved) return;
     this.#conn.half.keepHalf(half.slice(this.#saved) as Frame[]);
     this.#saved = half.length;
-  }
-
-  #endWait(): void {
-    this.#timers.clear(this.#timer);
-    this.#timer = undefined;
-    this.#charge(-this.#bytes);
-    if (this.#saved > 0) this.#conn.half.dropHalf();
-    this.#saved = 0;
   }
 }
