@@ -4,7 +4,6 @@ import { getPath } from "hono/utils/url";
 import { EngineError } from "../engine/errors.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
 import {
-  askObject,
   CANDIDATE_REFUSED,
   type InternalRequest,
   type Operation,
@@ -12,6 +11,7 @@ import {
   SHARD_FULL,
   SID_HEADER,
   toClientResponse,
+  toInternalRequest,
   VERSION,
 } from "../objects/internal-request.ts";
 import type { Placement } from "../objects/placement/placement.ts";
@@ -44,12 +44,10 @@ export function createApp(options: AppOptions, placement: Placement): App {
   const door: Door = { options, path, placement, origins, requests: new SessionRequests() };
   // It has one route: the router that Hono takes by default would spend a millisecond on a regular expression for it.
   const app: App = new QuickHono();
-  app.all("*", async (c: AppContext, next) => {
+  app.all("*", (c: AppContext, next) => {
     // The path as Hono reads it, so that a middleware on `/socket.io/*` sees every request that is served.
     const asked = c.req.path;
-    if (asked !== path && !asked.startsWith(`${path}/`)) return next();
-    const response = await handle(c, door);
-    return c.req.routeIndex > 0 ? addPrepared(c, response) : response;
+    return asked === path || asked.startsWith(`${path}/`) ? serve(c, door) : next();
   });
   return app;
 }
@@ -63,14 +61,7 @@ interface Door {
   readonly requests: SessionRequests;
 }
 
-/** A request, and what was found out about it. */
-interface Visit {
-  readonly c: AppContext;
-  readonly client: EngineRequest;
-  readonly isUpgrade: boolean;
-}
-
-async function handle(c: AppContext, door: Door): Promise<Response> {
+async function serve(c: AppContext, door: Door): Promise<Response> {
   const request = c.req.raw;
   const { options } = door;
   const client = toRequest({ method: request.method, url: request.url, headers: [] }, request.headers);
@@ -83,15 +74,23 @@ async function handle(c: AppContext, door: Door): Promise<Response> {
         throw new EngineError("BAD_REQUEST", { name: "MIDDLEWARE_FAILURE", error });
       });
     }
-    response = toPreflight(cors) ?? toFile(c, door) ?? (await serve({ c, client, isUpgrade }, door, cors));
+    response = toPreflight(cors) ?? toFile(c, door) ?? (await forward(c, client, isUpgrade, door, cors));
   } catch (error) {
     response = refuse(error, isUpgrade);
     if (error instanceof EngineError) outlive(c, tell(error, client, c.env, options));
   }
-  return addHeaders(response, cors, client);
+  addHeaders(response, cors, client);
+  return c.req.routeIndex > 0 ? addPrepared(c, response) : response;
 }
 
-async function serve({ c, client, isUpgrade }: Visit, door: Door, cors: CorsResult): Promise<Response> {
+/** Asks the object of the session, and answers with what it says. @throws EngineError */
+async function forward(
+  c: AppContext,
+  client: EngineRequest,
+  isUpgrade: boolean,
+  door: Door,
+  cors: CorsResult,
+): Promise<Response> {
   const { options, placement, requests } = door;
   const request = c.req.raw;
   const record = client._query.sid ? undefined : toRecord(request);
@@ -105,21 +104,36 @@ async function serve({ c, client, isUpgrade }: Visit, door: Door, cors: CorsResu
   const sid = verified.sid as SessionId;
   const object = placement.of(c.env, sid);
   if (object === undefined) throw new EngineError("UNKNOWN_SID", { sid });
-  if (op === "post") return post(request, asked, object, requests);
-  if (op === "poll") {
-    let stub: DurableObjectStub | undefined = object;
-    const ask = () => {
-      // A stub that has failed stays broken.
-      const reached = stub ?? placement.of(c.env, sid)!;
-      stub = undefined;
-      return requests.ask(reached, asked, request);
-    };
-    const outcome = await waitForPayload(ask, request.signal);
-    if (outcome.type === "response") return toClientResponse(outcome.response);
-    return payloadResponse(outcome.payload, toOwnHeaders(outcome.headers));
-  }
-  const response = await requests.ask(object, asked, request);
-  return response.status === CANDIDATE_REFUSED ? openAndClose() : toClientResponse(response);
+  if (op === "poll") return poll(c, door, asked, object);
+  // Longer bodies are not read here, so that the object sees an upload that overlaps another one or is too large.
+  const isShort = op === "post" && request.headers.get("content-length") === "1";
+  const body = isShort ? await request.text() : request.body;
+  // A POST that holds a pong alone is answered here: the next poll proves better that the client is there.
+  if (body === "3" && asked.protocol === 4) return okResponse();
+  const response = await requests.ask(object, asked, request, body);
+  if (response.status === CANDIDATE_REFUSED) return openAndClose();
+  if (op === "post" && response.status === 200) return okResponse(toOwnHeaders(response.headers));
+  return toClientResponse(response);
+}
+
+/** A GET of a session. */
+async function poll(
+  c: AppContext,
+  { placement, requests }: Door,
+  asked: Asked,
+  object: DurableObjectStub,
+): Promise<Response> {
+  const request = c.req.raw;
+  let stub: DurableObjectStub | undefined = object;
+  const ask = () => {
+    // A stub that has failed stays broken.
+    const reached = stub ?? placement.of(c.env, asked.sid as SessionId)!;
+    stub = undefined;
+    return requests.ask(reached, asked, request);
+  };
+  const outcome = await waitForPayload(ask, request.signal);
+  if (outcome.type === "response") return toClientResponse(outcome.response);
+  return payloadResponse(outcome.payload, toOwnHeaders(outcome.headers));
 }
 
 /** A handshake. */
@@ -137,7 +151,8 @@ async function open(
   const places = placement.forNew(c.env, name, await toNewcomer(client, address, options, c, data));
   const passes = places.length > 1;
   for (const { stub, shard } of places) {
-    const response = await askObject(stub, { ...asked, address, secure, data, name, shard, passes });
+    const meta = { ...asked, address, secure, data, name, shard, passes };
+    const response = await stub.fetch(...toInternalRequest(meta));
     if (response.status === SHARD_FULL) continue;
     return addCookie(await toClientResponse(response), asked.op, response, options);
   }
@@ -148,22 +163,6 @@ async function open(
 function checkSize({ url, headers }: RequestRecord, most: number): void {
   const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, url.length);
   if (bytes > most) throw new EngineError("HEADERS_TOO_LARGE", { bytes });
-}
-
-/** A POST that holds a pong alone is answered here: the next poll proves better that the client is there. */
-async function post(
-  request: Request,
-  asked: Asked,
-  object: DurableObjectStub,
-  requests: SessionRequests,
-): Promise<Response> {
-  // Longer bodies are not read here, so that the object sees an upload that overlaps another one or is too large.
-  const body = request.headers.get("content-length") === "1" ? await request.text() : request.body;
-  if (body === "3" && asked.protocol === 4) return okResponse();
-  const type = request.headers.get("content-type") ?? undefined;
-  const response = await requests.ask(object, asked, request, body, type);
-  if (response.status === 200) return okResponse(toOwnHeaders(response.headers));
-  return toClientResponse(response);
 }
 
 function toOperation(method: string, { sid, transport }: Verified, isUpgrade: boolean): Operation {
@@ -231,7 +230,7 @@ function addCookie(answer: Response, op: Operation, response: Response, { cookie
   return answer;
 }
 
-function addHeaders(response: Response, cors: CorsResult, client: EngineRequest): Response {
+function addHeaders(response: Response, cors: CorsResult, client: EngineRequest): void {
   for (const [name, value] of cors.headers) {
     if (name === "vary") response.headers.append(name, value);
     else response.headers.set(name, value);
@@ -242,11 +241,10 @@ function addHeaders(response: Response, cors: CorsResult, client: EngineRequest)
     if (subprotocol && !response.headers.has("sec-websocket-protocol")) {
       response.headers.set("sec-websocket-protocol", subprotocol.trim());
     }
-    return response;
+    return;
   }
   const isExplorer = /;MSIE|Trident\//.test(client.headers.get("user-agent") ?? "");
   if (isExplorer) response.headers.set("x-xss-protection", "0");
-  return response;
 }
 
 /** Headers of our responses that those of a middleware must not replace. */

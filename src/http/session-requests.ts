@@ -1,5 +1,5 @@
 import type { RequestRecord } from "../engine/request.ts";
-import { askObject, type InternalRequest, WANTED_HEADER } from "../objects/internal-request.ts";
+import { type InternalRequest, toInternalRequest, WANTED_HEADER } from "../objects/internal-request.ts";
 import { ENCODED } from "../transports/polling.ts";
 
 /** What the Worker asks, before a record of the client's request is added. */
@@ -18,18 +18,18 @@ export type Asked = Omit<InternalRequest, "request">;
 export class SessionRequests {
   #isWanted = false;
 
-  /** Asks an object, and shows it the client's request if need be. */
+  /** Asks an object, and shows it the client's request if need be. `body` is that of a POST. */
   async ask(
     object: DurableObjectStub,
     asked: Asked,
     request: Request,
     body?: BodyInit | null,
-    type?: string,
   ): Promise<Response> {
     const meta: InternalRequest = this.#isWanted
       ? { ...asked, request: toRecord(request) }
       : { ...asked, request: toBriefRecord(request), isBrief: true };
-    const response = await askObject(object, meta, body, type);
+    const type = asked.op === "post" ? request.headers.get("content-type") : null;
+    const response = await object.fetch(...toInternalRequest(meta, body, type));
     const wanted = response.headers.get(WANTED_HEADER);
     if (wanted === null) return response;
     this.#isWanted = true;
@@ -51,7 +51,7 @@ function toBriefRecord({ method, url, headers }: Request): RequestRecord {
 /** What listeners add to the answer. When they cannot be asked, the answer goes out as it is. */
 async function show(object: DurableObjectStub, meta: InternalRequest): Promise<Headers> {
   try {
-    return (await askObject(object, meta)).headers;
+    return (await object.fetch(...toInternalRequest(meta))).headers;
   } catch (error) {
     console.error("socket.io-edge: an object that listens to requests could not be shown one", error);
     return new Headers();

@@ -75,24 +75,23 @@ export const SHARD_FULL = 507;
 const IS_UPGRADE: ReadonlySet<Operation> = new Set(["poll", "socket", "upgrade"]);
 const INTERNAL_HEADERS = [SID_HEADER, PING_IN_HEADER];
 
-/** Sends an object the request that carries `meta`. */
-export function askObject(
-  object: DurableObjectStub,
+/** The arguments of `fetch` for a request that carries `meta`. `body` and `type` are those of a POST. */
+export function toInternalRequest(
   meta: InternalRequest,
   body?: BodyInit | null,
-  type?: string,
-): Promise<Response> {
+  type?: string | null,
+): [url: string, init: RequestInit] {
   const url = `${ORIGIN}/${meta.op}`;
   const headers: Record<string, string> = { [HEADER]: toAscii(JSON.stringify(meta)) };
   if (meta.op === "post") {
-    if (type !== undefined) headers["content-type"] = type;
-    return object.fetch(url, { method: "POST", headers, body });
+    if (type != null) headers["content-type"] = type;
+    return [url, { method: "POST", headers, body }];
   }
   if (IS_UPGRADE.has(meta.op)) headers.upgrade = "websocket";
-  return object.fetch(url, { headers });
+  return [url, { headers }];
 }
 
-/** Reads what `askObject` wrote; undefined for any other request. */
+/** Reads what `toInternalRequest` wrote; undefined for any other request. */
 export function fromInternalRequest(request: Request): InternalRequest | undefined {
   const header = request.headers.get(HEADER);
   if (header === null || !request.url.startsWith(`${ORIGIN}/`)) return undefined;

@@ -33,11 +33,11 @@ function toAsk(object: TestObject, sid: string, op: Asked["op"], body?: string) 
   const transport = op === "upgrade" ? "websocket" : "polling";
   const asked: Asked = { v: VERSION, op, sid, transport, protocol: 4, b64: false };
   const url = `https://example.com/socket.io/?EIO=4&transport=${transport}&sid=${sid}`;
-  const headers = { "x-own": "mine", "user-agent": "Mozilla/5.0" };
+  const headers = { "x-own": "mine", "user-agent": "Mozilla/5.0", "content-type": "text/plain" };
   const method = body === undefined ? "GET" : "POST";
   const request: Request = new Request(url, { method, headers, body });
   return (requests = new SessionRequests()) =>
-    requests.ask(object.stub, asked, request.clone() as Request, request.body, "text/plain");
+    requests.ask(object.stub, asked, request.clone() as Request, request.body);
 }
 
 const internal = (response: Response) =>

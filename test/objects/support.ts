@@ -4,7 +4,7 @@ import { env as workerEnv } from "cloudflare:workers";
 import { vi } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { App } from "../../src/http/app.ts";
-import { askObject, type InternalRequest } from "../../src/objects/internal-request.ts";
+import { type InternalRequest, toInternalRequest } from "../../src/objects/internal-request.ts";
 import { toAddress } from "../../src/objects/placement/object-name.ts";
 import type { SessionObjectMembers } from "../../src/objects/session-object.ts";
 import type { SocketRole } from "../../src/objects/storage/session-store.ts";
@@ -119,7 +119,9 @@ export class TestObject {
       secure: true,
     } as const;
     const address = toAddress(this.name);
-    return askObject(this.stub, { v: 1, sid: "", ...address, ...rest, request, ...meta }, body);
+    return this.stub.fetch(
+      ...toInternalRequest({ v: 1, sid: "", ...address, ...rest, request, ...meta }, body),
+    );
   }
 
   run<R>(look: (instance: Instance, ctx: DurableObjectState) => R | Promise<R>): Promise<R> {
