@@ -5,7 +5,7 @@ import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
-import { CLOSE, type Effect, NOOP, PING, type PollAnswer, type SessionEvent } from "./effects.ts";
+import { CLOSE, NOOP, PING, type PollAnswer, type SessionEvent } from "./effects.ts";
 import { pingEach } from "./flow.ts";
 import type { HandshakeRecord } from "./handshake.ts";
 import { type EngineRequest, toRequest } from "./request.ts";
@@ -205,12 +205,6 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#link.carryOut({ type: "write", frames });
   }
 
-  /** Receives a packet that came over the session's transport. @internal */
-  receive(packet: EnginePacket, now: number): void {
-    if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
-    this.dispatch({ type: "packet", packet, now });
-  }
-
   /** Answers a GET of the client, or lets it wait for packets. `limit`: how many packets it takes. @internal */
   poll(limit: number): PollAnswer {
     return this.dispatch({ type: "poll", now: this.#host.now(), limit }) ?? { type: "refuse" };
@@ -256,74 +250,83 @@ export class Session extends EventEmitter<SessionEvents> {
    * the event tells of, if it is to be answered. @internal
    */
   dispatch(event: SessionEvent): PollAnswer | undefined {
+    if (event.type === "packet") this.#tellReceived(event.packet);
     let answer: PollAnswer | undefined;
     const effects = transition(this.state, event, this.#host.rules);
-    const more = this.state.unreadBytes - this.#unread;
-    this.#unread += more;
-    this.#host.budget.unread += more;
+    const unread = this.state.unreadBytes - this.#unread;
+    this.#unread += unread;
+    this.#host.budget.unread += unread;
     for (const effect of effects) {
-      if (effect.type === "reply") this.#flushes(effect.frames);
-      if (effect.type === "message") this.#deliver(effect.data);
-      else if (effect.type === "reply" || effect.type === "park" || effect.type === "refuse") answer = effect;
-      else this.#carryOut(effect);
+      switch (effect.type) {
+        case "message":
+          if (this.#line.isFree) this.#deliver(effect.data);
+          else this.#deliverLater(effect.data);
+          break;
+        case "save":
+        case "queued":
+          this.#link.saveLater(effect.type === "save" ? "state" : "queue");
+          break;
+        case "reply":
+          this.#flushes(effect.frames);
+          answer = effect;
+          break;
+        case "park":
+        case "refuse":
+          answer = effect;
+          break;
+        case "report":
+          this.#report(effect.event);
+          break;
+        case "answer":
+          this.#flushes(effect.frames);
+          this.#link.carryOut(effect);
+          break;
+        case "write":
+          this.#wroteInTurn = this.#host.turn();
+          this.#flushes(effect.frames);
+          this.#link.carryOut(effect);
+          if (!effect.hasMore && this.state.queue.length === 0) this.#drained();
+          break;
+        case "closed":
+          this.#link.carryOut(effect);
+          this.#endInLine(() => this.#end(effect.reason, effect.description));
+          break;
+        default:
+          this.#link.carryOut(effect);
+      }
     }
+    this.#countQueue(event, unread);
+    return answer;
+  }
+
+  #tellReceived(packet: EnginePacket): void {
+    if (this.listenerCount("packet") > 0 && this.state.phase === "open") this.emit("packet", packet);
+  }
+
+  /** `unread`: how many more bytes were written that the client is not known to have read. */
+  #countQueue(event: SessionEvent, unread: number): void {
     // Only its own pings prove that a v3 client reads, so much may be on its way, and is counted.
-    if (this.protocol === 3) this.account.add(more);
+    if (this.protocol === 3) this.account.add(unread);
     const { queue } = this.state;
     if (queue.length > 0 || this.account.hasQueue) {
       this.account.setQueue(queue, event.type === "send" ? event.frames : undefined);
     }
-    return answer;
   }
 
-  #carryOut(effect: Exclude<Effect, PollAnswer | { type: "message" }>): void {
-    switch (effect.type) {
-      case "write":
-        this.#wroteInTurn = this.#host.turn();
-        this.#flushes(effect.frames);
-        this.#link.carryOut(effect);
-        if (!effect.hasMore && this.state.queue.length === 0) this.#drained();
-        return;
-      case "answer":
-        this.#flushes(effect.frames);
-        this.#link.carryOut(effect);
-        return;
-      case "save":
-        this.#link.saveLater("state");
-        return;
-      case "queued":
-        this.#link.saveLater("queue");
-        return;
-      case "report":
-        this.#report(effect.event);
-        return;
-      case "closed":
-        this.#callbacks = [];
-        this.#link.carryOut(effect);
-        this.#endInLine(() => this.#end(effect.reason, effect.description));
-        return;
-      default:
-        this.#link.carryOut(effect);
-    }
-  }
-
-  #deliver(data: string | Uint8Array): void {
-    const message = typeof data === "string" ? data : this.#host.toBinary(data);
-    if (this.#line.isFree) {
-      this.#hand(message);
-      return;
-    }
-    const bytes = HELD_BYTES + estimateMemory(message);
+  /** Passes a message on when its listeners have been registered again. */
+  #deliverLater(data: string | Uint8Array): void {
+    const bytes = HELD_BYTES + estimateMemory(data);
     this.account.add(bytes);
     if (this.state.phase === "closed") return;
     this.#line.run(() => {
       this.account.add(-bytes);
-      this.#hand(message);
+      this.#deliver(data);
     });
   }
 
-  #hand(message: string | Uint8Array): void {
+  #deliver(data: string | Uint8Array): void {
     if (this.#isLetGo) return;
+    const message = typeof data === "string" ? data : this.#host.toBinary(data);
     if (this.listenerCount("data") > 0) this.emit("data", message);
     if (this.listenerCount("message") > 0) this.emit("message", message);
     this.consumer?.message(message);
@@ -331,6 +334,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /** Ends after the messages that wait: each of them is passed on in a turn of its own. */
   #endInLine(end: () => void | Promise<void>): void {
+    this.#callbacks = [];
     this.#line.run(this.#line.isHolding ? () => SETTLED.then(end) : end);
   }
 

@@ -1,18 +1,13 @@
+import { decodePayload } from "../codec/index.ts";
 import { EngineError } from "../engine/errors.ts";
 import { type HandshakeRecord, toOpenFrames } from "../engine/handshake.ts";
 import { isExpired } from "../engine/heartbeat.ts";
 import { type EngineRequest, headerOf, toRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
-import { BINARY_TYPE } from "../transports/eio3.ts";
+import { BINARY_TYPE, decodePayloadV3 } from "../transports/eio3.ts";
 import { toErrorResponse } from "../transports/errors.ts";
-import {
-  BodyTooLarge,
-  decodeBody,
-  payloadResponse,
-  toPacketLimit,
-  toPayload,
-} from "../transports/polling.ts";
+import { BodyTooLarge, payloadResponse, toPacketLimit, toPayload } from "../transports/polling.ts";
 import {
   CANDIDATE_REFUSED,
   fromInternalRequest,
@@ -216,9 +211,9 @@ export class RequestHandler<Api> {
     if (session.readyState === "closed") return new Response(null, { status: 400 });
     // A refusal would look like a broken transport to the client, which has not heard of the close yet.
     if (session.readyState === "closing") return taken(this.#headers(meta, session));
-    const { packets, error } = decodeBody(body, isBinary, meta.protocol);
+    const { packets, error } = meta.protocol === 3 ? decodePayloadV3(body) : decodePayload(body as string);
     const now = this.#platform.now();
-    for (const packet of packets) session.receive(packet, now);
+    for (const packet of packets) session.dispatch({ type: "packet", packet, now });
     if (error !== null) {
       session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
       return new Response(null, { status: 400 });

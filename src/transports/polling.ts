@@ -1,5 +1,5 @@
-import { type DecodedPayload, decodePayload, encodePayload, type Frame } from "../codec/index.ts";
-import { BINARY_TYPE, decodePayloadV3, encodePayloadV3 } from "./eio3.ts";
+import { encodePayload, type Frame } from "../codec/index.ts";
+import { BINARY_TYPE, encodePayloadV3 } from "./eio3.ts";
 
 /**
  * How many packets a payload has at most for clients that are not known to take more: python-engineio hangs up then.
@@ -85,13 +85,16 @@ export class Upload {
   }
 
   /**
-   * Reads a body of at most `limit` bytes, as text where it cannot be binary.
+   * Reads a body of at most `limit` bytes: as text, unless it is binary.
    * @throws BodyTooLarge, the reason why it was given up, or what the stream throws when the client goes away
    */
   async read(request: Request, limit: number, isBinary: boolean): Promise<Uint8Array | string> {
     const length = Number(request.headers.get("content-length") ?? SHORT_BODY + 1);
     if (length > Math.max(limit, SHORT_BODY + 1)) throw new BodyTooLarge();
-    if (length > SHORT_BODY) return this.#readChunks(request, limit);
+    if (length > SHORT_BODY) {
+      const bytes = await this.#readChunks(request, limit);
+      return isBinary ? bytes : new TextDecoder().decode(bytes);
+    }
     if (length > limit) throw new BodyTooLarge();
     return new Promise((resolve, reject) => {
       this.#stop = reject;
@@ -134,11 +137,4 @@ export class Upload {
       bytes.set(chunk, from);
     }
   }
-}
-
-/** The packets of a body. */
-export function decodeBody(body: Uint8Array | string, isBinary: boolean, protocol: 3 | 4): DecodedPayload {
-  if (protocol === 3 && isBinary) return decodePayloadV3(body);
-  const text = typeof body === "string" ? body : new TextDecoder().decode(body);
-  return protocol === 3 ? decodePayloadV3(text) : decodePayload(text);
 }

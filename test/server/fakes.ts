@@ -350,7 +350,9 @@ export class FakeObject {
   async deliver(sid: SessionId, messages: (string | Uint8Array)[]): Promise<void> {
     await this.ready();
     const session = this.#load(sid);
-    for (const data of messages) session?.receive({ type: "message", data }, this.clock.now);
+    const { now } = this.clock;
+    for (const data of messages)
+      session?.dispatch({ type: "packet", packet: { type: "message", data }, now });
     await this.settle();
   }
 

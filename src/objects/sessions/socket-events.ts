@@ -44,7 +44,7 @@ export class SocketEvents {
       this.#onGone(active, socket, "parse error", error);
       return;
     }
-    if (isTransport) session.receive(packet, now);
+    if (isTransport) session.dispatch({ type: "packet", packet, now });
     else {
       active.receiveOnCandidate(packet);
       // Polls are pinged without a tick: the one that is set may be too late for a WebSocket.

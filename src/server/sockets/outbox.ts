@@ -1,7 +1,6 @@
 import type { SocketPacket } from "../../codec/index.ts";
 import { EVENT } from "../../codec/socket-packet.ts";
 import type { BroadcastFlags } from "../api/socket-types.ts";
-import { encodeEvent } from "../recovery/encode-event.ts";
 import { CatchAll } from "./catch-all.ts";
 import { type AckCallback, PendingAcks } from "./pending-acks.ts";
 import type { SocketScope } from "./socket-scope.ts";
@@ -35,11 +34,10 @@ export class Outbox {
       return;
     }
     this.notify(data);
-    const frames =
-      this.#scope.phase === "connected"
-        ? encodeEvent(context, packet, flags, [this.#scope.member.id])
-        : context.parser.encode(packet);
+    const isLogged = this.#scope.phase === "connected" && !flags?.volatile;
     // It is logged even if it cannot be sent: the client of a connection that has broken unnoticed has missed it.
+    const log = isLogged ? context.recovery?.log : undefined;
+    const frames = log?.encode(packet, [this.#scope.member.id]) ?? context.parser.encode(packet);
     this.#scope.connection.conn.sendFrames(frames, flags);
   }
 
