@@ -95,7 +95,7 @@ describe.skipIf(!hasBrowser)("@socket.io/admin-ui", () => {
   );
 
   it(
-    "keeps the object awake by its timer, unless the timer is stopped",
+    "keeps the object awake by its timer when it is used without the recipe",
     async () => {
       await project.write("src/worker.js", UNMODIFIED);
       const server = await project.start({ napTimeout: NAP_MS });

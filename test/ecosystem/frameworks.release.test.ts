@@ -1,7 +1,9 @@
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join as pathOf } from "node:path";
 import { io, type Socket } from "socket.io-client";
-import { afterEach, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { TestServer } from "../../src/testing/index.ts";
 import { nextEvent } from "../support/clients.ts";
 import { Project } from "./project.ts";
 
@@ -16,10 +18,38 @@ afterEach(async () => {
   project = undefined;
 });
 
-it(
-  "NestJS: a gateway hears, answers and emits",
-  async () => {
-    project = await Project.with({
+/** What the recipe's gateway leaves out. */
+const NEWS_GATEWAY = `
+import { Inject, Injectable } from "@nestjs/common";
+import { SubscribeMessage, WebSocketGateway, WebSocketServer, WsException } from "@nestjs/websockets";
+
+@Injectable()
+export class Readers {
+  left = [];
+}
+
+@WebSocketGateway({ namespace: "news" })
+export class NewsGateway {
+  @WebSocketServer() namespace;
+  constructor(@Inject(Readers) private readers: Readers) {}
+
+  handleDisconnect(socket) {
+    this.readers.left.push(socket.id);
+    this.namespace.emit("left", this.readers.left);
+  }
+
+  @SubscribeMessage("refuse")
+  refuse() {
+    throw new WsException("not today");
+  }
+}
+`;
+
+describe("NestJS", () => {
+  let nest: Project;
+  let server: TestServer;
+  beforeAll(async () => {
+    nest = await Project.with({
       "@nestjs/common": "^12",
       "@nestjs/core": "^12",
       "@nestjs/platform-socket.io": "^12",
@@ -27,19 +57,52 @@ it(
       "reflect-metadata": "^0.2",
       rxjs: "^7",
     });
-    await project.follow("NestJS");
-    const server = await project.start();
-    const [ann, bob] = [await server.client(), await server.client({ transports: ["polling"] })];
-    for (const said of [1, 2, 3]) {
-      const heard = nextEvent(bob, "message");
-      expect(await ann.emitWithAck("message", `hello ${said}`)).toBe(said);
-      expect(await heard).toEqual([`hello ${said}`]);
+    await nest.follow("NestJS");
+    await nest.write("src/news.gateway.ts", NEWS_GATEWAY);
+    const worker = await readFile(pathOf(nest.folder, "src/worker.ts"), "utf8");
+    const withNews = worker.replace(
+      "providers: [ChatGateway]",
+      "providers: [ChatGateway, NewsGateway, Readers]",
+    );
+    await nest.write("src/worker.ts", `import { NewsGateway, Readers } from "./news.gateway";\n${withNews}`);
+    server = await nest.start();
+  }, LIMIT_MS);
+  afterAll(() => nest?.remove());
+
+  it(
+    "NestJS: a gateway hears, answers and emits",
+    async () => {
+      const [ann, bob] = [await server.client(), await server.client({ transports: ["polling"] })];
+      for (const said of [1, 2, 3]) {
+        const heard = nextEvent(bob, "message");
+        expect(await ann.emitWithAck("message", `hello ${said}`)).toBe(said);
+        expect(await heard).toEqual([`hello ${said}`]);
+        await server.nap();
+      }
+      expect(server.logs).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "NestJS: a gateway of a namespace refuses by exceptions, is given providers, and hears of disconnects",
+    async () => {
+      const [ann, bob] = [
+        await server.client({ namespace: "/news" }),
+        await server.client({ namespace: "/news" }),
+      ];
       await server.nap();
-    }
-    expect(server.logs).toEqual([]);
-  },
-  LIMIT_MS,
-);
+      const refused = nextEvent<[object]>(ann, "exception");
+      ann.emit("refuse");
+      expect((await refused)[0]).toMatchObject({ status: "error", message: "not today" });
+      const { id } = bob;
+      const left = nextEvent(ann, "left");
+      bob.disconnect();
+      expect(await left).toEqual([[id]]);
+    },
+    LIMIT_MS,
+  );
+});
 
 /** What the test uses of the official client of Feathers. */
 interface FeathersClient {
@@ -86,3 +149,8 @@ it(
   },
   LIMIT_MS,
 );
+
+it("what cannot be installed fails, and is named", async () => {
+  const missing = Project.with({ "made-up": "file:./missing.tgz" });
+  await expect(missing).rejects.toThrow("npm could not install made-up@file:./missing.tgz");
+});
