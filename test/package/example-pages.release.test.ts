@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Page } from "playwright-core";
+import { io } from "socket.io-client";
 import { afterEach, describe, expect, it } from "vitest";
 import { hasBrowser } from "../browser/browser.ts";
 import { packPackage, root } from "./pack.ts";
@@ -73,6 +74,26 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
     expect(await carl.getByRole("log").locator("p").count()).toBe(4);
     expect(await bob.getByRole("log").locator("p").count()).toBe(4);
     await play.judge(bob, "chat-history", ann);
+  });
+
+  it("applause shows the hands of people on other objects", async () => {
+    const play = await open("./examples/applause/wrangler.toml");
+    const people = [await play.visitor(), await play.visitor("/", PHONE)];
+    // The page's own address and browser name its object; with other browsers it is another one.
+    for (const agent of ["one", "two", "three", "four", "five", "six"]) {
+      const socket = io(play.url.href, {
+        extraHeaders: { "user-agent": agent },
+        transports: ["websocket"],
+        forceNew: true,
+      });
+      const seat = await new Promise<string>((resolve) => socket.once("seat", resolve));
+      expect(seat).toMatch(/^[0-3]$/);
+      for (let i = 0; i < 5; i++) socket.emit("clap", "★");
+    }
+    for (const page of people) await page.locator("dd").getByText("30", { exact: true }).waitFor();
+    await people[0]!.getByRole("button", { name: "Celebrate" }).click();
+    for (const page of people) await page.locator("dd").getByText("1", { exact: true }).waitFor();
+    await play.judge(people[1]!, "applause", people[0]);
   });
 
   it("dashboard draws what HTTP requests and a cron trigger report, and shows notifications", async () => {
