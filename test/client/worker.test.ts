@@ -12,15 +12,23 @@ import { io } from ${JSON.stringify(`${root}src/client/index.ts`)};
 export default {
   async fetch(request) {
     const { url, transports, upgrades } = await request.json();
-    const socket = io(url, { forceNew: true, transports, auth: { from: "a Worker" } });
+    const connect = (name) => io(url, { forceNew: true, transports, auth: { visitor: name, name, room: "workers" + transports } });
+    const socket = connect("robot");
+    const welcome = new Promise((resolve) => socket.once("welcome", resolve));
     if (upgrades) await new Promise((resolve) => socket.io.engine.once("upgrade", resolve));
-    const line = new Promise((resolve) => socket.once("line", resolve));
-    const people = await socket.timeout(5000).emitWithAck("enter", "workers" + transports, "robot");
-    socket.emit("say", "hello from workerd");
+    const { you } = await welcome;
+    const reader = connect("reader");
+    await new Promise((resolve) => reader.once("welcome", resolve));
+    const line = new Promise((resolve) => reader.once("line", resolve));
+    const room = "workers" + transports;
+    const { people } = await socket.timeout(5000).emitWithAck("enter", room, "robot");
+    await socket.timeout(5000).emitWithAck("say", room, crypto.randomUUID(), "hello from workerd");
     const { from, text } = await line;
-    const carrier = socket.io.engine.transport.name;
+    const transport = socket.io.engine.transport.name;
     socket.disconnect();
-    return Response.json({ people, from, text, carrier });
+    reader.disconnect();
+    const names = people.map(({ name }) => name).sort();
+    return Response.json({ you: you.name, people: names, from: from.name, text, transport });
   },
 };`;
 
@@ -52,19 +60,20 @@ afterAll(async () => {
 });
 
 it.each([
-  { transports: ["polling"], upgrades: false, carrier: "polling" },
-  { transports: ["websocket"], upgrades: false, carrier: "websocket" },
-  { transports: ["polling", "websocket"], upgrades: true, carrier: "websocket" },
-])("lets a Worker talk to the demo over $transports", async ({ transports, upgrades, carrier }) => {
+  { transports: ["polling"], upgrades: false, transport: "polling" },
+  { transports: ["websocket"], upgrades: false, transport: "websocket" },
+  { transports: ["polling", "websocket"], upgrades: true, transport: "websocket" },
+])("lets a Worker talk to the demo over $transports", async ({ transports, upgrades, transport }) => {
   const response = await visitor.dispatchFetch("http://visitor/", {
     method: "POST",
     body: JSON.stringify({ url: url.href, transports, upgrades }),
   });
   expect(await response.json()).toEqual({
-    people: ["robot"],
+    you: "robot",
+    people: ["reader", "robot"],
     from: "robot",
     text: "hello from workerd",
-    carrier,
+    transport,
   });
   expect(complaints).toEqual([]);
 });
