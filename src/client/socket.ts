@@ -43,7 +43,9 @@ export class Socket<Listen = DefaultEventsMap, Emit = Listen> extends Emitter<
   Emit,
   SocketReservedEvents
 > {
+  /** The manager of the connection. Other sockets may share it. */
   readonly io: Manager<Listen, Emit>;
+  /** The namespace, "/" for the main one. */
   readonly nsp: string;
   /** The id that the server has assigned; undefined while the socket is disconnected. */
   id: string | undefined;

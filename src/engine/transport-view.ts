@@ -24,10 +24,12 @@ export class TransportView extends EventEmitter<TransportEvents> {
     this.#onError = onError;
   }
 
+  /** Which transport carries the session now: an upgrade changes it. */
   get name(): TransportName {
     return this.#state.transport;
   }
 
+  /** Whether a message would be sent at once. If not, it waits, and a volatile event is discarded. */
   get writable(): boolean {
     return this.#isWritable();
   }

@@ -27,6 +27,7 @@ export interface CookieOptions {
   secure?: boolean;
   /** The cookie is kept apart for each top-level site (CHIPS). @default false */
   partitioned?: boolean;
+  /** Which cookies a browser discards first when it has too many. Chromium alone knows it. */
   priority?: "low" | "medium" | "high";
   /** Encodes the session id as the cookie's value. @default encodeURIComponent */
   encode?(value: string): string;
@@ -126,6 +127,7 @@ export interface HttpOptions<Handshake = Untyped> {
 
 /** A request that was refused in the Worker. */
 export interface RefusedConnection {
+  /** The request as the client sent it. */
   readonly req: EngineRequest;
   /** The number that the client is told, 0 to 5: https://socket.io/docs/v4/server-api/#eventconnection_error */
   readonly code: EngineError["code"];

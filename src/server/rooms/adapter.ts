@@ -27,8 +27,11 @@ export type AdapterEvents = {
 
 /** What `fetchSockets` of an adapter tells of a socket that lives in another object. */
 export interface SocketDetails {
+  /** See `Socket.id`. */
   id: SocketId;
+  /** See `Socket.handshake`. */
   handshake: Handshake;
+  /** The rooms that it is in, the one with its id included. */
   rooms: Room[];
   /** `socket.data`: whatever user code put there. */
   data: Untyped;
