@@ -29,7 +29,7 @@ describe.skipIf(!hasBrowser)("@socket.io/admin-ui", () => {
   let hash: string;
 
   beforeAll(async () => {
-    project = await Project.with({ "@socket.io/admin-ui": "^0.5", bcryptjs: "^2" });
+    project = await Project.with({ "@socket.io/admin-ui": "^0.5" });
     const ui = join(project.folder, "node_modules/@socket.io/admin-ui/ui/dist");
     await cp(ui, join(project.folder, "public/admin"), { recursive: true });
     const bcrypt = createRequire(join(project.folder, "package.json"))("bcryptjs");
