@@ -1,5 +1,6 @@
 import { CLOSE, type Effect, NOOP, NOTHING, SAVE, type Transition } from "./effects.ts";
-import type { CloseReason, SessionState } from "./state.ts";
+import { descriptionOf, type EndCode, reasonOf } from "./end-codes.ts";
+import type { SessionState } from "./state.ts";
 
 /**
  * How long a session that is closing waits at most for its client to take what is queued, ms (engine.io's
@@ -7,15 +8,18 @@ import type { CloseReason, SessionState } from "./state.ts";
  */
 export const CLOSE_TIMEOUT_MS = 30_000;
 
-export const TOO_MANY_BYTES = "too many bytes queued";
-
 /**
  * Ends a session; nothing else does. A waiting poll is answered with `1`, or with `6` when the client has closed the
  * session. What is queued is discarded. As in engine.io, a description is an Error whose message adds to the reason.
  */
-export function end(state: SessionState, reason: CloseReason, description?: unknown): Effect[] {
+export function end(
+  state: SessionState,
+  code: EndCode,
+  description: unknown = descriptionOf(code),
+): Effect[] {
   if (state.phase === "closed") return NOTHING;
   const effects: Effect[] = [];
+  const reason = reasonOf(code);
   if (state.candidate !== "none") effects.push({ type: "drop-candidate" });
   if (state.poll !== null) {
     effects.push({ type: "answer", frames: [reason === "transport close" ? NOOP : CLOSE] });
@@ -27,7 +31,7 @@ export function end(state: SessionState, reason: CloseReason, description?: unkn
   state.queue = [];
   state.queuedBytes = 0;
   state.unreadBytes = 0;
-  effects.push({ type: "closed", reason, description: toError(description) });
+  effects.push({ type: "closed", code, reason, description: toError(description) });
   return effects;
 }
 
@@ -40,17 +44,18 @@ function toError(description: unknown): unknown {
  * The server closes the session: at once when nothing waits and a transport can tell the client, otherwise when the
  * client has taken what waits; a client that polls is told with the GET after that.
  */
-export const onClose: Transition<"close"> = (state, { discard, now, description }, { pingTimeout }) => {
+export const onClose: Transition<"close"> = (state, { code, discard, now, description }, { pingTimeout }) => {
   if (state.phase === "closed") return NOTHING;
   const canTell = state.transport === "websocket" || state.poll !== null;
   if (discard || (state.phase === "open" && canTell && state.queue.length === 0)) {
-    return end(state, "forced close", description);
+    return end(state, code, description);
   }
   if (state.phase === "closing") return NOTHING;
   state.phase = "closing";
+  state.closeCode = code;
   state.closeBy = now + Math.min(CLOSE_TIMEOUT_MS, pingTimeout);
   return [SAVE];
 };
 
-export const onTransportGone: Transition<"transport-gone"> = (state, { reason, description }) =>
-  end(state, reason, description);
+export const onTransportGone: Transition<"transport-gone"> = (state, { code, description }) =>
+  end(state, code, description);

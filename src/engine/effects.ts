@@ -1,4 +1,5 @@
 import type { EnginePacket, Frame } from "../codec/index.ts";
+import type { EndCode } from "./end-codes.ts";
 import type { CloseReason, SessionRules, SessionState } from "./state.ts";
 
 /** What happened to a session. */
@@ -27,9 +28,10 @@ export type SessionEvent =
   | { readonly type: "release-poll" }
   | { readonly type: "candidate" }
   | { readonly type: "candidate-gone" }
-  | { readonly type: "transport-gone"; readonly reason: CloseReason; readonly description?: unknown }
+  | { readonly type: "transport-gone"; readonly code: EndCode; readonly description?: unknown }
   | {
       readonly type: "close";
+      readonly code: EndCode;
       readonly discard: boolean;
       readonly now: number;
       readonly description?: unknown;
@@ -69,7 +71,12 @@ export type Effect =
   /** Frames were queued. They are stored unless a poll takes them before the turn ends. */
   | { readonly type: "queued" }
   /** The session has ended: remove it, and tell the server and the listeners. Always the last effect. */
-  | { readonly type: "closed"; readonly reason: CloseReason; readonly description?: unknown };
+  | {
+      readonly type: "closed";
+      readonly code: EndCode;
+      readonly reason: CloseReason;
+      readonly description?: unknown;
+    };
 
 /** What a request of the client is answered with. */
 export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;

@@ -114,9 +114,9 @@ export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, la
   forgetFuture(state, now);
   const pongedAt = stampedAt > now ? 0 : stampedAt;
   if (state.phase === "closing") {
-    return now >= state.closeBy ? end(state, "forced close") : NOTHING;
+    return now >= state.closeBy ? end(state, state.closeCode) : NOTHING;
   }
-  if (isExpired(state, now - lateness, pongedAt, rules)) return end(state, "ping timeout");
+  if (isExpired(state, now - lateness, pongedAt, rules)) return end(state, "PING_TIMEOUT");
   // What delayed the tick may have delayed the client's request as well.
   if (state.transport === "polling" && state.seenAt !== 0) state.seenAt += lateness;
   if (state.transport === "polling") return onPollingTick(state, now);

@@ -1,11 +1,12 @@
 import { decodeFrame, type EnginePacket, encodeFrame, type Frame } from "../codec/index.ts";
-import type { Account } from "../shared/byte-budget.ts";
+import { type Account, OVERDRAWN } from "../shared/byte-budget.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
 import { CLOSE, NOOP, PING, type PollAnswer, type SessionEvent } from "./effects.ts";
+import type { EndCode } from "./end-codes.ts";
 import { pingEach } from "./flow.ts";
 import type { HandshakeRecord } from "./handshake.ts";
 import { type EngineRequest, toRequest } from "./request.ts";
@@ -163,11 +164,16 @@ export class Session extends EventEmitter<SessionEvents> {
    * @throws Error outside the object's instance that the session belongs to
    */
   close(discard = false, why?: Error): this {
+    this.finish("SERVER_CLOSED", why, discard);
+    return this;
+  }
+
+  /** Closes the session for a reason of the library's own. @internal */
+  finish(code: EndCode, description?: Error, discard = false): void {
     this.#host.checkInstance("a session");
     this.#isLetGo = !this.#line.isHolding;
-    this.dispatch({ type: "close", discard, now: this.#host.now(), description: why });
+    this.dispatch({ type: "close", code, discard, now: this.#host.now(), description });
     this.#link.saveLater("queue");
-    return this;
   }
 
   /** What `consumer.record()` or `isBusy()` returns has changed: it is saved at the end of this turn. @internal */
@@ -221,17 +227,17 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /**
-   * Ends the session because setup has failed. As at a restart, only the client notices: it takes its transport for
-   * lost, and comes back by itself. @internal
+   * Ends the session because setup has failed, or what it needs is not there. As at a restart, only the client notices:
+   * it takes its transport for lost, and comes back by itself. @internal
    */
-  abandon(): void {
+  abandon(code: EndCode = "SETUP_FAILED"): void {
     this.#line.giveUp();
     this.consumer = null;
     this.removeAllListeners();
     this.account.close();
     if (this.state.phase === "closed") return;
     this.#link.carryOut({ type: "close-socket", code: TRY_AGAIN_LATER });
-    this.dispatch({ type: "transport-gone", reason: "transport error" });
+    this.dispatch({ type: "transport-gone", code });
   }
 
   /** Emits `heartbeat` for a pong that the runtime has answered and a tick has found. @internal */
@@ -354,7 +360,8 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.state.phase !== "closed" && this.state.transport === "websocket") {
       this.#link.carryOut({ type: "close-socket", code: POLICY_VIOLATION, reason: why });
     }
-    this.dispatch({ type: "transport-gone", reason: "transport error", description: why });
+    const code = why === OVERDRAWN ? "HELD_BYTES" : "CLIENT_LIMIT";
+    this.dispatch({ type: "transport-gone", code, description: why });
   }
 
   #report(event: "heartbeat" | "upgrading" | "upgrade" | "drain"): void {

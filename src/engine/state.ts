@@ -1,4 +1,5 @@
 import type { Frame } from "../codec/index.ts";
+import type { EndCode } from "./end-codes.ts";
 
 /** The reason for the end of a session, as engine.io names it. */
 export type CloseReason =
@@ -63,6 +64,8 @@ export interface SessionState {
   overfullSince: number;
   /** Closing: how long to wait for the client to take what is queued, ms. */
   closeBy: number;
+  /** Closing: why. */
+  closeCode: EndCode;
   /** WebSocket: bytes that were written and are not known to be read. */
   unreadBytes: number;
   /**
@@ -106,6 +109,7 @@ export function createState(protocol: 3 | 4, transport: TransportName, now: numb
     absentSince: 0,
     overfullSince: 0,
     closeBy: 0,
+    closeCode: "SERVER_CLOSED",
     unreadBytes: 0,
     bytesAfterPing: 0,
     sentBy: 0,
@@ -130,11 +134,13 @@ export interface StoredState {
   readonly absentSince?: number;
   readonly overfullSince?: number;
   readonly closeBy?: number;
+  /** `SERVER_CLOSED`, if left out. */
+  readonly closeCode?: EndCode;
 }
 
 export function toStored(state: SessionState): StoredState {
-  const { absentSince, closeBy, openedAt, overfullSince, phase, pingedAt, pongedAt, protocol, transport } =
-    state;
+  const { absentSince, closeBy, closeCode, openedAt, overfullSince, phase } = state;
+  const { pingedAt, pongedAt, protocol, transport } = state;
   const stored: { -readonly [Key in keyof StoredState]: StoredState[Key] } = { transport, openedAt };
   if (protocol === 3) stored.protocol = protocol;
   if (phase === "closing") stored.phase = phase;
@@ -145,6 +151,7 @@ export function toStored(state: SessionState): StoredState {
   if (absentSince !== 0) stored.absentSince = absentSince;
   if (overfullSince !== 0) stored.overfullSince = overfullSince;
   if (closeBy !== 0) stored.closeBy = closeBy;
+  if (closeCode !== "SERVER_CLOSED") stored.closeCode = closeCode;
   return stored;
 }
 
@@ -162,6 +169,7 @@ export function fromStored(stored: StoredState, storedBytes = 0): SessionState {
     absentSince: 0,
     overfullSince: 0,
     closeBy: 0,
+    closeCode: "SERVER_CLOSED",
     unreadBytes: 0,
     bytesAfterPing: 0,
     sentBy: 0,

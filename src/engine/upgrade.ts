@@ -70,6 +70,6 @@ function takeOver(state: SessionState): Effect[] {
     effects.push({ type: "write", frames });
   }
   effects.push({ type: "report", event: "upgrade" }, SAVE);
-  if (state.phase === "closing" && state.queue.length === 0) effects.push(...end(state, "forced close"));
+  if (state.phase === "closing" && state.queue.length === 0) effects.push(...end(state, state.closeCode));
   return effects;
 }

@@ -1,4 +1,5 @@
 import { decodePayload } from "../codec/index.ts";
+import type { EndCode } from "../engine/end-codes.ts";
 import { EngineError } from "../engine/errors.ts";
 import { type HandshakeRecord, toOpenFrames } from "../engine/handshake.ts";
 import { isExpired } from "../engine/heartbeat.ts";
@@ -186,14 +187,14 @@ export class RequestHandler<Api> {
   async #post(meta: InternalRequest, request: Request): Promise<Response> {
     const active = this.#find(meta);
     const { session } = active;
-    const fail = (description: string, status = 400) => {
-      session.dispatch({ type: "transport-gone", reason: "transport error", description });
+    const fail = (code: EndCode, status = 400) => {
+      session.dispatch({ type: "transport-gone", code });
       return new Response(null, { status });
     };
     const isBinary = request.headers.get("content-type") === BINARY_TYPE;
-    if (active.upload !== undefined) return fail("data request overlap from client");
+    if (active.upload !== undefined) return fail("POST_OVERLAP");
     if (meta.protocol === 4 && isBinary) {
-      return fail("invalid content");
+      return fail("POST_INVALID");
     }
     const upload = active.beginUpload();
     let body: Uint8Array | string;
@@ -201,10 +202,10 @@ export class RequestHandler<Api> {
       body = await upload.read(request, this.#platform.options.maxHttpBufferSize, isBinary);
     } catch (error) {
       // Its client gives the connection up as well, without saying so: `disconnect` need not wait for the heartbeat.
-      if (error instanceof BodyTooLarge) return fail("Max payload size exceeded", 413);
+      if (error instanceof BodyTooLarge) return fail("TOO_LARGE", 413);
       // After an upgrade, a POST that fails does not end the session.
       if (session.state.transport === "websocket") return new Response(null, { status: 400 });
-      return fail(error === SILENT ? SILENT.message : "data request connection closed prematurely");
+      return fail(error === SILENT ? "POST_TIMEOUT" : "POST_ABORTED");
     } finally {
       active.endUpload();
     }
@@ -215,7 +216,7 @@ export class RequestHandler<Api> {
     const now = this.#platform.now();
     for (const packet of packets) session.dispatch({ type: "packet", packet, now });
     if (error !== null) {
-      session.dispatch({ type: "transport-gone", reason: "parse error", description: error });
+      session.dispatch({ type: "transport-gone", code: "PARSE_ERROR", description: error });
       return new Response(null, { status: 400 });
     }
     return taken(this.#headers(meta, session));

@@ -1,3 +1,4 @@
+import { descriptionOf } from "../engine/end-codes.ts";
 import type { Session } from "../engine/session.ts";
 import type { Platform } from "./platform.ts";
 import { StateTooLarge } from "./storage/session-store.ts";
@@ -100,9 +101,10 @@ export class Turns {
       item.save();
     } catch (error) {
       const isTooLarge = error instanceof StateTooLarge;
-      const text = isTooLarge ? "holds more than a row can (2 MB)" : "could not be saved";
-      this.#platform.log("error", `a session ${text} and is closed`, isTooLarge ? undefined : error);
-      item.session.dispatch({ type: "transport-gone", reason: "transport error", description: text });
+      const code = isTooLarge ? "STATE_TOO_LARGE" : "SAVE_FAILED";
+      const text = `a session ${descriptionOf(code)} and is closed`;
+      this.#platform.log("error", text, isTooLarge ? undefined : error);
+      item.session.dispatch({ type: "transport-gone", code });
     }
   }
 
@@ -113,14 +115,12 @@ export class Turns {
   #shed(): void {
     const { store, options, log } = this.#platform;
     const goal = ROOM_SHARE * options.maxStoredBytes;
-    const description =
-      "the object stores more than maxStoredBytes for its clients, and most of it for this one";
-    log("warn", `sessions are closed: ${description}`);
+    log("warn", `sessions are closed: ${descriptionOf("STORED_BYTES")}`);
     for (const { owner } of store.rows.largest(MOST_SHED)) {
       if (store.rows.total() <= goal) return;
       const session = this.#hooks.find(owner);
       if (session === undefined) store.rows.drop(owner);
-      else session.dispatch({ type: "transport-gone", reason: "transport error", description });
+      else session.dispatch({ type: "transport-gone", code: "STORED_BYTES" });
     }
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { after, flush, poll, polling, RULES, START, send, tick, websocket } from "./driver.ts";
 
-const close = (discard = false, now = START) => ({ type: "close", discard, now }) as const;
+const close = (discard = false, now = START) =>
+  ({ type: "close", code: "SERVER_CLOSED", discard, now }) as const;
 
 describe("a session that the server closes", () => {
   it("ends at once over WebSocket", () => {
@@ -87,11 +88,11 @@ describe("a session that the server closes", () => {
 describe("a session", () => {
   it("ends only once, whatever happens later", () => {
     const session = websocket();
-    expect(after(session, { type: "transport-gone", reason: "transport close" })).toEqual([
+    expect(after(session, { type: "transport-gone", code: "CLIENT_CLOSED" })).toEqual([
       "close-socket",
       "closed: transport close",
     ]);
-    expect(after(session, { type: "transport-gone", reason: "transport error" })).toEqual([]);
+    expect(after(session, { type: "transport-gone", code: "TRANSPORT_ERROR" })).toEqual([]);
     expect(after(session, close(true))).toEqual([]);
     expect(tick(session, START + 1e6)).toEqual([]);
   });
@@ -99,7 +100,7 @@ describe("a session", () => {
   it("answers the waiting poll with a close packet when its transport is lost", () => {
     const session = polling();
     poll(session);
-    expect(after(session, { type: "transport-gone", reason: "parse error", description: "bad" })).toEqual([
+    expect(after(session, { type: "transport-gone", code: "PARSE_ERROR", description: "bad" })).toEqual([
       "answer 1",
       "closed: parse error (bad)",
     ]);

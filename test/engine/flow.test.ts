@@ -7,7 +7,7 @@ const mega = (n = 1) => Array.from({ length: n }, () => `4${"x".repeat(MB - 1)}`
 /** The effects for the host, with megabytes counted instead of shown. */
 const short = (effects: string[]) =>
   effects.map((line) => line.replace(/^write 4x.*/, () => `write ${Math.round((line.length - 6) / MB)} MB`));
-const close = (discard = false) => ({ type: "close", discard, now: START }) as const;
+const close = (discard = false) => ({ type: "close", code: "SERVER_CLOSED", discard, now: START }) as const;
 
 describe("a WebSocket to which much is written", () => {
   it("is sent a ping after 1 MB, and at most 2 MB before a pong proves that it reads", () => {

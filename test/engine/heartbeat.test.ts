@@ -92,7 +92,7 @@ describe("a tick over WebSocket, in an object that sleeps in between", () => {
       "closed: ping timeout",
     ]);
     const closing = polling();
-    after(closing, { type: "close", discard: false, now: START });
+    after(closing, { type: "close", code: "SERVER_CLOSED", discard: false, now: START });
     expect(tick(closing, back)).toEqual([]);
     expect(tick(closing, back + 30_000)).toEqual(["closed: forced close"]);
     expect(poll(polling(), back)).toEqual(["reply 2", "drain"]);
@@ -401,7 +401,7 @@ describe("the time of the next tick", () => {
 
   it("is the time at which a closing session ends", () => {
     const session = polling();
-    after(session, { type: "close", discard: false, now: START });
+    after(session, { type: "close", code: "SERVER_CLOSED", discard: false, now: START });
     expect(nextTickAt(session, START, RULES)).toBe(START + 20_000);
   });
 });

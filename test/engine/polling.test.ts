@@ -167,7 +167,7 @@ describe("a packet that a client posts", () => {
 
 it("a session that has ended sends nothing", () => {
   const session = polling();
-  after(session, { type: "transport-gone", reason: "parse error" });
+  after(session, { type: "transport-gone", code: "PARSE_ERROR" });
   expect(send(session, ["4late"])).toEqual([]);
   expect(poll(session, START, LIMIT)).toEqual(["refuse"]);
 });

@@ -119,7 +119,7 @@ describe("an upgrade", () => {
     const session = polling();
     candidate(session);
     send(session, ["4last words"]);
-    after(session, { type: "close", discard: false, now: START });
+    after(session, { type: "close", code: "SERVER_CLOSED", discard: false, now: START });
     expect(upgrade(session)).toEqual([
       "take-over",
       "write 4last words",

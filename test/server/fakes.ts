@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Frame } from "../../src/codec/index.ts";
+import type { EndCode } from "../../src/engine/end-codes.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { HandshakeRecord } from "../../src/engine/handshake.ts";
 import type { ObjectServer } from "../../src/engine/object-server.ts";
@@ -33,6 +34,15 @@ export function turn(): Promise<void> {
 export class Clock {
   now = 1_700_000_000_000;
 }
+
+/** A code for each reason with which a session ends. */
+const CODES: Record<CloseReason, EndCode> = {
+  "transport close": "CLIENT_CLOSED",
+  "transport error": "TRANSPORT_ERROR",
+  "ping timeout": "PING_TIMEOUT",
+  "parse error": "PARSE_ERROR",
+  "forced close": "SERVER_CLOSED",
+};
 
 const REQUEST = {
   method: "GET",
@@ -358,7 +368,7 @@ export class FakeObject {
 
   async end(sid: SessionId, reason: CloseReason, description?: unknown): Promise<void> {
     await this.ready();
-    this.#load(sid)?.dispatch({ type: "transport-gone", reason, description });
+    this.#load(sid)?.dispatch({ type: "transport-gone", code: CODES[reason], description });
     await this.settle();
   }
 

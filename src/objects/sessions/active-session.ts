@@ -305,7 +305,7 @@ export class ActiveSession implements SessionLink {
     } catch (error) {
       // The peer is gone. Its close event may never come, so the session is ended here.
       const gone = Promise.resolve().then(() =>
-        this.session.dispatch({ type: "transport-gone", reason: "transport error", description: error }),
+        this.session.dispatch({ type: "transport-gone", code: "TRANSPORT_ERROR", description: error }),
       );
       this.keepAwake(gone);
     }

@@ -23,9 +23,8 @@ const MOST_ENDED = 400;
 /** How many bytes a tick may load for that, and about as many may it write. */
 const MOST_BYTES = 8_000_000;
 
-const IDLE = new Error("the client joined no namespace within connectTimeout");
 /** Why the body of a POST is not read any further. */
-export const SILENT = new Error("data request timed out");
+export const SILENT = new Error("the client is silent");
 
 /**
  * What the object's alarm does: it pings clients, and ends sessions whose client is gone or has joined no namespace.
@@ -169,7 +168,7 @@ export class Heartbeat {
       upload.giveUp(SILENT);
     }
     const isIdle = session.readyState === "open" && (session.consumer?.isIdle?.() ?? false);
-    if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.close(false, IDLE);
+    if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.finish("NO_NAMESPACE");
     else {
       const pongedAt = active.pongedAt();
       session.heard(pongedAt);
@@ -181,7 +180,7 @@ export class Heartbeat {
     const { store, rules, ctx } = this.#platform;
     const { socket } = hibernating;
     if (hibernating.isOver) {
-      this.#end(hibernating, { type: "transport-gone", reason: "transport error" });
+      this.#end(hibernating, { type: "transport-gone", code: "HELD_BYTES" });
       return;
     }
     const state = fromStored(hibernating.state);
@@ -195,7 +194,7 @@ export class Heartbeat {
     const pongedAt =
       socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
     const event: SessionEvent = isOver
-      ? { type: "close", discard: false, now, description: IDLE }
+      ? { type: "close", code: "NO_NAMESPACE", discard: false, now }
       : { type: "tick", now, pongedAt, lateness };
     const effects = transition(state, event, rules);
     if (effects.length === 0) return;

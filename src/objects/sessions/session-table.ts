@@ -200,7 +200,7 @@ export class SessionTable implements SessionDirectory {
       this.#current().server.load(session);
     } catch (error) {
       this.#platform.log("error", "a session could not be loaded and is closed", error);
-      session.abandon();
+      session.abandon("LOAD_FAILED");
     }
   }
 
@@ -330,8 +330,7 @@ export class SessionTable implements SessionDirectory {
       // client is unknown: the client has to start again.
       active.session.dispatch({
         type: "transport-gone",
-        reason: "transport error",
-        description: "the object was restarted while something was under way that cannot be stored",
+        code: isUnknown ? "CLIENT_UNKNOWN" : "RESTARTED",
       });
     }
     return active;

@@ -1,4 +1,5 @@
 import type { EnginePacket } from "../../codec/index.ts";
+import type { EndCode } from "../../engine/end-codes.ts";
 import { decodeMessage, isTooLarge } from "../../transports/websocket.ts";
 import type { Platform } from "../platform.ts";
 import type { ActiveSession } from "./active-session.ts";
@@ -6,6 +7,9 @@ import { answerClose } from "./answer-close.ts";
 import { toCause } from "./channel.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { SessionTable } from "./session-table.ts";
+
+/** The code of a WebSocket that has ended without a close frame: https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5 */
+const NO_CLOSE_FRAME = 1006;
 
 /**
  * What the runtime tells an object about its WebSockets. One of these belongs to a session as its transport, as the
@@ -34,14 +38,14 @@ export class SocketEvents {
     const { session } = active;
     if (isTooLarge(data, this.#platform.options.maxHttpBufferSize)) {
       socket.close(1009);
-      this.#onGone(active, socket, "transport error", "Max payload size exceeded");
+      this.#onGone(active, socket, "TOO_LARGE");
       return;
     }
     let packet: EnginePacket;
     try {
       packet = decodeMessage(data, active.handshake);
     } catch (error) {
-      this.#onGone(active, socket, "parse error", error);
+      this.#onGone(active, socket, "PARSE_ERROR", error);
       return;
     }
     if (isTransport) session.dispatch({ type: "packet", packet, now });
@@ -58,7 +62,7 @@ export class SocketEvents {
     answerClose(socket, code, reason);
     if (active === undefined) return;
     if (socket === active.poll) this.#onPollGone(active, toCause(code));
-    else this.#onGone(active, socket, "transport close", undefined);
+    else this.#onGone(active, socket, code === NO_CLOSE_FRAME ? "TRANSPORT_LOST" : "CLIENT_CLOSED");
   }
 
   onError(socket: WebSocket, error: unknown): void {
@@ -66,7 +70,7 @@ export class SocketEvents {
     const active = this.#table.of(socket);
     if (active === undefined) return;
     if (socket === active.poll) this.#onPollGone(active, "lost");
-    else this.#onGone(active, socket, "transport error", error);
+    else this.#onGone(active, socket, "TRANSPORT_ERROR", error);
   }
 
   #onPollGone(active: ActiveSession, cause: ReturnType<typeof toCause>): void {
@@ -74,15 +78,10 @@ export class SocketEvents {
     active.session.dispatch({ type: "poll-gone", cause, now: this.#platform.now() });
   }
 
-  #onGone(
-    active: ActiveSession,
-    socket: WebSocket,
-    reason: "transport close" | "transport error" | "parse error",
-    description: unknown,
-  ): void {
+  #onGone(active: ActiveSession, socket: WebSocket, code: EndCode, description?: unknown): void {
     if (socket === active.candidate) active.endCandidate();
     else if (socket === active.socket) {
-      active.session.dispatch({ type: "transport-gone", reason, description });
+      active.session.dispatch({ type: "transport-gone", code, description });
     }
   }
 }

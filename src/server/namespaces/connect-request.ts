@@ -79,7 +79,7 @@ export class ConnectRequest {
 
   /** Ends the connection of another socket with the same id, and waits until its `disconnect` has run. */
   async #retire(old: SocketMember): Promise<void> {
-    await this.#nsp.context.loader.loadConnection(old)?.close();
+    await this.#nsp.context.loader.loadConnection(old)?.close("REPLACED");
     // A socket that is in middlewares does not belong to its connection yet.
     if (old.state === undefined) this.#nsp.remove(old);
     else old.state.cleanUp();
@@ -165,7 +165,7 @@ export class ConnectRequest {
     else {
       state.cleanUp();
       // The client reconnects by itself, and starts anew.
-      if (isOpen) this.#connection.close(new Error("what the client has come back to is gone"));
+      if (isOpen) this.#connection.close("RECOVERY_LOST");
     }
   }
 

@@ -1,5 +1,6 @@
 import { CodecError, type SocketPacket } from "../../codec/index.ts";
 import { ACK, DISCONNECT, EVENT } from "../../codec/socket-packet.ts";
+import type { EndCode } from "../../engine/end-codes.ts";
 import type { EngineRequest } from "../../engine/request.ts";
 import type { Session } from "../../engine/session.ts";
 import type { SessionConsumer } from "../../engine/session-ports.ts";
@@ -61,7 +62,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     this.#dispatcher = new PacketDispatcher(this, context);
     const { parser } = context;
     this.#decoder = parser.createDecoder((packet) => this.#onDecoded(packet));
-    const onLate = (why: Error) => void this.close(why);
+    const onLate = () => void this.close("PACKET_INCOMPLETE");
     this.#partial = new PartialPacket(conn, this.#decoder, parser.isForeign, context.host.timers, onLate);
     const record = conn.recovered ? fromStored(conn.stored) : undefined;
     this.#storedRequest = record?.request;
@@ -160,8 +161,8 @@ export class Connection implements SessionConsumer, MemberConnection {
     this.#connecting.connect(nsp, auth);
   }
 
-  close(why?: Error): Promise<void> | void {
-    if (this.conn.readyState === "open") this.conn.close(false, why);
+  close(code: EndCode, why?: Error): Promise<void> | void {
+    if (this.conn.readyState === "open") this.conn.finish(code, why);
     this.closed("forced server close", why);
     return this.#closing;
   }
@@ -186,7 +187,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     this.#reason = "server namespace disconnect";
     for (const member of this.members.values()) this.#dismiss(member);
     for (const { state } of [...this.members.values()]) if (state?.isResuming) state.close(this.#reason);
-    this.close();
+    this.close("SERVER_CLOSED");
   }
 
   letGo(member: SocketMember): void {
@@ -267,7 +268,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     for (const member of this.members.values()) {
       this.#context.loader.whenResumed(member, (state) => state.onError(error));
     }
-    this.conn.close(false, error instanceof Error ? error : undefined);
+    this.conn.finish("PACKET_INVALID", error instanceof Error ? error : undefined);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { SocketPacket } from "../../codec/index.ts";
 import { ACK, BINARY_ACK, CONNECT, CONNECT_ERROR, DISCONNECT } from "../../codec/socket-packet.ts";
+import type { EndCode } from "../../engine/end-codes.ts";
 import type { Session } from "../../engine/session.ts";
 import type { ServerContext } from "../context.ts";
 import { readOldName, toFault } from "../namespaces/lookup.ts";
@@ -19,7 +20,7 @@ interface Target {
   connect(nsp: string, auth: unknown): void;
   /** The client leaves a namespace: it may not come back to that socket. */
   letGo(member: SocketMember): void;
-  close(why: Error): void;
+  close(code: EndCode, why: Error): void;
 }
 
 /**
@@ -105,7 +106,8 @@ export class PacketDispatcher {
       return;
     }
     if (member === undefined || isConnect || packet.type === CONNECT_ERROR) {
-      if (!this.#left?.has(nsp)) this.#target.close(toFault(packet, member !== undefined));
+      if (!this.#left?.has(nsp))
+        this.#target.close("PACKET_MISPLACED", toFault(packet, member !== undefined));
       return;
     }
     member.hasSpoken = true;

@@ -16,7 +16,7 @@ const HELD_BYTES = 200;
 export class PartialPacket {
   readonly #conn: Session;
   readonly #decoder: Decoder;
-  readonly #onLate: (why: Error) => void;
+  readonly #onLate: () => void;
   /** What is counted for the part that has arrived. */
   #bytes = 0;
   /** Whether an earlier instance may have stored a part of a packet. */
@@ -32,7 +32,7 @@ export class PartialPacket {
     decoder: Decoder,
     isForeign: boolean,
     timers: Timers,
-    onLate: (why: Error) => void,
+    onLate: () => void,
   ) {
     this.#conn = conn;
     this.#decoder = decoder;
@@ -97,8 +97,7 @@ export class PartialPacket {
   #startWait(): void {
     const { pingInterval, pingTimeout } = this.#conn.server.opts;
     this.#timers.clear(this.#timer);
-    const late = () => this.#onLate(new Error("the rest of a binary packet did not come"));
-    this.#timer = this.#timers.set(late, pingInterval + pingTimeout);
+    this.#timer = this.#timers.set(this.#onLate, pingInterval + pingTimeout);
   }
 
   #takeOver(half: readonly Frame[]): void {

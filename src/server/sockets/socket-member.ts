@@ -1,4 +1,5 @@
 import type { SocketPacket } from "../../codec/index.ts";
+import type { EndCode } from "../../engine/end-codes.ts";
 import type { Dispatcher } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
@@ -26,8 +27,8 @@ export interface MemberConnection extends MemberClient, WorkOwner {
   send(packet: SocketPacket): void;
   /** As `send`, but logs what the parser throws, so that the work of the caller is completed. */
   sendSafely(packet: SocketPacket): void;
-  /** Closes the connection, with all of its sockets. `why`: what was wrong, unless user code asked for it. */
-  close(why?: Error): Promise<void> | void;
+  /** Closes the connection, with all of its sockets. `why`: what was wrong, if the code does not say it all. */
+  close(code: EndCode, why?: Error): Promise<void> | void;
   /** A namespace has accepted a socket of this connection. */
   onJoined(member: SocketMember): void;
   /** A socket has left its namespace. */
