@@ -3,5 +3,8 @@ declare namespace Cloudflare {
   interface Env {
     SECRET?: string;
     HANDSHAKES: RateLimit;
+    EVENTS: AnalyticsEngineDataset;
+    OTLP_URL: string;
+    OTLP_KEY: string;
   }
 }

@@ -1,5 +1,7 @@
 export type { CodecError, SocketPacket } from "./codec/index.ts";
+export type { EndCode } from "./engine/end-codes.ts";
 export type { Engine } from "./engine/engine.ts";
+export type { DropCode, ObservedEvent, RecoveryCode, RefusalCode } from "./engine/observed.ts";
 export type { EngineOptions } from "./engine/options.ts";
 export type { EngineRequest } from "./engine/request.ts";
 export type { Session } from "./engine/session.ts";

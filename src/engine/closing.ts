@@ -16,10 +16,10 @@ export function end(
   state: SessionState,
   code: EndCode,
   description: unknown = descriptionOf(code),
+  reason = reasonOf(code),
 ): Effect[] {
   if (state.phase === "closed") return NOTHING;
   const effects: Effect[] = [];
-  const reason = reasonOf(code);
   if (state.candidate !== "none") effects.push({ type: "drop-candidate" });
   if (state.poll !== null) {
     effects.push({ type: "answer", frames: [reason === "transport close" ? NOOP : CLOSE] });
@@ -40,6 +40,11 @@ function toError(description: unknown): unknown {
   return Object.assign(new Error(String(description)), { type: "TransportError" });
 }
 
+/** The server ends a session, now that its client has what was queued. */
+export function endClosing(state: SessionState): Effect[] {
+  return end(state, state.closeCode, undefined, "forced close");
+}
+
 /**
  * The server closes the session: at once when nothing waits and a transport can tell the client, otherwise when the
  * client has taken what waits; a client that polls is told with the GET after that.
@@ -48,7 +53,7 @@ export const onClose: Transition<"close"> = (state, { code, discard, now, descri
   if (state.phase === "closed") return NOTHING;
   const canTell = state.transport === "websocket" || state.poll !== null;
   if (discard || (state.phase === "open" && canTell && state.queue.length === 0)) {
-    return end(state, code, description);
+    return end(state, code, description, "forced close");
   }
   if (state.phase === "closing") return NOTHING;
   state.phase = "closing";

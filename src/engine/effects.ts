@@ -1,6 +1,6 @@
 import type { EnginePacket, Frame } from "../codec/index.ts";
-import type { EndCode } from "./end-codes.ts";
-import type { CloseReason, SessionRules, SessionState } from "./state.ts";
+import type { CloseReason, EndCode } from "./end-codes.ts";
+import type { SessionRules, SessionState } from "./state.ts";
 
 /** What happened to a session. */
 export type SessionEvent =
@@ -77,6 +77,8 @@ export type Effect =
       readonly reason: CloseReason;
       readonly description?: unknown;
     };
+
+export type SessionEnd = Extract<Effect, { type: "closed" }>;
 
 /** What a request of the client is answered with. */
 export type PollAnswer = Extract<Effect, { type: "reply" | "park" | "refuse" }>;

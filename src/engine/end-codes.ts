@@ -1,55 +1,69 @@
-import type { CloseReason } from "./state.ts";
-
-/**
- * Every way in which a session ends: the reason that listeners get, and the description where the cause brings none.
- * docs/errors.md says of each code what it means and what to do.
- */
-const ENDS = {
-  CLIENT_CLOSED: ["transport close"],
-  TRANSPORT_LOST: ["transport close"],
-  TRANSPORT_ERROR: ["transport error"],
-  PING_TIMEOUT: ["ping timeout"],
-  PARSE_ERROR: ["parse error"],
-  INVALID_HEARTBEAT: ["transport error", "invalid heartbeat direction"],
-  TOO_LARGE: ["transport error", "Max payload size exceeded"],
-  POLL_ABORTED: ["transport error", "poll connection closed prematurely"],
-  POLL_OVERLAP: ["transport error", "overlap from client"],
-  POST_ABORTED: ["transport error", "data request connection closed prematurely"],
-  POST_OVERLAP: ["transport error", "data request overlap from client"],
-  POST_TIMEOUT: ["transport error", "data request timed out"],
-  POST_INVALID: ["transport error", "invalid content"],
-  PACKET_INVALID: ["forced close"],
-  PACKET_MISPLACED: ["forced close"],
-  PACKET_INCOMPLETE: ["forced close", "the rest of a binary packet did not come"],
-  NO_NAMESPACE: ["forced close", "the client joined no namespace within connectTimeout"],
-  SERVER_CLOSED: ["forced close"],
-  REPLACED: ["forced close"],
-  RECOVERY_LOST: ["forced close", "what the client has come back to is gone"],
-  QUEUE_FULL: ["transport error", "too many bytes queued"],
-  HELD_BYTES: ["transport error"],
-  CLIENT_LIMIT: ["transport error"],
-  STORED_BYTES: [
-    "transport error",
-    "the object stores more than maxStoredBytes for its clients, and most of it for this one",
-  ],
-  STATE_TOO_LARGE: ["transport error", "holds more than a row can (2 MB)"],
-  SAVE_FAILED: ["transport error", "could not be saved"],
-  LOAD_FAILED: ["transport error"],
-  SETUP_FAILED: ["transport error"],
-  CLIENT_UNKNOWN: ["transport error", "the client connected before the option handshakeData was set"],
-  RESTARTED: [
-    "transport error",
-    "the object was restarted while something was under way that cannot be stored",
-  ],
-} as const satisfies Record<string, readonly [reason: CloseReason, description?: string]>;
+/** The reason for the end of a session, as engine.io names it. */
+export type CloseReason =
+  | "transport close"
+  | "transport error"
+  | "ping timeout"
+  | "parse error"
+  | "forced close";
 
 /** Why a session has ended, for programs: docs/errors.md explains each. */
-export type EndCode = keyof typeof ENDS;
+export type EndCode =
+  | "CLIENT_CLOSED"
+  | "TRANSPORT_LOST"
+  | "TRANSPORT_ERROR"
+  | "PING_TIMEOUT"
+  | "PARSE_ERROR"
+  | "INVALID_HEARTBEAT_DIRECTION"
+  | "TOO_LARGE"
+  | "POLL_CONNECTION_CLOSED_PREMATURELY"
+  | "OVERLAP_FROM_CLIENT"
+  | "DATA_REQUEST_CONNECTION_CLOSED_PREMATURELY"
+  | "DATA_REQUEST_OVERLAP_FROM_CLIENT"
+  | "DATA_REQUEST_TIMED_OUT"
+  | "INVALID_CONTENT"
+  | "PACKET_INVALID"
+  | "PACKET_MISPLACED"
+  | "PACKET_INCOMPLETE"
+  | "NO_NAMESPACE_JOINED"
+  | "SERVER_CLOSED"
+  | "REPLACED"
+  | "RECOVERY_LOST"
+  | "TOO_MANY_BYTES_QUEUED"
+  | "HELD_BYTES"
+  | "CLIENT_LIMIT"
+  | "STORED_BYTES"
+  | "STATE_TOO_LARGE"
+  | "SAVE_FAILED"
+  | "LOAD_FAILED"
+  | "SETUP_FAILED"
+  | "CLIENT_UNKNOWN"
+  | "SHARD_RETIRED"
+  | "RESTARTED";
+
+/** What listeners are told as the reason, where it is no `transport error`. It says enough without a description. */
+const REASONS: { readonly [Code in EndCode]?: CloseReason } = {
+  CLIENT_CLOSED: "transport close",
+  TRANSPORT_LOST: "transport close",
+  PING_TIMEOUT: "ping timeout",
+  PARSE_ERROR: "parse error",
+  SERVER_CLOSED: "forced close",
+};
+
+/** Descriptions that do not consist of the words of their code. */
+const DESCRIPTIONS: { readonly [Code in EndCode]?: string } = {
+  TOO_LARGE: "Max payload size exceeded",
+  PACKET_INCOMPLETE: "the rest of a binary packet did not come",
+  SHARD_RETIRED: "the server has fewer objects now, and this is none of them any more",
+  STORED_BYTES: "the object stores more than maxStoredBytes for its clients, and most of it for this one",
+  RESTARTED: "the object was restarted while something was under way that cannot be stored",
+};
 
 export function reasonOf(code: EndCode): CloseReason {
-  return ENDS[code][0];
+  return REASONS[code] ?? "transport error";
 }
 
+/** What is said of an end for which its cause brings no description. */
 export function descriptionOf(code: EndCode): string | undefined {
-  return ENDS[code][1];
+  if (code in REASONS) return undefined;
+  return DESCRIPTIONS[code] ?? code.toLowerCase().replaceAll("_", " ");
 }

@@ -5,6 +5,7 @@ const TABLE = {
   BAD_HANDSHAKE_METHOD: { code: 2, message: "Bad handshake method", status: 400 },
   BAD_REQUEST: { code: 3, message: "Bad request", status: 400 },
   FORBIDDEN: { code: 4, message: "Forbidden", status: 403 },
+  OBJECT_FULL: { code: 4, message: "Forbidden", status: 403 },
   HEADERS_TOO_LARGE: { code: 3, message: "Request header fields too large", status: 431 },
   UNSUPPORTED_PROTOCOL_VERSION: { code: 5, message: "Unsupported protocol version", status: 400 },
 } as const;
@@ -13,6 +14,8 @@ export type EngineErrorName = keyof typeof TABLE;
 
 /** A request that is refused before it reaches a session. */
 export class EngineError extends Error {
+  /** What `observe` calls it. */
+  readonly id: EngineErrorName;
   /** The number clients see, 0 to 5. */
   readonly code: number;
   readonly status: number;
@@ -25,6 +28,7 @@ export class EngineError extends Error {
     const { code, message, status } = TABLE[name];
     super(message);
     this.name = "EngineError";
+    this.id = name;
     this.code = code;
     this.status = status;
     this.context = context;

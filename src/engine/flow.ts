@@ -1,5 +1,5 @@
 import type { Frame } from "../codec/index.ts";
-import { end } from "./closing.ts";
+import { end, endClosing } from "./closing.ts";
 import { DRAIN_LATER, type Effect, NOTHING, type Transition } from "./effects.ts";
 import { isExpired, isPingOutstanding, ping } from "./heartbeat.ts";
 import { enqueue } from "./polling.ts";
@@ -62,7 +62,7 @@ export const onDrain: Transition<"drain"> = (state, { now, pongedAt, pingEach },
   if (state.phase === "closed" || state.transport === "polling" || state.queue.length === 0) return NOTHING;
   if (isExpired(state, now, pongedAt, rules)) return end(state, "PING_TIMEOUT");
   const effects = pump(state, now, pongedAt, rules, pingEach);
-  if (state.phase === "closing" && state.queue.length === 0) effects.push(...end(state, state.closeCode));
+  if (state.phase === "closing" && state.queue.length === 0) effects.push(...endClosing(state));
   return effects;
 };
 
@@ -93,7 +93,7 @@ function pump(
     if (isAsked) write(state, 2 * pingEach, effects);
     isUnread = state.queuedBytes > maxQueuedBytes && now - state.pingedAt >= READ_WITHIN_MS;
   }
-  if (isUnread) return end(state, "QUEUE_FULL");
+  if (isUnread) return end(state, "TOO_MANY_BYTES_QUEUED");
   if (state.queue.length > 0) effects.push(DRAIN_LATER);
   return effects;
 }

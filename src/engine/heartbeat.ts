@@ -1,4 +1,4 @@
-import { CLOSE_TIMEOUT_MS, end } from "./closing.ts";
+import { CLOSE_TIMEOUT_MS, end, endClosing } from "./closing.ts";
 import { type Effect, NOTHING, PING, SAVE, type Transition } from "./effects.ts";
 import { PING_EACH_BYTES, type SessionRules, type SessionState, type WaitingPoll } from "./state.ts";
 
@@ -114,7 +114,7 @@ export const onTick: Transition<"tick"> = (state, { now, pongedAt: stampedAt, la
   forgetFuture(state, now);
   const pongedAt = stampedAt > now ? 0 : stampedAt;
   if (state.phase === "closing") {
-    return now >= state.closeBy ? end(state, state.closeCode) : NOTHING;
+    return now >= state.closeBy ? endClosing(state) : NOTHING;
   }
   if (isExpired(state, now - lateness, pongedAt, rules)) return end(state, "PING_TIMEOUT");
   // What delayed the tick may have delayed the client's request as well.

@@ -1,8 +1,8 @@
 import { isThenable } from "../shared/event-emitter.ts";
 import { runSafely } from "../shared/run-safely.ts";
-import type { EndCode } from "./end-codes.ts";
-import type { EngineErrorName } from "./errors.ts";
-import type { CloseReason, TransportName } from "./state.ts";
+import type { CloseReason, EndCode } from "./end-codes.ts";
+import type { EngineError, EngineErrorName } from "./errors.ts";
+import type { TransportName } from "./state.ts";
 
 /** Why a client was refused: docs/errors.md explains each code. */
 export type RefusalCode =
@@ -38,14 +38,14 @@ export type ObservedFact =
   /** A request was refused, or a CONNECT of a namespace. */
   | {
       readonly type: "refusal";
-      readonly by: "worker" | "object" | "namespace";
       readonly code: RefusalCode;
       /** The HTTP status of the answer; undefined for a namespace. */
       readonly status?: number;
       /** What the client was told. */
-      readonly message: string;
+      readonly message?: string;
       /** What was wrong, where more is known than the code says. The client is not told. */
       readonly detail?: string | undefined;
+      /** The namespace that has refused the client, which stays connected. */
       readonly nsp?: string;
     }
   /** An upgrade to WebSocket is over. After one that failed, the client goes on polling. */
@@ -83,6 +83,21 @@ export type ObservedEvent = ObservedFact & {
   /** Which of the server's objects it is. */
   readonly shard?: string;
 };
+
+/** What is told of a session that has ended. */
+export function toEndFact(
+  { openedAt, state }: { readonly openedAt: number; readonly state: { readonly transport: TransportName } },
+  { code, reason }: { readonly code: EndCode; readonly reason: CloseReason },
+  now: number,
+): ObservedFact {
+  return { type: "disconnect", code, reason, transport: state.transport, openMs: now - openedAt };
+}
+
+/** What is told of a request that is refused. */
+export function toRefusalFact({ id, status, publicMessage, context }: EngineError): ObservedFact {
+  const detail = (context.name ?? context.message) as string | undefined;
+  return { type: "refusal", code: id, status, message: publicMessage, detail };
+}
 
 /** Passes an event on to the option. `wait` keeps the Worker or the object at work until the promise settles. */
 export type Observer<Env = unknown> = (

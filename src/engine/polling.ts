@@ -1,5 +1,5 @@
 import type { Frame } from "../codec/index.ts";
-import { end } from "./closing.ts";
+import { end, endClosing } from "./closing.ts";
 import { CLOSE, type Effect, NOOP, NOTHING, PING, QUEUED, SAVE, type Transition } from "./effects.ts";
 import { forgetFuture, pingDueAt, seen } from "./heartbeat.ts";
 import {
@@ -22,12 +22,12 @@ const LONGEST_HOLD_MS = 86_400_000;
 export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
   if (state.phase === "closed" || state.transport !== "polling") return [{ type: "refuse" }];
   if (state.poll !== null) {
-    return [{ type: "refuse" }, ...end(state, "POLL_OVERLAP")];
+    return [{ type: "refuse" }, ...end(state, "OVERLAP_FROM_CLIENT")];
   }
   forgetFuture(state, now);
   const effects = [...seen(state, now)];
   if (state.phase === "closing" && state.queue.length === 0) {
-    effects.push({ type: "reply", frames: [NOOP, CLOSE] }, ...end(state, state.closeCode));
+    effects.push({ type: "reply", frames: [NOOP, CLOSE] }, ...endClosing(state));
     return effects;
   }
   let poll: WaitingPoll = { pingDueAt: pingDueAt(state, rules), limit };
@@ -87,7 +87,7 @@ export const onReleasePoll: Transition<"release-poll"> = (state) => {
 export const onPollGone: Transition<"poll-gone"> = (state, { cause, now }) => {
   if (state.poll === null) return NOTHING;
   state.poll = null;
-  if (cause === "aborted") return end(state, "POLL_ABORTED");
+  if (cause === "aborted") return end(state, "POLL_CONNECTION_CLOSED_PREMATURELY");
   if (cause === "pinged") state.pingedAt = now;
   state.seenAt = now;
   return NOTHING;
@@ -120,7 +120,7 @@ export function enqueue(
   { maxQueuedBytes }: SessionRules,
 ): Effect[] {
   if (state.queuedBytes <= maxQueuedBytes) state.overfullSince = 0;
-  else if (now - state.overfullSince >= READ_WITHIN_MS) return end(state, "QUEUE_FULL");
+  else if (now - state.overfullSince >= READ_WITHIN_MS) return end(state, "TOO_MANY_BYTES_QUEUED");
   for (const frame of frames) state.queue.push(frame);
   state.queuedBytes += byteLength(frames);
   if (state.queuedBytes <= maxQueuedBytes || state.overfullSince !== 0) return [QUEUED];

@@ -3,9 +3,11 @@ import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { OnListenerError } from "../shared/event-emitter.ts";
 import type { Mute } from "../shared/mute.ts";
 import type { Effect, PollAnswer } from "./effects.ts";
+import type { CloseReason } from "./end-codes.ts";
+import type { ObservedFact } from "./observed.ts";
 import type { ResolvedEngineOptions } from "./options.ts";
 import type { EngineRequest } from "./request.ts";
-import type { CloseReason, SessionRules } from "./state.ts";
+import type { SessionRules } from "./state.ts";
 
 /** What receives the messages of a session: the client object of Socket.IO. Bare Engine.IO has none. */
 export interface SessionConsumer {
@@ -64,6 +66,8 @@ export interface SessionHost<S> {
   readonly engine: SessionServer<S>;
   readonly budget: ByteBudget;
   readonly mute: Mute;
+  /** Tells the option `observe`; undefined without it. */
+  readonly observe?: ((fact: ObservedFact) => void) | undefined;
   /** The current time, ms. */
   now(): number;
   /** A number that changes with every turn of the event loop. */

@@ -1,5 +1,6 @@
 import type { EnginePacket } from "../codec/index.ts";
-import type { CloseReason, TransportName } from "./state.ts";
+import type { CloseReason } from "./end-codes.ts";
+import type { TransportName } from "./state.ts";
 
 /** The events of a `Session`, with what their listeners receive. */
 export type SessionEvents = {

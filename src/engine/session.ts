@@ -5,10 +5,11 @@ import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
-import { CLOSE, NOOP, PING, type PollAnswer, type SessionEvent } from "./effects.ts";
-import type { EndCode } from "./end-codes.ts";
+import type { PollAnswer, SessionEnd, SessionEvent } from "./effects.ts";
+import type { CloseReason, EndCode } from "./end-codes.ts";
 import { pingEach } from "./flow.ts";
 import type { HandshakeRecord } from "./handshake.ts";
+import { toEndFact } from "./observed.ts";
 import { type EngineRequest, toRequest } from "./request.ts";
 import { type Sendable, toData } from "./sendable.ts";
 import type {
@@ -19,7 +20,8 @@ import type {
   SessionServer,
 } from "./session-ports.ts";
 import type { SendFlags, SessionEvents } from "./session-types.ts";
-import { byteLength, type CloseReason, type SessionState } from "./state.ts";
+import { byteLength, type SessionState } from "./state.ts";
+import { tellCreated, tellFlush } from "./tell-packets.ts";
 import { transition } from "./transition.ts";
 import { TransportView } from "./transport-view.ts";
 
@@ -189,9 +191,13 @@ export class Session extends EventEmitter<SessionEvents> {
    */
   sendFrames(frames: readonly Frame[], flags?: SendFlags): boolean {
     const { state } = this;
-    if (state.phase !== "open" || (flags?.volatile && !this.#isWritable())) return false;
+    if (state.phase !== "open") return false;
+    if (flags?.volatile && !this.#isWritable()) {
+      this.#host.observe?.({ type: "drop", code: "VOLATILE" });
+      return false;
+    }
     if (this.listenerCount("packetCreate") > 0) {
-      for (const frame of frames) this.#tellCreated(decodeFrame(frame), flags?.compress);
+      for (const frame of frames) tellCreated(this, decodeFrame(frame), flags?.compress);
     }
     const each = pingEach(this.#host.budget.unread);
     const isMuch = state.queue.length > 0 || state.unreadBytes + byteLength(frames) >= each;
@@ -200,10 +206,6 @@ export class Session extends EventEmitter<SessionEvents> {
     const now = isMuch || state.transport === "polling" ? this.#host.now() : 0;
     this.dispatch({ type: "send", frames, now, pongedAt, pingEach: each });
     return true;
-  }
-
-  #tellCreated(packet: EnginePacket, compress = true): void {
-    this.emit("packetCreate", { ...packet, options: { compress } });
   }
 
   /** Sends the first frames on a WebSocket; over polling they answer the handshake. @internal */
@@ -273,7 +275,7 @@ export class Session extends EventEmitter<SessionEvents> {
           this.#link.saveLater(effect.type === "save" ? "state" : "queue");
           break;
         case "reply":
-          this.#flushes(effect.frames);
+          tellFlush(this, this.#host.engine, effect.frames);
           answer = effect;
           break;
         case "park":
@@ -284,18 +286,19 @@ export class Session extends EventEmitter<SessionEvents> {
           this.#report(effect.event);
           break;
         case "answer":
-          this.#flushes(effect.frames);
+          tellFlush(this, this.#host.engine, effect.frames);
           this.#link.carryOut(effect);
           break;
         case "write":
           this.#wroteInTurn = this.#host.turn();
-          this.#flushes(effect.frames);
+          tellFlush(this, this.#host.engine, effect.frames);
           this.#link.carryOut(effect);
           if (!effect.hasMore && this.state.queue.length === 0) this.#drained();
           break;
         case "closed":
           this.#link.carryOut(effect);
-          this.#endInLine(() => this.#end(effect.reason, effect.description));
+          this.#host.observe?.(toEndFact(this, effect, this.#host.now()));
+          this.#endInLine(effect);
           break;
         default:
           this.#link.carryOut(effect);
@@ -339,8 +342,9 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /** Ends after the messages that wait: each of them is passed on in a turn of its own. */
-  #endInLine(end: () => void | Promise<void>): void {
+  #endInLine({ reason, description }: SessionEnd): void {
     this.#callbacks = [];
+    const end = () => this.#end(reason, description);
     this.#line.run(this.#line.isHolding ? () => SETTLED.then(end) : end);
   }
 
@@ -368,23 +372,9 @@ export class Session extends EventEmitter<SessionEvents> {
     if (event === "drain") this.#drained();
     else if (event === "heartbeat") {
       // A v3 client has pinged, and gets a pong.
-      if (this.listenerCount("packetCreate") > 0) this.#tellCreated({ type: "pong" });
+      if (this.listenerCount("packetCreate") > 0) tellCreated(this, { type: "pong" });
       this.emit("heartbeat");
     } else this.emit(event, { name: "websocket" });
-  }
-
-  /**
-   * Emits `flush` for packets that are about to be sent. A noop or a close belongs to the transport, and is left out.
-   */
-  #flushes(frames: readonly Frame[]): void {
-    const isOwn = this.listenerCount("flush") > 0;
-    const isPing = frames[0] === PING && this.listenerCount("packetCreate") > 0;
-    if (!isOwn && !isPing && this.#host.engine.listenerCount("flush") === 0) return;
-    if (frames[0] === NOOP || frames[0] === CLOSE) return;
-    const packets = frames.map((frame) => decodeFrame(frame));
-    if (isPing) this.#tellCreated({ type: "ping" });
-    if (isOwn) this.emit("flush", packets);
-    this.#host.engine.emit("flush", this, packets);
   }
 
   #drained(): void {

@@ -1,14 +1,6 @@
 import type { Frame } from "../codec/index.ts";
 import type { EndCode } from "./end-codes.ts";
 
-/** The reason for the end of a session, as engine.io names it. */
-export type CloseReason =
-  | "transport close"
-  | "transport error"
-  | "ping timeout"
-  | "parse error"
-  | "forced close";
-
 export type TransportName = "polling" | "websocket";
 
 /** A GET that waits for packets. It waits in the Worker; this is what its answer depends on. */

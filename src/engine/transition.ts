@@ -51,13 +51,13 @@ function onPacket(
       // An empty message is passed on: Socket.IO refuses it.
       return [{ type: "message", data: packet.data ?? "" }];
     case "pong":
-      if (state.protocol === 3) return end(state, "INVALID_HEARTBEAT");
+      if (state.protocol === 3) return end(state, "INVALID_HEARTBEAT_DIRECTION");
       return onPong(state, now);
     case "close":
       return end(state, "CLIENT_CLOSED");
     case "ping":
       if (state.protocol === 3) return onClientPing(state, packet, now, rules);
-      return end(state, "INVALID_HEARTBEAT");
+      return end(state, "INVALID_HEARTBEAT_DIRECTION");
     default:
       // "0", "5" and "6" have no meaning here. Swift sends "6" during an upgrade.
       return NOTHING;

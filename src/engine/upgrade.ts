@@ -1,4 +1,4 @@
-import { end } from "./closing.ts";
+import { endClosing } from "./closing.ts";
 import {
   CLOSE,
   DRAIN_LATER,
@@ -70,6 +70,6 @@ function takeOver(state: SessionState): Effect[] {
     effects.push({ type: "write", frames });
   }
   effects.push({ type: "report", event: "upgrade" }, SAVE);
-  if (state.phase === "closing" && state.queue.length === 0) effects.push(...end(state, state.closeCode));
+  if (state.phase === "closing" && state.queue.length === 0) effects.push(...endClosing(state));
   return effects;
 }

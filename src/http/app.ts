@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import { Hono as QuickHono } from "hono/quick";
 import { getPath } from "hono/utils/url";
 import { EngineError } from "../engine/errors.ts";
+import { type ObservedFact, type Observer, toRefusalFact } from "../engine/observed.ts";
 import { type EngineRequest, type RequestRecord, toRequest } from "../engine/request.ts";
 import {
   CANDIDATE_REFUSED,
@@ -35,13 +36,17 @@ export type App = Hono<{ Bindings: Cloudflare.Env }>;
  * The Worker's side as a Hono app. It answers what needs no object (preflights, the client's files, refusals, POSTs
  * that hold a pong alone) and sends everything else to the object of the session.
  */
-export function createApp(options: AppOptions, placement: Placement): App {
+export function createApp(
+  options: AppOptions,
+  placement: Placement,
+  observe: Observer<Cloudflare.Env> | undefined,
+): App {
   if (options.serveClient && !options.serveClient.files) {
     throw new Error('the option serveClient needs the clientFiles of "socket.io-edge/client-files"');
   }
   const path = toPath(options.path);
   const origins = options.checkOrigin === false ? undefined : new OriginGuard();
-  const door: Door = { options, path, placement, origins, requests: new SessionRequests() };
+  const door: Door = { options, path, placement, origins, observe, requests: new SessionRequests() };
   // It has one route: the router that Hono takes by default would spend a millisecond on a regular expression for it.
   const app: App = new QuickHono();
   app.all("*", (c: AppContext, next) => {
@@ -58,6 +63,7 @@ interface Door {
   readonly path: string;
   readonly placement: Placement;
   readonly origins: OriginGuard | undefined;
+  readonly observe: Observer<Cloudflare.Env> | undefined;
   readonly requests: SessionRequests;
 }
 
@@ -77,7 +83,10 @@ async function serve(c: AppContext, door: Door): Promise<Response> {
     response = toPreflight(cors) ?? toFile(c, door) ?? (await forward(c, client, isUpgrade, door, cors));
   } catch (error) {
     response = refuse(error, isUpgrade);
-    if (error instanceof EngineError) outlive(c, tell(error, client, c.env, options));
+    if (error instanceof EngineError) {
+      outlive(c, tell(error, client, c.env, options));
+      observed(door, c, toRefusalFact(error));
+    } else observed(door, c, { type: "error", level: "error", message: "a request failed", error });
   }
   addHeaders(response, cors, client);
   return c.req.routeIndex > 0 ? addPrepared(c, response) : response;
@@ -139,10 +148,11 @@ async function poll(
 /** A handshake. */
 async function open(
   c: AppContext,
-  { options, placement }: Door,
+  door: Door,
   client: EngineRequest,
   asked: InternalRequest,
 ): Promise<Response> {
+  const { options, placement } = door;
   const data = await toHandshakeData(client, options, c);
   const name = await toServerName(client, options, c, data);
   // Cloudflare sets this header itself, whatever the client sent.
@@ -156,6 +166,7 @@ async function open(
     if (response.status === SHARD_FULL) continue;
     return addCookie(await toClientResponse(response), asked.op, response, options);
   }
+  observed(door, c, { type: "refusal", code: "OBJECT_FULL", status: 503 });
   return new Response(null, { status: 503, headers: { "retry-after": "5" } });
 }
 
@@ -200,6 +211,10 @@ async function tell(
   } catch (failure) {
     console.error("socket.io-edge: onConnectionError failed", failure);
   }
+}
+
+function observed({ observe }: Door, c: AppContext, fact: ObservedFact): void {
+  observe?.({ ...fact, where: "worker", time: Date.now() }, c.env, (task) => outlive(c, task));
 }
 
 /** Lets a task go on after the response: the runtime cancels tasks that it was not told of. */

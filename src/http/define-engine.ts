@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { ObjectServer } from "../engine/object-server.ts";
+import { createObserver } from "../engine/observed.ts";
 import { type EngineOptions, resolveEngineOptions } from "../engine/options.ts";
 import type { SetupContext } from "../objects/definition.ts";
 import { Placement } from "../objects/placement/placement.ts";
@@ -36,10 +37,12 @@ export function defineEngine(
 ): EngineDefinition {
   const engineOptions = resolveEngineOptions(options);
   const placement = new Placement(toSource(options));
+  const observe = createObserver(options.observe);
   const Base = createSessionObject<Engine>({
     options: engineOptions,
     needsHandshakeData: options.handshakeData !== undefined,
     placement,
+    observe,
     createServer: ({ engine }) => createBareServer(engine),
     setup,
   });
@@ -51,7 +54,7 @@ export function defineEngine(
   }
   return {
     SessionObject,
-    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement),
+    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement, observe),
   };
 }
 

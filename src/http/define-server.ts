@@ -1,3 +1,4 @@
+import { createObserver } from "../engine/observed.ts";
 import { resolveEngineOptions } from "../engine/options.ts";
 import type { SetupContext } from "../objects/definition.ts";
 import { Placement, type Whom } from "../objects/placement/placement.ts";
@@ -96,12 +97,14 @@ export function defineServer<
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
   const engineOptions = resolveEngineOptions(options);
   const placement = new Placement(toSource(options), options.shards);
+  const observe = createObserver(options.observe);
   const emitter = (env: Cloudflare.Env, whom?: Whom) =>
     new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(placement.finder(env, whom));
   const Base = createSessionObject<Io>({
     options: engineOptions,
     needsHandshakeData: options.handshakeData !== undefined,
     placement,
+    observe,
     createServer: (host) => createSocketServer<Io>(options, host),
     setup,
   });
@@ -124,7 +127,7 @@ export function defineServer<
   }
   return {
     SessionObject,
-    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement),
+    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement, observe),
     emitter,
     // The caller names its own class, which nothing here can check.
     object: (env, whom) => placement.finder(env, whom)() as Untyped,

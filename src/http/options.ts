@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { EngineError } from "../engine/errors.ts";
+import type { ObservedEvent } from "../engine/observed.ts";
 import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import type { ShardsOption } from "../objects/placement/shards.ts";
@@ -123,6 +124,16 @@ export interface HttpOptions<Handshake = Untyped> {
    * the object refuses is the event `connection_error` of `io.engine`.
    */
   onConnectionError?(error: RefusedConnection, env: Cloudflare.Env): void;
+  /**
+   * Called for what happens to connections, in the Worker and in the objects: who connects, disconnects and why, is
+   * refused, upgrades or recovers, what is dropped, what goes wrong, and when an object wakes. It is called while that
+   * happens, so it must not use `io` or sockets, and should be quick. It may return a promise; nobody waits for it,
+   * but an object stays in memory until it settles. The first error that it throws is logged, and no error has another
+   * effect.
+   * @see https://github.com/socket.io-edge/socket.io-edge/blob/main/docs/observability.md
+   * @example observe: (event) => console.log(JSON.stringify(event))
+   */
+  observe?(event: ObservedEvent, env: Cloudflare.Env): unknown;
 }
 
 /** A request that was refused in the Worker. */

@@ -1,4 +1,5 @@
 import type { ObjectServer } from "../engine/object-server.ts";
+import type { Observer } from "../engine/observed.ts";
 import type { ResolvedEngineOptions } from "../engine/options.ts";
 import type { Host } from "../server/host.ts";
 import type { Placement } from "./placement/placement.ts";
@@ -22,6 +23,8 @@ export interface ObjectDefinition<Api> {
   readonly options: ResolvedEngineOptions;
   /** The option `handshakeData` is set: a session without its result may not exist. */
   readonly needsHandshakeData: boolean;
+  /** The option `observe`. */
+  readonly observe: Observer<Cloudflare.Env> | undefined;
   createServer(host: Host): ObjectServer<Api>;
   readonly placement: Placement;
   /** The user's setup function. */

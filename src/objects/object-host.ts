@@ -37,6 +37,7 @@ export class ObjectHost implements Host {
   readonly timers: Timers;
   readonly budget: ByteBudget;
   readonly hibernation: boolean;
+  readonly observe: Platform["observe"];
   mute: Mute;
   isFirstRun = false;
   phase: "waiting" | "running" | "done" | "failed" = "waiting";
@@ -50,6 +51,7 @@ export class ObjectHost implements Host {
     this.timers = platform.timers;
     this.budget = platform.budget;
     this.hibernation = platform.persists;
+    this.observe = platform.observe;
     this.#platform = platform;
     this.#table = table;
     this.#turns = turns;
@@ -163,7 +165,8 @@ export class ObjectHost implements Host {
       tickSoon: () => ticker.ensureBy(this.now()),
       endTurn: () => this.#turns.endLater(),
     };
-    const limits = { windowMs, maxBytes, quietMs: 2 * longestQuietMs(this.rules) };
+    const { observe } = this;
+    const limits = { windowMs, maxBytes, quietMs: 2 * longestQuietMs(this.rules), observe };
     this.#platform.recovery ??= new RecoveryLog(persists ? ctx.storage.kv : new MemoryRows(), host, limits);
     return this.#platform.recovery;
   }

@@ -42,6 +42,7 @@ export class ObjectRuntime<Api> {
     this.#userCode = new UserCode(platform, this.table, this.#turns, definition, env);
     this.requests = new RequestHandler(platform, this.table, this.#turns, this.#heartbeat, this.#userCode);
     this.sockets = new SocketEvents(platform, this.table, this.#heartbeat);
+    if (platform.observe !== undefined && platform.identity.isLeftOver()) platform.observe({ type: "wake" });
   }
 
   /**

@@ -1,7 +1,9 @@
 import { longestQuietMs } from "../engine/heartbeat.ts";
+import type { ObservedFact, Observer } from "../engine/observed.ts";
 import { type ResolvedEngineOptions, toRules } from "../engine/options.ts";
 import type { SessionRules } from "../engine/state.ts";
 import { ByteBudget } from "../shared/byte-budget.ts";
+import { runSafely } from "../shared/run-safely.ts";
 import { Timers } from "../shared/timers.ts";
 import { findAsyncContext } from "./async-context.ts";
 import { ClusterLink } from "./cluster/cluster-link.ts";
@@ -16,6 +18,7 @@ interface PlatformDefinition {
   readonly options: ResolvedEngineOptions;
   readonly needsHandshakeData: boolean;
   readonly placement: Placement;
+  readonly observe: Observer<Cloudflare.Env> | undefined;
 }
 
 /** What an object has of its platform, for the parts of it: context, storage, alarm, timers, memory budget, log. */
@@ -34,11 +37,13 @@ export class Platform {
   readonly guard: InstanceGuard;
   readonly identity: Identity;
   readonly cluster: ClusterLink;
+  /** Tells the option `observe`; undefined without it. */
+  readonly observe: ((fact: ObservedFact) => void) | undefined;
   /** The storage of connection state recovery, once a server has opened it. */
   recovery: RecoveryLog | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env, definition: PlatformDefinition) {
-    const { options, needsHandshakeData, placement } = definition;
+    const { options, needsHandshakeData, placement, observe } = definition;
     this.ctx = ctx;
     this.options = options;
     this.rules = toRules(options);
@@ -47,6 +52,19 @@ export class Platform {
     this.store = new SessionStore(ctx);
     this.guard = new InstanceGuard(ctx.id);
     this.identity = new Identity(ctx);
+    this.observe =
+      observe &&
+      ((fact) => {
+        const address = runSafely(
+          () => this.identity.address,
+          () => {
+            // Storage has failed, and whoever needs it says so.
+          },
+        );
+        observe({ ...fact, where: "object", time: this.now(), ...address }, env, (task) =>
+          this.keepAwake(task),
+        );
+      });
     this.cluster = new ClusterLink(this, env, placement);
     const { maxHeldBytes: object, maxIsolateBytes: isolate } = options;
     const onOver = (why: string) => this.log("warn", `a session is closed: ${why}`);
@@ -69,5 +87,6 @@ export class Platform {
     const text = `socket.io-edge: ${message}`;
     if (error === undefined) console[level](text);
     else console[level](text, error);
+    this.observe?.({ type: "error", level, message, error });
   };
 }

@@ -3,6 +3,7 @@ import type { EndCode } from "../engine/end-codes.ts";
 import { EngineError } from "../engine/errors.ts";
 import { type HandshakeRecord, toOpenFrames } from "../engine/handshake.ts";
 import { isExpired } from "../engine/heartbeat.ts";
+import { toRefusalFact } from "../engine/observed.ts";
 import { type EngineRequest, headerOf, toRequest } from "../engine/request.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionId } from "../shared/ids.ts";
@@ -33,10 +34,8 @@ import type { Turns } from "./turns.ts";
 import { SetupFailed, type UserCode } from "./user-code.ts";
 
 /** There is no room for another session. */
-class ObjectFull extends EngineError {
-  constructor(bound: string, publicMessage: string) {
-    super("FORBIDDEN", { message: `${bound} is reached` }, publicMessage);
-  }
+function full(bound: string, publicMessage: string): EngineError {
+  return new EngineError("OBJECT_FULL", { message: `${bound} is reached` }, publicMessage);
 }
 
 /** The object's answers to what the Worker asks. */
@@ -66,7 +65,7 @@ export class RequestHandler<Api> {
     if (meta === undefined) return new Response("Not found", { status: 404 });
     // A Worker of an earlier deploy did not ask for `handshakeData`: its clients try again, and then meet a new Worker.
     const isUnasked = this.#platform.needsHandshakeData && meta.sid === "" && meta.data === undefined;
-    if (meta.v !== VERSION || isUnasked) return new Response(null, { status: 503 });
+    if (meta.v !== VERSION || isUnasked) return this.#answer503("DEPLOYING");
     if (meta.sid === "") this.#platform.identity.tell(meta);
     const isUpgrade = meta.op === "socket" || meta.op === "upgrade";
     try {
@@ -96,7 +95,6 @@ export class RequestHandler<Api> {
           return this.#show(meta);
       }
     } catch (error) {
-      if (meta.passes && error instanceof ObjectFull) return new Response(null, { status: SHARD_FULL });
       if (error instanceof EngineError) return this.#refuse(error, meta, isUpgrade);
       if (error instanceof SetupFailed) return this.#putOff(error, meta);
       this.#platform.log("error", `a request (${meta.op}) failed`, error);
@@ -113,12 +111,19 @@ export class RequestHandler<Api> {
     const active = op === "upgrade" ? undefined : this.#table.get(sid);
     if (active !== undefined) this.#userCode.abandon(active.session);
     const seconds = Math.max(1, Math.ceil((retryAt - this.#platform.now()) / 1_000));
-    return new Response(null, { status: 503, headers: { "retry-after": String(seconds) } });
+    return this.#answer503("SETUP_FAILED", { "retry-after": String(seconds) });
   }
 
-  #refuse(refusal: EngineError, { request, isBrief }: InternalRequest, isUpgrade: boolean): Response {
+  #answer503(code: "SETUP_FAILED" | "DEPLOYING", headers?: HeadersInit): Response {
+    this.#platform.observe?.({ type: "refusal", code, status: 503 });
+    return new Response(null, { status: 503, ...(headers && { headers }) });
+  }
+
+  #refuse(refusal: EngineError, { request, isBrief, passes }: InternalRequest, isUpgrade: boolean): Response {
+    if (passes && refusal.id === "OBJECT_FULL") return new Response(null, { status: SHARD_FULL });
     const { engine } = this.#userCode.attempt.host;
     const response = toErrorResponse(refusal, isUpgrade);
+    this.#platform.observe?.(toRefusalFact(refusal));
     if (engine.listenerCount("connection_error") === 0) return response;
     const { code, message, context } = refusal;
     const error = { code, message, context };
@@ -192,9 +197,9 @@ export class RequestHandler<Api> {
       return new Response(null, { status });
     };
     const isBinary = request.headers.get("content-type") === BINARY_TYPE;
-    if (active.upload !== undefined) return fail("POST_OVERLAP");
+    if (active.upload !== undefined) return fail("DATA_REQUEST_OVERLAP_FROM_CLIENT");
     if (meta.protocol === 4 && isBinary) {
-      return fail("POST_INVALID");
+      return fail("INVALID_CONTENT");
     }
     const upload = active.beginUpload();
     let body: Uint8Array | string;
@@ -205,7 +210,7 @@ export class RequestHandler<Api> {
       if (error instanceof BodyTooLarge) return fail("TOO_LARGE", 413);
       // After an upgrade, a POST that fails does not end the session.
       if (session.state.transport === "websocket") return new Response(null, { status: 400 });
-      return fail(error === SILENT ? "POST_TIMEOUT" : "POST_ABORTED");
+      return fail(error === SILENT ? "DATA_REQUEST_TIMED_OUT" : "DATA_REQUEST_CONNECTION_CLOSED_PREMATURELY");
     } finally {
       active.endUpload();
     }
@@ -257,12 +262,12 @@ export class RequestHandler<Api> {
   #admit(id: string, handshake: HandshakeRecord): SessionId {
     const { budget, options } = this.#platform;
     const { engine } = this.#userCode.attempt.host;
-    if (this.#platform.cluster.isRetired) throw new ObjectFull("shards", "Too many sessions");
+    if (this.#platform.cluster.isRetired) throw full("shards", "Too many sessions");
     if (this.#table.isFull(options.maxSessions)) {
-      throw new ObjectFull("maxSessions", "Too many sessions");
+      throw full("maxSessions", "Too many sessions");
     }
     if (!budget.admits(baseBytes(handshake))) {
-      throw new ObjectFull("maxHeldBytes", "Too many bytes are held");
+      throw full("maxHeldBytes", "Too many bytes are held");
     }
     const sid = this.#toSessionId(id);
     if (engine.makesOwnIds && this.#table.has(sid)) {
@@ -312,6 +317,8 @@ export class RequestHandler<Api> {
   /** Tells the server and listeners of a new session. It is saved, whatever they do. */
   #announce({ session }: ActiveSession): void {
     const { host, server } = this.#userCode.attempt;
+    const { protocol, transport } = session;
+    host.observe?.({ type: "connect", transport: transport.name, protocol });
     server.open(session);
     if (host.engine.listenerCount("connection") > 0) host.engine.emit("connection", session);
     session.changed();

@@ -102,8 +102,8 @@ export class Turns {
     } catch (error) {
       const isTooLarge = error instanceof StateTooLarge;
       const code = isTooLarge ? "STATE_TOO_LARGE" : "SAVE_FAILED";
-      const text = `a session ${descriptionOf(code)} and is closed`;
-      this.#platform.log("error", text, isTooLarge ? undefined : error);
+      const text = isTooLarge ? "holds more than a row can (2 MB)" : "could not be saved";
+      this.#platform.log("error", `a session ${text} and is closed`, isTooLarge ? undefined : error);
       item.session.dispatch({ type: "transport-gone", code });
     }
   }

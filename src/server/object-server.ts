@@ -48,6 +48,7 @@ export function expire(
 ): Promise<void> | void {
   const { host, recovery } = context;
   if (record.isOver || recovery === undefined) return;
+  host.observe?.({ type: "recovery", code: "NOT_BACK", nsp: record.nsp, missed: 0 });
   const session = host.endedSession(record.session, handshakeOf(record));
   const connection = new Connection(context, namespaces, session, [recovery.toSocketRecord(record)]);
   return connection.closed("transport close");

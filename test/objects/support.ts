@@ -17,6 +17,7 @@ import {
   journals,
   named,
   nameless,
+  observed,
   quick,
   recover,
   scant,
@@ -55,6 +56,7 @@ const DEFINITIONS = {
   SPREAD: spreadOver,
   SPREAD_RECOVER: spreadRecover,
   NAMELESS: nameless,
+  OBSERVED: observed,
 };
 export type Kind = keyof typeof DEFINITIONS;
 /** The kinds that run a Socket.IO server. */
@@ -66,6 +68,7 @@ export type TalkKind =
   | "SCANT"
   | "NAMED"
   | "NAMELESS"
+  | "OBSERVED"
   | "SPREAD"
   | "SPREAD_RECOVER";
 const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
@@ -76,6 +79,7 @@ const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
   "SCANT",
   "NAMED",
   "NAMELESS",
+  "OBSERVED",
   "SPREAD",
   "SPREAD_RECOVER",
 ]);

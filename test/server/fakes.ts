@@ -1,13 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Frame } from "../../src/codec/index.ts";
-import type { EndCode } from "../../src/engine/end-codes.ts";
+import type { CloseReason, EndCode } from "../../src/engine/end-codes.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { HandshakeRecord } from "../../src/engine/handshake.ts";
 import type { ObjectServer } from "../../src/engine/object-server.ts";
 import { resolveEngineOptions, toRules } from "../../src/engine/options.ts";
 import { Session } from "../../src/engine/session.ts";
 import type { Change, PlatformEffect, SessionLink } from "../../src/engine/session-ports.ts";
-import { type CloseReason, createState } from "../../src/engine/state.ts";
+import { createState } from "../../src/engine/state.ts";
 import { MemoryRows } from "../../src/objects/storage/memory-rows.ts";
 import type {
   Host,

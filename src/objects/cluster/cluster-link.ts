@@ -91,6 +91,7 @@ export class ClusterLink {
       keepAwake: (promise) => this.#host.keepAwake(promise),
       log: (level, message, error) => this.#host.log(level, message, error),
       storedBatch: (from) => (persists ? ctx.storage.kv.get<LastBatch>(BATCHES + from) : undefined),
+      observe: this.#host.observe,
       noteBatch: (from, last) => {
         if (persists) this.#unwritten.set(from, last);
       },

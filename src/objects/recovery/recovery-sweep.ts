@@ -1,3 +1,4 @@
+import type { ObservedFact } from "../../engine/observed.ts";
 import type { RecoveryEntry, RecoveryRecord } from "../../server/recovery/recovery-store.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { Rows } from "../storage/memory-rows.ts";
@@ -14,6 +15,7 @@ export interface RecoveryLimits {
   readonly quietMs: number;
   /** How much the sockets of clients that are away, and the packets that they miss, may take on disk. */
   readonly maxBytes: number;
+  readonly observe?: ((fact: ObservedFact) => void) | undefined;
 }
 
 /** The packets of one turn of the event loop, which share a row. */
@@ -98,6 +100,7 @@ export class RecoverySweep {
     if (offset <= this.lostBefore) return;
     this.#lostBefore = offset;
     this.#kv.put(LOST, offset);
+    this.#limits.observe?.({ type: "drop", code: "RECOVERY_BYTES" });
   }
 
   /** A row was written, which has to be removed one day. */

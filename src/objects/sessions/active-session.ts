@@ -168,6 +168,7 @@ export class ActiveSession implements SessionLink {
     const socket = this.candidate;
     this.candidate = null;
     if (socket === null) return;
+    this.#platform.observe?.({ type: "upgrade", outcome: "failed" });
     socket.serializeAttachment(null);
     if (socket.readyState === WebSocket.OPEN) socket.close();
   }
@@ -261,6 +262,7 @@ export class ActiveSession implements SessionLink {
   }
 
   #takeOver(): void {
+    this.#platform.observe?.({ type: "upgrade", outcome: "done" });
     this.#platform.timers.clear(this.#upgradeTimer);
     this.socket = this.candidate;
     this.candidate = null;

@@ -119,10 +119,9 @@ export class Heartbeat {
 
   /** The object is no longer one of the server's: its clients come back, and find another. */
   #retire(): void {
-    const description = "the server has fewer objects now, and this is none of them any more";
     for (const session of this.#table.hibernating()) session.isOver = true;
     for (const { session } of this.#table.live()) {
-      this.#try(() => session.dispatch({ type: "transport-gone", reason: "transport error", description }));
+      this.#try(() => session.dispatch({ type: "transport-gone", code: "SHARD_RETIRED" }));
     }
   }
 
@@ -168,7 +167,7 @@ export class Heartbeat {
       upload.giveUp(SILENT);
     }
     const isIdle = session.readyState === "open" && (session.consumer?.isIdle?.() ?? false);
-    if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.finish("NO_NAMESPACE");
+    if (this.#isIdleTooLong(session.openedAt, isIdle, now)) session.finish("NO_NAMESPACE_JOINED");
     else {
       const pongedAt = active.pongedAt();
       session.heard(pongedAt);
@@ -194,7 +193,7 @@ export class Heartbeat {
     const pongedAt =
       socket === undefined ? 0 : (ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
     const event: SessionEvent = isOver
-      ? { type: "close", code: "NO_NAMESPACE", discard: false, now }
+      ? { type: "close", code: "NO_NAMESPACE_JOINED", discard: false, now }
       : { type: "tick", now, pongedAt, lateness };
     const effects = transition(state, event, rules);
     if (effects.length === 0) return;

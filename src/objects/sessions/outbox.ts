@@ -79,7 +79,10 @@ export class Outbox {
 
   #enqueue(session: HibernatingSession, frames: readonly Frame[], isVolatile: boolean): boolean {
     const { state } = this.#pending.get(session) ?? this.#open(session);
-    if (isVolatile && (state.poll === null || state.queue.length > 0)) return true;
+    if (isVolatile && (state.poll === null || state.queue.length > 0)) {
+      this.#platform.observe?.({ type: "drop", code: "VOLATILE" });
+      return true;
+    }
     const bytes = byteLength(frames);
     const isOverfull = state.queuedBytes + bytes > this.#platform.rules.maxQueuedBytes;
     if (state.overfullSince !== 0 || isOverfull) return false;

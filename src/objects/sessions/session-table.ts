@@ -323,7 +323,11 @@ export class SessionTable implements SessionDirectory {
     server.load(active.session);
     active.session.account.add(baseBytes(handshake));
     active.countRecord(stored.record);
-    if (hibernating?.isOver) active.session.account.end(OVERDRAWN);
+    if (hibernating?.isOver) {
+      if (this.#platform.cluster.isRetired)
+        active.session.dispatch({ type: "transport-gone", code: "SHARD_RETIRED" });
+      else active.session.account.end(OVERDRAWN);
+    }
     const isUnknown = this.#platform.needsHandshakeData && handshake.data === undefined;
     if (stored.busy || isUnknown) {
       // What was under way died with its instance, or the session is older than the option `handshakeData`, so that its

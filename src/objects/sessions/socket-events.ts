@@ -8,7 +8,7 @@ import { toCause } from "./channel.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { SessionTable } from "./session-table.ts";
 
-/** The code of a WebSocket that has ended without a close frame: https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5 */
+/** A WebSocket that has ended without a close frame: https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5 */
 const NO_CLOSE_FRAME = 1006;
 
 /**

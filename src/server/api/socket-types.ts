@@ -1,4 +1,4 @@
-import type { CloseReason } from "../../engine/state.ts";
+import type { CloseReason } from "../../engine/end-codes.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 
 /**

@@ -1,3 +1,4 @@
+import type { ObservedFact } from "../../engine/observed.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { runSafely } from "../../shared/run-safely.ts";
 import {
@@ -28,6 +29,7 @@ const AGAIN_MS = 250;
 
 export interface MeshHost extends QueueHost {
   log(level: "warn" | "error", message: string, error?: unknown): void;
+  readonly observe?: ((fact: ObservedFact) => void) | undefined;
   /** What was stored of the last batch of a shard. */
   storedBatch(from: string): LastBatch | undefined;
   /** A batch is carried out in this turn: where the turn writes anything, this is to be written with it. */
@@ -76,7 +78,9 @@ export class Mesh {
   say(message: ClusterMessage, shards: readonly string[]): void {
     const isVolatile = message.type === "broadcast" && message.to.volatile === true;
     this.#add(message, shards, (shard, failure) => {
-      if (failure !== undefined && !isVolatile) this.#lose(message.nsp, shard, failure);
+      if (failure === undefined) return;
+      this.#host.observe?.({ type: "drop", code: isVolatile ? "VOLATILE" : "SHARD_LOST", nsp: message.nsp });
+      if (!isVolatile) this.#lose(message.nsp, shard, failure);
     });
   }
 

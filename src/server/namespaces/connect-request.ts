@@ -53,6 +53,7 @@ export class ConnectRequest {
       // The client has missed what was sent during that time as well.
       this.#session = await this.#restore(pid, offset);
     }
+    this.#tell(pid);
     return this.#admit(onCreated);
   }
 
@@ -71,6 +72,17 @@ export class ConnectRequest {
       context.diagnostics.onError(error, "restoreSession");
       return undefined;
     }
+  }
+
+  #tell(pid: string): void {
+    const { name: nsp, context } = this.#nsp;
+    const isKnown = () => context.recovery?.find(nsp, pid) !== undefined;
+    context.host.observe?.({
+      type: "recovery",
+      code: this.#session ? "RECOVERED" : isKnown() ? "INCOMPLETE" : "UNKNOWN",
+      nsp,
+      missed: this.#session?.missedPackets.length ?? 0,
+    });
   }
 
   #findRival(): SocketMember | undefined {
@@ -207,5 +219,7 @@ export class ConnectRequest {
       context.diagnostics.onError(failure, "connect");
       answer(undefined);
     }
+    const code = "MIDDLEWARE_REFUSED";
+    context.host.observe?.({ type: "refusal", code, nsp: name, message: String(message) });
   }
 }

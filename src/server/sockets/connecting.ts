@@ -120,6 +120,12 @@ export class Connecting {
       this.#connection.conn.account.end(`more than ${MOST_REFUSALS} CONNECTs were refused`);
       return;
     }
+    this.#context.host.observe?.({
+      type: "refusal",
+      code: "NAMESPACE_REFUSED",
+      nsp,
+      message,
+    });
     this.#connection.send({ type: CONNECT_ERROR, nsp, data: { message } });
   }
 }

@@ -27,13 +27,7 @@ export class PartialPacket {
   readonly #timers: Timers;
   #timer: Timer | undefined;
 
-  constructor(
-    conn: Session,
-    decoder: Decoder,
-    isForeign: boolean,
-    timers: Timers,
-    onLate: () => void,
-  ) {
+  constructor(conn: Session, decoder: Decoder, isForeign: boolean, timers: Timers, onLate: () => void) {
     this.#conn = conn;
     this.#decoder = decoder;
     this.#isForeign = isForeign;
