@@ -322,6 +322,16 @@ describe("io.data and the code that changes it", () => {
       [["a", { n: 10 }]],
       { ann: { n: 10 } },
     ]);
+    await object.run(`
+      const { games, users } = data;
+      data.games = new Map([["a", { n: 10 }]]); data.users = { ann: { n: 10 } };
+      games.set("a", 5); games.delete("a"); users.ann = 5; delete users.ann;
+    `);
+    await object.restart();
+    expect(await object.run("return [[...data.games], data.users]")).toEqual([
+      [["a", { n: 10 }]],
+      { ann: { n: 10 } },
+    ]);
     await object.run(
       "const { ann } = data.users; delete data.users.ann; ann.n = 4; data.games.set('a', NaN)",
     );

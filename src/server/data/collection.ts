@@ -201,8 +201,9 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
   #put(key: unknown, value: unknown): DataRow | undefined {
     const { nsp, name, path } = this.#context;
     const raw = unwrap(value);
-    if (!isEntryKey(key)) {
-      this.#server.warnLeftOut(`${path}.${String(key)}`, key);
+    if (this.#isRemoved || !isEntryKey(key)) {
+      if (!this.#isRemoved) this.#server.warnLeftOut(`${path}.${String(key)}`, key);
+      this.#rows.delete(key);
       this.#container.put(key, raw);
       return undefined;
     }
