@@ -780,6 +780,17 @@ describe("the bounds of io.data", () => {
     ).toEqual([7, 2_000, 1]);
   });
 
+  it("are free again, as is memory, when what was too large is deleted", async () => {
+    const object = new DataObject(() => {}, { options: { maxDataBytes: 10_000 } });
+    await object.run("data.games = { a: 'x'.repeat(9_300) }");
+    await object.run("data.list = ['x'.repeat(2_000_000)]; data.games.large = 'x'.repeat(2_000)");
+    expect(object.logs).toHaveLength(2);
+    await object.run("delete data.list; delete data.games.large");
+    await object.run("data.games.b = 1; data.more = 1");
+    await object.restart();
+    expect(await object.run("return [Object.keys(data.games), data.more]")).toEqual([["a", "b"], 1]);
+  });
+
   it("include what earlier instances have stored, whether it was read or not", async () => {
     const object = new DataObject(() => {}, { options: { maxDataBytes: 200_000 } });
     for (let i = 0; i < 6; i++) {

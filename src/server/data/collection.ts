@@ -86,7 +86,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     this.#isRemoved = true;
     this.#server.escaped.forget(this);
     for (const row of this.#rows.values()) row.remove();
-    if (this.bytes > 0) this.#writer.markDirty(this);
+    if (this.bytes > 0 || this.#writer.isRefused(this)) this.#writer.markDirty(this);
   }
 
   expire(before: number): boolean {

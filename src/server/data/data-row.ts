@@ -105,7 +105,7 @@ export class DataRow extends ChangeTracker implements Saveable {
     if (this.#isRemoved) return;
     this.stopWatching();
     this.#isRemoved = true;
-    if (this.bytes > 0) this.write();
+    if (this.bytes > 0 || this.#writer.isRefused(this)) this.write();
   }
 
   /** User code may change the value through a reference of its own, so it is compared from now on while it is small. */

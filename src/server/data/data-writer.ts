@@ -71,6 +71,11 @@ export class DataWriter {
     return this.#dirty.has(key) || this.#refused.has(key);
   }
 
+  /** Whether it is this item that could not be written, and is kept in memory to try it again. */
+  isRefused(item: Saveable): boolean {
+    return this.#refused.get(item.key)?.item === item;
+  }
+
   /** The place of a new entry: after all others, in later instances too. */
   nextPlace(): number {
     this.#lastPlace = Math.max(this.server.now(), this.#lastPlace + STEP);
