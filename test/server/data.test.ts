@@ -730,6 +730,26 @@ describe("data that expires", () => {
     ]);
   });
 
+  it("is what setup had assigned when it has expired, without what was changed in it since", async () => {
+    const object = new DataObject(
+      (io) => {
+        io.data.code = ["default"];
+        io.data.count = 0;
+      },
+      { options: { dataTtl: 60_000 } },
+    );
+    for (const _ of [1, 2]) {
+      expect(await object.run("data.code.push('added'); data.count++; return data")).toEqual({
+        code: ["default", "added"],
+        count: 1,
+      });
+      object.clock.now += 120_001;
+      object.tickData();
+      await object.settle();
+    }
+    expect(await object.run("return data")).toEqual({ code: ["default"], count: 0 });
+  });
+
   it("may be all data, by one number for the option", async () => {
     const object = new DataObject(() => {}, { options: { dataTtl: 1_000 } });
     await object.run("data.a = 1; data.b = { c: 1 }");

@@ -1,4 +1,5 @@
 import { setOwn } from "../../shared/set-own.ts";
+import { toPlain } from "../state/plain-copy.ts";
 import { ESCAPING_RAW, RAW, unwrap } from "../state/raw.ts";
 import { Collection } from "./collection.ts";
 import { isStorable, type PropertyRow, parsePropertyKey, propertiesOf, toPropertyKey } from "./data-rows.ts";
@@ -24,6 +25,8 @@ export class NamespaceData implements ProxyHandler<Keys> {
   readonly #properties = new Map<string, Property>();
   /** What the setup function has assigned to properties that nobody has looked at yet. */
   readonly #defaults = new Map<string, unknown>();
+  /** Copies of those that can expire, to begin anew with. */
+  readonly #copies = new Map<string, unknown>();
   /** What a replay assigned in vain, and may read again. */
   #refused: Keys = {};
 
@@ -100,7 +103,9 @@ export class NamespaceData implements ProxyHandler<Keys> {
 
   /** Removes what of a property was last changed before this moment. */
   expire(name: string, before: number): void {
-    if (this.#find(name)?.expire(before)) this.#properties.delete(name);
+    if (!this.#find(name)?.expire(before)) return;
+    this.#properties.delete(name);
+    if (this.#defaults.has(name)) this.#defaults.set(name, toPlain(this.#copies.get(name)));
   }
 
   /** The property of a name, read if need be. */
@@ -146,6 +151,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
     if (property !== undefined && (!property.isDefault || property.raw === unwrap(value))) return;
     if (property !== undefined) this.#remove(name, property);
     this.#defaults.set(name, unwrap(value));
+    if (this.#writer.server.ttlOf(name) !== undefined) this.#copies.set(name, toPlain(value));
     // The setup function may change an object through a reference of its own, so it is watched from the start.
     const isObject = typeof value === "object" && value !== null;
     if (isObject && this.#readRow(name) === undefined) this.#createDefault(name);
