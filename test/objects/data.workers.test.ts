@@ -121,6 +121,7 @@ describe("io.data", () => {
       });
     });
     await object.join();
+    expect(() => Object.hasOwn(kept, "game")).toThrow("used outside the instance");
     expect(() => kept.game).toThrow(
       /^io.data of namespace "\/" was used outside the instance of object "data outside"/,
     );

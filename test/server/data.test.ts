@@ -873,6 +873,15 @@ describe("the bounds of io.data", () => {
     ]);
   });
 
+  it("exclude freezing all of it", async () => {
+    const object = new DataObject();
+    expect(
+      await object.run(
+        "data.a = 1; try { Object.freeze(data) } catch (error) { return [error.name, Object.keys(data)] }",
+      ),
+    ).toEqual(["TypeError", ["a"]]);
+  });
+
   it("exclude getters", async () => {
     const object = new DataObject();
     expect(

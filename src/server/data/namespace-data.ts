@@ -77,12 +77,18 @@ export class NamespaceData implements ProxyHandler<Keys> {
     return typeof key === "string" ? this.#find(key) !== undefined || key in target : key in target;
   }
 
+  /** It cannot be frozen: which properties there are is known to storage. */
+  preventExtensions(): boolean {
+    return false;
+  }
+
   ownKeys(): string[] {
     this.#checkInstance();
     return Object.keys(this.#toRaw());
   }
 
   getOwnPropertyDescriptor(target: Keys, key: string | symbol): PropertyDescriptor | undefined {
+    this.#checkInstance();
     if (typeof key === "symbol") return Reflect.getOwnPropertyDescriptor(target, key);
     const property = this.#find(key);
     return property && { value: property.given, writable: true, enumerable: true, configurable: true };
