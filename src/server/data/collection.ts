@@ -1,7 +1,8 @@
 import { unwrap } from "../state/raw.ts";
 import type { Container, ContainerListener } from "./container.ts";
-import { DataRow, type RowOwner, type StoredValue, toReferenceError } from "./data-row.ts";
+import { DataRow, type StoredValue, toReferenceError } from "./data-row.ts";
 import {
+  type EntryKey,
   type EntryRow,
   entriesOf,
   isEntryKey,
@@ -26,8 +27,46 @@ const SIZE_STEP_SHARE = 0.02;
 /** A plain object to which the setup function has a reference of its own is compared up to so many entries. */
 const MOST_COMPARED = 1_000;
 
+/** An entry of a Map or plain object directly under `io.data`. */
+class Entry extends DataRow {
+  /** Sorts the entries of a property. */
+  readonly place: number;
+  readonly #collection: Collection;
+  readonly #key: EntryKey;
+
+  constructor(
+    collection: Collection,
+    context: PropertyContext,
+    key: EntryKey,
+    value: unknown,
+    place: number,
+    stored?: EntryRow,
+  ) {
+    super(context, toEntryKey(context.nsp, context.name, key), `${context.path}.${key}`, value, stored);
+    this.#collection = collection;
+    this.#key = key;
+    this.place = place;
+  }
+
+  override get isDefault(): boolean {
+    return this.#collection.isDefault;
+  }
+
+  protected override onChanged(): void {
+    this.#collection.onChanged(this);
+  }
+
+  protected override toStored(stored: StoredValue): EntryRow {
+    return { v: 1, key: this.#key, place: this.place, ...stored };
+  }
+
+  protected override onWritten(growth: number): void {
+    this.#collection.onWritten(growth);
+  }
+}
+
 /** A Map or plain object directly under `io.data`: one row for each entry, and one for itself. */
-export class Collection implements Property, RowOwner, Saveable, ContainerListener {
+export class Collection implements Property, Saveable, ContainerListener {
   isDefault: boolean;
   readonly key: string;
   readonly path: string;
@@ -37,7 +76,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
   readonly #writer: DataWriter;
   readonly #server: DataServer;
   readonly #container: Container;
-  readonly #rows = new Map<unknown, DataRow>();
+  readonly #rows = new Map<unknown, Entry>();
   /** About the size of the rows of all entries: now, and as its own row says. */
   #entryBytes = 0;
   #writtenEntryBytes = 0;
@@ -66,7 +105,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     return this.#container.given;
   }
 
-  get raw(): object {
+  get value(): object {
     return this.#container.raw;
   }
 
@@ -82,10 +121,10 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     if (this.#container.kind === "object") this.#server.escaped.addForGood(this);
   }
 
-  removeAll(): void {
+  discard(): void {
     this.#isRemoved = true;
     this.#server.escaped.forget(this);
-    for (const row of this.#rows.values()) row.remove();
+    for (const row of this.#rows.values()) row.discard();
     if (this.bytes > 0 || this.#writer.isRefused(this)) this.#writer.markDirty(this);
   }
 
@@ -112,7 +151,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     this.#refused = undefined;
     if (row === undefined) this.#writer.checkRoom(this.path);
     // To assign the same value again prolongs its time, if that is limited.
-    if (row === undefined || !Object.is(row.value, unwrap(value))) this.#changed(this.#put(key, value));
+    if (row === undefined || !Object.is(row.value, unwrap(value))) this.onChanged(this.#put(key, value));
     else if (this.#server.ttlOf(this.#context.name) !== undefined) this.onChanged(row);
   }
 
@@ -138,7 +177,7 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
       this.#isReferenceUsed = true;
       const row = this.#put(key, value);
       row?.watchReference();
-      this.#changed(row);
+      this.onChanged(row);
     }
     for (const [key, row] of this.#rows) if (!entries.has(key)) this.#removeEntry(key, row);
     if (entries.size <= MOST_COMPARED) return;
@@ -156,10 +195,6 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     this.bytes = bytes;
   }
 
-  onChanged(row: DataRow): void {
-    this.#changed(row);
-  }
-
   onWritten(growth: number): void {
     this.#entryBytes += growth;
     const step = Math.min(MAX_SIZE_STEP, SIZE_STEP_SHARE * this.#server.maxDataBytes);
@@ -167,28 +202,18 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
     if (isOff && !this.#isRemoved) this.#writeOwnRow(this.#server.now());
   }
 
-  toStored({ entryKey: key, place }: DataRow, stored: StoredValue): EntryRow {
-    scheduleSweep(this.#context);
-    return { v: 1, key, place, ...stored };
-  }
-
   #load({ bytes }: PropertyRow): void {
-    const { nsp, name, path } = this.#context;
+    const { nsp, name } = this.#context;
     this.#writtenEntryBytes = bytes;
     const ttl = this.#server.ttlOf(name);
     const before = ttl === undefined ? 0 : this.#server.now() - ttl;
     const stored = [...this.#writer.rows.list<EntryRow>({ prefix: entriesOf(nsp, name) })];
-    for (const [rowKey, entry] of stored.sort((a, b) => a[1].place - b[1].place)) {
+    for (const [, entry] of stored.sort((a, b) => a[1].place - b[1].place)) {
       const { key, value } = entry;
-      const row = new DataRow(
-        this,
-        this.#writer,
-        { ...entry, key: rowKey, path: `${path}.${key}`, entryKey: key },
-        value,
-      );
+      const row = new Entry(this, this.#context, key, value, entry.place, entry);
       this.#entryBytes += entry.bytes;
       this.#writer.advancePlace(entry.place);
-      if (entry.at < before) row.remove();
+      if (entry.at < before) row.discard();
       else {
         this.#rows.set(key, row);
         this.#container.put(key, value);
@@ -198,39 +223,33 @@ export class Collection implements Property, RowOwner, Saveable, ContainerListen
   }
 
   /** Puts a value in place of what there was. Returns its row; undefined when its key cannot be stored. */
-  #put(key: unknown, value: unknown): DataRow | undefined {
-    const { nsp, name, path } = this.#context;
+  #put(key: unknown, value: unknown): Entry | undefined {
     const raw = unwrap(value);
     if (this.#isRemoved || !isEntryKey(key)) {
-      if (!this.#isRemoved) this.#server.warnLeftOut(`${path}.${String(key)}`, key);
+      if (!this.#isRemoved) this.#server.warnLeftOut(`${this.path}.${String(key)}`, key);
       this.#rows.delete(key);
       this.#container.put(key, raw);
       return undefined;
     }
-    const rowKey = toEntryKey(nsp, name, key);
     const before = this.#rows.get(key);
-    before?.remove();
+    // The new row learns from the old one how much is stored.
+    before?.discard();
+    const row = new Entry(this, this.#context, key, raw, before?.place ?? this.#writer.nextPlace());
     this.#container.put(key, raw);
-    const place = before?.place ?? this.#writer.nextPlace();
-    const row = new DataRow(
-      this,
-      this.#writer,
-      { key: rowKey, path: `${path}.${key}`, place, entryKey: key },
-      raw,
-    );
     this.#rows.set(key, row);
     return row;
   }
 
-  #removeEntry(key: unknown, row: DataRow | undefined): void {
+  #removeEntry(key: unknown, row: Entry | undefined): void {
     this.#container.remove(key);
     if (row === undefined) return;
     this.#rows.delete(key);
     this.#materialize();
-    row.remove();
+    row.discard();
   }
 
-  #changed(row: DataRow | undefined): void {
+  /** An entry changed; undefined: one that cannot be stored. */
+  onChanged(row: Entry | undefined): void {
     if (this.#materialize()) row?.write();
   }
 

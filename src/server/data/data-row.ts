@@ -2,20 +2,9 @@ import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { ChangeTracker } from "../state/change-tracker.ts";
 import { toPlain } from "../state/plain-copy.ts";
 import { ESCAPING_RAW } from "../state/raw.ts";
-import type { EntryKey } from "./data-rows.ts";
+import type { DataServer } from "./data-server.ts";
 import type { DataWriter, Refusal, Saveable } from "./data-writer.ts";
-
-/** The property that a row belongs to. */
-export interface RowOwner {
-  /** Its value comes from the setup function and was not changed since, so nothing is stored of it. */
-  readonly isDefault: boolean;
-  /** The value of a row changed. */
-  onChanged(row: DataRow): void;
-  /** What is stored: a plain copy of the value, and what else the property needs. */
-  toStored(row: DataRow, stored: StoredValue): unknown;
-  /** A row was written or removed, and is so many bytes larger than before. */
-  onWritten(growth: number): void;
-}
+import { type PropertyContext, scheduleSweep } from "./property.ts";
 
 /** What every row holds. */
 export interface StoredValue {
@@ -26,60 +15,61 @@ export interface StoredValue {
   readonly value: unknown;
 }
 
-/** Where a row lies, and what is known of it. */
-export interface RowPlace {
-  readonly key: string;
-  readonly path: string;
-  /** Sorts the entries of a property. */
-  readonly place: number;
-  /** The key of an entry. */
-  readonly entryKey?: EntryKey;
-  /** When it was last written, ms; left out when nothing is stored. */
-  readonly at?: number;
-  readonly bytes?: number;
-}
-
 /** A setup function that assigns so little may go on to change it through its own reference, bytes. */
 const SMALL_BYTES = 1_000;
 /** A value that has grown larger is not compared any more whenever code has settled, bytes. */
 const LARGE_BYTES = 10_000;
 
 /** A value with a row of its own: a property of `io.data`, or an entry of such a property. */
-export class DataRow extends ChangeTracker implements Saveable {
+export abstract class DataRow extends ChangeTracker implements Saveable {
   readonly key: string;
   readonly path: string;
-  readonly place: number;
-  readonly entryKey: EntryKey;
   /** The value as user code assigned it, or as it was read. */
   readonly value: unknown;
   /** When it was last written, ms. */
   at: number;
   bytes: number;
-  readonly #owner: RowOwner;
+  protected readonly context: PropertyContext;
   readonly #writer: DataWriter;
-  #isRemoved = false;
+  #isDiscarded = false;
   /** User code has a reference of its own to the value, and whether it was seen to use that. */
   #reference: "none" | "possible" | "used" = "none";
   #isComparing = false;
   /** It is known that the value has changed since it was saved. */
   #isReported = false;
 
+  /** @param stored what is known of the row, if the value was read from it */
   constructor(
-    owner: RowOwner,
-    writer: DataWriter,
-    { key, path, place, entryKey, at = 0, bytes = writer.bytesOf(key) }: RowPlace,
+    context: PropertyContext,
+    key: string,
+    path: string,
     value: unknown,
+    { at, bytes }: { at: number; bytes: number } = { at: 0, bytes: context.writer.bytesOf(key) },
   ) {
-    super(writer.server.escaped);
-    this.#owner = owner;
-    this.#writer = writer;
+    super(context.writer.server.escaped);
+    this.context = context;
+    this.#writer = context.writer;
     this.key = key;
     this.path = path;
-    this.place = place;
-    this.entryKey = entryKey;
     this.at = at;
     this.bytes = bytes;
     this.value = value;
+  }
+
+  /** Its value comes from the setup function and was not changed since, so nothing is stored of it. */
+  abstract readonly isDefault: boolean;
+
+  /** The value changed. */
+  protected abstract onChanged(): void;
+
+  /** What is stored: a plain copy of the value, and what else is needed to read it. */
+  protected abstract toStored(stored: StoredValue): unknown;
+
+  /** The row was written or removed, and is so many bytes larger than before. */
+  protected onWritten(_growth: number): void {}
+
+  protected get server(): DataServer {
+    return this.#writer.server;
   }
 
   /** What user code is given for the value. */
@@ -100,11 +90,11 @@ export class DataRow extends ChangeTracker implements Saveable {
    * Has the row removed at the end of this turn, unless another one with its key is written. Changes of its value are
    * of no interest from now on.
    */
-  remove(): void {
+  discard(): void {
     // Later another row may have taken its place.
-    if (this.#isRemoved) return;
+    if (this.#isDiscarded) return;
     this.stopWatching();
-    this.#isRemoved = true;
+    this.#isDiscarded = true;
     if (this.bytes > 0 || this.#writer.isRefused(this)) this.write();
   }
 
@@ -121,7 +111,7 @@ export class DataRow extends ChangeTracker implements Saveable {
     super.compare();
     this.#isComparing = false;
     if (this.#reference === "none" || this.bytes <= LARGE_BYTES) return;
-    if (this.#reference === "used") this.#writer.server.logError(toReferenceError(this.path));
+    if (this.#reference === "used") this.server.logError(toReferenceError(this.path));
     this.#reference = "none";
     this.stopWatching();
   }
@@ -132,8 +122,9 @@ export class DataRow extends ChangeTracker implements Saveable {
   }
 
   save(now: number): Refusal | undefined {
-    const { server, rows } = this.#writer;
-    let isStored = !this.#isRemoved;
+    const { server } = this;
+    const { rows } = this.#writer;
+    let isStored = !this.#isDiscarded;
     const onLeftOut = (path: string, value: unknown) => {
       server.warnLeftOut(path, value);
       if (path === this.path) isStored = false;
@@ -143,12 +134,13 @@ export class DataRow extends ChangeTracker implements Saveable {
     const refusal = this.#writer.refusalOf(this, bytes);
     if (refusal !== undefined) return refusal;
     const growth = bytes - this.bytes;
-    if (isStored) rows.put(this.key, this.#owner.toStored(this, { at: now, bytes, value: plain }));
+    if (isStored) rows.put(this.key, this.toStored({ at: now, bytes, value: plain }));
     else if (this.bytes > 0) rows.delete(this.key);
+    if (isStored) scheduleSweep(this.context);
     this.at = now;
     this.bytes = bytes;
     this.#writer.onWritten(growth);
-    this.#owner.onWritten(growth);
+    this.onWritten(growth);
     // An asynchronous handler may go on to change the value through the reference that it has assigned.
     if (isStored && (server.escaped.isHeld || this.isWatched)) this.watch(plain);
     this.#isReported = false;
@@ -156,21 +148,21 @@ export class DataRow extends ChangeTracker implements Saveable {
   }
 
   protected override get isReplay(): boolean {
-    const { isSetUp, isMuted } = this.#writer.server;
-    return isSetUp ? isMuted : !this.#owner.isDefault;
+    const { isSetUp, isMuted } = this.server;
+    return isSetUp ? isMuted : !this.isDefault;
   }
 
   /** A replay changes nothing; the setup function may add what is missing. */
   protected override isRefused(target: object, key: PropertyKey): boolean {
-    return this.isReplay && (this.#writer.server.isSetUp || Object.hasOwn(target, key));
+    return this.isReplay && (this.server.isSetUp || Object.hasOwn(target, key));
   }
 
   protected override markDirty(): void {
-    if (this.#isRemoved) return;
+    if (this.#isDiscarded) return;
     if (this.#isComparing && !this.#isReported && this.#reference === "possible") this.#reference = "used";
     this.#isReported = true;
     super.markDirty();
-    this.#owner.onChanged(this);
+    this.onChanged();
   }
 }
 

@@ -1,10 +1,12 @@
 import { setOwn } from "../../shared/set-own.ts";
+import { isPlain } from "../state/containers.ts";
 import { toPlain } from "../state/plain-copy.ts";
 import { ESCAPING_RAW, RAW, unwrap } from "../state/raw.ts";
 import { Collection } from "./collection.ts";
 import { isStorable, type PropertyRow, parsePropertyKey, propertiesOf, toPropertyKey } from "./data-rows.ts";
 import type { DataWriter } from "./data-writer.ts";
-import { kindOf, type Property, type PropertyContext, ValueProperty } from "./property.ts";
+import type { Property, PropertyContext } from "./property.ts";
+import { ValueProperty } from "./value-property.ts";
 
 type Keys = Record<PropertyKey, unknown>;
 
@@ -149,12 +151,12 @@ export class NamespaceData implements ProxyHandler<Keys> {
 
   #remove(name: string, property: Property): void {
     this.#properties.delete(name);
-    property.removeAll();
+    property.discard();
   }
 
   #setDefault(name: string, value: unknown): void {
     const property = this.#properties.get(name);
-    if (property !== undefined && (!property.isDefault || property.raw === unwrap(value))) return;
+    if (property !== undefined && (!property.isDefault || property.value === unwrap(value))) return;
     if (property !== undefined) this.#remove(name, property);
     this.#defaults.set(name, unwrap(value));
     if (this.#writer.server.ttlOf(name) !== undefined) this.#copies.set(name, toPlain(value));
@@ -168,8 +170,8 @@ export class NamespaceData implements ProxyHandler<Keys> {
     const { server } = this.#writer;
     if (before === undefined) this.#writer.checkRoom(this.#pathOf(name));
     const raw = unwrap(value);
-    if (before === undefined || !Object.is(before.raw, raw)) {
-      before?.removeAll();
+    if (before === undefined || !Object.is(before.value, raw)) {
+      before?.discard();
       this.#create(name, raw, false).write();
     } else if (before.isDefault || server.ttlOf(name) !== undefined) {
       // To assign the same value again prolongs its time, if that is limited.
@@ -187,7 +189,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
       path: this.#pathOf(name),
     };
     const property =
-      kindOf(value) === "value"
+      !(value instanceof Map) && (!isPlain(value) || Array.isArray(value))
         ? new ValueProperty(context, value, isDefault, stored)
         : new Collection(context, value as object, isDefault, stored);
     this.#properties.set(name, property);
@@ -205,7 +207,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
     const names = stored.map(([key]) => parsePropertyKey(key).name);
     for (const name of new Set([...names, ...this.#properties.keys(), ...this.#defaults.keys()])) {
       const property = this.#find(name);
-      if (property !== undefined) setOwn(raw, name, property.raw);
+      if (property !== undefined) setOwn(raw, name, property.value);
     }
     return raw;
   }
