@@ -139,8 +139,7 @@ export class Heartbeat {
   #next(now: number): number {
     const { rules, ticker, identity } = this.#platform;
     let next = this.#server().nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
-    // In a new object, whose first session is about to be stored, there is nobody to look for.
-    for (const { state } of identity.isKept ? this.#table.hibernating() : []) {
+    for (const { state } of this.#table.hibernating()) {
       next = Math.min(next, nextTickAt(fromStored(state), now, rules));
     }
     for (const { session } of this.#table.live()) next = Math.min(next, this.#nextFor(session, now));
