@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Mesh } from "../../src/server/cluster/mesh.ts";
 import type {
+  Answers,
   Batch,
   ClusterAnswer,
   ClusterCall,
@@ -210,6 +211,28 @@ describe("the queues of a shard for its messages to other shards", () => {
 });
 
 describe("requests to other shards", () => {
+  it("leaves a reply incomplete when all replies take too much memory, and forgets replies in time", async () => {
+    const shard = new Shard("1");
+    const bytes = (count: number) => Array.from({ length: count }, () => "x".repeat(MB));
+    shard.mesh.serve({ carryOut: (_, reply) => reply?.settle(Promise.resolve(bytes(10))), onLost() {} });
+    const ask = async (number: number): Promise<[number, boolean]> => {
+      const request = `request ${number}`;
+      const messages = [{ ...broadcast("question", 0), request }];
+      await shard.mesh.receive({ v: 1, type: "batch", from: "1", epoch: 1, number, messages });
+      const answers = shard.mesh.receive({ v: 1, type: "answers", request, waitMs: 100 });
+      await vi.advanceTimersByTimeAsync(100);
+      const { values, isComplete } = (await answers) as Answers;
+      return [values.length, isComplete];
+    };
+    expect([await ask(1), await ask(2), await ask(3)]).toEqual([
+      [10, true],
+      [10, true],
+      [3, false],
+    ]);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await ask(4)).toEqual([10, true]);
+  });
+
   it("call for answers until shortly before their timeout, and again when that call fails", async () => {
     const shard = new Shard("1");
     const waits: number[] = [];

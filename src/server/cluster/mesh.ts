@@ -59,6 +59,7 @@ export class Mesh {
   readonly #load = { bytes: 0 };
   readonly #senders: Senders;
   readonly #replies = new Map<string, Reply>();
+  readonly #replyLoad = { bytes: 0 };
   readonly #lost = new Map<string, Map<string, number>>();
   #server: MeshServer | undefined;
   #lastRequest = 0;
@@ -202,11 +203,13 @@ export class Mesh {
 
   #openReply(request: string, message: ClusterMessage): Reply {
     const now = this.#host.now();
-    for (const [id, { expiresAt }] of this.#replies) {
-      if (expiresAt <= now || this.#replies.size >= MOST_REPLIES) this.#replies.delete(id);
+    for (const [id, reply] of this.#replies) {
+      if (reply.expiresAt > now && this.#replies.size < MOST_REPLIES) continue;
+      reply.drop();
+      this.#replies.delete(id);
     }
     const timeoutMs = message.type === "broadcast" ? (message.timeoutMs ?? 0) : 0;
-    const reply = new Reply(now + timeoutMs + KEPT_MS);
+    const reply = new Reply(now + timeoutMs + KEPT_MS, this.#replyLoad);
     this.#replies.set(request, reply);
     return reply;
   }

@@ -1,25 +1,30 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { Answers } from "./messages.ts";
+import type { Load } from "./peer-queue.ts";
 
-/** Answers to one request, bytes: beyond that the asker is given what there is. */
-const MOST_BYTES = 8_000_000;
+/** What all answers that wait in an object take, bytes; one call may return 32 MiB. Beyond it a reply stays incomplete. */
+const MOST_BYTES = 24_000_000;
 
 /** Where a shard puts what comes of a request. It is fetched from there, several times if need be. */
 export class Reply {
   readonly values: unknown[] = [];
   readonly expiresAt: number;
+  readonly #load: Load;
   #count = 0;
   #left: number | undefined;
   #bytes = 0;
   #isUnknown = false;
+  #isCut = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(expiresAt: number) {
+  /** `load`: what all replies of the object take. */
+  constructor(expiresAt: number, load: Load) {
     this.expiresAt = expiresAt;
+    this.#load = load;
   }
 
   get isComplete(): boolean {
-    return this.#isUnknown || (this.#left ?? 1) <= 0;
+    return this.#isUnknown || (!this.#isCut && (this.#left ?? 1) <= 0);
   }
 
   /** So many clients, or listeners, will answer. */
@@ -30,9 +35,21 @@ export class Reply {
   }
 
   add(value: unknown): void {
-    this.#bytes += estimateBytes(value);
-    if (this.#bytes <= MOST_BYTES) this.values.push(value);
+    const bytes = estimateBytes(value);
+    if (this.#load.bytes + bytes > MOST_BYTES) this.#isCut = true;
+    else {
+      this.values.push(value);
+      this.#bytes += bytes;
+      this.#load.bytes += bytes;
+    }
     this.gone();
+  }
+
+  /** Nobody fetches it any more. */
+  drop(): void {
+    this.#load.bytes -= this.#bytes;
+    this.#bytes = 0;
+    this.#isCut = true;
   }
 
   /** One of those expected will not answer. */
