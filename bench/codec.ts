@@ -5,13 +5,7 @@
  */
 import * as engineParser from "engine.io-parser";
 import { Decoder, Encoder, type Packet } from "socket.io-parser";
-import {
-  decodeFrame,
-  encodePacketFrames,
-  type Frame,
-  PacketDecoder,
-  type SocketPacket,
-} from "../src/codec/index.ts";
+import { decodeFrame, encodePacketFrames, PacketDecoder, type SocketPacket } from "../src/codec/index.ts";
 import type { Check } from "./support/check.ts";
 
 interface Scenario {
@@ -83,8 +77,7 @@ const ours: Contestant = {
     const decoder = new PacketDecoder();
     return () => {
       let decoded: SocketPacket | undefined;
-      for (const frame of encodePacketFrames(packet) as Frame[])
-        decoded = decoder.add(decodeFrame(frame).data ?? "");
+      for (const frame of encodePacketFrames(packet)) decoded = decoder.add(decodeFrame(frame).data ?? "");
       return decoded;
     };
   },

@@ -95,6 +95,12 @@ export function toAttachment(value: object): Attachment | undefined {
   return undefined;
 }
 
+/** Bytes that can be sent now. @throws Error for a Blob */
+export function requireBytes(attachment: unknown): Uint8Array {
+  if (attachment instanceof Uint8Array) return attachment;
+  throw new Error("a Blob cannot be sent at once; send the result of its arrayBuffer()");
+}
+
 /**
  * Replaces the placeholders in `data`, which comes from `JSON.parse`, by the attachments. It does not recurse, so that
  * data of any depth can be processed.

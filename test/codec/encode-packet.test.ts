@@ -95,6 +95,11 @@ describe("binary packets", () => {
     expect(frames).toStrictEqual([`51-["a",{"blob":${slot(0)}}]`, blob]);
   });
 
+  it("refuses to make a frame of a Blob, which cannot be read at once", () => {
+    const packet: SocketPacket = { type: PacketType.EVENT, nsp: "/", data: ["a", bytes, new Blob(["hi"])] };
+    expect(() => encodePacketFrames(packet)).toThrow(/a Blob cannot be sent at once; send .*arrayBuffer/);
+  });
+
   it("leaves bytes in packets other than events and acknowledgements to JSON", () => {
     const packet: SocketPacket = { type: PacketType.CONNECT, nsp: "/", data: { a: bytes } };
     expect(encodePacket(packet)).toStrictEqual(['0{"a":{"0":1,"1":2,"2":3}}']);

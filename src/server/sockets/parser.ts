@@ -1,4 +1,4 @@
-import { toAttachment } from "../../codec/attachments.ts";
+import { requireBytes, toAttachment } from "../../codec/attachments.ts";
 import {
   encodePacketFrames,
   type Frame,
@@ -60,9 +60,7 @@ const MESSAGE = "4";
 
 function toFrame(message: unknown): Frame {
   if (typeof message === "string") return MESSAGE + message;
-  const bytes = toAttachment(message as object);
-  if (bytes instanceof Uint8Array) return bytes;
-  throw new Error("a Blob cannot be sent at once; send the result of its arrayBuffer()");
+  return requireBytes(toAttachment(message as object));
 }
 
 function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): SocketPacket | undefined {
@@ -74,10 +72,7 @@ function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): 
 }
 
 const standard: Parser = {
-  encode(packet) {
-    const [header, ...attachments] = encodePacketFrames(packet);
-    return attachments.length === 0 ? [header] : [header, ...attachments.map(toFrame)];
-  },
+  encode: encodePacketFrames,
   decode: (frames) => decodeFrames(new PacketDecoder({ maxAttachments: Number.POSITIVE_INFINITY }), frames),
   createDecoder: () => new PacketDecoder(),
   isForeign: false,
