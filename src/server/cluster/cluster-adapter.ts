@@ -9,21 +9,21 @@ import type { Mesh } from "./mesh.ts";
 import type { ClusterMessage, Target } from "./messages.ts";
 import type { Reply } from "./reply.ts";
 
-/** How long answers of other shards are waited for unless a `timeout()` says something else, ms. As on Node. */
+/** How long a request waits for the answers of other shards, as on Node, unless `timeout()` sets another time, ms. */
 const REQUEST_MS = 5_000;
 
-/** A request among the shards that are asked. */
+/** A request to other shards that is under way. */
 interface Asked {
   readonly values: unknown[];
-  /** Those that have yet to answer. */
+  /** The shards that have not answered yet. */
   readonly missing: Set<string>;
   readonly expected: number;
 }
 
 /**
- * The adapter of every namespace: the rooms of this object, and those of the server's other objects, where it is spread
- * over several (the option `shards`). An adapter of your own extends it; with `static replacesMesh = true` in your
- * class it is you who reaches the other objects.
+ * The adapter of every namespace. It reaches the rooms of this object and, where the server is spread over several
+ * objects (the option `shards`), the rooms of the others. An adapter of your own extends this class. If your class has
+ * `static replacesMesh = true`, it has to reach the other objects itself.
  */
 export class ClusterAdapter extends Adapter {
   readonly #context = this.nsp._internals.context;
@@ -71,7 +71,7 @@ export class ClusterAdapter extends Adapter {
     const frames = shards.length === 0 ? [] : this.#parser.encode({ ...packet, nsp: this.nsp.name });
     super.broadcastWithAck(packet, opts, clientCountCallback, ack, onGone);
     if (mesh === undefined) return;
-    // Who is not asked has nobody to answer.
+    // The shards that are not asked have no client that could answer.
     for (let i = mesh.peers.all().length; i > shards.length; i--) clientCountCallback(0);
     const timeoutMs = opts.flags?.timeout ?? 0;
     const { name: nsp } = this.nsp;
@@ -91,7 +91,8 @@ export class ClusterAdapter extends Adapter {
   }
 
   override async fetchSockets(opts: BroadcastOptions): Promise<(LocalSocket | SocketDetails)[]> {
-    // At once, as without other shards: what happens in this very turn is not to be seen.
+    // This object's sockets are collected at once, so that the result is the same as without other shards: it does not
+    // show what happens later in this turn.
     const here = super.fetchSockets(opts);
     const elsewhere = this.#fetch(opts);
     return [...(await here), ...(await elsewhere)];
@@ -132,7 +133,7 @@ export class ClusterAdapter extends Adapter {
     );
   }
 
-  /** Carries out, here alone, what another shard says. @internal */
+  /** Carries out a message of another shard, in this object alone. @internal */
   _carryOut(message: ClusterMessage, reply: Reply | undefined): void {
     switch (message.type) {
       case "broadcast":
@@ -179,7 +180,10 @@ export class ClusterAdapter extends Adapter {
     );
   }
 
-  /** Without a recovery log the frames are for everybody, here and elsewhere; else each shard adds its own offset. */
+  /**
+   * Without recovery the frames of the sender are sent as they are. With it, each shard encodes the event again, because
+   * it adds an offset of its own.
+   */
   #deliver(packet: SocketPacket, frames: readonly Frame[], opts: BroadcastOptions): void {
     if (this.#context.recovery !== undefined && !opts.flags?.volatile) {
       super.broadcast({ ...packet, data: packet.data }, opts);
@@ -189,7 +193,7 @@ export class ClusterAdapter extends Adapter {
     this._local.visit(opts, (member) => this._local.deliver(member, { frames, packet, flags: opts.flags }));
   }
 
-  /** What the frames say; they are decoded when somebody wants to know. */
+  /** The packet of the frames. They are decoded only when something reads its data. */
   #toPacket(frames: readonly Frame[]): SocketPacket {
     const parser = this.#parser;
     let data: unknown;
@@ -203,7 +207,7 @@ export class ClusterAdapter extends Adapter {
     };
   }
 
-  /** Of the answer to an acknowledgement, which may hold bytes. */
+  /** Encodes the answer to an acknowledgement, which may contain bytes. */
   #toTravel(value: unknown): readonly Frame[] {
     return this.#parser.encode({ type: EVENT, nsp: this.nsp.name, data: ["", value] });
   }
@@ -220,7 +224,10 @@ export class ClusterAdapter extends Adapter {
     return this.#ask(message, shards, timeoutMs) as Promise<SocketDetails[]>;
   }
 
-  /** Rejects, with the answers that there are, as soon as one is known not to come, and at the latest in time. */
+  /**
+   * Asks shards. The promise rejects, with the answers that have come, as soon as no others can come, and at the
+   * latest when the time is over.
+   */
   #ask(message: ClusterMessage, shards: readonly string[], timeoutMs: number): Promise<unknown[]> {
     const asked: Asked = { values: [], missing: new Set(shards), expected: shards.length };
     const failed = new Set<string>();
@@ -246,7 +253,7 @@ export class ClusterAdapter extends Adapter {
     if (shards.length > 0) this.#mesh?.say(message, shards);
   }
 
-  /** Which other shards may have any of those who are meant. A socket's own room is on one shard alone. */
+  /** The other shards that may have one of the receivers. The room of a socket's own id is on one shard only. */
   #shardsOf({ rooms, flags }: BroadcastOptions): readonly string[] {
     const peers = this.#mesh?.peers;
     if (peers === undefined || flags?.local) return [];
@@ -284,7 +291,7 @@ function toOptions({ rooms, except, volatile }: Target): BroadcastOptions {
   return { rooms: new Set(rooms), except: new Set(except), flags: volatile ? { volatile } : {} };
 }
 
-/** A copy of the moment, that the platform can clone. @throws DataCloneError */
+/** A copy of the value as it is now, which the platform can clone. @throws DataCloneError */
 function toTravel(value: unknown): unknown {
   return structuredClone(toPlain(value));
 }

@@ -1,7 +1,7 @@
 import type { SocketDetails } from "../rooms/adapter.ts";
 import { toPlain } from "../state/plain-copy.ts";
 
-/** A socket, as far as it can be told. */
+/** The part of a socket that other objects can be given. */
 interface Told {
   readonly id: string;
   readonly handshake: unknown;
@@ -9,7 +9,7 @@ interface Told {
   readonly data: unknown;
 }
 
-/** What another object is told of a socket: a copy, since what is given out may be tracked and cannot travel. */
+/** Describes a socket to another object. It is a copy, because tracked values cannot be sent. */
 export function toDetails({ id, handshake, rooms, data }: Told): SocketDetails {
   const details = { id, handshake: { ...(handshake as object) }, rooms: [...rooms], data };
   return structuredClone(toPlain(details)) as SocketDetails;

@@ -15,7 +15,7 @@ interface Namespaces {
   existing(name: string): { readonly adapter: Adapter } | undefined;
 }
 
-/** Carries out in one object's server what other shards say. */
+/** Carries out the messages of other shards in the server of one object. */
 export function createMeshServer(core: ServerContext, namespaces: Namespaces): MeshServer {
   const { host } = core;
   const adapterOf = (nsp: string) => {
@@ -28,12 +28,15 @@ export function createMeshServer(core: ServerContext, namespaces: Namespaces): M
     if (adapter !== undefined) adapter._carryOut(message, reply);
     else {
       if (message.type === "broadcast" && reply === undefined) sendUnnamed(message);
-      // A namespace that is not here has nobody who could answer.
+      // This shard does not have the namespace, so no client here could answer.
       reply?.expect(0);
     }
   };
 
-  /** Nobody has made the namespace yet, or again; who sleeps in it, or is away and may come back, is to have it. */
+  /**
+   * Sends to a namespace that user code has not created, or not created again since a restart: its hibernating sockets,
+   * and clients that may come back to it, have to get the event all the same.
+   */
   const sendUnnamed = ({ nsp, frames, to }: Extract<ClusterMessage, { type: "broadcast" }>): void => {
     const isSomebodyThere = core.rooms.anyOf(nsp) !== undefined;
     if (!isSomebodyThere && core.recovery === undefined) return;
@@ -49,7 +52,8 @@ export function createMeshServer(core: ServerContext, namespaces: Namespaces): M
   return {
     carryOut(message, reply) {
       const ready = host.isSetUp ? undefined : host.ready();
-      // Setups of two shards may ask each other: what needs no listeners of the user's code does not wait for them.
+      // A message that needs no listeners of the user's code does not wait for setup: the setup functions of two shards
+      // may ask each other, and would wait for ever.
       const isLater = !host.isSetUp && (message.type === "emit" || (reply && !adapterOf(message.nsp)));
       if (!isLater) carryOut(message, reply);
       ready?.then(() => isLater && carryOut(message, reply)).catch(() => isLater && reply?.giveUp());

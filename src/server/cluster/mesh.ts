@@ -16,13 +16,13 @@ import { PeerQueue, type QueueHost } from "./peer-queue.ts";
 import { Reply } from "./reply.ts";
 import { type LastBatch, Senders } from "./senders.ts";
 
-/** What waits for all shards together, bytes. */
+/** How much may wait for all shards together, bytes. */
 const MOST_BYTES = 16_000_000;
-/** What a message takes besides its content. */
+/** What a message takes in memory besides its content, bytes. */
 const MESSAGE_BYTES = 200;
-/** Requests of other shards that may wait to be fetched. */
+/** How many requests of other shards may have answers that wait to be fetched. */
 const MOST_REPLIES = 1_000;
-/** For so long answers stay where they can be fetched again, ms. */
+/** How long answers can be fetched again, ms. */
 const KEPT_MS = 15_000;
 /** How long it takes to notice that a call for answers has failed and to try again, ms. */
 const AGAIN_MS = 250;
@@ -30,23 +30,23 @@ const AGAIN_MS = 250;
 export interface MeshHost extends QueueHost {
   log(level: "warn" | "error", message: string, error?: unknown): void;
   readonly observe?: ((fact: ObservedFact) => void) | undefined;
-  /** What was stored of the last batch of a shard. */
+  /** The last batch of a shard that was stored as carried out. */
   storedBatch(from: string): LastBatch | undefined;
-  /** A batch is carried out in this turn: where the turn writes anything, this is to be written with it. */
+  /** A batch is carried out in this turn. If the turn writes anything, `last` has to be written in the same commit. */
   noteBatch(from: string, last: LastBatch): void;
 }
 
 /** The server of this shard, as the mesh uses it. */
 export interface MeshServer {
-  /** Carries out what another shard says; what it throws is logged. */
+  /** Carries out a message of another shard. If it throws, the error is logged. */
   carryOut(message: ClusterMessage, reply: Reply | undefined): void;
-  /** Packets for a namespace will not arrive in another shard. */
+  /** Packets of a namespace were discarded that another shard should have got. */
   onLost(nsp: string, error: Error): void;
 }
 
 /**
- * One shard among others. It takes messages to them, in order, and theirs to the server of this shard. It knows neither
- * objects nor rooms.
+ * One shard among others. It sends them messages, in order, and passes their messages on to the server of this shard. It
+ * knows neither objects nor rooms.
  *
  *   say ──► a queue for each shard ──► call ──► their `receive` ──► their server
  *                                                  ▲
@@ -70,12 +70,12 @@ export class Mesh {
     this.#senders = new Senders((from) => host.storedBatch(from));
   }
 
-  /** What carries out the messages of other shards from now on. */
+  /** Sets the server that carries out the messages of other shards from now on. */
   serve(server: MeshServer): void {
     this.#server = server;
   }
 
-  /** Says something to shards. What does not arrive is told aloud. */
+  /** Sends a message to shards. If it does not arrive, the server is told (`onLost`). */
   say(message: ClusterMessage, shards: readonly string[]): void {
     const isVolatile = message.type === "broadcast" && message.to.volatile === true;
     this.#add(message, shards, (shard, failure) => {
@@ -85,7 +85,7 @@ export class Mesh {
     });
   }
 
-  /** Says something to shards, and tells of each what came of it within `timeoutMs`; undefined where nothing did. */
+  /** Sends a request to shards, and reports the answers of each that come within `timeoutMs`; undefined for none. */
   ask(
     message: ClusterMessage,
     shards: readonly string[],
@@ -100,7 +100,7 @@ export class Mesh {
     });
   }
 
-  /** Tells all shards that this one is there; settles when they know, or are given up. */
+  /** Tells all shards that this one exists. Settles when each of them knows it or was given up. */
   async greet(): Promise<void> {
     const shards = this.peers.all();
     await new Promise<void>((resolve) => {
@@ -110,9 +110,9 @@ export class Mesh {
     });
   }
 
-  /** What another shard calls. */
+  /** Answers a call of another shard. */
   async receive(call: ClusterCall): Promise<ClusterAnswer> {
-    // The caller is of another version: it tries again until it gives up, and says so.
+    // A caller of another version tries again until it gives up, and reports that.
     if (call.v !== VERSION) throw new Error(`this shard speaks version ${VERSION} of the cluster's messages`);
     return call.type === "batch" ? this.#take(call) : this.#answer(call);
   }
@@ -158,12 +158,12 @@ export class Mesh {
     return answer;
   }
 
-  /** How much more has to go before so many bytes fit. */
+  /** How many bytes have to be discarded before `bytes` fit. */
   #missing(bytes: number): number {
     return this.#load.bytes + bytes - MOST_BYTES;
   }
 
-  /** The longest queue gives way, so that a shard that is not reached costs the others nothing. */
+  /** Discards from the longest queue, so that a shard that cannot be reached costs the others nothing. */
   #makeRoom(bytes: number): boolean {
     const missing = () => this.#missing(bytes);
     if (missing() <= 0) return true;
@@ -174,7 +174,7 @@ export class Mesh {
     return missing() <= 0;
   }
 
-  /** Everything of a batch is carried out in one turn, and each message fails alone. */
+  /** Carries out a batch in one turn. A message that fails does not affect the others. */
   #take({ from, epoch, number, messages }: Batch): BatchAnswer {
     const judged = this.#senders.judge(from, { epoch, number });
     if (judged !== "new" && judged !== "done") return { stale: judged };
@@ -231,7 +231,7 @@ export class Mesh {
     return reply.toAnswers();
   }
 
-  /** Fetches what came of a request; as often as need be, until shortly before the asker's own time is over. */
+  /** Fetches the answers to a request, repeatedly if necessary, until shortly before the time of the asker is over. */
   async #fetch(
     shard: string,
     request: string,
@@ -263,7 +263,7 @@ export class Mesh {
     });
   }
 
-  /** Told once a turn, however many there are. */
+  /** Reports discarded messages once in a turn, whatever their number. */
   #lose(nsp: string, shard: string, { message }: Error): void {
     if (this.#lost.size === 0) Promise.resolve().then(() => this.#tellLost());
     const reason = `shard ${shard}: ${message}`;

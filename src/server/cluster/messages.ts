@@ -1,9 +1,9 @@
 import type { Frame } from "../../codec/index.ts";
 
-/** Other versions of this code refuse what they do not know. */
+/** The version of the messages. Code of another version refuses them. */
 export const VERSION = 1;
 
-/** Whom a message is for. */
+/** The receivers of a message. */
 export interface Target {
   readonly rooms: readonly string[];
   readonly except: readonly string[];
@@ -11,14 +11,14 @@ export interface Target {
 }
 
 /**
- * What one shard tells another: an operation of an adapter, for the namespace of the same name. With `request` the
- * sender wants to know what came of it, and fetches that by a call of its own.
+ * A message of one shard to another: an operation of an adapter, for the namespace of the same name. If it has a
+ * `request`, the sender fetches the answers by another call.
  */
 export type ClusterMessage = { readonly nsp: string; readonly request?: string } & (
   | {
       readonly type: "broadcast";
       readonly to: Target;
-      /** As encoded by the parser, without what each shard adds: an offset, or the id of an acknowledgement. */
+      /** As the parser encodes them, without the offset or the id of an acknowledgement that each shard adds. */
       readonly frames: readonly Frame[];
       /** How long the sender waits for acknowledgements, ms. */
       readonly timeoutMs?: number;
@@ -27,13 +27,13 @@ export type ClusterMessage = { readonly nsp: string; readonly request?: string }
   | { readonly type: "disconnect"; readonly to: Target; readonly close: boolean }
   | { readonly type: "fetch"; readonly to: Target }
   | { readonly type: "emit"; readonly args: readonly unknown[] }
-  /** A shard is about to have its first session: it is to be told what is said from now on. */
+  /** A shard is about to have its first session, and has to get the messages from now on. */
   | { readonly type: "hello" }
 );
 
 /**
- * Messages of one shard to another. Of each pair of shards one batch is under way at a time, and each has a number: a
- * receiver carries out none twice. Numbers begin anew with the epoch, which is later for a later instance.
+ * Messages of one shard to another. A shard has one batch at a time under way to each other shard. Batches are numbered,
+ * so that the receiver carries out none twice. Numbers begin again in each epoch; a later instance has a later epoch.
  */
 export interface Batch {
   readonly v: typeof VERSION;
@@ -44,56 +44,56 @@ export interface Batch {
   readonly messages: readonly ClusterMessage[];
 }
 
-/** Asks what came of requests; may be asked again. */
+/** Asks for the answers to requests. It may be repeated. */
 export interface AnswersCall {
   readonly v: typeof VERSION;
   readonly type: "answers";
   readonly request: string;
-  /** The answer is given by then, complete or not, ms. */
+  /** How long the receiver may wait for answers before it returns those that it has, ms. */
   readonly waitMs: number;
 }
 
 export type ClusterCall = Batch | AnswersCall;
 
-/** How a batch was taken. */
+/** What the receiver of a batch returns. */
 export interface BatchAnswer {
-  /** A later instance of the sender has been heard of: which epoch that was, and the last number of the earlier one. */
+  /** A later instance of the sender has called: its epoch, and the last batch of this one that was carried out. */
   readonly stale?: { readonly newest: number; readonly done: number };
-  /** To a hello: all shards that are known there. */
+  /** The answer to a hello: all shards that the receiver knows. */
   readonly peers?: readonly string[];
-  /** The shard is no longer configured, and its last session has ended: nothing need be said to it any more. */
+  /** The shard is no longer configured and its last session has ended, so it needs no more messages. */
   readonly isEmpty?: boolean;
 }
 
-/** What came of a request in one shard. */
+/** The answers of one shard to a request. */
 export interface Answers {
   /** How many clients were asked. */
   readonly count: number;
   readonly values: readonly unknown[];
-  /** Nothing more will come. */
+  /** Whether no more answers will come. */
   readonly isComplete: boolean;
-  /** The shard cannot tell any more: it has started anew. */
+  /** The shard has restarted, and does not know the request any more. */
   readonly isUnknown?: boolean;
 }
 
 export type ClusterAnswer = BatchAnswer | Answers;
 
-/** The other shards, as a mesh reaches them. */
+/** How a mesh reaches the other shards. */
 export interface Peers {
-  /** This shard. */
+  /** The name of this shard. */
   readonly self: string;
-  /** All the others. */
+  /** The names of all other shards. */
   all(): readonly string[];
-  /** These are there as well. */
+  /** Adds shards that another one knows. */
   hear(shards: readonly string[]): void;
-  /** This one has nobody any more, and will have nobody. */
+  /** Removes a shard that has no session and will get none. */
   forget(shard: string): void;
-  /** Whether that is so of this shard. */
+  /** Whether this shard has no session and will get none. */
   isEmpty(): boolean;
-  /** The shard of a socket whose id this is; undefined for any other room. */
+  /** The shard of the socket that has this id; undefined when the room is no socket's id. */
   shardOf(room: string): string | undefined;
   /** An id for a socket of this shard. */
   newSocketId(): string;
-  /** One call. After one has failed, the next goes another way. */
+  /** Calls a shard once. The call after one that has failed uses a new stub. */
   call(shard: string, call: ClusterCall): Promise<ClusterAnswer>;
 }

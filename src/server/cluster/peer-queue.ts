@@ -1,23 +1,23 @@
 import type { Timer, Timers } from "../../shared/timers.ts";
 import { type Batch, type BatchAnswer, type ClusterMessage, VERSION } from "./messages.ts";
 
-/** So long one call may take, ms. */
+/** How long one call may take, ms. */
 const CALL_MS = 5_000;
-/** So long a batch whose fate is unknown is repeated, ms. A receiver that is idle knows its numbers for 10 s. */
+/** How long a batch is repeated when nobody knows whether it has arrived, ms. An idle receiver knows it for 10 s. */
 const REPEAT_MS = 5_000;
-/** After the first failure a call is repeated at once, and then after pauses that double, ms. */
+/** After its first failure a call is repeated at once, and then after pauses that double from this one on, ms. */
 const FIRST_PAUSE_MS = 250;
-/** After a batch was given up, the next one waits so long at most, ms. */
+/** The longest pause between a batch that was given up and the next one, ms. */
 const LONGEST_PAUSE_MS = 5_000;
-/** A batch is cut here, bytes. */
+/** The largest batch, bytes. */
 const BATCH_BYTES = 1_000_000;
 
-/** What waits to be said to a shard. */
+/** A message that waits to be sent to a shard. */
 export interface Queued {
   readonly message: ClusterMessage;
-  /** What it takes in memory, as this queue's share. */
+  /** This queue's share of the memory that the message takes. */
   readonly bytes: number;
-  /** Called once: it has arrived, or why it will not. */
+  /** Called once, when the message has arrived or was given up; `failure` is the reason. */
   readonly settle: (failure?: Error) => unknown;
 }
 
@@ -30,7 +30,7 @@ export interface QueueHost {
   readonly timers: Timers;
   now(): number;
   keepAwake(promise: Promise<unknown>): void;
-  /** Settles at the object's next alarm, which comes soon: calls that are made then are nested in no other. */
+  /** Settles at the object's next alarm, which comes soon. A call that the alarm makes is not nested in another call. */
   afterAlarm(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ interface Flight {
 }
 
 /**
- * What one shard says to another, in the order in which it is said.
+ * Sends the messages of one shard to another, in order.
  *
  *   idle ── said: at the end of the turn ──► calling ── taken ──► idle, or the next batch
  *                                           │  ▲
@@ -48,7 +48,7 @@ interface Flight {
  *                                          pausing ── 5 s since it began ──► given up, a pause, the next batch
  */
 export class PeerQueue {
-  /** What waits and is under way. */
+  /** The size of the messages that wait or are under way. */
   #bytes = 0;
   readonly #from: string;
   readonly #host: QueueHost;
@@ -58,7 +58,7 @@ export class PeerQueue {
   #isBusy = false;
   #epoch: number;
   #number = 0;
-  /** Batches given up one after the other. */
+  /** How many batches in succession were given up. */
   #failures = 0;
 
   constructor(from: string, host: QueueHost, load: Load, call: (batch: Batch) => Promise<BatchAnswer>) {
@@ -73,7 +73,7 @@ export class PeerQueue {
     return this.#bytes;
   }
 
-  /** The last batch was given up. */
+  /** Whether the last batch was given up. */
   get isFailing(): boolean {
     return this.#failures > 0;
   }
@@ -83,11 +83,11 @@ export class PeerQueue {
     this.#count(item.bytes);
     if (this.#isBusy) return;
     this.#isBusy = true;
-    // What is said in one turn goes in one call.
+    // The messages of one turn are sent in one call.
     this.#host.keepAwake(Promise.resolve().then(() => this.#work()));
   }
 
-  /** Drops broadcasts that wait, oldest first, until `bytes` are free. Those with `volatile` go without a word. */
+  /** Discards broadcasts that wait, oldest first, until `bytes` are free. For volatile ones nothing is reported. */
   drop(bytes: number, onlyVolatile: boolean, failure: Error): void {
     const goal = this.#bytes - bytes;
     const kept: Queued[] = [];
@@ -113,7 +113,7 @@ export class PeerQueue {
     this.#isBusy = false;
   }
 
-  /** As many as fit, one at least. */
+  /** Takes as many messages off the queue as fit into a batch, and one at least. */
   #cut(): Queued[] {
     let bytes = 0;
     let count = 0;
@@ -125,7 +125,7 @@ export class PeerQueue {
     return this.#waiting.splice(0, count);
   }
 
-  /** Calls until the batch is taken. Gives why it is given up, if it is. */
+  /** Calls until the receiver has taken the batch. Returns the reason if the batch is given up. */
   async #carry({ items, startedAt }: Flight): Promise<Error | undefined> {
     const messages = items.map(({ message }) => message);
     for (let tries = 0; ; tries++) {
@@ -185,7 +185,7 @@ export class PeerQueue {
   }
 }
 
-/** Production limits how deep calls nest, and how many one event may make; the runtime here limits neither. */
+/** In production the depth of nested calls and the number of calls in one event are limited; locally they are not. */
 function isExhausted(error: unknown): boolean {
   return /subrequest|depth|too many (calls|requests)/i.test(String(error));
 }

@@ -5,7 +5,7 @@ import type { Load } from "./peer-queue.ts";
 /** What all answers that wait in an object take, bytes; one call may return 32 MiB. Beyond it a reply stays incomplete. */
 const MOST_BYTES = 24_000_000;
 
-/** Where a shard puts what comes of a request. It is fetched from there, several times if need be. */
+/** Collects the answers of this shard to one request, until the asker has fetched them, possibly several times. */
 export class Reply {
   readonly values: unknown[] = [];
   readonly expiresAt: number;
@@ -17,7 +17,7 @@ export class Reply {
   #isCut = false;
   readonly #waiting = new Set<() => void>();
 
-  /** `load`: what all replies of the object take. */
+  /** `load`: the size of all replies of the object. */
   constructor(expiresAt: number, load: Load) {
     this.expiresAt = expiresAt;
     this.#load = load;
@@ -27,7 +27,7 @@ export class Reply {
     return this.#isUnknown || (!this.#isCut && (this.#left ?? 1) <= 0);
   }
 
-  /** So many clients, or listeners, will answer. */
+  /** Sets how many clients or listeners will answer. */
   expect(count: number): void {
     this.#count = count;
     this.#left = (this.#left ?? 0) + count;
@@ -45,20 +45,20 @@ export class Reply {
     this.gone();
   }
 
-  /** Nobody fetches it any more. */
+  /** The reply will not be fetched any more. */
   drop(): void {
     this.#load.bytes -= this.#bytes;
     this.#bytes = 0;
     this.#isCut = true;
   }
 
-  /** One of those expected will not answer. */
+  /** A client that was expected to answer will not. */
   gone(): void {
     this.#left = (this.#left ?? 0) - 1;
     this.#tell();
   }
 
-  /** All that will come, once it is there. */
+  /** The promise resolves with all answers. */
   settle(values: Promise<readonly unknown[]>): void {
     values.then(
       (all) => {
@@ -69,7 +69,7 @@ export class Reply {
     );
   }
 
-  /** Nobody is there to answer. */
+  /** This shard cannot answer the request. */
   giveUp(): void {
     this.#isUnknown = true;
     this.#tell();
@@ -80,7 +80,7 @@ export class Reply {
     return { count: this.#count, values, isComplete, isUnknown: this.#isUnknown };
   }
 
-  /** Calls back when nothing more will come, at once where that is so. What it gives ends the wait. */
+  /** Calls `fn` when no more answers will come, at once if that is so already. Returns a function that ends the wait. */
   whenComplete(fn: () => void): () => void {
     if (this.isComplete) fn();
     else this.#waiting.add(fn);

@@ -4,23 +4,23 @@ export interface LastBatch {
   readonly number: number;
 }
 
-/** Earlier epochs of a shard are remembered: one that lives on is told what of it was carried out. */
+/** How many epochs of a shard are remembered. An instance that a later one has replaced learns what was carried out. */
 const MOST_EPOCHS = 4;
 
 /**
- * What was carried out of each shard's batches, so that none is carried out twice. It is in memory, and stored beside
- * what a batch has made the object store.
+ * Remembers which batches of each shard were carried out, so that none is carried out twice. This is stored whenever a
+ * batch makes the object store something; otherwise it is in memory only.
  */
 export class Senders {
   readonly #stored: (from: string) => LastBatch | undefined;
-  /** By shard: the last number of each epoch, the newest epoch first. */
+  /** The last number of each epoch by shard, the newest epoch first. */
   readonly #known = new Map<string, LastBatch[]>();
 
   constructor(stored: (from: string) => LastBatch | undefined) {
     this.#stored = stored;
   }
 
-  /** Whether a batch is new; otherwise how far its epoch has come, and the newest epoch. */
+  /** Judges a batch: it is new, it was carried out, or it is of an epoch that a newer one has replaced. */
   judge(from: string, { epoch, number }: LastBatch): "new" | "done" | { newest: number; done: number } {
     const [newest, ...older] = this.#of(from);
     if (newest === undefined || epoch > newest.epoch) return "new";
