@@ -181,8 +181,8 @@ export class ClusterAdapter extends Adapter {
   }
 
   /**
-   * Without recovery the frames of the sender are sent as they are. With it, each shard encodes the event again, because
-   * it adds an offset of its own.
+   * Without recovery the frames of the sender are sent as they are. With it, each shard encodes the event again,
+   * because it adds an offset of its own.
    */
   #deliver(packet: SocketPacket, frames: readonly Frame[], opts: BroadcastOptions): void {
     if (this.#context.recovery !== undefined && !opts.flags?.volatile) {

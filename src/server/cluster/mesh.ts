@@ -45,8 +45,8 @@ export interface MeshServer {
 }
 
 /**
- * One shard among others. It sends them messages, in order, and passes their messages on to the server of this shard. It
- * knows neither objects nor rooms.
+ * One shard among others. It sends them messages, in order, and passes their messages on to the server of this shard.
+ * It knows neither objects nor rooms.
  *
  *   say ──► a queue for each shard ──► call ──► their `receive` ──► their server
  *                                                  ▲

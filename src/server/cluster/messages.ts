@@ -32,8 +32,9 @@ export type ClusterMessage = { readonly nsp: string; readonly request?: string }
 );
 
 /**
- * Messages of one shard to another. A shard has one batch at a time under way to each other shard. Batches are numbered,
- * so that the receiver carries out none twice. Numbers begin again in each epoch; a later instance has a later epoch.
+ * Messages of one shard to another. A shard has one batch at a time under way to each other shard. Batches are
+ * numbered, so that the receiver carries out none twice. Numbers begin again in each epoch; a later instance has a
+ * later epoch.
  */
 export interface Batch {
   readonly v: typeof VERSION;

@@ -30,7 +30,7 @@ export interface QueueHost {
   readonly timers: Timers;
   now(): number;
   keepAwake(promise: Promise<unknown>): void;
-  /** Settles at the object's next alarm, which comes soon. A call that the alarm makes is not nested in another call. */
+  /** Settles at the object's next alarm, which comes soon. A call made by the alarm is not nested in another call. */
   afterAlarm(): Promise<void>;
 }
 

@@ -2,7 +2,10 @@ import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { Answers } from "./messages.ts";
 import type { Load } from "./peer-queue.ts";
 
-/** What all answers that wait in an object take, bytes; one call may return 32 MiB. Beyond it a reply stays incomplete. */
+/**
+ * How much all answers that wait in an object may take, bytes; beyond that a reply stays incomplete. The platform
+ * allows one call to return 32 MiB.
+ */
 const MOST_BYTES = 24_000_000;
 
 /** Collects the answers of this shard to one request, until the asker has fetched them, possibly several times. */
@@ -80,7 +83,7 @@ export class Reply {
     return { count: this.#count, values, isComplete, isUnknown: this.#isUnknown };
   }
 
-  /** Calls `fn` when no more answers will come, at once if that is so already. Returns a function that ends the wait. */
+  /** Calls `fn` when no more answers will come, at once if there are none. Returns a function that ends the wait. */
   whenComplete(fn: () => void): () => void {
     if (this.isComplete) fn();
     else this.#waiting.add(fn);

@@ -19,12 +19,12 @@ import { type Property, type PropertyContext, scheduleSweep, toPropertyRow } fro
 /** About the size of a property's own row. */
 const ROW_BYTES = 60;
 
-/** The property's row says how much its entries take, and is written anew when that differs by so much, bytes. */
+/** A property's row states the size of its entries. It is written anew when that has changed by this much, bytes. */
 const MAX_SIZE_STEP = 32_000;
-/** The same, as a part of what all data may take. */
+/** The same limit, as a share of `maxDataBytes`. */
 const SIZE_STEP_SHARE = 0.02;
 
-/** A plain object to which the setup function has a reference of its own is compared up to so many entries. */
+/** Up to how many entries a plain object is compared to which the setup function has a reference of its own. */
 const MOST_COMPARED = 1_000;
 
 /** An entry of a Map or plain object directly under `io.data`. */
@@ -80,13 +80,13 @@ export class Collection implements Property, Saveable, ContainerListener {
   /** About the size of the rows of all entries: now, and as its own row says. */
   #entryBytes = 0;
   #writtenEntryBytes = 0;
-  /** What a replay assigned in vain, and may read again. */
+  /** What a replay has assigned. It is not kept, but the replay can read it. */
   #refused: Map<unknown, unknown> | undefined;
   #isRemoved = false;
-  /** The plain object was seen to be changed other than by its proxy. */
+  /** Whether a comparison has found a change that was not made by the proxy of the plain object. */
   #isReferenceUsed = false;
 
-  /** Of what is stored, if anything, or else of a value that user code has assigned. */
+  /** The entries are read from storage if there is a row. Otherwise they are those of `value`, as user code gave it. */
   constructor(context: PropertyContext, value: object, isDefault: boolean, stored?: PropertyRow) {
     const { writer, nsp, name, path } = context;
     this.#context = context;
@@ -150,7 +150,7 @@ export class Collection implements Property, Saveable, ContainerListener {
     }
     this.#refused = undefined;
     if (row === undefined) this.#writer.checkRoom(this.path);
-    // To assign the same value again prolongs its time, if that is limited.
+    // Assigning the same value again makes it expire later, if it expires at all.
     if (row === undefined || !Object.is(row.value, unwrap(value))) this.onChanged(this.#put(key, value));
     else if (this.#server.ttlOf(this.#context.name) !== undefined) this.onChanged(row);
   }
@@ -222,7 +222,7 @@ export class Collection implements Property, Saveable, ContainerListener {
     this.#writer.onWritten(this.#entryBytes - bytes);
   }
 
-  /** Puts a value in place of what there was. Returns its row; undefined when its key cannot be stored. */
+  /** Replaces the value of an entry. Returns its row; undefined when its key cannot be stored. */
   #put(key: unknown, value: unknown): Entry | undefined {
     const raw = unwrap(value);
     if (this.#isRemoved || !isEntryKey(key)) {
@@ -232,7 +232,7 @@ export class Collection implements Property, Saveable, ContainerListener {
       return undefined;
     }
     const before = this.#rows.get(key);
-    // The new row learns from the old one how much is stored.
+    // The new row reads the stored size from the old one.
     before?.discard();
     const row = new Entry(this, this.#context, key, raw, before?.place ?? this.#writer.nextPlace());
     this.#container.put(key, raw);

@@ -10,9 +10,9 @@ export interface Container {
   remove(key: unknown): void;
 }
 
-/** Hears of what user code does to a container. */
+/** Is told what user code does to a container. */
 export interface ContainerListener {
-  /** What user code is given for an entry. `value` is undefined when there is no such entry. */
+  /** Returns what user code is given for an entry. `value` is undefined when there is no such entry. */
   read(key: unknown, value: unknown): unknown;
   assign(key: unknown, value: unknown): void;
   /** User code gets the container itself, and may change whatever is in it. */

@@ -15,7 +15,7 @@ export interface StoredValue {
   readonly value: unknown;
 }
 
-/** A setup function that assigns so little may go on to change it through its own reference, bytes. */
+/** Up to this size a setup function may go on to change what it has assigned through its own reference, bytes. */
 const SMALL_BYTES = 1_000;
 /** A value that has grown larger is not compared any more whenever code has settled, bytes. */
 const LARGE_BYTES = 10_000;
@@ -32,10 +32,10 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
   protected readonly context: PropertyContext;
   readonly #writer: DataWriter;
   #isDiscarded = false;
-  /** User code has a reference of its own to the value, and whether it was seen to use that. */
+  /** Whether user code may have a reference of its own to the value, and whether it has used it. */
   #reference: "none" | "possible" | "used" = "none";
   #isComparing = false;
-  /** It is known that the value has changed since it was saved. */
+  /** Whether the value is known to have changed since it was saved. */
   #isReported = false;
 
   /** @param stored what is known of the row, if the value was read from it */
@@ -65,7 +65,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
   /** What is stored: a plain copy of the value, and what else is needed to read it. */
   protected abstract toStored(stored: StoredValue): unknown;
 
-  /** The row was written or removed, and is so many bytes larger than before. */
+  /** The row was written or removed. It has grown by so many bytes. */
   protected onWritten(_growth: number): void {}
 
   protected get server(): DataServer {
@@ -166,7 +166,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
   }
 }
 
-/** What is said where changes by way of a reference that setup has kept can be found no longer. */
+/** The error for changes that can no longer be found, because they use a reference that setup has kept. */
 export function toReferenceError(path: string): string {
   return `${path} is too large by now to notice changes of the object that was assigned to it; change ${path} itself`;
 }

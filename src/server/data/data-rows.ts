@@ -21,7 +21,7 @@ export interface PropertyRow {
   /** About the size of the value, or of the rows of all entries. */
   readonly bytes: number;
   readonly value?: unknown;
-  /** The namespace is the child of a dynamic one, and its data goes when it is removed. */
+  /** Whether the namespace is the child of a dynamic one, so that its data is removed with it. */
   readonly isChild?: true;
 }
 

@@ -14,7 +14,7 @@ interface Context {
   readonly diagnostics: { warnLeftOut(path: string, value: unknown): void };
 }
 
-/** What the server says about `io.data`: its options, and the state that the server is in. */
+/** What `io.data` needs to know of the server: its options, and its state. */
 export class DataServer {
   readonly escaped: EscapedValues;
   /** How much all rows together may take, bytes. */
@@ -29,12 +29,12 @@ export class DataServer {
     this.#ttl = dataTtl;
   }
 
-  /** The code at work is a replay, or the setup function in an instance that is not the object's first. */
+  /** Whether the running code is a replay, or the setup function in an instance that is not the object's first. */
   get isMuted(): boolean {
     return this.#context.isMuted;
   }
 
-  /** The setup function has completed in this instance. */
+  /** Whether the setup function has completed in this instance. */
   get isSetUp(): boolean {
     return this.#context.host.isSetUp;
   }
@@ -51,17 +51,17 @@ export class DataServer {
     this.#context.diagnostics.warnLeftOut(path, value);
   }
 
-  /** @throws Error when the code at work runs outside the object's instance */
+  /** @throws Error when the calling code runs outside the object's instance */
   checkInstance(nsp?: string): void {
     this.#context.host.checkInstance("io.data", nsp);
   }
 
-  /** Has a tick come at this moment, or earlier, ms. */
+  /** Makes a tick come at this time or earlier, ms. */
   tickBy(time: number): void {
     this.#context.host.tickBy(time);
   }
 
-  /** How long a property stays after its last change, ms; undefined: for good. */
+  /** How long a property stays after its last change, ms; undefined when it never expires. */
   ttlOf(name: string): number | undefined {
     if (typeof this.#ttl !== "object") return this.#ttl;
     return Object.hasOwn(this.#ttl, name) ? this.#ttl[name] : undefined;

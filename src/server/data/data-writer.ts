@@ -5,11 +5,11 @@ import type { DataServer } from "./data-server.ts";
 /** Something that is written at the end of a turn. */
 export interface Saveable {
   readonly key: string;
-  /** How messages name it. */
+  /** Its name in messages. */
   readonly path: string;
   /** About the size of what is stored; 0 when nothing is. */
   readonly bytes: number;
-  /** Returns why it cannot be written. */
+  /** Writes it. Returns the reason when it cannot be written. */
   save(now: number): Refusal | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface Saveable {
 export interface Refusal {
   readonly why: string;
   readonly error?: unknown;
-  /** Until it changes; until there is room; or until storage works, which nobody announces. */
+  /** It is tried again when it changes; when there is room; or whenever something is written, until it works. */
   readonly until: "changed" | "room" | "works";
 }
 
@@ -38,7 +38,7 @@ export class DataWriter {
   readonly #dirty = new Map<string, Saveable>();
   /** What could not be written, which was logged. */
   readonly #refused = new Map<string, { readonly item: Saveable; readonly until: Refusal["until"] }>();
-  /** Rows have become smaller since what was refused was tried again. */
+  /** Whether rows have become smaller since the refused ones were last tried again. */
   #hasRoom = false;
   #isScheduled = false;
   /** About the size of all rows; undefined until it is needed. */
@@ -61,7 +61,7 @@ export class DataWriter {
     this.#dirty.set(item.key, item);
   }
 
-  /** The size of what is stored under a key whose row was replaced or removed in this turn, and is not written yet. */
+  /** The stored size under a key whose row this turn has replaced or removed, which is not written yet. */
   bytesOf(key: string): number {
     return (this.#dirty.get(key) ?? this.#refused.get(key)?.item)?.bytes ?? 0;
   }
@@ -76,7 +76,7 @@ export class DataWriter {
     return this.#refused.get(item.key)?.item === item;
   }
 
-  /** The place of a new entry: after all others, in later instances too. */
+  /** A place for a new entry, after all others, also after those of earlier instances. */
   nextPlace(): number {
     this.#lastPlace = Math.max(this.server.now(), this.#lastPlace + STEP);
     return this.#lastPlace;
@@ -93,7 +93,7 @@ export class DataWriter {
       throw new Error(this.#toFull(path));
   }
 
-  /** Why a row may not become as large as this; undefined when it may. */
+  /** Why a row must not become as large as this; undefined when it may. */
   refusalOf(item: Saveable, bytes: number): Refusal | undefined {
     const growth = bytes - item.bytes;
     if (growth <= 0) return undefined;
@@ -108,7 +108,7 @@ export class DataWriter {
     return fits ? undefined : { why: this.#toFull(path), until: "room" };
   }
 
-  /** A row was written or removed, and is so many bytes larger than before. */
+  /** A row was written or removed. It has grown by so many bytes. */
   onWritten(growth: number): void {
     if (this.#total !== undefined) this.#total += growth;
     if (growth < 0) this.#hasRoom = true;
@@ -125,7 +125,7 @@ export class DataWriter {
     return this.#sweepAt;
   }
 
-  /** Has expired rows looked for at this moment, or earlier. */
+  /** Makes sure that expired rows are looked for at this time or earlier. */
   scheduleSweep(at: number): void {
     if (this.sweepAt <= at) return;
     this.setSweep(at);
@@ -153,7 +153,7 @@ export class DataWriter {
     }
   }
 
-  /** What could not be written is written now, if that may have become possible. */
+  /** Tries again to write what could not be written, if that may have become possible. */
   #retry(): void {
     for (const [key, { item, until }] of this.#refused) {
       const mayWork = until === "works" || (until === "room" && this.#hasRoom);

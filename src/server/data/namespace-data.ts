@@ -21,15 +21,15 @@ export class NamespaceData implements ProxyHandler<Keys> {
   /** What user code is given. */
   readonly given: object;
   readonly #nsp: string;
-  /** The namespace is the child of a dynamic one, and its data goes when it is removed. */
+  /** Whether the namespace is the child of a dynamic one, so that its data is removed with it. */
   readonly #isChild: boolean;
   readonly #writer: DataWriter;
   readonly #properties = new Map<string, Property>();
   /** What the setup function has assigned to properties that nobody has looked at yet. */
   readonly #defaults = new Map<string, unknown>();
-  /** Copies of those that can expire, to begin anew with. */
+  /** Copies of those that can expire, which take their place then. */
   readonly #copies = new Map<string, unknown>();
-  /** What a replay assigned in vain, and may read again. */
+  /** What a replay has assigned. It is not kept, but the replay can read it. */
   #refused: Keys = {};
 
   constructor(nsp: string, writer: DataWriter, isChild: boolean) {
@@ -109,14 +109,14 @@ export class NamespaceData implements ProxyHandler<Keys> {
     this.#defaults.clear();
   }
 
-  /** Removes what of a property was last changed before this moment. */
+  /** Removes the parts of a property that were last changed before this time. */
   expire(name: string, before: number): void {
     if (!this.#find(name)?.expire(before)) return;
     this.#properties.delete(name);
     if (this.#defaults.has(name)) this.#defaults.set(name, toPlain(this.#copies.get(name)));
   }
 
-  /** The property of a name, read if need be. */
+  /** The property of a name, read if necessary. */
   #find(name: string): Property | undefined {
     const known = this.#properties.get(name);
     if (known !== undefined) return known;
@@ -174,7 +174,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
       before?.discard();
       this.#create(name, raw, false).write();
     } else if (before.isDefault || server.ttlOf(name) !== undefined) {
-      // To assign the same value again prolongs its time, if that is limited.
+      // Assigning the same value again makes it expire later, if it expires at all.
       before.isDefault = false;
       before.write();
     }

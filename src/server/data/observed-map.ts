@@ -2,14 +2,14 @@ import type { Container, ContainerListener } from "./container.ts";
 
 const { prototype } = Map;
 
-/** What newer runtimes have besides. */
+/** Methods that only newer runtimes have. */
 type NewerMap = Map<unknown, unknown> & {
   getOrInsertComputed?(key: unknown, create: (key: unknown) => unknown): unknown;
 };
 
 /**
- * A Map that tells of what is done to it. It is the very Map that user code has assigned, so that changes are seen by
- * whatever reference they are made: its methods are replaced by ones of its own.
+ * A Map that reports its changes. It is the very Map that user code has assigned, with other methods, so that changes
+ * are seen whatever reference they are made by.
  */
 export class ObservedMap implements Container {
   readonly kind = "map";

@@ -3,7 +3,7 @@ import type { Container, ContainerListener } from "./container.ts";
 
 type Keys = Record<PropertyKey, unknown>;
 
-/** A plain object that tells of what is done to it by way of its proxy, which is what user code is given. */
+/** A plain object that reports the changes that are made by its proxy, which is what user code is given. */
 export class ObservedObject implements Container, ProxyHandler<Keys> {
   readonly kind = "object";
   readonly raw: Keys;
@@ -11,7 +11,7 @@ export class ObservedObject implements Container, ProxyHandler<Keys> {
   readonly #listener: ContainerListener;
 
   constructor(object: object, listener: ContainerListener) {
-    // Of what cannot be changed, the language would have the proxy give the values themselves.
+    // For an object that cannot be changed, the language demands that a proxy returns the values themselves.
     this.raw = (Object.isExtensible(object) ? object : { ...object }) as Keys;
     this.given = new Proxy(this.raw, this);
     this.#listener = listener;
@@ -21,7 +21,7 @@ export class ObservedObject implements Container, ProxyHandler<Keys> {
     if (key === ESCAPING_RAW) this.#listener.escape();
     if (key === RAW || key === ESCAPING_RAW) return raw;
     const value = raw[key];
-    // What every object inherits is none of its entries.
+    // Properties that every object inherits are not entries.
     const isInherited = value !== undefined && !Object.hasOwn(raw, key);
     return isInherited || typeof key === "symbol" ? value : this.#listener.read(key, value);
   }
@@ -50,7 +50,7 @@ export class ObservedObject implements Container, ProxyHandler<Keys> {
   put(key: unknown, value: unknown): void {
     const name = key as PropertyKey;
     if (Object.hasOwn(this.raw, name) && Object.is(this.raw[name], value)) return;
-    // Also in place of a getter, and for any name.
+    // It replaces getters, too, and works for any name, `__proto__` included.
     Object.defineProperty(this.raw, name, { value, writable: true, enumerable: true, configurable: true });
   }
 

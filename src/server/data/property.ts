@@ -1,17 +1,17 @@
 import type { PropertyRow } from "./data-rows.ts";
 import type { DataWriter } from "./data-writer.ts";
 
-/** So long after a restart the clients of a child namespace may come back before its data is removed, ms. */
+/** How long after a restart the data of a child namespace waits for its clients to come back, ms. */
 export const CHILD_MS = 300_000;
 
-/** Where a property belongs. */
+/** The namespace of a property, and what it needs there. */
 export interface PropertyContext {
   readonly writer: DataWriter;
   readonly nsp: string;
-  /** The namespace is the child of a dynamic one, and its data goes when it is removed. */
+  /** Whether the namespace is the child of a dynamic one, so that its data is removed with it. */
   readonly isChild: boolean;
   readonly name: string;
-  /** How messages name it: `io.data.games`. */
+  /** Its name in messages: `io.data.games`. */
   readonly path: string;
 }
 
@@ -27,9 +27,9 @@ export interface Property {
   write(): void;
   /** The setup function has assigned it, and may go on to change it through a reference of its own. */
   watchReference(): void;
-  /** Has its rows removed at the end of this turn. */
+  /** Removes its rows at the end of this turn. */
   discard(): void;
-  /** Removes what was last changed before this moment. Returns whether nothing is left. */
+  /** Removes the parts that were last changed before this time. Returns whether nothing is left. */
   expire(before: number): boolean;
 }
 
@@ -41,7 +41,7 @@ export function toPropertyRow(
   return isChild ? { v: 1, ...row, isChild } : { v: 1, ...row };
 }
 
-/** Has what was written now looked at when it may have expired. */
+/** Makes sure that what was written now is looked at when it may have expired. */
 export function scheduleSweep({ writer, name, isChild }: PropertyContext): void {
   const { server } = writer;
   const ttl = Math.min(

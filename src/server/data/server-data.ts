@@ -11,21 +11,21 @@ import { DataWriter } from "./data-writer.ts";
 import { NamespaceData } from "./namespace-data.ts";
 import { CHILD_MS } from "./property.ts";
 
-/** The shortest time between two looks for expired rows, ms. */
+/** The shortest time between two searches for expired rows, ms. */
 const SWEEP_PAUSE_MS = 60_000;
 
 /** `io.data`, and the data of all other namespaces. */
 export class ServerData {
   readonly #writer: DataWriter;
   readonly #namespaces = new Map<string, NamespaceData>();
-  /** There were rows when it was looked last. */
+  /** Whether there were rows at the last search. */
   #hasRows = false;
 
   constructor(rows: DataRows, ...server: ConstructorParameters<typeof DataServer>) {
     this.#writer = new DataWriter(rows, new DataServer(...server));
   }
 
-  /** The data of a namespace. `isChild`: it goes when the namespace is removed. */
+  /** The data of a namespace. `isChild`: it is removed with the namespace. */
   of(nsp: string, isChild: boolean): NamespaceData {
     let data = this.#namespaces.get(nsp);
     if (data === undefined) {
@@ -35,7 +35,7 @@ export class ServerData {
     return data;
   }
 
-  /** A namespace was removed, and its data goes. */
+  /** Removes the data of a namespace that was removed. */
   forget(nsp: string): void {
     this.#namespaces.get(nsp)?.clear();
     this.#namespaces.delete(nsp);
@@ -56,7 +56,7 @@ export class ServerData {
     return this.#writer.sweepAt;
   }
 
-  /** Removes what has expired, if it is time to look for it. */
+  /** Removes what has expired, if a search is due. */
   tick(now: number): void {
     if (this.#writer.sweepAt > now) return;
     const { rows } = this.#writer;

@@ -16,15 +16,15 @@ export type Keys = Record<PropertyKey, unknown>;
  * read all the same, by the replay only.
  */
 export abstract class ChangeTracker implements ProxyHandler<object> {
-  /** Something changed in this instance, or may have changed unseen. */
+  /** Whether something has changed in this instance, or may have changed without notice. */
   protected mayHaveChanged = false;
   readonly #escaped: EscapedValues;
   #proxies: WeakMap<object, object> | undefined;
-  /** What a replay assigned in vain, by object. */
+  /** What a replay has assigned, by object. It is not kept, but the replay can read it. */
   #refused: WeakMap<object, Keys> | undefined;
   /** The plain copies of the last comparison; undefined as long as nothing has escaped. */
   #compared: { record: unknown } | undefined;
-  /** User code holds an opaque value, which it may change at any time from now on. */
+  /** User code has got a value whose changes no proxy reports. It may change it at any time from now on. */
   #holdsOpaque = false;
 
   constructor(escaped: EscapedValues) {
@@ -34,13 +34,13 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
   /** Plain copies, for storage. */
   abstract record(): unknown;
 
-  /** The code at work is a replay, which may not change what there is. */
+  /** Whether the running code is a replay, which must not change anything. */
   protected abstract get isReplay(): boolean;
 
-  /** Whether an assignment of the code at work is to be ignored. */
+  /** Whether an assignment of the running code is ignored. */
   protected abstract isRefused(target: object, key: PropertyKey): boolean;
 
-  /** Whether what user code deletes stays, because it is a replay that deletes it. */
+  /** Whether a deletion is ignored, because a replay makes it. */
   protected keepsDeleted(_target: object): boolean {
     return this.isReplay;
   }
@@ -68,7 +68,7 @@ export abstract class ChangeTracker implements ProxyHandler<object> {
     this.markDirty();
   }
 
-  /** No code is at work any more that could hold a raw value. */
+  /** No running code can hold a raw value any more. */
   release(): void {
     if (!this.#holdsOpaque) this.#compared = undefined;
   }
