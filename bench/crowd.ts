@@ -1,7 +1,7 @@
 /**
- * As many clients as the machine takes, 20,000 if it can, on eight objects of one server, and 20 broadcasts, each of which
- * has to reach each client once:
- * `node bench/crowd.ts [clients]`. Needs two file descriptors a client in workerd and one here (`ulimit -n`).
+ * As many clients as the machine takes, 20,000 if it can, on eight objects of one server, and 20 broadcasts, each of
+ * which has to reach each client once: `node bench/crowd.ts [clients]`. Needs two file descriptors a client in workerd
+ * and one here (`ulimit -n`).
  */
 import { WebSocket } from "ws";
 import { readCounts } from "./support/counts.ts";

@@ -1,6 +1,7 @@
 /**
- * Shows where the time of our server goes: `node bench/profile.ts connect|steady|echo|broadcast|polling [checkout]` prints the
- * functions that take most time, by themselves and with all that they call, as V8's sampling profiler sees them.
+ * Shows where the time of our server goes: `node bench/profile.ts connect|steady|echo|broadcast|polling [checkout]`
+ * prints the functions that take most time, by themselves and with all that they call, as V8's sampling profiler sees
+ * them.
  */
 import { Load } from "./load/client.ts";
 import { Inspector } from "./support/inspector.ts";
