@@ -6,15 +6,23 @@ import { targets } from "../support/targets.ts";
 
 const versions: ClientVersion[] = ["3.1", "4.0", "4.5", "4.8"];
 
+interface StockClients {
+  readonly thorough: readonly ClientVersion[];
+  /** Over how many objects this project's server is spread; Node's is left out then. */
+  readonly shards?: number;
+}
+
 /**
  * The contract suite covers the current client. Older clients connect here, and the `thorough` ones run the whole
  * suite.
  */
-export function stockClientSuite({ thorough }: { thorough: readonly ClientVersion[] }): void {
-  describe.each(targets)("stock clients on %s", (target) => {
+export function stockClientSuite({ thorough, shards = 1 }: StockClients): void {
+  const where = shards > 1 ? ` over ${shards} objects` : "";
+  const servers = targets.filter((target) => shards === 1 || target === "edge");
+  describe.each(servers)(`stock clients on %s${where}`, (target) => {
     describe.each(versions)("socket.io-client %s", (version) => {
       describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
-        const world = worldOf(target, version, mode);
+        const world = worldOf(target, version, mode, shards);
 
         it("ends on the transport that was requested", async () => {
           const socket = await world.connect();
