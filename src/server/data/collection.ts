@@ -141,9 +141,10 @@ export class Collection implements Property, Saveable, ContainerListener {
   }
 
   assign(key: unknown, value: unknown): void {
-    const { isSetUp, isMuted } = this.#server;
     const row = this.#rows.get(key);
-    if (isSetUp ? isMuted : !this.isDefault && row !== undefined) {
+    // The setup function may add what is missing.
+    const mayAdd = row === undefined && !this.#server.isSetUp;
+    if (!mayAdd && !this.#server.mayReplace(this.isDefault)) {
       this.#refused ??= new Map();
       this.#refused.set(key, value);
       return;
@@ -152,14 +153,12 @@ export class Collection implements Property, Saveable, ContainerListener {
     if (row === undefined) this.#writer.checkRoom(this.path);
     // Assigning the same value again makes it expire later, if it expires at all.
     if (row === undefined || !Object.is(row.value, unwrap(value))) this.onChanged(this.#put(key, value));
-    else if (this.#server.ttlOf(this.#context.name) !== undefined) this.onChanged(row);
+    else if (this.#server.canExpire(this.#context.name)) this.onChanged(row);
   }
 
   remove(key: unknown): boolean {
     const row = this.#rows.get(key);
-    const { isSetUp, isMuted } = this.#server;
-    if (isSetUp ? isMuted : !this.isDefault) return row !== undefined;
-    this.#removeEntry(key, row);
+    if (this.#server.mayReplace(this.isDefault)) this.#removeEntry(key, row);
     return row !== undefined;
   }
 
@@ -205,8 +204,7 @@ export class Collection implements Property, Saveable, ContainerListener {
   #load({ bytes }: PropertyRow): void {
     const { nsp, name } = this.#context;
     this.#writtenEntryBytes = bytes;
-    const ttl = this.#server.ttlOf(name);
-    const before = ttl === undefined ? 0 : this.#server.now() - ttl;
+    const before = this.#server.now() - this.#server.ttlOf(name);
     const stored = [...this.#writer.rows.list<EntryRow>({ prefix: entriesOf(nsp, name) })];
     for (const [, entry] of stored.sort((a, b) => a[1].place - b[1].place)) {
       const { key, value } = entry;

@@ -148,8 +148,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
   }
 
   protected override get isReplay(): boolean {
-    const { isSetUp, isMuted } = this.server;
-    return isSetUp ? isMuted : !this.isDefault;
+    return !this.server.mayReplace(this.isDefault);
   }
 
   /** A replay changes nothing; the setup function may add what is missing. */

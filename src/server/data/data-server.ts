@@ -61,10 +61,20 @@ export class DataServer {
     this.#context.host.tickBy(time);
   }
 
-  /** How long a property stays after its last change, ms; undefined when it never expires. */
-  ttlOf(name: string): number | undefined {
-    if (typeof this.#ttl !== "object") return this.#ttl;
-    return Object.hasOwn(this.#ttl, name) ? this.#ttl[name] : undefined;
+  /** How long a property stays after its last change, ms; infinite when it never expires. */
+  ttlOf(name: string): number {
+    const ttl = this.#ttl;
+    const own = typeof ttl === "object" ? Object.hasOwn(ttl, name) && ttl[name] : ttl;
+    return typeof own === "number" ? own : Number.POSITIVE_INFINITY;
+  }
+
+  canExpire(name: string): boolean {
+    return this.ttlOf(name) < Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the code at work may replace or delete what there is: not a replay, nor setup what it did not assign. */
+  mayReplace(isDefault: boolean): boolean {
+    return this.isSetUp ? !this.isMuted : isDefault;
   }
 
   /** Whether anybody is in a namespace, or about to be. */

@@ -61,9 +61,8 @@ export class NamespaceData implements ProxyHandler<Keys> {
   deleteProperty(target: Keys, key: string | symbol): boolean {
     this.#checkInstance();
     if (typeof key === "symbol") return Reflect.deleteProperty(target, key);
-    const { isSetUp, isMuted } = this.#writer.server;
     const property = this.#find(key);
-    if (property === undefined || (isSetUp ? isMuted : !property.isDefault)) return true;
+    if (property === undefined || !this.#writer.server.mayReplace(property.isDefault)) return true;
     this.#defaults.delete(key);
     this.#remove(key, property);
     return true;
@@ -141,10 +140,10 @@ export class NamespaceData implements ProxyHandler<Keys> {
 
   #read(name: string, stored: PropertyRow): Property | undefined {
     const { at, kind, value } = stored;
-    const ttl = this.#writer.server.ttlOf(name);
+    const { server } = this.#writer;
     const container = kind === "map" ? new Map() : kind === "object" ? {} : value;
     const property = this.#create(name, container, false, stored);
-    if (kind !== "value" || ttl === undefined || at + ttl > this.#writer.server.now()) return property;
+    if (kind !== "value" || at + server.ttlOf(name) > server.now()) return property;
     this.#remove(name, property);
     return undefined;
   }
@@ -159,7 +158,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
     if (property !== undefined && (!property.isDefault || property.value === unwrap(value))) return;
     if (property !== undefined) this.#remove(name, property);
     this.#defaults.set(name, unwrap(value));
-    if (this.#writer.server.ttlOf(name) !== undefined) this.#copies.set(name, toPlain(value));
+    if (this.#writer.server.canExpire(name)) this.#copies.set(name, toPlain(value));
     // The setup function may change an object through a reference of its own, so it is watched from the start.
     const isObject = typeof value === "object" && value !== null;
     if (isObject && this.#readRow(name) === undefined) this.#createDefault(name);
@@ -173,7 +172,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
     if (before === undefined || !Object.is(before.value, raw)) {
       before?.discard();
       this.#create(name, raw, false).write();
-    } else if (before.isDefault || server.ttlOf(name) !== undefined) {
+    } else if (before.isDefault || server.canExpire(name)) {
       // Assigning the same value again makes it expire later, if it expires at all.
       before.isDefault = false;
       before.write();

@@ -80,7 +80,7 @@ export class ServerData {
       next = now + CHILD_MS;
     }
     const ttl = server.ttlOf(name);
-    if (ttl === undefined) return next;
+    if (ttl === Number.POSITIVE_INFINITY) return next;
     this.of(nsp, row.isChild === true).expire(name, now - ttl);
     if (row.kind === "value") return row.at + ttl > now ? Math.min(next, row.at + ttl) : next;
     for (const [, { at }] of rows.list<EntryRow>({ prefix: entriesOf(nsp, name) }))
