@@ -521,6 +521,23 @@ describe("what setup assigns to io.data", () => {
     expect(await object.run("return data.settings")).toEqual({ volume: 5, theme: "dark" });
   });
 
+  it("adds no items to stored arrays, to which each instance would add them again", async () => {
+    const object = new DataObject((io) => {
+      io.data.rooms ??= [];
+      io.data.rooms.push("lobby", "quiet");
+      io.data.config ??= { tags: [] };
+      io.data.config.tags.push("new");
+    });
+    await object.run("data.rooms.push('late'); data.config.tags.push('late')");
+    for (const pass of [() => object.sleep(), () => object.restart()]) {
+      await pass();
+      expect(await object.run("return [data.rooms, data.config.tags]")).toEqual([
+        ["lobby", "quiet", "late"],
+        ["new", "late"],
+      ]);
+    }
+  });
+
   it("changes with a new version of the code unless a value was stored", async () => {
     let motd = "first";
     const object = new DataObject((io) => {

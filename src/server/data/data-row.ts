@@ -151,9 +151,9 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
     return !this.server.mayReplace(this.isDefault);
   }
 
-  /** A replay changes nothing; the setup function may add what is missing. */
+  /** A replay changes nothing; setup may add missing properties, but no items, which it would add in each instance. */
   protected override isRefused(target: object, key: PropertyKey): boolean {
-    return this.isReplay && (this.server.isSetUp || Object.hasOwn(target, key));
+    return this.isReplay && (this.server.isSetUp || Array.isArray(target) || Object.hasOwn(target, key));
   }
 
   protected override markDirty(): void {
