@@ -20,7 +20,7 @@ const RETRY_MS = 5_000;
 const SOON_MS = 100;
 /** How many hibernating sessions one tick ends at most: each is loaded, and its listeners are called. */
 const MOST_ENDED = 400;
-/** How many bytes a tick may load for that, and about as many may it write. */
+/** How many bytes a tick may load for that. It may write about as many. */
 const MOST_BYTES = 8_000_000;
 
 /** Why the body of a POST is not read any further. */
@@ -40,7 +40,7 @@ export class Heartbeat {
   #isUnfinished = false;
   /** The sessions that ticks have loaded to end them, as long as their listeners are at work. */
   #ending: { active: ActiveSession; bytes: number }[] = [];
-  /** How many bytes this tick has loaded, and those sessions hold. */
+  /** How many bytes this tick has loaded, together with what the sessions in `#ending` hold. */
   #bytes = 0;
 
   /** `server` returns the server of the current attempt at setup. */

@@ -21,7 +21,7 @@ const RECOVERABLE: ReadonlySet<string> = new Set<DisconnectReason>([
 /** The form of what {@link toOffset} returns. */
 const OFFSET = /^[0-9a-z]{12}$/;
 
-/** So many rooms that a socket has left are remembered. */
+/** How many rooms that a socket has left are remembered. */
 const MAX_LEFT = 100;
 
 /** `RecoveryRecord.data`. */

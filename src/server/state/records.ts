@@ -59,7 +59,7 @@ export function toLean(record: SocketRecord): SocketRecord {
 export interface ClientRecord {
   readonly v: typeof VERSION;
   readonly sockets: SocketRecord[];
-  /** The part of a packet that has arrived. Only records of older code have it: it lies in rows of its own today. */
+  /** The part of a packet that has arrived. Only records of older code have it: today it has rows of its own. */
   readonly pending?: PendingPacket;
   /** What user code changed in `socket.request`, by its keys. */
   readonly request?: Record<string, unknown>;
