@@ -17,7 +17,9 @@ export { Emitter } from "./http/emitter.ts";
 export type { RemoteDetails } from "./http/emitter-call.ts";
 export type { CookieOptions, HttpOptions, RefusedConnection } from "./http/options.ts";
 export type { ClientFiles } from "./http/serve-client.ts";
+export { type NamedStats, PRICES, type Prices, type ServerStats, type StatsOptions } from "./http/stats.ts";
 export type { SetupContext } from "./objects/definition.ts";
+export type { ObjectStats } from "./objects/object-runtime.ts";
 export {
   Adapter,
   type AdapterConstructor,

@@ -13,7 +13,8 @@ import { PING_EACH_BYTES, type SessionRules, type SessionState, type WaitingPoll
  * too.
  */
 
-const PING_SHARE = 0.9;
+/** Pings go out after this share of `pingInterval`. */
+export const PING_SHARE = 0.9;
 /**
  * In an object that hibernates between its ticks, a tick pings every session whose last ping is older than this share
  * of an interval. A session that is skipped causes a tick of its own, and that tick finds all others old enough: from

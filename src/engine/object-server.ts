@@ -12,6 +12,8 @@ export interface ObjectServer<Api> {
   load(session: Session): void;
   /** A method of the object's class has settled, and may have changed values that it was given. */
   onSettled?(): void;
+  /** How many rooms there are. Sessions that sleep are read for it, and none is loaded. */
+  countRooms?(): number;
   /** Does what is due at a tick. */
   tick?(now: number): void;
   /** When the next tick has something to do, ms; infinite when there is nothing. */

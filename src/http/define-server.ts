@@ -1,6 +1,7 @@
 import { createObserver } from "../engine/observed.ts";
 import { resolveEngineOptions } from "../engine/options.ts";
 import type { SetupContext } from "../objects/definition.ts";
+import type { ObjectStats } from "../objects/object-runtime.ts";
 import { Placement, type Whom } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
@@ -19,6 +20,7 @@ import { Emitter } from "./emitter.ts";
 import { type EmitterCall, performCall } from "./emitter-call.ts";
 import { type HttpOptions, resolveAppOptions, type ShardOptions } from "./options.ts";
 import { toSource } from "./source.ts";
+import { fetchStats, type ServerStats, type StatsOptions } from "./stats.ts";
 
 /** Options of `defineServer`: those of the official server under their names, and some that exist only here. */
 export interface ServerOptions<Handshake = Untyped>
@@ -32,6 +34,8 @@ export interface ServerMembers<Io> {
   readonly io: Io;
   /** What other objects of the server say. @internal */
   socketIoPeer(call: ClusterCall): Promise<ClusterAnswer>;
+  /** What the object has and has done. @internal */
+  socketIoStats(): Promise<ObjectStats>;
   /** Carries out one operation of an emitter. @internal */
   socketIoCall(call: EmitterCall): Promise<unknown>;
 }
@@ -57,6 +61,15 @@ export interface ServerDefinition<
    * @example await chat.emitter(env).to("news").emit("headline", text);
    */
   emitter(env: Cloudflare.Env, whom?: Whom): Emitter<EmitEvents, SocketData, ServerSideEvents, Types>;
+  /**
+   * What the objects of a server have and have done: clients by transport, rooms, wakes, messages, rows written, bytes
+   * that wait, for each object and in sum, and what that has cost at list prices. It asks each shard of "main", or of
+   * the servers that are named, since nobody can list names. An object that sleeps wakes for it, which costs a request,
+   * and does not run the setup function.
+   * @throws Error when a name is not well-formed text of 1 to 256 bytes, or an object cannot be reached
+   * @example const { sum, cost } = await chat.stats(env, { name: ["acme", "umbrella"] });
+   */
+  stats(env: Cloudflare.Env, options?: StatsOptions): Promise<ServerStats>;
   /**
    * The object of a server, to call methods of your own class. Without `name` it is the server "main".
    * @throws Error when `name` is not well-formed text of 1 to 256 bytes
@@ -120,7 +133,12 @@ export function defineServer<
       return runtimeOf(this).receive(call);
     }
 
+    async socketIoStats(): Promise<ObjectStats> {
+      return runtimeOf(this).stats();
+    }
+
     async socketIoCall(call: EmitterCall): Promise<unknown> {
+      runtimeOf(this).platform.tally.counts.requests++;
       await runtimeOf(this).ready();
       return performCall(this.io, call);
     }
@@ -129,6 +147,7 @@ export function defineServer<
     SessionObject,
     app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement, observe),
     emitter,
+    stats: (env, options) => fetchStats(placement, env, options),
     // The caller names its own class, which nothing here can check.
     object: (env, whom) => placement.finder(env, whom)() as Untyped,
   };

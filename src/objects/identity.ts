@@ -1,5 +1,6 @@
 import { type Address, toAddress } from "./placement/object-name.ts";
 import { removeAll } from "./storage/rows.ts";
+import { TALLY } from "./tally.ts";
 
 const META = "sio_meta";
 /** The key of the next acknowledgement ids of a namespace begins with this. */
@@ -101,7 +102,7 @@ export class Identity {
     void this.address;
     const { kv } = this.#ctx.storage;
     this.#removed = [...kv.list({ prefix: ACKS })];
-    removeAll(kv, META, ACKS, BATCHES);
+    removeAll(kv, META, TALLY, ACKS, BATCHES);
     this.#isKept = false;
   }
 

@@ -5,8 +5,30 @@ import { RequestHandler } from "./request-handler.ts";
 import { Heartbeat } from "./sessions/heartbeat.ts";
 import { SessionTable } from "./sessions/session-table.ts";
 import { SocketEvents } from "./sessions/socket-events.ts";
+import type { Counts } from "./tally.ts";
 import { Turns } from "./turns.ts";
 import { UserCode } from "./user-code.ts";
+
+/**
+ * What an object has, and what it has done. What it did is stored at a tick, so it lacks what an instance has done that
+ * fell asleep, or ended, before its next tick.
+ */
+export interface ObjectStats extends Counts {
+  /** From when on it has counted, ms since 1970. It begins anew once nobody is connected or awaited any more. */
+  readonly since: number;
+  /** 1 when it was in memory before it was asked, else 0. */
+  readonly awakeObjects: number;
+  /** Clients that are connected over WebSocket, and those that poll. */
+  readonly websocket: number;
+  readonly polling: number;
+  /** How many of all these are in memory, and how many are not. */
+  readonly awake: number;
+  readonly asleep: number;
+  /** Rooms in all namespaces, without those that each socket has of its own. A room counts once on each shard. */
+  readonly rooms: number;
+  /** Bytes that wait to be sent to clients. */
+  readonly queuedBytes: number;
+}
 
 /**
  * One object at work: connects its parts, and receives the events of the platform. Every turn that changed something
@@ -42,7 +64,9 @@ export class ObjectRuntime<Api> {
     this.#userCode = new UserCode(platform, this.table, this.#turns, definition, env);
     this.requests = new RequestHandler(platform, this.table, this.#turns, this.#heartbeat, this.#userCode);
     this.sockets = new SocketEvents(platform, this.table, this.#heartbeat);
-    if (platform.observe !== undefined && platform.identity.isLeftOver()) platform.observe({ type: "wake" });
+    if (platform.observe !== undefined && platform.identity.isLeftOver()) {
+      platform.observe({ type: "wake", awayMs: platform.tally.awayMs() });
+    }
   }
 
   /**
@@ -68,8 +92,37 @@ export class ObjectRuntime<Api> {
     );
   }
 
+  /** Counts without running the setup function. */
+  stats(): ObjectStats {
+    const { table } = this;
+    const { tally, store } = this.platform;
+    const isWoken = tally.counts.requests + tally.counts.messages + tally.counts.alarms === 0;
+    tally.counts.requests++;
+    const rooms = this.#userCode.attempt.server.countRooms?.() ?? 0;
+    let websocket = 0;
+    let queuedBytes = this.platform.persists && this.platform.identity.isKept ? store.rows.queued() : 0;
+    const asleep = [...table.hibernating()];
+    const awake = [...table.live()];
+    for (const { socket } of asleep) if (socket !== undefined) websocket++;
+    for (const { session, socket } of awake) {
+      if (socket !== null) websocket++;
+      queuedBytes += session.state.queuedBytes - session.state.storedBytes;
+    }
+    return {
+      ...tally.read(),
+      awakeObjects: isWoken ? 0 : 1,
+      websocket,
+      polling: asleep.length + awake.length - websocket,
+      awake: awake.length,
+      asleep: asleep.length,
+      rooms,
+      queuedBytes,
+    };
+  }
+
   /** What another object of the server says. */
   async receive(call: ClusterCall): Promise<ClusterAnswer> {
+    this.platform.tally.counts.requests++;
     // The server carries it out, and has to be there for that.
     void this.#userCode.attempt.server;
     return this.platform.cluster.receive(call);

@@ -13,6 +13,7 @@ import type { Placement } from "./placement/placement.ts";
 import type { RecoveryLog } from "./recovery/recovery-log.ts";
 import { Ticker } from "./sessions/ticker.ts";
 import { SessionStore } from "./storage/session-store.ts";
+import { Tally } from "./tally.ts";
 
 interface PlatformDefinition {
   readonly options: ResolvedEngineOptions;
@@ -37,6 +38,7 @@ export class Platform {
   readonly guard: InstanceGuard;
   readonly identity: Identity;
   readonly cluster: ClusterLink;
+  readonly tally: Tally;
   /** Tells the option `observe`; undefined without it. */
   readonly observe: ((fact: ObservedFact) => void) | undefined;
   /** The storage of connection state recovery, once a server has opened it. */
@@ -49,6 +51,7 @@ export class Platform {
     this.rules = toRules(options);
     this.persists = options.hibernation;
     this.needsHandshakeData = needsHandshakeData;
+    this.tally = new Tally(ctx.storage, this.rules);
     this.store = new SessionStore(ctx);
     this.guard = new InstanceGuard(ctx.id);
     this.identity = new Identity(ctx);

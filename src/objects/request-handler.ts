@@ -61,6 +61,7 @@ export class RequestHandler<Api> {
   }
 
   async fetch(request: Request): Promise<Response> {
+    this.#platform.tally.counts.requests++;
     const meta = fromInternalRequest(request);
     if (meta === undefined) return new Response("Not found", { status: 404 });
     // A Worker of an earlier deploy did not ask for `handshakeData`: its clients try again, and then meet a new Worker.

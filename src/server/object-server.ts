@@ -29,6 +29,7 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
     open: (session) => void io.onconnection(session),
     load: (session) => openConnection(context, namespaces, session).onLoaded(),
     onSettled: () => context.onSettled(),
+    countRooms: () => context.rooms.countRooms(),
     tick: (now) => {
       expiry?.tick(now);
       context.data.tick(now);

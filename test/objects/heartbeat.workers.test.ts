@@ -166,7 +166,10 @@ describe.each(["awake", "asleep"])("the alarm of an object that is %s between it
       await between(object);
       await alarm(object);
     }
-    expect(await object.rows()).toEqual(before);
+    const rows = await object.rows();
+    // The counts for `stats` are the object's, and no row of a session.
+    rows.delete("sio_tally");
+    expect(rows).toEqual(before);
     await client.post("4still here");
     expect(await poll.payload).toBe(`2${RS}4still here`);
   });

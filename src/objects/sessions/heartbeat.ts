@@ -52,7 +52,8 @@ export class Heartbeat {
 
   /** The alarm went off, `lateness` ms late. Returns whether the user's own schedule is due as well. */
   onAlarm(lateness: number): boolean {
-    const { ticker, log } = this.#platform;
+    const { ticker, log, tally } = this.#platform;
+    tally.counts.alarms++;
     const now = this.#platform.now();
     let isDue = false;
     try {
@@ -115,6 +116,14 @@ export class Heartbeat {
     this.#try(() => this.#server().tick?.(now));
     this.#try(() => this.#sweep());
     this.#try(() => this.#forget(now));
+    this.#try(() => this.#count());
+  }
+
+  #count(): void {
+    const { identity, persists, tally } = this.#platform;
+    const sessions = this.#table.count();
+    tally.counts.checks += sessions;
+    if (persists && identity.isKept) tally.save(sessions);
   }
 
   /** The object is no longer one of the server's: its clients come back, and find another. */

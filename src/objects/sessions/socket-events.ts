@@ -27,6 +27,7 @@ export class SocketEvents {
   }
 
   onMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#platform.tally.counts.messages++;
     const now = this.#heartbeat.healAlarm();
     const active = this.#table.of(socket);
     const isTransport = socket === active?.socket;

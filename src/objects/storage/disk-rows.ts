@@ -132,6 +132,11 @@ export class DiskRows {
     this.#subtract(this.#run(`DELETE FROM sio_rows WHERE owner = ?1${where} RETURNING bytes`, ...values));
   }
 
+  /** The bytes of all frames that no poll has taken. */
+  queued(): number {
+    return this.#run("SELECT total(bytes) AS bytes FROM sio_rows WHERE kind = 'queue'").one().bytes as number;
+  }
+
   /** The bytes of all rows, including those noted. */
   total(): number {
     this.#total ??= this.#run("SELECT total(bytes) AS bytes FROM sio_rows").one().bytes as number;

@@ -88,6 +88,16 @@ export class RoomDirectory<
     return this.#indexes.get(nsp)?.members.values().next().value;
   }
 
+  /** How many rooms there are in all namespaces, without those that each socket has of its own. */
+  countRooms(): number {
+    this.complete();
+    let count = 0;
+    for (const { rooms, members } of this.#indexes.values()) {
+      for (const room of rooms.keys()) if (!members.has(room)) count++;
+    }
+    return count;
+  }
+
   /** Enters the sockets of a session that is in memory from now on, and returns their members. */
   load(client: Client, sockets: readonly SocketRecord[]): Member<Client, State>[] {
     return sockets.map((record) => {
