@@ -21,6 +21,8 @@ const NOTE = "socket.io-edge/testing:";
 /** So long a restart waits for what is under way, ms; then that ends with it. */
 const GRACE_MS = 1_000;
 const LOOK_AGAIN_MS = 10;
+/** What the Worker logs takes another way than its answer, ms. */
+const LONGEST_WAIT_FOR_LOG_MS = 500;
 
 /** A Worker that runs on this machine for the time of a test. `startServer` creates it. */
 export class TestServer {
@@ -68,8 +70,12 @@ export class TestServer {
    * @throws what the server refuses it with, or an Error when `socket.io-client` is not installed
    * @example const ann = await server.client({ auth: { name: "ann" } });
    */
-  client(options: ClientOptions = {}): Promise<Socket> {
-    return this.#clients.connect(options);
+  async client(options: ClientOptions = {}): Promise<Socket> {
+    try {
+      return await this.#clients.connect(options);
+    } catch (error) {
+      throw await this.#explain(error as Error);
+    }
   }
 
   /** Returns the emitter of the server with this name, for a Worker whose `defineServer` has the option `name`. */
@@ -123,6 +129,20 @@ export class TestServer {
   async stop(): Promise<void> {
     this.#clients.close();
     await this.#runtime.dispose();
+  }
+
+  /** A server that fails tells its clients a status at most. The reason is in its log. */
+  async #explain(error: Error): Promise<Error> {
+    const { type } = (error.cause ?? error) as { type?: string };
+    if (type !== "TransportError") return error;
+    const until = Date.now() + LONGEST_WAIT_FOR_LOG_MS;
+    const find = () => this.logs.findLast(({ level }) => level === "error");
+    while (find() === undefined && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+    const [reason] = find()?.message.split("\n    at ") ?? [];
+    if (reason === undefined) return error;
+    return new Error(`${error.message}; the Worker logged: ${reason}`, { cause: error });
   }
 
   async #untilIdle(timeout: number): Promise<void> {

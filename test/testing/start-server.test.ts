@@ -257,6 +257,15 @@ describe("the source of a server", () => {
     );
   });
 
+  it("without the class of its objects lets no client in, whose error repeats what the Worker has logged", async () => {
+    server = await startServer({ worker: fixture("without-class.ts") });
+    for (const transports of [["polling"], ["websocket"]]) {
+      await expect(server.client({ transports })).rejects.toThrow(
+        /error.*the Worker logged: .*export the class from your main module \(export class SessionObject/,
+      );
+    }
+  });
+
   it.each([
     ["that awaits at its top level", { worker: fixture("top-level-await.ts") }, /top level.*setup function/s],
     ["that is not there", { worker: "nowhere.ts" }, /there is no file .*nowhere\.ts/],
