@@ -797,7 +797,7 @@ describe("the bounds of io.data", () => {
 
   it("are maxDataBytes in total: beyond it nothing is saved, and adding something throws", async () => {
     const object = new DataObject(() => {}, { options: { maxDataBytes: 10_000 } });
-    await object.run("data.games = {}; for (let i = 0; i < 9; i++) data.games[i] = 'x'.repeat(1_000)");
+    await object.run("data.games = {}; for (let i = 0; i < 8; i++) data.games[i] = 'x'.repeat(1_000)");
     expect(object.logs).toEqual([]);
     await object.sleep();
     await object.run("data.games.large = 'x'.repeat(2_000)");
@@ -814,7 +814,7 @@ describe("the bounds of io.data", () => {
     await object.restart();
     expect(
       await object.run("return [Object.keys(data.games).length, data.games.large.length, data.after]"),
-    ).toEqual([7, 2_000, 1]);
+    ).toEqual([6, 2_000, 1]);
   });
 
   it("are free again, as is memory, when what was too large is deleted", async () => {
@@ -826,6 +826,21 @@ describe("the bounds of io.data", () => {
     await object.run("data.games.b = 1; data.more = 1");
     await object.restart();
     expect(await object.run("return [Object.keys(data.games), data.more]")).toEqual([["a", "b"], 1]);
+  });
+
+  it("include the keys of entries, and what each row takes by itself", async () => {
+    for (const source of [
+      "for (let i = 0; i < 200; i++) data.scores[i] = i",
+      "for (let i = 0; i < 10; i++) data.scores[i + 'x'.repeat(1_500)] = i",
+    ]) {
+      const object = new DataObject(() => {}, { options: { maxDataBytes: 10_000 } });
+      await object.run("data.scores = {}");
+      await object.run(source);
+      expect(object.logs.join()).toContain("has reached maxDataBytes (10000)");
+      expect(
+        await object.run("try { data.scores.more = 1 } catch (error) { return error.message }"),
+      ).toContain("has reached maxDataBytes (10000)");
+    }
   });
 
   it("include what earlier instances have stored, whether it was read or not", async () => {

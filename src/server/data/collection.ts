@@ -7,6 +7,7 @@ import {
   entriesOf,
   isEntryKey,
   type PropertyRow,
+  ROW_BYTES,
   toEntryKey,
   toPropertyKey,
 } from "./data-rows.ts";
@@ -15,9 +16,6 @@ import type { DataWriter, Saveable } from "./data-writer.ts";
 import { ObservedMap } from "./observed-map.ts";
 import { ObservedObject } from "./observed-object.ts";
 import { type Property, type PropertyContext, scheduleSweep, toPropertyRow } from "./property.ts";
-
-/** About the size of a property's own row. */
-const ROW_BYTES = 60;
 
 /** A property's row states the size of its entries. It is written anew when that has changed by this much, bytes. */
 const MAX_SIZE_STEP = 32_000;

@@ -2,6 +2,7 @@ import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { ChangeTracker } from "../state/change-tracker.ts";
 import { toPlain } from "../state/plain-copy.ts";
 import { ESCAPING_RAW } from "../state/raw.ts";
+import { ROW_BYTES } from "./data-rows.ts";
 import type { DataServer } from "./data-server.ts";
 import type { DataWriter, Refusal, Saveable } from "./data-writer.ts";
 import { type PropertyContext, scheduleSweep } from "./property.ts";
@@ -10,7 +11,7 @@ import { type PropertyContext, scheduleSweep } from "./property.ts";
 export interface StoredValue {
   /** When it is written, ms. */
   readonly at: number;
-  /** About the size of the value. */
+  /** About the size of the row. */
   readonly bytes: number;
   readonly value: unknown;
 }
@@ -130,7 +131,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
       if (path === this.path) isStored = false;
     };
     const plain = isStored ? toPlain(this.value, this.path, onLeftOut) : undefined;
-    const bytes = isStored ? estimateBytes(plain) : 0;
+    const bytes = isStored ? ROW_BYTES + estimateBytes(this.key) + estimateBytes(plain) : 0;
     const refusal = this.#writer.refusalOf(this, bytes);
     if (refusal !== undefined) return refusal;
     const growth = bytes - this.bytes;

@@ -18,7 +18,7 @@ export interface PropertyRow {
   readonly kind: "map" | "object" | "value";
   /** When it was last written, ms. */
   readonly at: number;
-  /** About the size of the value, or of the rows of all entries. */
+  /** About the size of the row, or of the rows of all entries. */
   readonly bytes: number;
   readonly value?: unknown;
   /** Whether the namespace is the child of a dynamic one, so that its data is removed with it. */
@@ -44,6 +44,9 @@ const PROPERTY = "sio_d:";
 const ENTRY = "sio_e:";
 /** The row that says when expired rows are looked for, ms. */
 export const SWEEP_KEY = "sio_x";
+
+/** About what a row takes besides its key and value. In memory an entry takes about four times as much. */
+export const ROW_BYTES = 100;
 
 /** The platform's limit for a key. */
 const MAX_KEY_BYTES = 2_048;
