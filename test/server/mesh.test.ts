@@ -81,6 +81,12 @@ function broadcast(name: string, bytes: number, isVolatile = false): ClusterMess
   return { type: "broadcast", nsp: "/", to, frames: [name, "x".repeat(bytes)] };
 }
 
+function deep(levels: number): unknown {
+  let value: unknown = 0;
+  for (let i = 0; i < levels; i++) value = [value];
+  return value;
+}
+
 const never = () => new Promise<never>(() => {});
 const MB = 1_000_000;
 
@@ -194,6 +200,57 @@ describe("the queues of a shard for its messages to other shards", () => {
       "three",
       ...Array.from({ length: 6 }, (_, i) => `two ${i}`),
     ]);
+  });
+
+  it("count a message for several shards in full as long as one of them has not taken it", async () => {
+    const shard = new Shard("1", "2", "3", "4");
+    const all = ["1", "2", "3", "4"];
+    const calls: number[] = [];
+    let answer!: () => void;
+    shard.lines.set("1", async (call) => {
+      calls.push((call as Batch).messages.length);
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return shard.take("1", call);
+    });
+    shard.say("under way", 0, all);
+    await vi.advanceTimersByTimeAsync(0);
+    for (let i = 0; i < 20; i++) {
+      shard.say(`${i}`, 0.99 * MB, all);
+      await vi.advanceTimersByTimeAsync(0);
+    }
+    expect(shard.arrivedAt("2")).toHaveLength(21);
+    expect(shard.lost.join()).toMatch(/^\/ 1 messages .* shard 1: more than 16000000 bytes wait/);
+    for (let i = 0; i < 20; i++) {
+      answer();
+      await vi.advanceTimersByTimeAsync(0);
+    }
+    // A call has a megabyte at most, whatever the number of shards.
+    expect(calls).toEqual(Array(17).fill(1));
+    expect(shard.arrivedAt("1")).toEqual(["under way", ...Array.from({ length: 16 }, (_, i) => `${i + 4}`)]);
+  });
+
+  it("drop the oldest messages for all shards when too much is said to all in one turn", async () => {
+    const shard = new Shard("1", "2", "3");
+    for (let i = 0; i < 20; i++) shard.say(`${i}`, 0.99 * MB, ["1", "2", "3"]);
+    await vi.advanceTimersByTimeAsync(0);
+    const newest = Array.from({ length: 16 }, (_, i) => `${i + 4}`);
+    for (const other of ["1", "2", "3"]) expect(shard.arrivedAt(other)).toEqual(newest);
+    expect(shard.lost).toHaveLength(3);
+  });
+
+  it.each([
+    ["too large", { type: "emit", nsp: "/", args: ["x".repeat(17 * MB)] }],
+    ["nested too deeply", { type: "emit", nsp: "/", args: [deep(2_000)] }],
+  ] as const)("drop nothing for a message that is %s for them", async (_, message) => {
+    const shard = new Shard("1");
+    shard.say("waits");
+    shard.mesh.say(message, ["1"]);
+    shard.say("later");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(shard.arrivedAt("1")).toEqual(["waits", "later"]);
+    expect(shard.lost).toHaveLength(1);
   });
 
   it("continue from the alarm when production allows no more calls", async () => {

@@ -12,7 +12,7 @@ import {
   type Peers,
   VERSION,
 } from "./messages.ts";
-import { PeerQueue, type QueueHost } from "./peer-queue.ts";
+import { isVolatile, type Memory, PeerQueue, type QueueHost } from "./peer-queue.ts";
 import { Reply } from "./reply.ts";
 import { type LastBatch, Senders } from "./senders.ts";
 
@@ -77,11 +77,11 @@ export class Mesh {
 
   /** Sends a message to shards. If it does not arrive, the server is told (`onLost`). */
   say(message: ClusterMessage, shards: readonly string[]): void {
-    const isVolatile = message.type === "broadcast" && message.to.volatile === true;
+    const mayBeLost = isVolatile(message);
     this.#add(message, shards, (shard, failure) => {
       if (failure === undefined) return;
-      this.#host.observe?.({ type: "drop", code: isVolatile ? "VOLATILE" : "SHARD_LOST", nsp: message.nsp });
-      if (!isVolatile) this.#lose(message.nsp, shard, failure);
+      this.#host.observe?.({ type: "drop", code: mayBeLost ? "VOLATILE" : "SHARD_LOST", nsp: message.nsp });
+      if (!mayBeLost) this.#lose(message.nsp, shard, failure);
     });
   }
 
@@ -122,22 +122,22 @@ export class Mesh {
     shards: readonly string[],
     settle: (shard: string, failure: Error | undefined) => unknown,
   ): void {
-    const bytes = Math.ceil((estimateBytes(message) + MESSAGE_BYTES) / Math.max(1, shards.length));
+    const memory: Memory = { bytes: estimateBytes(message) + MESSAGE_BYTES, holders: 0 };
     const isRequest = message.request !== undefined;
     for (const shard of shards) {
       const queue = this.#queueOf(shard);
-      const isVolatile = message.type === "broadcast" && message.to.volatile === true;
-      if (isVolatile && queue.isFailing) {
+      if (isVolatile(message) && queue.isFailing) {
         settle(shard, new Error("the shard is not reached"));
         continue;
       }
+      const bytes = memory.holders === 0 ? memory.bytes : 0;
       if (isRequest ? this.#missing(bytes) > 0 : !this.#makeRoom(bytes)) {
         settle(shard, overflow());
         if (isRequest)
           this.#host.log("warn", `a request to shard ${shard} was refused: ${overflow().message}`);
         continue;
       }
-      queue.add({ message, bytes, settle: (failure) => settle(shard, failure) });
+      queue.add({ message, memory, settle: (failure) => settle(shard, failure) });
     }
   }
 
@@ -163,15 +163,25 @@ export class Mesh {
     return this.#load.bytes + bytes - MOST_BYTES;
   }
 
-  /** Discards from the longest queue, so that a shard that cannot be reached costs the others nothing. */
+  /**
+   * Discards from the longest queue, so that a shard that cannot be reached costs the others nothing. Messages that
+   * wait for several shards go last, and then for all of them, because only that frees their memory.
+   */
   #makeRoom(bytes: number): boolean {
-    const missing = () => this.#missing(bytes);
-    if (missing() <= 0) return true;
+    if (this.#missing(bytes) <= 0) return true;
+    // Nothing is discarded for a message that would not fit all the same.
+    if (bytes > MOST_BYTES) return false;
     for (const onlyVolatile of [true, false]) {
-      const longest = [...this.#queues.values()].sort((a, b) => b.bytes - a.bytes);
-      for (const queue of longest) if (missing() > 0) queue.drop(missing(), onlyVolatile, overflow());
+      for (const isShared of [false, true]) {
+        const longest = [...this.#queues.values()].sort((a, b) => b.bytes - a.bytes);
+        const needed = this.#missing(bytes);
+        for (const queue of longest) {
+          if (this.#missing(bytes) <= 0) return true;
+          queue.drop(isShared ? needed : this.#missing(bytes), onlyVolatile, isShared, overflow());
+        }
+      }
     }
-    return missing() <= 0;
+    return this.#missing(bytes) <= 0;
   }
 
   /** Carries out a batch in one turn. A message that fails does not affect the others. */
@@ -240,19 +250,19 @@ export class Mesh {
     onAnswers: (shard: string, answers: Answers | undefined) => void,
   ): Promise<void> {
     const margin = Math.max(50, timeoutMs / 10);
+    let answers: Answers | undefined;
     for (;;) {
       const waitMs = Math.max(0, deadline - margin - this.#host.now());
       try {
         const call: AnswersCall = { v: VERSION, type: "answers", request, waitMs };
-        const answers = (await this.#inTime(this.peers.call(shard, call), deadline)) as Answers | undefined;
-        onAnswers(shard, answers?.isUnknown ? undefined : answers);
-        return;
+        answers = (await this.#inTime(this.peers.call(shard, call), deadline)) as Answers | undefined;
+        break;
       } catch {
         if (this.#host.now() + AGAIN_MS >= deadline) break;
         await new Promise<void>((resolve) => void this.#host.timers.set(resolve, AGAIN_MS));
       }
     }
-    onAnswers(shard, undefined);
+    onAnswers(shard, answers?.isUnknown ? undefined : answers);
   }
 
   #inTime(call: Promise<ClusterAnswer>, deadline: number): Promise<ClusterAnswer | undefined> {

@@ -12,16 +12,22 @@ const LONGEST_PAUSE_MS = 5_000;
 /** The largest batch, bytes. */
 const BATCH_BYTES = 1_000_000;
 
+/** The memory that a message takes. All queues in which it waits share it. */
+export interface Memory {
+  readonly bytes: number;
+  /** In how many queues the message waits or is under way. */
+  holders: number;
+}
+
 /** A message that waits to be sent to a shard. */
 export interface Queued {
   readonly message: ClusterMessage;
-  /** This queue's share of the memory that the message takes. */
-  readonly bytes: number;
+  readonly memory: Memory;
   /** Called once, when the message has arrived or was given up; `failure` is the reason. */
   readonly settle: (failure?: Error) => unknown;
 }
 
-/** What all queues of a shard hold together. */
+/** What all queues of a shard hold together. A message that is in several of them counts once. */
 export interface Load {
   bytes: number;
 }
@@ -79,24 +85,29 @@ export class PeerQueue {
   }
 
   add(item: Queued): void {
+    const { memory } = item;
     this.#waiting.push(item);
-    this.#count(item.bytes);
+    this.#bytes += memory.bytes;
+    if (memory.holders++ === 0) this.#load.bytes += memory.bytes;
     if (this.#isBusy) return;
     this.#isBusy = true;
     // The messages of one turn are sent in one call.
     this.#host.keepAwake(Promise.resolve().then(() => this.#work()));
   }
 
-  /** Discards broadcasts that wait, oldest first, until `bytes` are free. For volatile ones nothing is reported. */
-  drop(bytes: number, onlyVolatile: boolean, failure: Error): void {
+  /**
+   * Discards broadcasts of `bytes` that wait, oldest first: those that wait in this queue alone, or those that others
+   * have as well. For volatile ones nothing is reported.
+   */
+  drop(bytes: number, onlyVolatile: boolean, isShared: boolean, failure: Error): void {
     const goal = this.#bytes - bytes;
     const kept: Queued[] = [];
     for (const item of this.#waiting) {
-      const { message } = item;
+      const { message, memory } = item;
       const isDroppable = message.type === "broadcast" && message.request === undefined;
-      if (this.#bytes > goal && isDroppable && (!onlyVolatile || message.to.volatile)) {
-        this.#settle([item], failure);
-      } else kept.push(item);
+      const isChosen = (isShared || memory.holders === 1) && (!onlyVolatile || isVolatile(message));
+      if (this.#bytes > goal && isDroppable && isChosen) this.#settle([item], failure);
+      else kept.push(item);
     }
     this.#waiting = kept;
   }
@@ -118,7 +129,7 @@ export class PeerQueue {
     let bytes = 0;
     let count = 0;
     for (const item of this.#waiting) {
-      bytes += item.bytes;
+      bytes += item.memory.bytes;
       if (count > 0 && bytes > BATCH_BYTES) break;
       count++;
     }
@@ -173,16 +184,17 @@ export class PeerQueue {
   }
 
   #settle(items: readonly Queued[], failure: Error | undefined): void {
-    for (const { bytes, settle } of items) {
-      this.#count(-bytes);
+    for (const { memory, settle } of items) {
+      this.#bytes -= memory.bytes;
+      if (--memory.holders === 0) this.#load.bytes -= memory.bytes;
       settle(failure);
     }
   }
+}
 
-  #count(bytes: number): void {
-    this.#bytes += bytes;
-    this.#load.bytes += bytes;
-  }
+/** Whether the message is a broadcast that may be lost. */
+export function isVolatile(message: ClusterMessage): boolean {
+  return message.type === "broadcast" && message.to.volatile === true;
 }
 
 /** In production the depth of nested calls and the number of calls in one event are limited; locally they are not. */
