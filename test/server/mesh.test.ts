@@ -267,6 +267,37 @@ describe("the queues of a shard for its messages to other shards", () => {
   });
 });
 
+describe("calls of other shards", () => {
+  it("are answered without a wait for calls of one's own, so no call between shards is nested in another", async () => {
+    const shard = new Shard("1", "2");
+    const called: string[] = [];
+    for (const other of ["1", "2"]) {
+      shard.lines.set(other, () => {
+        called.push(other);
+        return never();
+      });
+    }
+    shard.mesh.serve({
+      carryOut(_, reply) {
+        shard.say("passed on", 0, ["1", "2"]);
+        shard.mesh.ask(broadcast("question", 0), ["1", "2"], 1_000, () => {});
+        reply?.expect(0);
+      },
+      onLost() {},
+    });
+    const messages: ClusterMessage[] = [
+      { type: "hello", nsp: "/" },
+      { ...broadcast("a", 0), request: "r" },
+    ];
+    const batch = await shard.mesh.receive({ v: 1, type: "batch", from: "1", epoch: 1, number: 1, messages });
+    const answers = await shard.mesh.receive({ v: 1, type: "answers", request: "r", waitMs: 1_000 });
+    expect([batch, answers]).toMatchObject([{ peers: ["0", "1", "2"] }, { count: 0, isComplete: true }]);
+    await vi.advanceTimersByTimeAsync(0);
+    // Its own calls hang all the time.
+    expect(called).toEqual(["1", "2"]);
+  });
+});
+
 describe("requests to other shards", () => {
   it("leaves a reply incomplete when all replies take too much memory, and forgets replies in time", async () => {
     const shard = new Shard("1");
