@@ -1,7 +1,9 @@
-import type { SocketPacket } from "../codec/index.ts";
+import type { Frame, SocketPacket } from "../codec/index.ts";
 import { EVENT } from "../codec/socket-packet.ts";
 import { assertFree } from "../server/api/reserved.ts";
 import type { HandshakeData, ServerTypes } from "../server/api/socket-types.ts";
+import type { Mesh } from "../server/cluster/mesh.ts";
+import type { ClusterMessage } from "../server/cluster/messages.ts";
 import type { Handshake } from "../server/sockets/handshake.ts";
 import { toPlain } from "../server/state/plain-copy.ts";
 import type { Untyped } from "../shared/untyped.ts";
@@ -30,12 +32,17 @@ export interface EmitterCall {
 /** The part of a server that an emitter uses. */
 interface Broadcaster {
   readonly _internals: {
-    readonly context: { readonly recovery: { readonly log: EventLog } | undefined };
+    readonly context: {
+      readonly recovery: { readonly log: EventLog } | undefined;
+      readonly parser: { encode(packet: SocketPacket): readonly Frame[] };
+      readonly host: { readonly mesh?: Mesh | undefined };
+    };
     readonly namespaces: { find(name: string): Namespace | undefined };
   };
 }
 
 interface Namespace {
+  readonly adapter: { serverSideEmit(packet: unknown[]): void };
   to(rooms: string[]): Operator;
   _onServerSideEmit(args: [string, ...unknown[]]): void;
 }
@@ -77,6 +84,7 @@ export async function performCall(io: Broadcaster, call: EmitterCall): Promise<R
       operator.emit(...operation.args);
       return undefined;
     case "server":
+      nsp.adapter.serverSideEmit([...operation.args]);
       nsp._onServerSideEmit([...operation.args]);
       return undefined;
     case "join":
@@ -93,14 +101,28 @@ export async function performCall(io: Broadcaster, call: EmitterCall): Promise<R
   }
 }
 
-/** Nobody is in the namespace now, but clients that were may come back to it. */
-function performForNobody(io: Broadcaster, { nsp, operation, ...to }: EmitterCall): [] | undefined {
-  if (operation.type === "emit") {
+/**
+ * Nobody in this object is in the namespace now, but clients that were may come back to it, and other objects may have
+ * it.
+ */
+function performForNobody(
+  io: Broadcaster,
+  { nsp, operation, isVolatile, ...to }: EmitterCall,
+): [] | undefined {
+  const { recovery, parser, host } = io._internals.context;
+  if (operation.type === "fetch") return [];
+  const target = { rooms: to.rooms, except: to.except, volatile: isVolatile };
+  let message: ClusterMessage;
+  if (!("args" in operation)) message = { ...operation, nsp, to: target };
+  else if (operation.type === "server") message = { type: "emit", nsp, args: operation.args };
+  else {
     assertFree(operation.args[0]);
     const packet: SocketPacket = { type: EVENT, nsp, data: operation.args };
-    if (!to.isVolatile) io._internals.context.recovery?.log.encode(packet, to.rooms, to.except);
+    message = { type: "broadcast", nsp, to: target, frames: parser.encode({ ...packet }) };
+    if (!isVolatile) recovery?.log.encode(packet, to.rooms, to.except);
   }
-  return operation.type === "fetch" ? [] : undefined;
+  host.mesh?.say(message, host.mesh.peers.all());
+  return undefined;
 }
 
 /** A copy, because `data` may be a proxy, and only plain data can be sent to the Worker. */

@@ -1,7 +1,8 @@
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Batch, ClusterAnswer, ClusterCall } from "../../src/server/cluster/messages.ts";
 import type { Server } from "../../src/server/index.ts";
-import { type Application, type PeerFault, peerCalls, peerFaults } from "../fixtures/worker.ts";
+import { type Application, type PeerFault, peerCalls, peerFaults, spreadOver } from "../fixtures/worker.ts";
 import { until } from "./support.ts";
 import { type Talker, TalkObject, type TransportName } from "./talk.ts";
 
@@ -363,6 +364,40 @@ describe("a question of one shard to the others", () => {
     expect(await clients[1]!.hearUntil("41")).toEqual(['42["welcome"]', '42["bye"]', "41"]);
     await cluster.act(0, (io) => void io.disconnectSockets(true));
     await until(async () => (await cluster.act(2, (io) => io.engine.clientsCount)) === 0);
+  });
+});
+
+describe("an emitter", () => {
+  it("reaches the listeners of all shards with serverSideEmit", async () => {
+    const cluster = new Cluster("emitter to servers", (io) => {
+      serve(io);
+      io.on("to servers", (text) => void io.local.emit("server heard", text));
+    });
+    const clients = await cluster.join();
+    await spreadOver.emitter(env, { name: "emitter to servers" }).serverSideEmit("to servers", "news");
+    for (const client of clients) {
+      expect(await client.hear()).toBe('42["server heard","news"]');
+      expect(await heard(client)).toEqual([]);
+    }
+  });
+
+  it("reaches a namespace that only another shard has", async () => {
+    const cluster = new Cluster("emitter to a dynamic namespace", (io) => {
+      serve(io);
+      io.of((name, _auth, next) => next(null, name === "/dynamic"));
+    });
+    const [, bob] = await cluster.join();
+    await bob!.join("/dynamic");
+    const emitter = spreadOver.emitter(env, { name: "emitter to a dynamic namespace" }).of("/dynamic");
+    await emitter.emit("news");
+    await emitter.socketsJoin("club");
+    await emitter.to("club").emit("for the club");
+    await emitter.disconnectSockets();
+    expect(await bob!.hearUntil("41/dynamic")).toEqual([
+      '42/dynamic,["news"]',
+      '42/dynamic,["for the club"]',
+      "41/dynamic,",
+    ]);
   });
 });
 
