@@ -747,6 +747,21 @@ describe("data that expires", () => {
     ]);
   });
 
+  it("includes what was stored before there was a time to live, once that is read", async () => {
+    const fake: FakeOptions = { options: {} };
+    const object = new DataObject(() => {}, fake);
+    await object.run("data.games = { a: 1 }; data.code = 1");
+    object.clock.now += 50_000;
+    fake.options = { dataTtl: 3_600_000 };
+    await object.restart();
+    await object.run("return [data.games, data.code]");
+    expect(object.nextDataTick()).toBeLessThanOrEqual(object.clock.now + 3_600_000);
+    object.clock.now += 3_600_000;
+    object.tickData();
+    await object.settle();
+    expect([...object.dataRows.list()].map(([key]) => key)).toEqual(["sio_d:1:/:games"]);
+  });
+
   it("is what setup had assigned when it has expired, without what was changed in it since", async () => {
     const object = new DataObject(
       (io) => {

@@ -5,7 +5,7 @@ import { ESCAPING_RAW, RAW, unwrap } from "../state/raw.ts";
 import { Collection } from "./collection.ts";
 import { isStorable, type PropertyRow, parsePropertyKey, propertiesOf, toPropertyKey } from "./data-rows.ts";
 import type { DataWriter } from "./data-writer.ts";
-import type { Property, PropertyContext } from "./property.ts";
+import { type Property, type PropertyContext, scheduleSweep } from "./property.ts";
 import { ValueProperty } from "./value-property.ts";
 
 type Keys = Record<PropertyKey, unknown>;
@@ -187,6 +187,8 @@ export class NamespaceData implements ProxyHandler<Keys> {
       name,
       path: this.#pathOf(name),
     };
+    // It may have been stored by code that had no time to live for it.
+    if (stored !== undefined) scheduleSweep(context);
     const property =
       !(value instanceof Map) && (!isPlain(value) || Array.isArray(value))
         ? new ValueProperty(context, value, isDefault, stored)

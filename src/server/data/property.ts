@@ -41,7 +41,7 @@ export function toPropertyRow(
   return isChild ? { v: 1, ...row, isChild } : { v: 1, ...row };
 }
 
-/** Makes sure that what was written now is looked at when it may have expired. */
+/** Makes sure that what was written or read now is looked at when it may have expired. */
 export function scheduleSweep({ writer, name, isChild }: PropertyContext): void {
   const { server } = writer;
   const ttl = Math.min(server.ttlOf(name), isChild ? CHILD_MS : Number.POSITIVE_INFINITY);
