@@ -1,4 +1,4 @@
-import type { DataTtl } from "./data/data-server.ts";
+import type { DataTtl } from "./data/data-writer.ts";
 import { ServerData } from "./data/server-data.ts";
 import { Diagnostics } from "./diagnostics.ts";
 import type { Host } from "./host.ts";

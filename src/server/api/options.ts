@@ -1,6 +1,6 @@
 import type { EngineOptions } from "../../engine/options.ts";
 import { withDefaults } from "../../shared/with-defaults.ts";
-import type { DataTtl } from "../data/data-server.ts";
+import type { DataTtl } from "../data/data-writer.ts";
 import type { RecoveryOptions } from "../recovery/recovery-options.ts";
 import type { AdapterConstructor } from "../rooms/adapter.ts";
 import type { ParserOption } from "../sockets/parser.ts";

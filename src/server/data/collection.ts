@@ -11,7 +11,6 @@ import {
   toEntryKey,
   toPropertyKey,
 } from "./data-rows.ts";
-import type { DataServer } from "./data-server.ts";
 import type { DataWriter, Saveable } from "./data-writer.ts";
 import { ObservedMap } from "./observed-map.ts";
 import { ObservedObject } from "./observed-object.ts";
@@ -72,7 +71,6 @@ export class Collection implements Property, Saveable, ContainerListener {
   bytes: number;
   readonly #context: PropertyContext;
   readonly #writer: DataWriter;
-  readonly #server: DataServer;
   readonly #container: Container;
   readonly #rows = new Map<unknown, Entry>();
   /** About the size of the rows of all entries: now, and as its own row says. */
@@ -89,7 +87,6 @@ export class Collection implements Property, Saveable, ContainerListener {
     const { writer, nsp, name, path } = context;
     this.#context = context;
     this.#writer = writer;
-    this.#server = writer.server;
     this.key = toPropertyKey(nsp, name);
     this.path = path;
     this.isDefault = isDefault;
@@ -109,19 +106,19 @@ export class Collection implements Property, Saveable, ContainerListener {
 
   write(): void {
     // The code that has assigned a plain object may go on to change it.
-    if (this.#container.kind === "object") this.#server.escaped.add(this);
+    if (this.#container.kind === "object") this.#writer.escaped.add(this);
     this.#writer.markDirty(this);
     for (const row of this.#rows.values()) row.write();
   }
 
   watchReference(): void {
     for (const row of this.#rows.values()) row.watchReference();
-    if (this.#container.kind === "object") this.#server.escaped.addForGood(this);
+    if (this.#container.kind === "object") this.#writer.escaped.addForGood(this);
   }
 
   discard(): void {
     this.#isRemoved = true;
-    this.#server.escaped.forget(this);
+    this.#writer.escaped.forget(this);
     for (const row of this.#rows.values()) row.discard();
     if (this.bytes > 0 || this.#writer.isRefused(this)) this.#writer.markDirty(this);
   }
@@ -134,15 +131,15 @@ export class Collection implements Property, Saveable, ContainerListener {
   read(key: unknown, value: unknown): unknown {
     const row = this.#rows.get(key);
     if (row !== undefined) return row.given;
-    const isRefused = value === undefined && this.#server.isMuted;
+    const isRefused = value === undefined && this.#writer.isMuted;
     return isRefused ? this.#refused?.get(key) : value;
   }
 
   assign(key: unknown, value: unknown): void {
     const row = this.#rows.get(key);
     // The setup function may add what is missing.
-    const mayAdd = row === undefined && !this.#server.isSetUp;
-    if (!mayAdd && !this.#server.mayReplace(this.isDefault)) {
+    const mayAdd = row === undefined && !this.#writer.isSetUp;
+    if (!mayAdd && !this.#writer.mayReplace(this.isDefault)) {
       this.#refused ??= new Map();
       this.#refused.set(key, value);
       return;
@@ -151,17 +148,17 @@ export class Collection implements Property, Saveable, ContainerListener {
     if (row === undefined) this.#writer.checkRoom(this.path);
     // Assigning the same value again makes it expire later, if it expires at all.
     if (row === undefined || !Object.is(row.value, unwrap(value))) this.onChanged(this.#put(key, value));
-    else if (this.#server.canExpire(this.#context.name)) this.onChanged(row);
+    else if (this.#writer.canExpire(this.#context.name)) this.onChanged(row);
   }
 
   remove(key: unknown): boolean {
     const row = this.#rows.get(key);
-    if (this.#server.mayReplace(this.isDefault)) this.#removeEntry(key, row);
+    if (this.#writer.mayReplace(this.isDefault)) this.#removeEntry(key, row);
     return row !== undefined;
   }
 
   escape(): void {
-    this.#server.escaped.add(this);
+    this.#writer.escaped.add(this);
     for (const row of this.#rows.values()) row.escape();
   }
 
@@ -178,8 +175,8 @@ export class Collection implements Property, Saveable, ContainerListener {
     }
     for (const [key, row] of this.#rows) if (!entries.has(key)) this.#removeEntry(key, row);
     if (entries.size <= MOST_COMPARED) return;
-    this.#server.escaped.forget(this);
-    if (this.#isReferenceUsed) this.#server.logError(toReferenceError(this.path));
+    this.#writer.escaped.forget(this);
+    if (this.#isReferenceUsed) this.#writer.logError(toReferenceError(this.path));
   }
 
   release(): void {}
@@ -194,15 +191,15 @@ export class Collection implements Property, Saveable, ContainerListener {
 
   onWritten(growth: number): void {
     this.#entryBytes += growth;
-    const step = Math.min(MAX_SIZE_STEP, SIZE_STEP_SHARE * this.#server.maxDataBytes);
+    const step = Math.min(MAX_SIZE_STEP, SIZE_STEP_SHARE * this.#writer.maxDataBytes);
     const isOff = Math.abs(this.#entryBytes - this.#writtenEntryBytes) >= step;
-    if (isOff && !this.#isRemoved) this.#writeOwnRow(this.#server.now());
+    if (isOff && !this.#isRemoved) this.#writeOwnRow(this.#writer.now());
   }
 
   #load({ bytes }: PropertyRow): void {
     const { nsp, name } = this.#context;
     this.#writtenEntryBytes = bytes;
-    const before = this.#server.now() - this.#server.ttlOf(name);
+    const before = this.#writer.now() - this.#writer.ttlOf(name);
     const stored = [...this.#writer.rows.list<EntryRow>({ prefix: entriesOf(nsp, name) })];
     for (const [, entry] of stored.sort((a, b) => a[1].place - b[1].place)) {
       const { key, value } = entry;
@@ -222,7 +219,7 @@ export class Collection implements Property, Saveable, ContainerListener {
   #put(key: unknown, value: unknown): Entry | undefined {
     const raw = unwrap(value);
     if (this.#isRemoved || !isEntryKey(key)) {
-      if (!this.#isRemoved) this.#server.warnLeftOut(`${this.path}.${String(key)}`, key);
+      if (!this.#isRemoved) this.#writer.warnLeftOut(`${this.path}.${String(key)}`, key);
       this.#rows.delete(key);
       this.#container.put(key, raw);
       return undefined;
@@ -251,7 +248,7 @@ export class Collection implements Property, Saveable, ContainerListener {
 
   /** A default that is changed after setup is stored from now on. Returns whether there is something to write. */
   #materialize(): boolean {
-    if (this.#isRemoved || (this.isDefault && !this.#server.isSetUp)) return false;
+    if (this.#isRemoved || (this.isDefault && !this.#writer.isSetUp)) return false;
     if (this.isDefault) {
       this.isDefault = false;
       this.write();

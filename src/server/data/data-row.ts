@@ -3,7 +3,6 @@ import { ChangeTracker } from "../state/change-tracker.ts";
 import { toPlain } from "../state/plain-copy.ts";
 import { ESCAPING_RAW } from "../state/raw.ts";
 import { ROW_BYTES } from "./data-rows.ts";
-import type { DataServer } from "./data-server.ts";
 import type { DataWriter, Refusal, Saveable } from "./data-writer.ts";
 import { type PropertyContext, scheduleSweep } from "./property.ts";
 
@@ -47,7 +46,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
     value: unknown,
     { at, bytes }: { at: number; bytes: number } = { at: 0, bytes: context.writer.bytesOf(key) },
   ) {
-    super(context.writer.server.escaped);
+    super(context.writer.escaped);
     this.context = context;
     this.#writer = context.writer;
     this.key = key;
@@ -68,10 +67,6 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
 
   /** The row was written or removed. It has grown by so many bytes. */
   protected onWritten(_growth: number): void {}
-
-  protected get server(): DataServer {
-    return this.#writer.server;
-  }
 
   /** What user code is given for the value. */
   get given(): unknown {
@@ -112,7 +107,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
     super.compare();
     this.#isComparing = false;
     if (this.#reference === "none" || this.bytes <= LARGE_BYTES) return;
-    if (this.#reference === "used") this.server.logError(toReferenceError(this.path));
+    if (this.#reference === "used") this.#writer.logError(toReferenceError(this.path));
     this.#reference = "none";
     this.stopWatching();
   }
@@ -123,11 +118,10 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
   }
 
   save(now: number): Refusal | undefined {
-    const { server } = this;
-    const { rows } = this.#writer;
+    const writer = this.#writer;
     let isStored = !this.#isDiscarded;
     const onLeftOut = (path: string, value: unknown) => {
-      server.warnLeftOut(path, value);
+      writer.warnLeftOut(path, value);
       if (path === this.path) isStored = false;
     };
     const plain = isStored ? toPlain(this.value, this.path, onLeftOut) : undefined;
@@ -135,26 +129,26 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
     const refusal = this.#writer.refusalOf(this, bytes);
     if (refusal !== undefined) return refusal;
     const growth = bytes - this.bytes;
-    if (isStored) rows.put(this.key, this.toStored({ at: now, bytes, value: plain }));
-    else if (this.bytes > 0) rows.delete(this.key);
+    if (isStored) writer.rows.put(this.key, this.toStored({ at: now, bytes, value: plain }));
+    else if (this.bytes > 0) writer.rows.delete(this.key);
     if (isStored) scheduleSweep(this.context);
     this.at = now;
     this.bytes = bytes;
     this.#writer.onWritten(growth);
     this.onWritten(growth);
     // An asynchronous handler may go on to change the value through the reference that it has assigned.
-    if (isStored && (server.escaped.isHeld || this.isWatched)) this.watch(plain);
+    if (isStored && (writer.escaped.isHeld || this.isWatched)) this.watch(plain);
     this.#isReported = false;
     return undefined;
   }
 
   protected override get isReplay(): boolean {
-    return !this.server.mayReplace(this.isDefault);
+    return !this.#writer.mayReplace(this.isDefault);
   }
 
   /** A replay changes nothing; setup may add missing properties, but no items, which it would add in each instance. */
   protected override isRefused(target: object, key: PropertyKey): boolean {
-    return this.isReplay && (this.server.isSetUp || Array.isArray(target) || Object.hasOwn(target, key));
+    return this.isReplay && (this.#writer.isSetUp || Array.isArray(target) || Object.hasOwn(target, key));
   }
 
   protected override markDirty(): void {

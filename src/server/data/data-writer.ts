@@ -1,6 +1,20 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import type { Host } from "../host.ts";
+import type { RoomDirectory } from "../rooms/room-directory.ts";
+import type { EscapedValues } from "../state/escaped-values.ts";
 import { type DataRows, type PropertyRow, propertiesOf, SWEEP_KEY } from "./data-rows.ts";
-import type { DataServer } from "./data-server.ts";
+
+/** How long properties of `io.data` stay after their last change, ms: all of them, or by name. */
+export type DataTtl = number | Readonly<Record<string, number>>;
+
+/** Parts of the server that `io.data` uses. */
+interface Context {
+  readonly host: Pick<Host, "now" | "log" | "isSetUp" | "checkInstance" | "tickBy">;
+  readonly escaped: EscapedValues;
+  readonly isMuted: boolean;
+  readonly rooms: RoomDirectory;
+  readonly diagnostics: { warnLeftOut(path: string, value: unknown): void };
+}
 
 /** Something that is written at the end of a turn. */
 export interface Saveable {
@@ -30,10 +44,17 @@ const LONGEST_PATH = 200;
 /** The smallest difference between the places of two entries, which begin with the time in ms. */
 const STEP = 2 ** -10;
 
-/** Writes the rows of `io.data` that changed, at the end of each turn, and watches their sizes. */
+/**
+ * Writes the rows of `io.data` that changed, at the end of each turn, and watches their sizes. It also answers what
+ * `io.data` has to know of the server: its options, and its state.
+ */
 export class DataWriter {
   readonly rows: DataRows;
-  readonly server: DataServer;
+  readonly escaped: EscapedValues;
+  /** How much all rows together may take, bytes. */
+  readonly maxDataBytes: number;
+  readonly #context: Context;
+  readonly #ttl: DataTtl | undefined;
   /** What is written at the end of this turn. */
   readonly #dirty = new Map<string, Saveable>();
   /** What could not be written, which was logged. */
@@ -47,14 +68,75 @@ export class DataWriter {
   /** Undefined until it is read. */
   #sweepAt: number | undefined;
 
-  constructor(rows: DataRows, server: DataServer) {
+  constructor(
+    rows: DataRows,
+    context: Context,
+    { maxDataBytes, dataTtl }: { maxDataBytes: number; dataTtl?: DataTtl },
+  ) {
     this.rows = rows;
-    this.server = server;
+    this.#context = context;
+    this.escaped = context.escaped;
+    this.maxDataBytes = maxDataBytes;
+    this.#ttl = dataTtl;
+  }
+
+  /** Whether the running code is a replay, or the setup function in an instance that is not the object's first. */
+  get isMuted(): boolean {
+    return this.#context.isMuted;
+  }
+
+  /** Whether the setup function has completed in this instance. */
+  get isSetUp(): boolean {
+    return this.#context.host.isSetUp;
+  }
+
+  now(): number {
+    return this.#context.host.now();
+  }
+
+  logError(message: string, error?: unknown): void {
+    this.#context.host.log("error", message, error);
+  }
+
+  warnLeftOut(path: string, value: unknown): void {
+    this.#context.diagnostics.warnLeftOut(path, value);
+  }
+
+  /** @throws Error when the calling code runs outside the object's instance */
+  checkInstance(nsp?: string): void {
+    this.#context.host.checkInstance("io.data", nsp);
+  }
+
+  /** Makes a tick come at this time or earlier, ms. */
+  tickBy(time: number): void {
+    this.#context.host.tickBy(time);
+  }
+
+  /** How long a property stays after its last change, ms; infinite when it never expires. */
+  ttlOf(name: string): number {
+    const ttl = this.#ttl;
+    const own = typeof ttl === "object" ? Object.hasOwn(ttl, name) && ttl[name] : ttl;
+    return typeof own === "number" ? own : Number.POSITIVE_INFINITY;
+  }
+
+  canExpire(name: string): boolean {
+    return this.ttlOf(name) < Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the code at work may replace or delete what there is: not a replay, nor setup what it did not assign. */
+  mayReplace(isDefault: boolean): boolean {
+    return this.isSetUp ? !this.isMuted : isDefault;
+  }
+
+  /** Whether anybody is in a namespace, or about to be. */
+  isInUse(nsp: string): boolean {
+    const { rooms } = this.#context;
+    return rooms.anyOf(nsp) !== undefined || rooms.of(nsp).pending.size > 0;
   }
 
   markDirty(item: Saveable): void {
     if (!this.#isScheduled) {
-      this.server.checkInstance();
+      this.checkInstance();
       this.#isScheduled = true;
       Promise.resolve().then(() => this.#flush());
     }
@@ -78,7 +160,7 @@ export class DataWriter {
 
   /** A place for a new entry, after all others, also after those of earlier instances. */
   nextPlace(): number {
-    this.#lastPlace = Math.max(this.server.now(), this.#lastPlace + STEP);
+    this.#lastPlace = Math.max(this.now(), this.#lastPlace + STEP);
     return this.#lastPlace;
   }
 
@@ -89,7 +171,7 @@ export class DataWriter {
 
   /** @throws Error when something could not be written because `maxDataBytes` is reached */
   checkRoom(path: string): void {
-    if (this.#refused.size > 0 && this.#total !== undefined && this.#total > 0.9 * this.server.maxDataBytes)
+    if (this.#refused.size > 0 && this.#total !== undefined && this.#total > 0.9 * this.maxDataBytes)
       throw new Error(this.#toFull(path));
   }
 
@@ -104,7 +186,7 @@ export class DataWriter {
         until: "changed",
       };
     }
-    const fits = this.#countTotal() + growth <= this.server.maxDataBytes;
+    const fits = this.#countTotal() + growth <= this.maxDataBytes;
     return fits ? undefined : { why: this.#toFull(path), until: "room" };
   }
 
@@ -129,7 +211,7 @@ export class DataWriter {
   scheduleSweep(at: number): void {
     if (this.sweepAt <= at) return;
     this.setSweep(at);
-    this.server.tickBy(at);
+    this.tickBy(at);
   }
 
   setSweep(at: number): void {
@@ -140,14 +222,14 @@ export class DataWriter {
 
   #flush(): void {
     this.#isScheduled = false;
-    const now = this.server.now();
+    const now = this.now();
     if (this.#refused.size > 0) this.#retry();
     const items = [...this.#dirty.values()];
     this.#dirty.clear();
     for (const item of items) {
       const refusal = this.#save(item, now);
       const before = this.#refused.get(item.key);
-      if (refusal !== undefined && before === undefined) this.server.logError(refusal.why, refusal.error);
+      if (refusal !== undefined && before === undefined) this.logError(refusal.why, refusal.error);
       if (refusal !== undefined) this.#refused.set(item.key, { item, until: refusal.until });
       else if (before !== undefined) this.#refused.delete(item.key);
     }
@@ -180,7 +262,7 @@ export class DataWriter {
   }
 
   #toFull(path: string): string {
-    return `${shorten(path)} is not saved, since io.data has reached maxDataBytes (${this.server.maxDataBytes}); remove what is no longer needed, let it expire (dataTtl), or raise maxDataBytes`;
+    return `${shorten(path)} is not saved, since io.data has reached maxDataBytes (${this.maxDataBytes}); remove what is no longer needed, let it expire (dataTtl), or raise maxDataBytes`;
   }
 }
 

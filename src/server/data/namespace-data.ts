@@ -45,15 +45,15 @@ export class NamespaceData implements ProxyHandler<Keys> {
     if (typeof key === "symbol") return target[key];
     const property = this.#find(key);
     if (property !== undefined) return property.given;
-    const isRefused = this.#writer.server.isMuted && Object.hasOwn(this.#refused, key);
+    const isRefused = this.#writer.isMuted && Object.hasOwn(this.#refused, key);
     return isRefused ? this.#refused[key] : Reflect.get(Object.prototype, key);
   }
 
   set(target: Keys, key: string | symbol, value: unknown): boolean {
     this.#checkInstance();
     if (typeof key === "symbol") target[key] = value;
-    else if (!this.#writer.server.isSetUp) this.#setDefault(key, value);
-    else if (this.#writer.server.isMuted) setOwn(this.#refused, key, value);
+    else if (!this.#writer.isSetUp) this.#setDefault(key, value);
+    else if (this.#writer.isMuted) setOwn(this.#refused, key, value);
     else this.#assign(key, value);
     return true;
   }
@@ -62,7 +62,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
     this.#checkInstance();
     if (typeof key === "symbol") return Reflect.deleteProperty(target, key);
     const property = this.#find(key);
-    if (property === undefined || !this.#writer.server.mayReplace(property.isDefault)) return true;
+    if (property === undefined || !this.#writer.mayReplace(property.isDefault)) return true;
     this.#defaults.delete(key);
     this.#remove(key, property);
     return true;
@@ -140,10 +140,9 @@ export class NamespaceData implements ProxyHandler<Keys> {
 
   #read(name: string, stored: PropertyRow): Property | undefined {
     const { at, kind, value } = stored;
-    const { server } = this.#writer;
     const container = kind === "map" ? new Map() : kind === "object" ? {} : value;
     const property = this.#create(name, container, false, stored);
-    if (kind !== "value" || at + server.ttlOf(name) > server.now()) return property;
+    if (kind !== "value" || at + this.#writer.ttlOf(name) > this.#writer.now()) return property;
     this.#remove(name, property);
     return undefined;
   }
@@ -158,7 +157,7 @@ export class NamespaceData implements ProxyHandler<Keys> {
     if (property !== undefined && (!property.isDefault || property.value === unwrap(value))) return;
     if (property !== undefined) this.#remove(name, property);
     this.#defaults.set(name, unwrap(value));
-    if (this.#writer.server.canExpire(name)) this.#copies.set(name, toPlain(value));
+    if (this.#writer.canExpire(name)) this.#copies.set(name, toPlain(value));
     // The setup function may change an object through a reference of its own, so it is watched from the start.
     const isObject = typeof value === "object" && value !== null;
     if (isObject && this.#readRow(name) === undefined) this.#createDefault(name);
@@ -166,13 +165,12 @@ export class NamespaceData implements ProxyHandler<Keys> {
 
   #assign(name: string, value: unknown): void {
     const before = this.#find(name);
-    const { server } = this.#writer;
     if (before === undefined) this.#writer.checkRoom(this.#pathOf(name));
     const raw = unwrap(value);
     if (before === undefined || !Object.is(before.value, raw)) {
       before?.discard();
       this.#create(name, raw, false).write();
-    } else if (before.isDefault || server.canExpire(name)) {
+    } else if (before.isDefault || this.#writer.canExpire(name)) {
       // Assigning the same value again makes it expire later, if it expires at all.
       before.isDefault = false;
       before.write();
@@ -214,6 +212,6 @@ export class NamespaceData implements ProxyHandler<Keys> {
   }
 
   #checkInstance(): void {
-    this.#writer.server.checkInstance(this.#nsp);
+    this.#writer.checkInstance(this.#nsp);
   }
 }

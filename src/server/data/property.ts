@@ -43,7 +43,6 @@ export function toPropertyRow(
 
 /** Makes sure that what was written or read now is looked at when it may have expired. */
 export function scheduleSweep({ writer, name, isChild }: PropertyContext): void {
-  const { server } = writer;
-  const ttl = Math.min(server.ttlOf(name), isChild ? CHILD_MS : Number.POSITIVE_INFINITY);
-  if (ttl < Number.POSITIVE_INFINITY) writer.scheduleSweep(server.now() + ttl);
+  const ttl = Math.min(writer.ttlOf(name), isChild ? CHILD_MS : Number.POSITIVE_INFINITY);
+  if (ttl < Number.POSITIVE_INFINITY) writer.scheduleSweep(writer.now() + ttl);
 }

@@ -1,12 +1,4 @@
-import {
-  type DataRows,
-  type EntryRow,
-  entriesOf,
-  type PropertyRow,
-  parsePropertyKey,
-  propertiesOf,
-} from "./data-rows.ts";
-import { DataServer } from "./data-server.ts";
+import { type EntryRow, entriesOf, type PropertyRow, parsePropertyKey, propertiesOf } from "./data-rows.ts";
 import { DataWriter } from "./data-writer.ts";
 import { NamespaceData } from "./namespace-data.ts";
 import { CHILD_MS } from "./property.ts";
@@ -21,8 +13,8 @@ export class ServerData {
   /** Whether there were rows at the last search. */
   #hasRows = false;
 
-  constructor(rows: DataRows, ...server: ConstructorParameters<typeof DataServer>) {
-    this.#writer = new DataWriter(rows, new DataServer(...server));
+  constructor(...args: ConstructorParameters<typeof DataWriter>) {
+    this.#writer = new DataWriter(...args);
   }
 
   /** The data of a namespace. `isChild`: it is removed with the namespace. */
@@ -69,21 +61,21 @@ export class ServerData {
 
   /** Returns when the property has to be looked at again, ms; infinite when it cannot expire. */
   #sweep({ nsp, name }: { nsp: string; name: string }, row: PropertyRow, now: number): number {
-    const { rows, server } = this.#writer;
+    const writer = this.#writer;
     let next = Number.POSITIVE_INFINITY;
     if (row.isChild) {
-      const mayBeGone = now - row.at >= CHILD_MS && server.isSetUp;
-      if (mayBeGone && !server.isInUse(nsp)) {
+      const mayBeGone = now - row.at >= CHILD_MS && writer.isSetUp;
+      if (mayBeGone && !writer.isInUse(nsp)) {
         this.forget(nsp);
         return next;
       }
       next = now + CHILD_MS;
     }
-    const ttl = server.ttlOf(name);
+    const ttl = writer.ttlOf(name);
     if (ttl === Number.POSITIVE_INFINITY) return next;
     this.of(nsp, row.isChild === true).expire(name, now - ttl);
     if (row.kind === "value") return row.at + ttl > now ? Math.min(next, row.at + ttl) : next;
-    for (const [, { at }] of rows.list<EntryRow>({ prefix: entriesOf(nsp, name) }))
+    for (const [, { at }] of writer.rows.list<EntryRow>({ prefix: entriesOf(nsp, name) }))
       if (at > now - ttl) next = Math.min(next, at + ttl);
     return next;
   }

@@ -19,7 +19,7 @@ export class ValueProperty extends DataRow implements Property {
   }
 
   protected override onChanged(): void {
-    this.isDefault &&= !this.server.isSetUp;
+    this.isDefault &&= !this.context.writer.isSetUp;
     if (!this.isDefault) this.write();
   }
 
