@@ -265,6 +265,26 @@ describe("the queues of a shard for its messages to other shards", () => {
     expect(shard.arrivedAt("1")).toEqual(["deep"]);
     expect(shard.lost).toEqual([]);
   });
+
+  it("set few alarms while calls stay too many, and give up in time when no alarm comes", async () => {
+    const shard = new Shard("1");
+    shard.lines.set("1", () => Promise.reject(new Error("Too many subrequests")));
+    shard.say("many");
+    for (let ms = 0; ms < 15_000; ms += 10) {
+      shard.alarm();
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    expect(shard.alarms).toBeLessThan(8);
+    expect(shard.lost).toHaveLength(1);
+    shard.say("no alarm");
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(shard.lost).toHaveLength(2);
+    shard.lines.delete("1");
+    shard.say("later");
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(shard.arrivedAt("1")).toEqual(["later"]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });
 
 describe("calls of other shards", () => {

@@ -149,8 +149,8 @@ export class PeerQueue {
         if (wasDone) return undefined;
       } catch (error) {
         if (this.#host.now() - startedAt >= REPEAT_MS) return toFailure(error);
-        if (isExhausted(error)) await this.#host.afterAlarm();
-        else if (tries > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
+        if (tries > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
+        if (isExhausted(error)) await this.#awaitAlarm();
       }
     }
   }
@@ -177,6 +177,17 @@ export class PeerQueue {
     } finally {
       timers.clear(timer);
     }
+  }
+
+  /** If the alarm could not be set, the wait ends all the same. */
+  async #awaitAlarm(): Promise<void> {
+    const { timers } = this.#host;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = timers.set(resolve, REPEAT_MS);
+    });
+    await Promise.race([this.#host.afterAlarm(), late]);
+    timers.clear(timer);
   }
 
   #pause(ms: number): Promise<void> {
