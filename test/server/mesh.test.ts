@@ -27,7 +27,9 @@ class Shard {
     const peers: Peers = {
       self: "0",
       all: () => others,
-      hear() {},
+      hear: (shards) => {
+        for (const shard of shards) if (shard !== "0" && !others.includes(shard)) others.push(shard);
+      },
       forget() {},
       isEmpty: () => false,
       shardOf: () => undefined,
@@ -315,6 +317,25 @@ describe("calls of other shards", () => {
     await vi.advanceTimersByTimeAsync(0);
     // Its own calls hang all the time.
     expect(called).toEqual(["1", "2"]);
+  });
+});
+
+describe("a new shard", () => {
+  it("greets the shards of older code too, of which it hears by greeting", async () => {
+    const shard = new Shard("1", "2");
+    for (const other of ["1", "2"]) {
+      shard.lines.set(other, async (call) => ({
+        ...(await shard.take(other, call)),
+        peers: ["0", "1", "2", "3"],
+      }));
+    }
+    let isDone = false;
+    shard.mesh.greet().then(() => {
+      isDone = true;
+    });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(shard.arrived).toEqual(["1", "2", "3"].map((other) => [other, "hello"]));
+    expect(isDone).toBe(true);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   type Peers,
   VERSION,
 } from "./messages.ts";
-import { isVolatile, type Memory, PeerQueue, type QueueHost } from "./peer-queue.ts";
+import { inTime, isVolatile, type Memory, PeerQueue, pause, type QueueHost } from "./peer-queue.ts";
 import { Reply } from "./reply.ts";
 import { type LastBatch, Senders } from "./senders.ts";
 
@@ -60,7 +60,7 @@ export class Mesh {
   readonly #senders: Senders;
   readonly #replies = new Map<string, Reply>();
   readonly #replyLoad = { bytes: 0 };
-  readonly #lost = new Map<string, Map<string, number>>();
+  readonly #lost = new Map<string, { nsp: string; count: number }>();
   #server: MeshServer | undefined;
   #lastRequest = 0;
 
@@ -100,14 +100,21 @@ export class Mesh {
     });
   }
 
-  /** Tells all shards that this one exists. Settles when each of them knows it or was given up. */
+  /**
+   * Tells all shards that this one exists, also those of which it hears by that. Settles when each of them knows it or
+   * was given up.
+   */
   async greet(): Promise<void> {
-    const shards = this.peers.all();
-    await new Promise<void>((resolve) => {
-      let left = shards.length;
-      this.#add({ type: "hello", nsp: "/" }, shards, () => --left === 0 && resolve());
-      if (left === 0) resolve();
-    });
+    const told = new Set<string>();
+    for (;;) {
+      const shards = this.peers.all().filter((shard) => !told.has(shard));
+      if (shards.length === 0) return;
+      await new Promise<void>((resolve) => {
+        let left = shards.length;
+        this.#add({ type: "hello", nsp: "/" }, shards, () => --left === 0 && resolve());
+      });
+      for (const shard of shards) told.add(shard);
+    }
   }
 
   /** Answers a call of another shard. */
@@ -174,11 +181,7 @@ export class Mesh {
     for (const onlyVolatile of [true, false]) {
       for (const isShared of [false, true]) {
         const longest = [...this.#queues.values()].sort((a, b) => b.bytes - a.bytes);
-        const needed = this.#missing(bytes);
-        for (const queue of longest) {
-          if (this.#missing(bytes) <= 0) return true;
-          queue.drop(isShared ? needed : this.#missing(bytes), onlyVolatile, isShared, overflow());
-        }
+        for (const queue of longest) queue.drop(this.#missing(bytes), onlyVolatile, isShared, overflow());
       }
     }
     return this.#missing(bytes) <= 0;
@@ -227,17 +230,7 @@ export class Mesh {
   async #answer({ request, waitMs }: AnswersCall): Promise<Answers> {
     const reply = this.#replies.get(request);
     if (reply === undefined) return { count: 0, values: [], isComplete: true, isUnknown: true };
-    const { timers } = this.#host;
-    await new Promise<void>((resolve) => {
-      const timer = timers.set(() => {
-        stop();
-        resolve();
-      }, waitMs);
-      const stop = reply.whenComplete(() => {
-        timers.clear(timer);
-        resolve();
-      });
-    });
+    await inTime(this.#host.timers, waitMs, reply.whenComplete(), () => {});
     return reply.toAnswers();
   }
 
@@ -255,42 +248,32 @@ export class Mesh {
       const waitMs = Math.max(0, deadline - margin - this.#host.now());
       try {
         const call: AnswersCall = { v: VERSION, type: "answers", request, waitMs };
-        answers = (await this.#inTime(this.peers.call(shard, call), deadline)) as Answers | undefined;
+        const called = this.peers.call(shard, call) as Promise<Answers | undefined>;
+        answers = await inTime(this.#host.timers, deadline - this.#host.now(), called, () => undefined);
         break;
       } catch {
         if (this.#host.now() + AGAIN_MS >= deadline) break;
-        await new Promise<void>((resolve) => void this.#host.timers.set(resolve, AGAIN_MS));
+        await pause(this.#host.timers, AGAIN_MS);
       }
     }
     onAnswers(shard, answers?.isUnknown ? undefined : answers);
   }
 
-  #inTime(call: Promise<ClusterAnswer>, deadline: number): Promise<ClusterAnswer | undefined> {
-    const { timers } = this.#host;
-    return new Promise((resolve, reject) => {
-      const timer = timers.set(() => resolve(undefined), Math.max(0, deadline - this.#host.now()));
-      call.then(resolve, reject).finally(() => timers.clear(timer));
-    });
-  }
-
   /** Reports discarded messages once in a turn, whatever their number. */
   #lose(nsp: string, shard: string, { message }: Error): void {
     if (this.#lost.size === 0) Promise.resolve().then(() => this.#tellLost());
-    const reason = `shard ${shard}: ${message}`;
-    const byNamespace = this.#lost.get(reason) ?? new Map<string, number>();
-    byNamespace.set(nsp, (byNamespace.get(nsp) ?? 0) + 1);
-    this.#lost.set(reason, byNamespace);
+    const text = `messages of namespace "${nsp}" were given up, shard ${shard}: ${message}`;
+    const count = (this.#lost.get(text)?.count ?? 0) + 1;
+    this.#lost.set(text, { nsp, count });
   }
 
   #tellLost(): void {
     const lost = [...this.#lost];
     this.#lost.clear();
-    for (const [reason, byNamespace] of lost) {
-      for (const [nsp, count] of byNamespace) {
-        const error = new Error(`${count} messages of namespace "${nsp}" were given up, ${reason}`);
-        this.#host.log("warn", error.message);
-        this.#server?.onLost(nsp, error);
-      }
+    for (const [text, { nsp, count }] of lost) {
+      const error = new Error(`${count} ${text}`);
+      this.#host.log("warn", error.message);
+      this.#server?.onLost(nsp, error);
     }
   }
 }

@@ -100,16 +100,16 @@ export class PeerQueue {
    * have as well. For volatile ones nothing is reported.
    */
   drop(bytes: number, onlyVolatile: boolean, isShared: boolean, failure: Error): void {
+    if (bytes <= 0) return;
     const goal = this.#bytes - bytes;
-    const kept: Queued[] = [];
-    for (const item of this.#waiting) {
+    this.#waiting = this.#waiting.filter((item) => {
       const { message, memory } = item;
       const isDroppable = message.type === "broadcast" && message.request === undefined;
       const isChosen = (isShared || memory.holders === 1) && (!onlyVolatile || isVolatile(message));
-      if (this.#bytes > goal && isDroppable && isChosen) this.#settle([item], failure);
-      else kept.push(item);
-    }
-    this.#waiting = kept;
+      if (this.#bytes <= goal || !isDroppable || !isChosen) return true;
+      this.#settle([item], failure);
+      return false;
+    });
   }
 
   async #work(): Promise<void> {
@@ -119,7 +119,11 @@ export class PeerQueue {
       const failure = await this.#carry(flight);
       this.#settle(flight.items, failure);
       if (failure === undefined) this.#failures = 0;
-      else await this.#pause(Math.min(LONGEST_PAUSE_MS, 2 * FIRST_PAUSE_MS * 2 ** this.#failures++));
+      else
+        await pause(
+          this.#host.timers,
+          Math.min(LONGEST_PAUSE_MS, 2 * FIRST_PAUSE_MS * 2 ** this.#failures++),
+        );
     }
     this.#isBusy = false;
   }
@@ -141,7 +145,12 @@ export class PeerQueue {
     const messages = items.map(({ message }) => message);
     for (let tries = 0; ; tries++) {
       try {
-        const { stale } = await this.#callInTime(this.#toBatch(messages));
+        const { stale } = await inTime(
+          this.#host.timers,
+          CALL_MS,
+          this.#call(this.#toBatch(messages)),
+          tooLate,
+        );
         if (stale === undefined) return undefined;
         const wasDone = stale.done >= this.#number;
         this.#epoch = stale.newest + 1;
@@ -149,8 +158,9 @@ export class PeerQueue {
         if (wasDone) return undefined;
       } catch (error) {
         if (this.#host.now() - startedAt >= REPEAT_MS) return toFailure(error);
-        if (tries > 0) await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
-        if (isExhausted(error)) await this.#awaitAlarm();
+        if (tries > 0) await pause(this.#host.timers, FIRST_PAUSE_MS * 2 ** (tries - 1));
+        // If the alarm could not be set, the wait ends all the same.
+        if (isExhausted(error)) await inTime(this.#host.timers, REPEAT_MS, this.#host.afterAlarm(), () => {});
       }
     }
   }
@@ -166,34 +176,6 @@ export class PeerQueue {
     };
   }
 
-  async #callInTime(batch: Batch): Promise<BatchAnswer> {
-    const { timers } = this.#host;
-    let timer: Timer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = timers.set(() => reject(new Error(`no answer within ${CALL_MS} ms`)), CALL_MS);
-    });
-    try {
-      return await Promise.race([this.#call(batch), late]);
-    } finally {
-      timers.clear(timer);
-    }
-  }
-
-  /** If the alarm could not be set, the wait ends all the same. */
-  async #awaitAlarm(): Promise<void> {
-    const { timers } = this.#host;
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = timers.set(resolve, REPEAT_MS);
-    });
-    await Promise.race([this.#host.afterAlarm(), late]);
-    timers.clear(timer);
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#host.timers.set(resolve, ms));
-  }
-
   #settle(items: readonly Queued[], failure: Error | undefined): void {
     for (const { memory, settle } of items) {
       this.#bytes -= memory.bytes;
@@ -201,6 +183,27 @@ export class PeerQueue {
       settle(failure);
     }
   }
+}
+
+export function pause(timers: Timers, ms: number): Promise<void> {
+  return new Promise((resolve) => void timers.set(resolve, ms));
+}
+
+/** Settles as the promise does, or, if it takes more than `ms`, as `late` does. */
+export async function inTime<T>(timers: Timers, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
+  let timer: Timer | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = timers.set(resolve, ms);
+  });
+  try {
+    return await Promise.race([promise, timeout.then(late)]);
+  } finally {
+    timers.clear(timer);
+  }
+}
+
+function tooLate(): never {
+  throw new Error(`no answer within ${CALL_MS} ms`);
 }
 
 /** Whether the message is a broadcast that may be lost. */

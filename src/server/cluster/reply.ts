@@ -18,7 +18,7 @@ export class Reply {
   #bytes = 0;
   #isUnknown = false;
   #isCut = false;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting: (() => void)[] = [];
 
   /** `load`: the size of all replies of the object. */
   constructor(expiresAt: number, load: Load) {
@@ -83,16 +83,15 @@ export class Reply {
     return { count: this.#count, values, isComplete, isUnknown: this.#isUnknown };
   }
 
-  /** Calls `fn` when no more answers will come, at once if there are none. Returns a function that ends the wait. */
-  whenComplete(fn: () => void): () => void {
-    if (this.isComplete) fn();
-    else this.#waiting.add(fn);
-    return () => void this.#waiting.delete(fn);
+  /** Resolves when no more answers will come. */
+  whenComplete(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#tell();
+    });
   }
 
   #tell(): void {
-    if (!this.isComplete) return;
-    for (const fn of this.#waiting) fn();
-    this.#waiting.clear();
+    if (this.isComplete) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
