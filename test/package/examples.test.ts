@@ -251,7 +251,7 @@ describe("the example gatekeeper", () => {
 });
 
 /** Folders of examples that hold no app of their own. */
-const NO_APPS = ["pictures", "recipes"];
+const NO_APPS = ["observability", "pictures", "recipes"];
 
 describe("each example", () => {
   const folders = readdirSync(join(root, "examples"), { withFileTypes: true })
