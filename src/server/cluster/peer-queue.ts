@@ -79,9 +79,9 @@ export class PeerQueue {
     return this.#bytes;
   }
 
-  /** Whether the last batch was given up. */
+  /** Whether the last batch was given up, and the next one waits or is under way. */
   get isFailing(): boolean {
-    return this.#failures > 0;
+    return this.#isBusy && this.#failures > 0;
   }
 
   add(item: Queued): void {
