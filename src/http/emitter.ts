@@ -70,7 +70,8 @@ export class Emitter<
   }
 
   /**
-   * Emits an event to the selected sockets. The promise settles when the object has sent it. There are no
+   * Emits an event to the selected sockets. The promise settles when the object that is called has sent it; what goes
+   * to other objects of the server is on its way then. Await it where the order of two calls matters. There are no
    * acknowledgements: for those, call a method of your own class.
    * @throws Error for a reserved event name, or a function among the arguments
    */
@@ -79,7 +80,8 @@ export class Emitter<
   }
 
   /**
-   * Emits an event to listeners on the server itself: those of `io.on(ev, ...)`, or of the namespace.
+   * Emits an event to listeners on the server itself, in all of its objects: those of `io.on(ev, ...)`, or of the
+   * namespace.
    * @throws Error for a reserved event name, or a function among the arguments
    */
   async serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
