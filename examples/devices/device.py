@@ -26,11 +26,21 @@ def switch(is_on):
     return is_on
 
 
-client.connect(url, namespaces=["/devices"], auth={"name": name}, transports=["polling"])
+
+def auth():
+    """It is called at each connect, because the panel has to show the state of the heater after a reconnection too."""
+    return {"name": name, "isOn": heater["on"]}
+
+
+client.connect(url, namespaces=["/devices"], auth=auth, transports=["polling"])
 print("connected", flush=True)
 
 temperature = 20.0
 while True:
     temperature += random.uniform(-0.2, 0.2) + (0.5 if heater["on"] else 0)
-    client.emit("reading", round(temperature, 1), namespace="/devices")
+    try:
+        client.emit("reading", round(temperature, 1), namespace="/devices")
+    except socketio.exceptions.BadNamespaceError:
+        # The client is not connected at the moment, and reconnects by itself. This reading is left out.
+        pass
     time.sleep(5)

@@ -16,7 +16,7 @@ const server = defineServer({ serveClient: clientFiles }, (io: Devices) => {
 
   devices.on("connection", (socket) => {
     socket.data.name = String(socket.handshake.auth.name ?? "unnamed").slice(0, 40);
-    socket.data.isOn = false;
+    socket.data.isOn = socket.handshake.auth.isOn === true;
     panels.emit("device", { id: socket.id, ...socket.data });
 
     socket.on("reading", (reading) => {

@@ -7,6 +7,8 @@ let waiting: ObservedEvent[] = [];
 
 /** Sends events as log records over OTLP/HTTP: all that happen in one turn of the event loop go together. */
 async function observe(event: ObservedEvent, env: Cloudflare.Env): Promise<void> {
+  // A volatile broadcast may be dropped for thousands of clients at once.
+  if (event.type === "drop") return;
   // Whoever comes first in a turn sends for the others.
   waiting.push(event);
   if (waiting.length > 1) return;
@@ -25,6 +27,8 @@ async function observe(event: ObservedEvent, env: Cloudflare.Env): Promise<void>
       headers,
       body: JSON.stringify(body),
     });
+    // An answer that nobody reads would keep one of the few connections that an object may have.
+    await response.body?.cancel();
     if (!response.ok) throw new Error(`the collector answered ${response.status}`);
   }
 }
