@@ -64,8 +64,8 @@ const LOOSENED: readonly [what: string, file: string, from: string | RegExp, to:
   [
     "the sockets of a namespace",
     "server/api/namespace.ts",
-    /readonly sockets: Map<\s*SocketId,\s*Socket<.*>\s*>;/,
-    "readonly sockets: Map<SocketId, Untyped>;",
+    /readonly sockets: SocketMap<Socket<.*>>;/,
+    "readonly sockets: SocketMap<Untyped>;",
   ],
   [
     "the reasons of a disconnect",
