@@ -92,6 +92,10 @@ export class ObjectHost implements Host {
     return this.#platform.ctx.storage.kv;
   }
 
+  willWrite(): void {
+    this.#turns.willWrite();
+  }
+
   tickBy(time: number): void {
     this.#platform.ticker.ensureBy(time);
   }
@@ -163,7 +167,7 @@ export class ObjectHost implements Host {
       isAnybodyKnown: () => !persists || identity.isKept,
       log,
       tickSoon: () => ticker.ensureBy(this.now()),
-      endTurn: () => this.#turns.endLater(),
+      willWrite: () => (persists ? this.#turns.willWrite() : this.#turns.endLater()),
     };
     const { observe } = this;
     const limits = { windowMs, maxBytes, quietMs: 2 * longestQuietMs(this.rules), observe };

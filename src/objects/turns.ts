@@ -11,6 +11,9 @@ const ROOM_SHARE = 0.98;
 /** How many sessions are closed for that in one turn at most. */
 const MOST_SHED = 20;
 
+/** Nothing is ever stored under this key. */
+const NOTHING = "sio_nothing";
+
 /** A session whose changes are saved at the end of a turn. */
 interface Saved {
   readonly session: Session;
@@ -40,6 +43,8 @@ export class Turns {
   /** Rows that this instance had written when the last turn ended. */
   #writes = 0;
   #isEnding = false;
+  /** Whether what is sent waits for what this turn writes. */
+  #holdsOutput = false;
 
   constructor(platform: Platform, hooks: TurnHooks) {
     this.#platform = platform;
@@ -58,6 +63,22 @@ export class Turns {
     this.endLater();
   }
 
+  /**
+   * Something will be written at the end of this turn, and what is sent from now on waits until that is stored. A
+   * client must not be told of what a crash can undo, since the code that told it would run again. The runtime holds
+   * only what is sent after a write, so this makes one that changes nothing: it costs no row.
+   */
+  willWrite(): void {
+    this.endLater();
+    if (this.#holdsOutput) return;
+    this.#holdsOutput = true;
+    try {
+      this.#platform.ctx.storage.kv.delete(NOTHING);
+    } catch {
+      // Storage fails. What is written at the end of the turn fails as well, and says so.
+    }
+  }
+
   /** A session has ended: nothing of it is to be saved. */
   forget(session: Saved): void {
     this.#changed.delete(session);
@@ -73,6 +94,7 @@ export class Turns {
 
   end(): void {
     this.#isEnding = false;
+    this.#holdsOutput = false;
     this.#turn++;
     this.#hooks.flush();
     this.#saveChanged();

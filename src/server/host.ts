@@ -43,6 +43,8 @@ export interface Host extends SessionHost<Session> {
   nextAckBlock(nsp: string): number;
   /** Where `io.data` is stored, also when `hibernation` is false. */
   readonly dataRows: DataRows;
+  /** This turn will write to {@link dataRows}: what is sent from now on waits until that is stored. */
+  willWrite(): void;
   /** Has a tick come at this moment, or earlier, ms. */
   tickBy(time: number): void;
   /** The server's other objects, where it has any. */

@@ -98,7 +98,7 @@ class Bench {
         now: () => this.now,
         isAnybodyKnown: () => true,
         hasSession: () => true,
-        endTurn: () => {},
+        willWrite: () => {},
         tickSoon: () => void this.ticks++,
         log: (_level: "error", message: string) => void logged.push(message),
       };

@@ -117,7 +117,7 @@ class SocketTalker extends Talker {
   }
 }
 
-class PollingTalker extends Talker {
+export class PollingTalker extends Talker {
   readonly client: PollingClient;
   readonly #unread: string[] = [];
 

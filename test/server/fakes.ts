@@ -223,6 +223,8 @@ export class FakeRecoveryStore implements RecoveryStore {
     this.records.delete(nsp + pid);
   }
 
+  willWrite(): void {}
+
   append(nsp: string, entry: RecoveryEntry): void {
     this.entries.push(structuredClone({ nsp, entry }));
   }
@@ -571,6 +573,7 @@ export class FakeObject {
         return first;
       },
       dataRows: this.dataRows,
+      willWrite: () => {},
       tickBy: (time) => {
         this.tickAt = Math.min(this.tickAt, time);
       },

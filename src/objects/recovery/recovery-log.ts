@@ -12,8 +12,8 @@ export interface RecoveryLogHost {
   hasSession(sid: SessionId): boolean;
   /** Whether anybody is or was there, and may come back. */
   isAnybodyKnown(): boolean;
-  /** Calls `settle` at the end of this turn. */
-  endTurn(): void;
+  /** Calls `settle` at the end of this turn. What is sent from now on waits until what that writes is stored. */
+  willWrite(): void;
   /** Makes the heartbeat, which calls `prune`, come soon. */
   tickSoon(): void;
   log(level: "error", message: string, error: unknown): void;
@@ -64,9 +64,13 @@ export class RecoveryLog implements RecoveryStore {
     this.#sweep = new RecoverySweep(kv, limits, (record) => this.#withEnd(record));
   }
 
+  willWrite(): void {
+    this.#host.willWrite();
+  }
+
   save(record: RecoveryRecord): void {
     this.#records.set(toKey(record.nsp, record.pid), { value: record, tries: 0 });
-    this.#host.endTurn();
+    this.#host.willWrite();
   }
 
   find(nsp: string, pid: string): RecoveryRecord | undefined {
@@ -86,7 +90,7 @@ export class RecoveryLog implements RecoveryStore {
     const pending = this.#entries.get(nsp);
     if (pending === undefined) this.#entries.set(nsp, { value: [entry], tries: 0 });
     else pending.value.push(entry);
-    this.#host.endTurn();
+    this.#host.willWrite();
   }
 
   *since(nsp: string, offset: string): Iterable<RecoveryEntry> {

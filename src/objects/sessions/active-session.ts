@@ -77,6 +77,8 @@ export class ActiveSession implements SessionLink {
 
   saveLater(change: Change): void {
     if (change !== "queue" && this.#unsaved !== "record") this.#unsaved = change;
+    // A WebSocket ends with the instance, and what its session stores goes to its attachment.
+    if (change === "record" && this.socket === null && this.#platform.persists) this.#turns.willWrite();
     this.#turns.saveLater(this);
   }
 

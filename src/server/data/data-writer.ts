@@ -9,7 +9,7 @@ export type DataTtl = number | Readonly<Record<string, number>>;
 
 /** Parts of the server that `io.data` uses. */
 interface Context {
-  readonly host: Pick<Host, "now" | "log" | "isSetUp" | "checkInstance" | "tickBy">;
+  readonly host: Pick<Host, "now" | "log" | "isSetUp" | "checkInstance" | "willWrite" | "tickBy">;
   readonly escaped: EscapedValues;
   readonly isMuted: boolean;
   readonly rooms: RoomDirectory;
@@ -137,6 +137,7 @@ export class DataWriter {
   markDirty(item: Saveable): void {
     if (!this.#isScheduled) {
       this.checkInstance();
+      this.#context.host.willWrite();
       this.#isScheduled = true;
       Promise.resolve().then(() => this.#flush());
     }

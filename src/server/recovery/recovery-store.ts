@@ -32,6 +32,8 @@ export interface RecoveryEntry {
 
 /** Stores the records and the packets of connection state recovery. Writes may wait until the end of the turn. */
 export interface RecoveryStore {
+  /** Something will be saved or appended in this turn: what is sent from now on waits until that is stored. */
+  willWrite(): void;
   save(record: RecoveryRecord): void;
   find(nsp: string, pid: string): RecoveryRecord | undefined;
   remove(nsp: string, pid: string): void;

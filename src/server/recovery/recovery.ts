@@ -96,7 +96,10 @@ export class Recovery {
   /** Has a socket stored at the end of this turn. */
   markDirty(member: Member): void {
     if (member.record?.pid === undefined) return;
-    if (this.#dirty.size === 0) Promise.resolve().then(() => this.#saveDirty());
+    if (this.#dirty.size === 0) {
+      this.#store.willWrite();
+      Promise.resolve().then(() => this.#saveDirty());
+    }
     this.#dirty.add(member);
   }
 
