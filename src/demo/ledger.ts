@@ -1,3 +1,5 @@
+import { PRICES } from "../index.ts";
+
 /** What the object has done since it was first used, and what that costs. */
 export interface Facts {
   /** How often it has woken up to run this code. Heartbeats wake it without running this code. */
@@ -15,11 +17,11 @@ interface Counts {
   at: number;
 }
 
-const DOLLARS = { request: 0.15e-6, row: 1e-6, gigabyteSecond: 12.5e-6 };
-/** Cloudflare's own examples assume 10 ms for a message. An object is billed as 128 MB. */
-const DOLLARS_PER_EVENT = 0.01 * 0.128 * DOLLARS.gigabyteSecond;
-/** 20 messages to a WebSocket are billed as one request. */
-const MESSAGE = 1 / 20;
+const DOLLARS_PER_REQUEST = PRICES.millionRequests / 1e6;
+const DOLLARS_PER_ROW = PRICES.millionRowsWritten / 1e6;
+const DOLLARS_PER_EVENT = ((PRICES.eventMs / 1_000) * PRICES.gigabytes * PRICES.millionGbSeconds) / 1e6;
+/** What a message to a WebSocket is billed as, in requests. */
+const MESSAGE = 1 / PRICES.messagesPerRequest;
 /** One alarm and its row in 0.9 x pingInterval, for as long as a client is connected. */
 const HEARTBEAT_MS = 22_500;
 
@@ -58,7 +60,7 @@ export class Ledger {
     const { wakes, requests, rows, events } = this.#counts;
     return {
       wakes,
-      dollars: requests * DOLLARS.request + rows * DOLLARS.row + (events + wakes) * DOLLARS_PER_EVENT,
+      dollars: requests * DOLLARS_PER_REQUEST + rows * DOLLARS_PER_ROW + (events + wakes) * DOLLARS_PER_EVENT,
     };
   }
 
