@@ -69,7 +69,9 @@ export async function fetchStats(
   env: Cloudflare.Env,
   { name: names = MAIN, prices }: StatsOptions = {},
 ): Promise<ServerStats> {
-  const asked = [names].flat().flatMap((name) => placement.shards.map((shard) => ({ name, shard })));
+  const asked = [...new Set([names].flat())].flatMap((name) =>
+    placement.shards.map((shard) => ({ name, shard })),
+  );
   const objects = await Promise.all(
     asked.map(async (whom) => {
       const target = placement.finder(env, whom)() as unknown as StatsTarget;

@@ -39,6 +39,11 @@ describe("stats", () => {
     expect([...(await object.rows()).keys()]).toEqual([]);
   });
 
+  it("ask each server once, however often it is named", async () => {
+    const { objects } = await talk.stats(env, { name: ["stats twice", "stats twice"] });
+    expect(objects.map(({ name }) => name)).toEqual(["stats twice"]);
+  });
+
   it.each(["awake", "asleep"])(
     "tell clients by transport, rooms and queued bytes (object %s)",
     async (state) => {
