@@ -57,11 +57,12 @@ async function twoTabsTalk(url: string): Promise<void> {
 }
 
 describe.each(NODES)("with Node %i", (major) => {
-  it.each(major === 20 ? ["ts"] : ["ts", "js"])(
+  it.for(major === 20 ? ["ts"] : ["ts", "js"])(
     "the app that `init` writes in %s is installed, checked, tested, shown in two tabs, and could be deployed",
-    async (language) => {
+    { timeout: WHOLE_TEST_MS },
+    async (language, { skip }) => {
       const node = await findNode(major);
-      if (node === undefined) return console.warn(`SKIPPED: there is no Node ${major} on the PATH`);
+      if (node === undefined) return skip(`there is no Node ${major} on the PATH`);
       const { shell, folder } = await shellOf(node, `${language}-${major}`);
       const flags = language === "js" ? ["--js"] : [];
       const printed = await shell.run(
@@ -95,7 +96,6 @@ describe.each(NODES)("with Node %i", (major) => {
       const server = await shell.start(app, "npm", "run", "dev", "--", "--port", "0");
       await twoTabsTalk(server.url).finally(() => server.stop());
     },
-    WHOLE_TEST_MS,
   );
 });
 
