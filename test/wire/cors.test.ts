@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { Running } from "../support/app.ts";
 import { http, type Reply } from "../support/http.ts";
 import { pathOf, RawSession } from "../support/raw-session.ts";
@@ -34,8 +34,16 @@ function corsOf({ headers }: Pick<Reply, "headers">): Cors {
 }
 
 describe.each(targets)("CORS on %s", (target) => {
+  /** Each variant is started once. */
+  const servers = new Map<string, Running>();
   let server: Running;
-  afterEach(() => server?.close());
+  afterAll(() => Promise.all([...servers.values()].map((it) => it.close())));
+
+  async function startOnce(variant: string): Promise<Running> {
+    const running = servers.get(variant) ?? (await start(target, "cors", variant));
+    servers.set(variant, running);
+    return running;
+  }
 
   function preflight(origin: string, requested: string | null = "x-mine", path = HANDSHAKE): Promise<Reply> {
     const headers = { origin, "access-control-request-method": "POST" };
@@ -78,7 +86,7 @@ describe.each(targets)("CORS on %s", (target) => {
       { origin: "https://other.com", vary: "Origin" },
     ],
   ])("answers as the option %j says to the origin %s", async (variant, origin, onPreflight, onActual) => {
-    server = await start(target, "cors", variant);
+    server = await startOnce(variant);
     const asked = await preflight(origin);
     expect([asked.status, asked.body, asked.headers["content-length"] ?? "0"]).toEqual([204, "", "0"]);
     expect(corsOf(asked)).toEqual({ methods: ALL, headers: "x-mine", ...onPreflight });
@@ -88,7 +96,7 @@ describe.each(targets)("CORS on %s", (target) => {
   });
 
   it("omits allowed headers when none are requested", async () => {
-    server = await start(target, "cors", "star");
+    server = await startOnce("star");
     expect(corsOf(await preflight(A, null))).toEqual({
       origin: "*",
       methods: ALL,
@@ -99,7 +107,7 @@ describe.each(targets)("CORS on %s", (target) => {
   it.each(["off", "function no"])(
     "adds nothing with %j, and refuses a preflight as a bad handshake",
     async (variant) => {
-      server = await start(target, "cors", variant);
+      server = await startOnce(variant);
       const asked = await preflight(A);
       expect([asked.status, asked.body]).toEqual([400, '{"code":2,"message":"Bad handshake method"}']);
       expect(corsOf(asked)).toEqual({});
@@ -114,19 +122,19 @@ describe.each(targets)("CORS on %s", (target) => {
     // On the official server this crashes the process.
     ...(target === "edge" ? ["function throws"] : []),
   ])("refuses with code 3 when the user's function fails: %s", async (variant) => {
-    server = await start(target, "cors", variant);
+    server = await startOnce(variant);
     for (const reply of [await preflight(A), await actual(A)]) {
       expect([reply.status, reply.body]).toEqual([400, '{"code":3,"message":"Bad request"}']);
     }
   });
 
   it("accepts `headers` for `allowedHeaders`, and a single method as a string", async () => {
-    server = await start(target, "cors", "alias");
+    server = await startOnce("alias");
     expect(corsOf(await preflight(A))).toEqual({ origin: "*", methods: "GET", headers: "x-one" });
   });
 
   it("applies every option to the answers that it belongs to", async () => {
-    server = await start(target, "cors", "everything");
+    server = await startOnce("everything");
     const asked = await preflight(A);
     expect([asked.status, asked.body]).toEqual([200, ""]);
     expect(corsOf(asked)).toEqual({
@@ -152,14 +160,14 @@ describe.each(targets)("CORS on %s", (target) => {
   });
 
   it("passes a preflight on to the engine with preflightContinue", async () => {
-    server = await start(target, "cors", "continue");
+    server = await startOnce("continue");
     const asked = await preflight(A);
     expect([asked.status, asked.body]).toEqual([400, '{"code":2,"message":"Bad handshake method"}']);
     expect(corsOf(asked)).toMatchObject({ origin: A, methods: ALL });
   });
 
   it("answers a preflight for any address under the path, with and without a session", async () => {
-    server = await start(target, "cors", "fixed");
+    server = await startOnce("fixed");
     const paths = [
       "/socket.io/",
       "/socket.io/x/y",
@@ -174,7 +182,7 @@ describe.each(targets)("CORS on %s", (target) => {
   });
 
   it("marks every answer, refusals too, so that a browser shows the reason", async () => {
-    server = await start(target, "cors", "fixed");
+    server = await startOnce("fixed");
     const origin = { headers: { origin: A } };
     const session = await RawSession.start(server, {}, origin);
     const gone = await RawSession.start(server, {}, origin);
@@ -198,7 +206,7 @@ describe.each(targets)("CORS on %s", (target) => {
   });
 
   it("marks the answer that opens a WebSocket", async () => {
-    server = await start(target, "cors", "everything");
+    server = await startOnce("everything");
     const socket = await RawSocket.open(server, pathOf({ EIO: "4", transport: "websocket" }), { origin: A });
     expect(corsOf(socket)).toEqual({
       origin: A,
