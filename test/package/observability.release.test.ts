@@ -27,13 +27,28 @@ describe("the recipes of docs/observability.md", () => {
   });
 
   it("write data points for Workers Analytics Engine", async () => {
+    const it = await start({ worker: join(root, "test/fixtures/analytics-engine.ts") });
+    const client = await it.client({ transports: ["websocket"] });
+    client.disconnect();
+    const points = () =>
+      it.logs.flatMap(({ message }) => {
+        const [, point] = /^POINT (.*)$/.exec(message) ?? [];
+        return point === undefined ? [] : [JSON.parse(point) as { blobs: string[] }];
+      });
+    await expect.poll(() => points().map(({ blobs }) => blobs[0])).toEqual(["connect", "disconnect"]);
+    expect(points()[1]).toEqual({
+      indexes: ["main"],
+      blobs: ["disconnect", "CLIENT_CLOSED", "websocket", "object", "0"],
+      doubles: [expect.any(Number), 0],
+    });
+  });
+
+  it("write data points to the binding that their configuration names", async () => {
     const it = await start({ config: worker("wrangler.toml") });
     const client = await it.client({ transports: ["websocket"] });
     client.emit("message", "hello");
     await once(client as never, "message", { signal: AbortSignal.timeout(10_000) });
-    expect(it.logs.map(({ message }) => message).filter((text) => text.includes("observe failed"))).toEqual(
-      [],
-    );
+    expect(it.logs.filter(({ level }) => level === "error")).toEqual([]);
   });
 
   it("send log records to a collector over OTLP/HTTP", async () => {
