@@ -1,20 +1,12 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Server } from "../../src/server/index.ts";
 import type { TalkKind } from "./support.ts";
-import { PollingTalker, TalkObject, type TransportName } from "./talk.ts";
+import { PollingTalker, type Talker, TalkObject, type TransportName } from "./talk.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-/** What its object writes and sends while a client emits "count", in order, without what comes after the first send. */
-async function traceOf(
-  kind: TalkKind,
-  transport: TransportName,
-  count: (io: Server) => void,
-): Promise<string[]> {
-  const object = new TalkObject(`turn ${kind} ${transport} ${count}`, count, kind);
-  const client = await object.connect(transport);
-  await client.join("/");
-  if (client instanceof PollingTalker) await client.client.park();
+/** What an object writes and sends when a client says something, in order, until it sends "told". */
+async function traceOf(object: TalkObject, client: Talker, packet: string): Promise<string[]> {
   const trace: string[] = [];
   await object.run((_, { storage: { kv } }) => {
     for (const name of ["put", "delete"] as const) {
@@ -30,9 +22,21 @@ async function traceOf(
     if (typeof data === "string" && data.includes("told")) trace.push("send");
     return send.call(this, data);
   });
-  await client.say('42["count"]');
+  await client.say(packet);
   await vi.waitFor(() => expect(trace).toContain("send"));
   return trace.slice(0, trace.indexOf("send") + 1);
+}
+
+/** The same of a client that emits "count" to an object of its own, and waits for what that brings. */
+async function traceOfCount(
+  kind: TalkKind,
+  transport: TransportName,
+  application: (io: Server) => void,
+): Promise<string[]> {
+  const object = new TalkObject(`turn ${kind} ${transport} ${application}`, application, kind);
+  const client = await object.join(transport);
+  if (client instanceof PollingTalker) await client.client.park();
+  return traceOf(object, client, '42["count"]');
 }
 
 /**
@@ -41,14 +45,14 @@ async function traceOf(
  */
 describe.each(["websocket", "polling"] as const)("a turn over %s", (transport) => {
   it("writes before it sends an event that recovery logs", async () => {
-    const trace = await traceOf("RECOVER", transport, (io) => {
+    const trace = await traceOfCount("RECOVER", transport, (io) => {
       io.on("connection", (socket) => socket.on("count", () => socket.emit("told")));
     });
     expect(trace[0]).toBe("write");
   });
 
   it("writes before it sends what follows a change of socket.data that recovery stores", async () => {
-    const trace = await traceOf("RECOVER", transport, (io) => {
+    const trace = await traceOfCount("RECOVER", transport, (io) => {
       io.on("connection", (socket) =>
         socket.on("count", () => {
           socket.data.count = 1;
@@ -60,7 +64,7 @@ describe.each(["websocket", "polling"] as const)("a turn over %s", (transport) =
   });
 
   it("writes before it sends what follows a change of io.data", async () => {
-    const trace = await traceOf("TALK", transport, (io) => {
+    const trace = await traceOfCount("TALK", transport, (io) => {
       io.on("connection", (socket) =>
         socket.on("count", () => {
           io.data.count = 1;
@@ -73,7 +77,7 @@ describe.each(["websocket", "polling"] as const)("a turn over %s", (transport) =
 });
 
 it("writes before a poll is answered with what follows a change of socket.data", async () => {
-  const trace = await traceOf("TALK", "polling", (io) => {
+  const trace = await traceOfCount("TALK", "polling", (io) => {
     io.on("connection", (socket) =>
       socket.on("count", () => {
         socket.emit("told");
@@ -84,8 +88,26 @@ it("writes before a poll is answered with what follows a change of socket.data",
   expect(trace[0]).toBe("write");
 });
 
+it.each(["awake", "asleep"])(
+  "writes what a client between two polls is to get before a broadcast is acknowledged (its session %s)",
+  async (state) => {
+    const object = new TalkObject(`turn between polls ${state}`, (io) => {
+      io.on("connection", (socket) =>
+        socket.on("count", (reply) => {
+          socket.broadcast.emit("news");
+          reply("told");
+        }),
+      );
+    });
+    await object.join("polling");
+    const client = await object.join("websocket");
+    if (state === "asleep") await object.sleep();
+    expect((await traceOf(object, client, '421["count"]'))[0]).toBe("write");
+  },
+);
+
 it("writes nothing for a message that changes nothing", async () => {
-  const trace = await traceOf("TALK", "websocket", (io) => {
+  const trace = await traceOfCount("TALK", "websocket", (io) => {
     io.on("connection", (socket) => socket.on("count", () => socket.emit("told")));
   });
   expect(trace).toEqual(["send"]);

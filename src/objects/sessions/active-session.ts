@@ -77,8 +77,11 @@ export class ActiveSession implements SessionLink {
 
   saveLater(change: Change): void {
     if (change !== "queue" && this.#unsaved !== "record") this.#unsaved = change;
-    // A WebSocket ends with the instance, and what its session stores goes to its attachment.
-    if (change === "record" && this.socket === null && this.#platform.persists) this.#turns.willWrite();
+    // A WebSocket ends with the instance, and what its session stores goes to its attachment. What is queued while no
+    // poll waits goes to rows.
+    const isStored =
+      this.socket === null && (change === "record" || (change === "queue" && this.poll === null));
+    if (isStored && this.#platform.persists) this.#turns.willWrite();
     this.#turns.saveLater(this);
   }
 

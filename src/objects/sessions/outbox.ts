@@ -100,7 +100,8 @@ export class Outbox {
     if (role?.k === "p") state.poll = { pingDueAt: role.pingDueAt, limit: role.limit };
     const pending = { state, channel };
     this.#pending.set(session, pending);
-    this.#turns.endLater();
+    if (state.poll === null) this.#turns.willWrite();
+    else this.#turns.endLater();
     return pending;
   }
 }
