@@ -31,7 +31,7 @@ const QUIET_START_MS = 1_000;
 
 /** When the next ping of a session is due, ms; 0 for at once, when it is not known when the last one was sent. */
 export function pingDueAt(state: SessionState, rules: SessionRules): number {
-  if (state.protocol === 3) return Number.POSITIVE_INFINITY;
+  if (state.protocol === 3) return Infinity;
   if (state.transport === "polling") {
     return state.pingedAt === 0 ? 0 : state.pingedAt + PING_SHARE * rules.pingInterval;
   }

@@ -83,28 +83,38 @@ export interface SessionRules {
   readonly maxQueuedBytes: number;
 }
 
+/** What is the same in most states. */
+const USUAL = {
+  protocol: 4,
+  phase: "open",
+  candidate: "none",
+  poll: null,
+  storedBytes: 0,
+  queuedBytes: 0,
+  pingedAt: 0,
+  pongedAt: 0,
+  seenAt: 0,
+  absentSince: 0,
+  overfullSince: 0,
+  closeBy: 0,
+  closeCode: "SERVER_CLOSED",
+  unreadBytes: 0,
+  bytesAfterPing: 0,
+  sentBy: 0,
+} as const;
+
 export function createState(protocol: 3 | 4, transport: TransportName, now: number): SessionState {
+  // The client's timer starts with the handshake, as with a ping.
+  const pingedAt = transport === "polling" ? now : 0;
   return {
+    ...USUAL,
     protocol,
-    phase: "open",
     transport,
-    candidate: "none",
-    poll: null,
     queue: [],
-    storedBytes: 0,
-    queuedBytes: 0,
     openedAt: now,
-    // The client's timer starts with the handshake, as with a ping.
-    pingedAt: transport === "polling" ? now : 0,
-    pongedAt: transport === "polling" ? now : 0,
+    pingedAt,
+    pongedAt: pingedAt,
     seenAt: now,
-    absentSince: 0,
-    overfullSince: 0,
-    closeBy: 0,
-    closeCode: "SERVER_CLOSED",
-    unreadBytes: 0,
-    bytesAfterPing: 0,
-    sentBy: 0,
   };
 }
 
@@ -130,46 +140,22 @@ export interface StoredState {
   readonly closeCode?: EndCode;
 }
 
+const STORED = ["protocol", "phase", "absentSince", "overfullSince", "closeBy", "closeCode"] as const;
+const STORED_OF_SOCKET = [...STORED, "pingedAt", "pongedAt"] as const;
+
 export function toStored(state: SessionState): StoredState {
-  const { absentSince, closeBy, closeCode, openedAt, overfullSince, phase } = state;
-  const { pingedAt, pongedAt, protocol, transport } = state;
-  const stored: { -readonly [Key in keyof StoredState]: StoredState[Key] } = { transport, openedAt };
-  if (protocol === 3) stored.protocol = protocol;
-  if (phase === "closing") stored.phase = phase;
-  if (transport === "websocket") {
-    if (pingedAt !== 0) stored.pingedAt = pingedAt;
-    if (pongedAt !== 0) stored.pongedAt = pongedAt;
+  const { transport, openedAt } = state;
+  const stored: Record<string, unknown> = {};
+  for (const key of transport === "polling" ? STORED : STORED_OF_SOCKET) {
+    if (state[key] !== USUAL[key]) stored[key] = state[key];
   }
-  if (absentSince !== 0) stored.absentSince = absentSince;
-  if (overfullSince !== 0) stored.overfullSince = overfullSince;
-  if (closeBy !== 0) stored.closeBy = closeBy;
-  if (closeCode !== "SERVER_CLOSED") stored.closeCode = closeCode;
-  return stored;
+  return { ...stored, transport, openedAt };
 }
 
 /** `storedBytes`: the bytes of its queue that are stored in rows. */
 export function fromStored(stored: StoredState, storedBytes = 0): SessionState {
   const queue = [...(stored.queue ?? [])];
-  return {
-    protocol: 4,
-    phase: "open",
-    candidate: "none",
-    poll: null,
-    pingedAt: 0,
-    pongedAt: 0,
-    seenAt: 0,
-    absentSince: 0,
-    overfullSince: 0,
-    closeBy: 0,
-    closeCode: "SERVER_CLOSED",
-    unreadBytes: 0,
-    bytesAfterPing: 0,
-    sentBy: 0,
-    ...stored,
-    queue,
-    storedBytes,
-    queuedBytes: storedBytes + byteLength(queue),
-  };
+  return { ...USUAL, ...stored, queue, storedBytes, queuedBytes: storedBytes + byteLength(queue) };
 }
 
 /** Bytes of frames as they count against a bound; a string's length stands for its bytes. */

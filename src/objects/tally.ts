@@ -49,7 +49,7 @@ export class Tally {
   constructor(storage: DurableObjectStorage, { coalescesPings, pingInterval }: SessionRules) {
     const { kv, sql } = storage;
     this.#kv = kv;
-    this.#tickMs = coalescesPings ? PING_SHARE * pingInterval : Number.POSITIVE_INFINITY;
+    this.#tickMs = coalescesPings ? PING_SHARE * pingInterval : Infinity;
     this.#count(kv, "put", () => 1);
     this.#count(kv, "delete", Number);
     this.#count(sql, "exec", ({ rowsWritten }) => rowsWritten);

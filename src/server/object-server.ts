@@ -34,8 +34,7 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
       expiry?.tick(now);
       context.data.tick(now);
     },
-    nextTickAt: (now) =>
-      Math.min(context.data.nextTickAt, expiry?.nextTickAt(now) ?? Number.POSITIVE_INFINITY),
+    nextTickAt: (now) => Math.min(context.data.nextTickAt, expiry?.nextTickAt(now) ?? Infinity),
   };
 }
 

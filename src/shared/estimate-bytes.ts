@@ -3,7 +3,7 @@ const MAX_DEPTH = 1_000;
 
 /** Estimates how many bytes plain data takes in memory. */
 export function estimateMemory(value: unknown): number {
-  return estimateBytes(value, Number.POSITIVE_INFINITY, 40);
+  return estimateBytes(value, Infinity, 40);
 }
 
 /**
@@ -17,7 +17,7 @@ export function estimateBytes(value: unknown, maxDepth = MAX_DEPTH, perObject = 
   const seen = new Set<object>();
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > maxDepth) return Number.POSITIVE_INFINITY;
+    if (depth > maxDepth) return Infinity;
     const below: unknown[] = [];
     for (const item of level) {
       if (typeof item !== "object" || item === null || seen.has(item)) total += bytesOfPrimitive(item);

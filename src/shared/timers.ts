@@ -21,7 +21,7 @@ export class Timers {
   readonly #lists = new Map<number, Set<Timer>>();
   #pending: Parameters<typeof clearTimeout>[0];
   /** When the pending timer of the runtime fires, ms. */
-  #firesAt = Number.POSITIVE_INFINITY;
+  #firesAt = Infinity;
   #latest = 0;
   #clock = 0;
   /** How far the clock has been set back so far, ms. */
@@ -50,7 +50,7 @@ export class Timers {
     const list = timer && this.#lists.get(timer.ms);
     if (!list?.delete(timer as Timer)) return false;
     if (list.size === 0) this.#lists.delete((timer as Timer).ms);
-    if (this.#lists.size === 0) this.#arm(Number.POSITIVE_INFINITY);
+    if (this.#lists.size === 0) this.#arm(Infinity);
     return true;
   }
 
@@ -69,7 +69,7 @@ export class Timers {
   #arm(at: number): void {
     clearTimeout(this.#pending);
     this.#firesAt = at;
-    if (at === Number.POSITIVE_INFINITY) return;
+    if (at === Infinity) return;
     this.#firesAt = Math.min(at, this.#latest + LONGEST_MS);
     this.#pending = setTimeout(() => this.#fire(), this.#firesAt - this.#latest);
   }
@@ -86,11 +86,11 @@ export class Timers {
       }
     }
     due.sort((a, b) => a.dueAt - b.dueAt);
-    this.#firesAt = Number.POSITIVE_INFINITY;
+    this.#firesAt = Infinity;
     try {
       for (const timer of due) if (this.clear(timer)) timer.run();
     } finally {
-      let next = Number.POSITIVE_INFINITY;
+      let next = Infinity;
       for (const [head] of this.#lists.values()) next = Math.min(next, (head as Timer).dueAt);
       if (next < this.#firesAt) this.#arm(next);
     }

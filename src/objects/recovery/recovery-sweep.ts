@@ -128,7 +128,7 @@ export class RecoverySweep {
     if (this.#round !== undefined) return now;
     if (this.#nextAt === undefined) {
       const isAnything = KINDS.some((prefix) => [...this.#kv.list({ prefix, limit: 1 })].length > 0);
-      this.#nextAt = isAnything ? now : Number.POSITIVE_INFINITY;
+      this.#nextAt = isAnything ? now : Infinity;
     }
     return this.#nextAt;
   }
@@ -139,7 +139,7 @@ export class RecoverySweep {
     if (this.#round === undefined) {
       this.isAnybodyDue = false;
       this.#bytes = 0;
-      this.#round = { kind: 0, cursor: undefined, bytes: 0, next: Number.POSITIVE_INFINITY };
+      this.#round = { kind: 0, cursor: undefined, bytes: 0, next: Infinity };
     }
     const page: Page = { rows: 0, bytes: 0, expired: [] };
     while (this.#round !== undefined && !isFull(page)) this.#look(this.#round, page, now, mayTell);
@@ -197,7 +197,7 @@ export class RecoverySweep {
       this.#nextAt = now;
       return;
     }
-    this.#nextAt = Math.min(round.next, this.#bytes > 0 ? now + windowMs + 1 : Number.POSITIVE_INFINITY);
+    this.#nextAt = Math.min(round.next, this.#bytes > 0 ? now + windowMs + 1 : Infinity);
     if (this.#lostMs >= now - 2 * this.#keptMs || this.lostBefore === "") return;
     for (const [key] of [...this.#kv.list({ prefix: LOST })]) this.#kv.delete(key);
     this.#lostBefore = "";

@@ -158,7 +158,7 @@ export class ActiveSession implements SessionLink {
 
   receiveOnCandidate(packet: EnginePacket): void {
     // Everything that waits goes out on the new transport, before anything else.
-    if (packet.type === "upgrade") this.loadQueue(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+    if (packet.type === "upgrade") this.loadQueue(Infinity, Infinity);
     this.session.dispatch({ type: "candidate-packet", packet });
   }
 

@@ -73,7 +73,7 @@ export class Heartbeat {
     const { ticker } = this.#platform;
     const now = this.#platform.now();
     const next = this.#tryNext(now);
-    if (next !== Number.POSITIVE_INFINITY) ticker.ensureBy(Math.max(next, now + 1));
+    if (next !== Infinity) ticker.ensureBy(Math.max(next, now + 1));
   }
 
   /**
@@ -147,7 +147,7 @@ export class Heartbeat {
   /** When the next tick has something to do, ms; infinite when there is nobody. */
   #next(now: number): number {
     const { rules, ticker, identity } = this.#platform;
-    let next = this.#server().nextTickAt?.(now) ?? Number.POSITIVE_INFINITY;
+    let next = this.#server().nextTickAt?.(now) ?? Infinity;
     for (const { state } of this.#table.hibernating()) {
       next = Math.min(next, nextTickAt(fromStored(state), now, rules));
     }
@@ -155,9 +155,9 @@ export class Heartbeat {
     // What has failed is still due: repeated at once, it would fail without end.
     if (this.#hasFailed) next = Math.max(next, now + RETRY_MS);
     if (this.#isUnfinished) next = Math.min(next, now + SOON_MS);
-    next = Math.min(next, ticker.scheduledAt ?? Number.POSITIVE_INFINITY);
+    next = Math.min(next, ticker.scheduledAt ?? Infinity);
     // The last session has ended since the tick: what is stored of the object has to go as well.
-    return next === Number.POSITIVE_INFINITY && identity.isLeftOver() ? now + RETRY_MS : next;
+    return next === Infinity && identity.isLeftOver() ? now + RETRY_MS : next;
   }
 
   /** When a tick has something to do for this session, ms. */

@@ -43,7 +43,7 @@ export class SessionTable implements SessionDirectory {
   /** The sessions that are not in memory; undefined until something needs all of them. */
   #hibernating: Map<string, HibernatingSession> | undefined;
   /** An upper bound of the number of sessions and waiting polls together. */
-  #atMost = Number.POSITIVE_INFINITY;
+  #atMost = Infinity;
   #awakeTimer: Timer | undefined;
 
   constructor(platform: Platform, turns: Turns, current: () => Current) {

@@ -15,7 +15,7 @@ export class Ticker {
   /** When the alarm comes, ms; null for never, undefined when this instance has not read it yet. */
   #at: number | null | undefined;
   #looking: Promise<void> | undefined;
-  #wanted = Number.POSITIVE_INFINITY;
+  #wanted = Infinity;
 
   /** `longestMs`: how far away an alarm for a session is at most. */
   constructor(storage: DurableObjectStorage, longestMs: number, onError: (error: unknown) => void) {
@@ -82,9 +82,9 @@ export class Ticker {
       this.#at = null;
     }
     const wanted = this.#wanted;
-    this.#wanted = Number.POSITIVE_INFINITY;
+    this.#wanted = Infinity;
     this.#looking = undefined;
-    if (wanted !== Number.POSITIVE_INFINITY) this.ensureBy(wanted);
+    if (wanted !== Infinity) this.ensureBy(wanted);
     check?.();
   }
 }

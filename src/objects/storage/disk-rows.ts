@@ -102,7 +102,7 @@ export class DiskRows {
     const frames: Frame[] = [];
     let rest = "";
     for (const { data } of this.#run(`SELECT data ${OF_KIND} ORDER BY n`, owner, kind)) {
-      rest = parse(rest + data, frames, Number.POSITIVE_INFINITY);
+      rest = parse(rest + data, frames, Infinity);
     }
     return frames;
   }

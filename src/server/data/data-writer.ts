@@ -116,11 +116,11 @@ export class DataWriter {
   ttlOf(name: string): number {
     const ttl = this.#ttl;
     const own = typeof ttl === "object" ? Object.hasOwn(ttl, name) && ttl[name] : ttl;
-    return typeof own === "number" ? own : Number.POSITIVE_INFINITY;
+    return typeof own === "number" ? own : Infinity;
   }
 
   canExpire(name: string): boolean {
-    return this.ttlOf(name) < Number.POSITIVE_INFINITY;
+    return this.ttlOf(name) < Infinity;
   }
 
   /** Whether the code at work may replace or delete what there is: not a replay, nor setup what it did not assign. */
@@ -204,7 +204,7 @@ export class DataWriter {
 
   /** When expired rows are looked for, ms; infinite when nothing can expire. */
   get sweepAt(): number {
-    this.#sweepAt ??= this.rows.get<number>(SWEEP_KEY) ?? Number.POSITIVE_INFINITY;
+    this.#sweepAt ??= this.rows.get<number>(SWEEP_KEY) ?? Infinity;
     return this.#sweepAt;
   }
 
@@ -217,7 +217,7 @@ export class DataWriter {
 
   setSweep(at: number): void {
     this.#sweepAt = at;
-    if (at === Number.POSITIVE_INFINITY) this.rows.delete(SWEEP_KEY);
+    if (at === Infinity) this.rows.delete(SWEEP_KEY);
     else this.rows.put(SWEEP_KEY, at);
   }
 

@@ -43,6 +43,6 @@ export function toPropertyRow(
 
 /** Makes sure that what was written or read now is looked at when it may have expired. */
 export function scheduleSweep({ writer, name, isChild }: PropertyContext): void {
-  const ttl = Math.min(writer.ttlOf(name), isChild ? CHILD_MS : Number.POSITIVE_INFINITY);
-  if (ttl < Number.POSITIVE_INFINITY) writer.scheduleSweep(writer.now() + ttl);
+  const ttl = Math.min(writer.ttlOf(name), isChild ? CHILD_MS : Infinity);
+  if (ttl < Infinity) writer.scheduleSweep(writer.now() + ttl);
 }

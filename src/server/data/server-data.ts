@@ -52,7 +52,7 @@ export class ServerData {
   tick(now: number): void {
     if (this.#writer.sweepAt > now) return;
     const { rows } = this.#writer;
-    let next = Number.POSITIVE_INFINITY;
+    let next = Infinity;
     for (const [key, row] of [...rows.list<PropertyRow>({ prefix: propertiesOf() })]) {
       next = Math.min(next, this.#sweep(parsePropertyKey(key), row, now));
     }
@@ -62,7 +62,7 @@ export class ServerData {
   /** Returns when the property has to be looked at again, ms; infinite when it cannot expire. */
   #sweep({ nsp, name }: { nsp: string; name: string }, row: PropertyRow, now: number): number {
     const writer = this.#writer;
-    let next = Number.POSITIVE_INFINITY;
+    let next = Infinity;
     if (row.isChild) {
       const mayBeGone = now - row.at >= CHILD_MS && writer.isSetUp;
       if (mayBeGone && !writer.isInUse(nsp)) {
@@ -72,7 +72,7 @@ export class ServerData {
       next = now + CHILD_MS;
     }
     const ttl = writer.ttlOf(name);
-    if (ttl === Number.POSITIVE_INFINITY) return next;
+    if (ttl === Infinity) return next;
     this.of(nsp, row.isChild === true).expire(name, now - ttl);
     if (row.kind === "value") return row.at + ttl > now ? Math.min(next, row.at + ttl) : next;
     for (const [, { at }] of writer.rows.list<EntryRow>({ prefix: entriesOf(nsp, name) }))

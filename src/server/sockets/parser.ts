@@ -73,7 +73,7 @@ function decodeFrames(decoder: Pick<Decoder, "add">, frames: readonly Frame[]): 
 
 const standard: Parser = {
   encode: encodePacketFrames,
-  decode: (frames) => decodeFrames(new PacketDecoder({ maxAttachments: Number.POSITIVE_INFINITY }), frames),
+  decode: (frames) => decodeFrames(new PacketDecoder({ maxAttachments: Infinity }), frames),
   createDecoder: () => new PacketDecoder(),
   isForeign: false,
 };
