@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Running } from "../support/app.ts";
-import { keyOf } from "../support/clusters.ts";
 import { bundle, startWorker } from "../support/edge.ts";
+import { keyOf } from "../support/shard-keys.ts";
 import { hasBrowser, launchBrowser } from "./browser.ts";
 
 const SHARDS = 3;

@@ -2,12 +2,22 @@ import { io, type Socket } from "socket.io-client";
 import type { Running } from "../support/app.ts";
 import { type ClientOptions, connected, upgraded } from "../support/clients.ts";
 import { type Gate, startGate } from "../support/gate.ts";
+import { keysOf } from "../support/shard-keys.ts";
 import { within } from "../support/within.ts";
 
 /**
- * "mixed": ann upgrades in the middle, bob polls, cat and dan use WebSocket. With the others, all use that transport.
+ * "mixed": ann upgrades in the middle, bob polls, cat and dan use WebSocket. "upgrading": all upgrade when they connect.
+ * With the others, all use that transport.
  */
-export type CastMode = "mixed" | "polling" | "websocket";
+export type CastMode = "mixed" | "polling" | "websocket" | "upgrading";
+
+/** Clients with a WebSocket lose it when their object restarts, so they need recovery. */
+export function hasRecovery(mode: CastMode): boolean {
+  return mode === "websocket" || mode === "upgrading";
+}
+
+/** Over several objects, each of the first three is on another one, also after a reconnection. */
+const SHARDS: Readonly<Record<string, number>> = { ann: 0, bob: 1, cat: 2, dan: 2 };
 
 /** What each client observed, in order. The order between clients means nothing. */
 export type Trace = Record<string, unknown[][]>;
@@ -21,18 +31,19 @@ export class Cast {
   readonly #hasOffsets: boolean;
   readonly #sockets = new Map<string, Socket>();
   readonly #labels = new Map<string, string>();
+  readonly #keys = keysOf(3);
 
-  constructor(server: Running, gate: Gate, mode: CastMode, hasOffsets: boolean) {
+  private constructor(server: Running, gate: Gate, mode: CastMode) {
     this.#server = server;
     this.#gate = gate;
     this.mode = mode;
-    this.#hasOffsets = hasOffsets;
+    this.#hasOffsets = hasRecovery(mode);
   }
 
-  static async assemble(server: Running, mode: CastMode, hasOffsets: boolean): Promise<Cast> {
+  static async assemble(server: Running, mode: CastMode): Promise<Cast> {
     const gate = await startGate(server);
     if (mode !== "mixed") gate.open();
-    return new Cast(server, gate, mode, hasOffsets);
+    return new Cast(server, gate, mode);
   }
 
   on = (who: string): Socket => {
@@ -53,6 +64,7 @@ export class Cast {
     const socket = known ?? this.#create(who, auth);
     if (known) socket.connect();
     await connected(socket);
+    if (this.mode === "upgrading") await upgraded(socket);
   }
 
   /** Connects a client that must be refused. */
@@ -109,33 +121,54 @@ export class Cast {
 
   /**
    * Waits twice until everything that was caused has arrived everywhere: once until it is done, once until it is
-   * delivered. Returns the instance's name.
+   * delivered. Returns the name of the instance in which each client is, unless it has left.
    */
-  async settle(): Promise<string> {
-    let instance = "";
+  async settle(): Promise<Map<string, string>> {
+    const instances = new Map<string, string>();
     for (let round = 0; round < 2; round++) {
-      const answers = this.#connected().map(([who, socket]) => {
+      const answers = this.#connected().map(async ([who, socket]) => {
         const answered = new Promise<string>((resolve) => {
           socket.emit("sync", resolve);
           socket.once("disconnect", () => resolve("")); // this step may have ended the client
         });
-        return within(answered, `answer to sync for ${who}`, 15_000);
+        const instance = await within(answered, `answer to sync for ${who}`, 15_000);
+        if (instance !== "") instances.set(who, instance);
       });
-      instance = (await Promise.all(answers)).find((answer) => answer !== "") ?? instance;
+      await Promise.all(answers);
     }
-    return instance;
+    return instances;
   }
 
-  /** Waits until every client that a restart has disconnected is connected again, in all its namespaces. */
-  async reunite(cut: () => Promise<void>): Promise<void> {
-    const affected = this.#connected().filter(([, socket]) => transportName(socket) === "websocket");
+  /** Whether a client is on this one of several objects. */
+  isOn(shard: number, who: string): boolean {
+    return SHARDS[who.split("/")[0]!] === shard;
+  }
+
+  /** Whether a restart of this one of several objects would disconnect somebody. */
+  hasWebSockets(shard: number): boolean {
+    return this.#withWebSockets(shard).length > 0;
+  }
+
+  #withWebSockets(shard?: number): [string, Socket][] {
+    return this.#connected().filter(
+      ([who, socket]) =>
+        transportName(socket) === "websocket" && (shard === undefined || this.isOn(shard, who)),
+    );
+  }
+
+  /**
+   * Waits until every client that a restart has disconnected is connected again, in all its namespaces. It may be a
+   * restart of one of several objects.
+   */
+  async reunite(cut: () => Promise<void>, shard?: number): Promise<void> {
+    const affected = this.#withWebSockets(shard);
     const lost = affected.map(([who, socket]) =>
       within(new Promise((resolve) => socket.once("disconnect", resolve)), `loss of ${who}`, 10_000),
     );
     await cut();
     await Promise.all(lost);
     for (const [, socket] of affected) await connected(socket, 15_000);
-    for (const [, socket] of affected) if (this.mode === "mixed") await upgraded(socket);
+    for (const [, socket] of affected) await upgraded(socket);
     const fresh = affected.filter(([, socket]) => !socket.recovered).map(([who]) => who);
     if (fresh.length > 0) throw new Error(`not recovered: ${fresh}`);
   }
@@ -154,8 +187,8 @@ export class Cast {
 
   #options(name: string): ClientOptions {
     const transport = { ann: "polling", bob: "polling" }[name] ?? "websocket";
-    const transports = this.mode === "mixed" ? [transport] : [this.mode];
-    if (this.mode === "mixed" && name === "ann") transports.push("websocket");
+    const transports = { mixed: [transport], upgrading: ["polling"] }[this.mode as string] ?? [this.mode];
+    if (this.mode === "upgrading" || (this.mode === "mixed" && name === "ann")) transports.push("websocket");
     return {
       transports,
       forceNew: true,
@@ -168,7 +201,7 @@ export class Cast {
   #create(who: string, auth: object): Socket {
     const [name, nsp] = who.split("/") as [string, string | undefined];
     const url = name === "ann" ? this.#gate.url : this.#server.url;
-    const query = { from: `${name}'s phone` };
+    const query = { from: `${name}'s phone`, key: this.#keys[SHARDS[name] ?? 0] };
     const all = { name, ...auth };
     const socket = nsp
       ? this.on(name).io.socket(`/${nsp}`, { auth: all })

@@ -1,7 +1,7 @@
 import type { Socket } from "socket.io-client";
 import { nextEvent, upgraded } from "../support/clients.ts";
 import { within } from "../support/within.ts";
-import type { Cast } from "./cast.ts";
+import { type Cast, hasRecovery } from "./cast.ts";
 
 /** One step, and whether the object may be killed after it. */
 export interface Step {
@@ -26,7 +26,7 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
       });
       const answer = await within(answered, `answer to ${event}`, 15_000);
       // After a restart clients reconnect in any order, as on Node.
-      if (event === "who" && cast.mode === "websocket") (answer[0] as string[]).sort();
+      if (event === "who" && hasRecovery(cast.mode)) (answer[0] as string[]).sort();
       cast.note(who, "answer", event, ...answer);
     });
   const provokes = (who: string, reply: string, event: string, ...args: unknown[]) =>
@@ -96,7 +96,7 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
   function exchange(who: Speaker, room: string): void {
     asks(who, "visit");
     emits(who, "tag", `${room} tag`);
-    if (cast.mode !== "websocket") asks(who, "promote"); // recovery restores data, but not the properties of a socket
+    if (!hasRecovery(cast.mode)) asks(who, "promote"); // recovery restores data, but not the properties of a socket
     asks(who, "note", room, room.length);
     emits(who, "remember", Buffer.from([room.length, 0, 255]));
     asks(who, "recall");
@@ -124,6 +124,6 @@ export function conversation(cast: Pick<Cast, "mode">): Step[] {
     asks(who, "leave", room);
     emits(who, "shout", "how many are we", who.length);
     emits(who, "scatter", `${room} too`);
-    if (cast.mode !== "websocket") emits(who, "first", room); // a recovered connection runs the `connection` listener again, as on Node
+    if (!hasRecovery(cast.mode)) emits(who, "first", room); // a recovered connection runs the `connection` listener again, as on Node
   }
 }

@@ -22,6 +22,13 @@ describe("a conversation with Socket.IO on Node", () => {
     },
     LIMIT,
   );
+
+  it.runIf(targets.includes("official"))(
+    "leaves the same trace when all clients upgrade as over WebSocket",
+    async () =>
+      expect(departures(await converse("official", "upgrading", "none"), recorded.websocket)).toEqual([]),
+    LIMIT,
+  );
 });
 
 describe.runIf(targets.includes("edge"))("the same conversation with this project", () => {

@@ -2,9 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { startServer } from "../../src/testing/index.ts";
 import type { Running } from "../support/app.ts";
-import { startEdge } from "../support/edge.ts";
 import { startOfficial } from "../support/official.ts";
-import { Cast, type CastMode, type Trace } from "./cast.ts";
+import { Cast, type CastMode, hasRecovery, type Trace } from "./cast.ts";
 import { conversation } from "./conversation.ts";
 
 /** How long one conversation may take, in ms. */
@@ -14,6 +13,21 @@ const fixture = new URL("../fixtures/conversation.jsonl", import.meta.url);
 /** What happens between two steps. */
 type Interruption = "none" | "hibernate" | "close";
 
+/** Starts the application of the conversation for clients of a mode. */
+async function startFor(
+  target: "official" | "edge",
+  mode: CastMode,
+  interruption: Interruption,
+): Promise<Running> {
+  const variant = variantFor(mode);
+  if (target === "official") return startOfficial("conversation", variant);
+  return startWithKit(variant, interruption === "close");
+}
+
+export function variantFor(mode: CastMode): string {
+  return hasRecovery(mode) ? "recovery" : "default";
+}
+
 /**
  * Runs the conversation, and interrupts the object between every two steps, when all effects of the step before have
  * settled.
@@ -22,34 +36,39 @@ export async function converse(
   target: "official" | "edge",
   mode: CastMode,
   interruption: Interruption,
-  shards = 1,
 ): Promise<Trace> {
-  const hasRecovery = mode === "websocket";
-  const variant = hasRecovery ? "recovery" : "default";
-  const server =
-    target === "official"
-      ? await startOfficial("conversation", variant)
-      : shards > 1
-        ? await startEdge("conversation", variant, shards)
-        : await startWithKit(variant, interruption === "close");
-  const cast = await Cast.assemble(server, mode, hasRecovery);
-  let instance = "";
+  const server = await startFor(target, mode, interruption);
+  let before = "";
+  return perform(server, mode, `${mode}, ${interruption}`, async (cast, instances, step) => {
+    const [now = ""] = instances.values();
+    if (interruption !== "none" && now !== "") expect(now, `instance at ${step}`).not.toBe(before);
+    before = now;
+    if (interruption === "hibernate") await server.evict("hibernate");
+    if (interruption === "close") await cast.reunite(() => server.evict("close"));
+  });
+}
+
+/**
+ * Runs the conversation, and calls `between` after each step, when its effects have settled, with the instance that
+ * serves each client. Closes the server at the end.
+ */
+export async function perform(
+  server: Running,
+  mode: CastMode,
+  what: string,
+  between: (cast: Cast, instances: Map<string, string>, step: string) => Promise<void>,
+): Promise<Trace> {
+  const cast = await Cast.assemble(server, mode);
   let step = "the beginning";
   try {
     for (const { name, run } of conversation(cast)) {
       step = name;
       await run(cast);
-      const now = await cast.settle();
-      if (interruption !== "none" && now !== "") expect(now, `instance at ${name}`).not.toBe(instance);
-      instance = now;
-      if (interruption === "hibernate") await server.evict("hibernate");
-      if (interruption === "close") await cast.reunite(() => server.evict("close"));
+      await between(cast, await cast.settle(), name);
     }
     return cast.trace;
   } catch (error) {
-    throw new Error(
-      `${mode}, ${interruption}, at "${step}": ${error}\n${server.complaints.slice(-5).join("\n")}`,
-    );
+    throw new Error(`${what}, at "${step}": ${error}\n${server.complaints.slice(-5).join("\n")}`);
   } finally {
     await cast.dismiss();
     await server.close();

@@ -22,7 +22,7 @@ export function stockClientSuite({ thorough, shards = 1 }: StockClients): void {
   describe.each(servers)(`stock clients on %s${where}`, (target) => {
     describe.each(versions)("socket.io-client %s", (version) => {
       describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
-        const world = worldOf(target, version, mode, shards);
+        const world = worldOf(target, version, mode, { shards });
 
         it("ends on the transport that was requested", async () => {
           const socket = await world.connect();

@@ -33,6 +33,11 @@ export interface Running {
    * them or one. Does nothing on Node.
    */
   evict(webSockets: "hibernate" | "close", shard?: number): Promise<void>;
+  /**
+   * Cuts one of several objects off from the others, until each call between them was tried again. Returns how many
+   * calls have failed so far, and how many have not.
+   */
+  cutOff?(shard: number): Promise<{ broken: number; faultless: number }>;
   close(): Promise<void>;
 }
 

@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { rank } from "../../src/objects/placement/hash.ts";
-import { toShardNames } from "../../src/objects/placement/shards.ts";
 import { appUrl, type TargetName } from "./app.ts";
 import { bundle, startWorker } from "./edge.ts";
+import { keysOf } from "./shard-keys.ts";
 import { within } from "./within.ts";
 
 /** Several servers that are one. */
@@ -54,14 +53,8 @@ export default server.app;
 `);
   const running = await startWorker(contents, undefined, undefined, count);
   return {
-    servers: toShardNames(count).map((shard) => ({ url: running.url, query: { key: keyOf(shard, count) } })),
+    servers: keysOf(count).map((key) => ({ url: running.url, query: { key } })),
     evict: (webSockets, server) => running.evict(webSockets, server),
     close: () => running.close(),
   };
-}
-
-/** A key that belongs to a shard. */
-export function keyOf(shard: string, count: number): string {
-  const shards = toShardNames(count);
-  for (let key = 0; ; key++) if (rank(String(key), shards)[0] === shard) return String(key);
 }

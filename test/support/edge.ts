@@ -2,24 +2,43 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { appUrl, type Running } from "./app.ts";
+import { keysOf } from "./shard-keys.ts";
 
 const WORKER = "edge";
 const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
-
-/** Spreads clients over shards in the order in which they connect. */
-const spread = (shards: number) => `{ shards: ${shards}, shardBy: () => String(next++) }`;
+const breakable = fileURLToPath(new URL("./breakable.ts", import.meta.url));
 
 /** The Worker that a user would write around an application. */
-function entry(name: string, variant: string, shards: number): string {
+function entry(name: string, variant: string): string {
   return `
 import { defineServer } from ${JSON.stringify(index)};
 import * as app from ${JSON.stringify(fileURLToPath(appUrl(name)))};
 const chosen = app.variants?.[${JSON.stringify(variant)}];
-let next = 0;
-const sharded = ${shards > 1 ? spread(shards) : "{}"};
-const server = defineServer({ ...chosen?.shared, ...chosen?.edge, ...sharded }, app.setup);
+const server = defineServer({ ...chosen?.shared, ...chosen?.edge }, app.setup);
 export class SessionObject extends server.SessionObject {}
 export default server.app;
+`;
+}
+
+/**
+ * The same over several shards, which can be cut off. A client that names no shard by a key gets the one after that of
+ * the client before it. The Worker reopens a broken poll after a random time of up to a second, so that a restarting
+ * object is not flooded; a hundredth of that is enough for few clients.
+ */
+function shardedEntry(name: string, variant: string, shards: number): string {
+  return `
+import { defineServer } from ${JSON.stringify(index)};
+import { breakable, withSwitch } from ${JSON.stringify(breakable)};
+import * as app from ${JSON.stringify(fileURLToPath(appUrl(name)))};
+const { random } = Math;
+Math.random = () => random() / 100;
+const chosen = app.variants?.[${JSON.stringify(variant)}];
+const keys = ${JSON.stringify(keysOf(shards))};
+let next = 0;
+const shardBy = ({ _query }) => _query.key ?? keys[next++ % keys.length];
+const server = defineServer({ ...chosen?.shared, ...chosen?.edge, shards: ${shards}, shardBy }, app.setup);
+export class SessionObject extends breakable(server.SessionObject) {}
+export default withSwitch(server.app);
 `;
 }
 
@@ -40,7 +59,8 @@ export async function bundle(contents: string): Promise<string> {
 
 /** Runs an application on this project, in workerd, over several objects if a number of shards is given. */
 export async function startEdge(name: string, variant = "default", shards = 1): Promise<Running> {
-  return startWorker(await bundle(entry(name, variant, shards)), undefined, undefined, shards);
+  const source = shards > 1 ? shardedEntry(name, variant, shards) : entry(name, variant);
+  return startWorker(await bundle(source), undefined, undefined, shards);
 }
 
 type Configuration = Record<string, { className: string; useSQLite: boolean }>;
@@ -87,6 +107,10 @@ export async function startWorker(
           if (!/not currently running|not found|does not exist/i.test(String(error))) throw error;
         }
       }
+    },
+    cutOff: async (shard) => {
+      const response = await fetch(new URL(`/cut-off?shard=${shard}&of=${shards}`, ready));
+      return (await response.json()) as { broken: number; faultless: number };
     },
     close: () => miniflare.dispose(),
   };

@@ -24,11 +24,14 @@ export class Monitor {
     socket.on("trace", (entry: Entry) => this.entries.push(entry));
   }
 
-  static async connect(server: Running): Promise<Monitor> {
+  /** `key`: which of several objects it is on. With `reconnection` it survives a restart of that object. */
+  static async connect(server: Running, { reconnection = false, key = "" } = {}): Promise<Monitor> {
     const socket = io(`${server.url}/trace`, {
       transports: ["websocket"],
       forceNew: true,
-      reconnection: false,
+      reconnection,
+      reconnectionDelay: 10,
+      query: key === "" ? {} : { key },
     });
     const monitor = new Monitor(socket);
     await within(
