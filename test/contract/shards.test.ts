@@ -7,7 +7,7 @@ import { worldOf } from "./world.ts";
 /** The same suite with each client on another object, because nobody must notice how many objects there are. */
 describe.runIf(targets.includes("edge"))("a session of a server over three objects", () => {
   describe.each(Object.keys(modes) as Mode[])("by %s", (mode) => {
-    const world = worldOf("edge", "4.8", mode, 3);
+    const world = worldOf("edge", "4.8", mode, { shards: 3 });
     it.each(behaviours)("%s", (_sentence, run) => run(world));
   });
 });
