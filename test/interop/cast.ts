@@ -6,8 +6,8 @@ import { keysOf } from "../support/shard-keys.ts";
 import { within } from "../support/within.ts";
 
 /**
- * "mixed": ann upgrades in the middle, bob polls, cat and dan use WebSocket. "upgrading": all upgrade when they connect.
- * With the others, all use that transport.
+ * "mixed": ann upgrades in the middle, bob polls, cat and dan use WebSocket. "upgrading": all upgrade when they
+ * connect. With the others, all use that transport.
  */
 export type CastMode = "mixed" | "polling" | "websocket" | "upgrading";
 

@@ -31,8 +31,8 @@ export function breakable(Base: SessionObjectClass<unknown>): SessionObjectClass
 }
 
 /**
- * Adds a route to the Worker of a server: `/cut-off?shard=1&of=3` cuts one of three shards off until each call to it and
- * from it was tried again. The answer counts the calls that failed so far, and the others.
+ * Adds a route to the Worker of a server: `/cut-off?shard=1&of=3` cuts one of three shards off until each call to it
+ * and from it was tried again. The answer counts the calls that failed so far, and the others.
  */
 export function withSwitch(app: { fetch(...args: never[]): Response | Promise<Response> }) {
   return {
