@@ -7,13 +7,18 @@ export function hash(text: string): number {
   return (bits ^ (bits >>> 16)) >>> 0;
 }
 
+/** The items in the order of their weights, the smallest first. */
+export function sortBy<T>(items: readonly T[], toWeight: (item: T) => number): T[] {
+  return items
+    .map((item) => ({ item, weight: toWeight(item) }))
+    .sort((a, b) => a.weight - b.weight)
+    .map(({ item }) => item);
+}
+
 /**
  * The items in an order of the key's own (rendezvous hashing): where items are added or removed, only those keys get
  * another first item that belong to them.
  */
-export function rank<T>(key: string, items: readonly T[], toText: (item: T) => string = String): T[] {
-  return items
-    .map((item) => ({ item, weight: hash(`${key}\n${toText(item)}`) }))
-    .sort((a, b) => b.weight - a.weight)
-    .map(({ item }) => item);
+export function rank(key: string, items: readonly string[]): string[] {
+  return sortBy(items, (item) => -hash(`${key}\n${item}`));
 }

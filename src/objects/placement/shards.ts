@@ -1,3 +1,5 @@
+import { sortBy } from "./hash.ts";
+
 type Hint = DurableObjectLocationHint;
 
 /** How many objects one server has: all together, or by the location hint with which they are made. */
@@ -88,9 +90,9 @@ export function hintOf(shard: string): Hint | undefined {
 /** Nearest first, as far as it is known where the client is; those of one region stay in the order given. */
 export function byDistance(shards: readonly string[], where: Whereabouts | undefined): string[] {
   const from = toPoint(where);
-  if (from === undefined) return [...shards];
-  const distances = new Map(shards.map((shard) => [shard, distance(from, parseShard(shard)?.region ?? 0)]));
-  return [...shards].sort((a, b) => distances.get(a)! - distances.get(b)!);
+  return from === undefined
+    ? [...shards]
+    : sortBy(shards, (shard) => distance(from, parseShard(shard)?.region ?? 0));
 }
 
 function toPoint(where: Whereabouts | undefined): readonly [number, number] | undefined {
@@ -100,10 +102,10 @@ function toPoint(where: Whereabouts | undefined): readonly [number, number] | un
   return CONTINENTS[String(where?.continent)];
 }
 
-/** As the angle between the two: enough to tell which is nearer. */
+/** The less, the nearer: the cosine of the angle between the two, negated. */
 function distance([longitude, latitude]: readonly [number, number], region: number): number {
   const [, to = 0, toLatitude = 0] = REGIONS[region] ?? [];
-  const [a, b, turn] = [latitude, toLatitude, to - longitude].map((degrees) => (degrees * Math.PI) / 180);
-  const cosine = Math.sin(a!) * Math.sin(b!) + Math.cos(a!) * Math.cos(b!) * Math.cos(turn!);
-  return Math.acos(Math.min(1, Math.max(-1, cosine)));
+  const { sin, cos, PI } = Math;
+  const [a, b, turn] = [latitude, toLatitude, to - longitude].map((degrees) => (degrees * PI) / 180);
+  return -(sin(a!) * sin(b!) + cos(a!) * cos(b!) * cos(turn!));
 }
