@@ -13,8 +13,7 @@ export {
   type ServerDefinition,
   type ServerOptions,
 } from "./http/define-server.ts";
-export { Emitter } from "./http/emitter.ts";
-export type { RemoteDetails } from "./http/emitter-call.ts";
+export { Emitter, type RemoteDetails } from "./http/emitter.ts";
 export type { CookieOptions, HttpOptions, RefusedConnection } from "./http/options.ts";
 export type { ClientFiles } from "./http/serve-client.ts";
 export { type NamedStats, PRICES, type Prices, type ServerStats, type StatsOptions } from "./http/stats.ts";

@@ -1,12 +1,13 @@
 import { createObserver } from "../engine/observed.ts";
 import { resolveEngineOptions } from "../engine/options.ts";
+import { EmitterQueues } from "../objects/cluster/emitter-queue.ts";
 import type { SetupContext } from "../objects/definition.ts";
 import type { ObjectStats } from "../objects/object-runtime.ts";
 import { Placement, type Whom } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
 import { DEFAULT_PATH } from "../server/api/options.ts";
-import type { ClusterAnswer, ClusterCall } from "../server/cluster/messages.ts";
+import type { ObjectAnswer, ObjectCall } from "../server/cluster/messages.ts";
 import type {
   HandshakeData,
   Server,
@@ -14,10 +15,10 @@ import type {
   ServerOptions as SocketServerOptions,
 } from "../server/index.ts";
 import { createSocketServer } from "../server/object-server.ts";
+import { createParser } from "../server/sockets/parser.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { type App, createApp } from "./app.ts";
 import { Emitter } from "./emitter.ts";
-import { type EmitterCall, performCall } from "./emitter-call.ts";
 import { type HttpOptions, resolveAppOptions, type ShardOptions } from "./options.ts";
 import { toSource } from "./source.ts";
 import { fetchStats, type ServerStats, type StatsOptions } from "./stats.ts";
@@ -32,12 +33,10 @@ export interface ServerOptions<Handshake = Untyped>
 export interface ServerMembers<Io> {
   /** The Socket.IO server of this object, for methods of your own. @throws Error before `await this.ready()` */
   readonly io: Io;
-  /** What other objects of the server say. @internal */
-  socketIoPeer(call: ClusterCall): Promise<ClusterAnswer>;
+  /** What other objects of the server say, and emitters. @internal */
+  socketIoPeer(call: ObjectCall): Promise<ObjectAnswer>;
   /** What the object has and has done. @internal */
   socketIoStats(): Promise<ObjectStats>;
-  /** Carries out one operation of an emitter. @internal */
-  socketIoCall(call: EmitterCall): Promise<unknown>;
 }
 
 /** What `defineServer` returns: the object class to export, and the app that serves it. */
@@ -112,7 +111,10 @@ export function defineServer<
   const placement = new Placement(toSource(options), options.shards);
   const observe = createObserver(options.observe);
   const emitter = (env: Cloudflare.Env, whom?: Whom) =>
-    new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>(placement.finder(env, whom));
+    new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>({
+      queues: new EmitterQueues(placement.finder(env, whom)),
+      parser: createParser(options.parser),
+    });
   const Base = createSessionObject<Io>({
     options: engineOptions,
     needsHandshakeData: options.handshakeData !== undefined,
@@ -129,18 +131,12 @@ export function defineServer<
       return runtimeOf(this).liveApi() as Io;
     }
 
-    socketIoPeer(call: ClusterCall): Promise<ClusterAnswer> {
+    socketIoPeer(call: ObjectCall): Promise<ObjectAnswer> {
       return runtimeOf(this).receive(call);
     }
 
     async socketIoStats(): Promise<ObjectStats> {
       return runtimeOf(this).stats();
-    }
-
-    async socketIoCall(call: EmitterCall): Promise<unknown> {
-      runtimeOf(this).platform.tally.counts.requests++;
-      await runtimeOf(this).ready();
-      return performCall(this.io, call);
     }
   }
   return {

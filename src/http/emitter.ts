@@ -1,18 +1,43 @@
+import { EVENT } from "../codec/socket-packet.ts";
+import type { EmitterQueues } from "../objects/cluster/emitter-queue.ts";
 import type { DefaultEventsMap, EventNames, EventParams, EventsMap } from "../server/api/events.ts";
 import { assertFree, RESERVED_SERVER_SIDE } from "../server/api/reserved.ts";
-import type { ServerTypes } from "../server/api/socket-types.ts";
+import type { HandshakeData, ServerTypes } from "../server/api/socket-types.ts";
+import type { ClusterMessage, Operation, Target } from "../server/cluster/messages.ts";
+import { copyBytes, toTravel } from "../server/cluster/travel.ts";
+import type { Handshake } from "../server/sockets/handshake.ts";
+import type { Parser } from "../server/sockets/parser.ts";
 import type { Untyped } from "../shared/untyped.ts";
-import type { EmitterCall, RemoteDetails } from "./emitter-call.ts";
 
-interface CallTarget {
-  socketIoCall(call: EmitterCall): Promise<unknown>;
+/** A socket as somebody outside its object sees it: a snapshot. */
+export interface RemoteDetails<SocketData = Untyped, Types extends ServerTypes = Untyped> {
+  readonly id: string;
+  readonly handshake: Handshake<HandshakeData<Types>>;
+  readonly rooms: readonly string[];
+  readonly data: SocketData;
+}
+
+/** How an emitter reaches its object. */
+interface Connection {
+  readonly queues: EmitterQueues;
+  readonly parser: Parser;
+}
+
+/** The namespace, and the sockets in it. */
+interface Whom {
+  readonly nsp: string;
+  readonly to: Target;
 }
 
 /**
- * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. Each
- * operation is one call of the object: await it, or pass it to `ctx.waitUntil`. It rejects when the object cannot be
- * reached, or when its setup function fails. Type parameters that are not given are `Untyped`, as with the official
- * server.
+ * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. What one
+ * emitter is told in one request arrives in that order, and shares calls of the object where it can; nothing has to be
+ * awaited for that. A promise settles when the object has carried the operation out. It rejects when the object cannot
+ * be reached, or when its setup function fails; that is not reported where nobody awaits it. An operation throws at
+ * once when more than 16 MB wait to be sent, or when its arguments cannot be.
+ *
+ * An emitter may be kept in a variable of the module. Type parameters that are not given are `Untyped`, as with the
+ * official server.
  * @example
  * await chat.emitter(env).to("news").emit("headline", text);
  */
@@ -22,15 +47,13 @@ export class Emitter<
   ServerSideEvents extends EventsMap = DefaultEventsMap,
   Types extends ServerTypes = Untyped,
 > {
-  readonly #find: () => DurableObjectStub;
-  readonly #target: Omit<EmitterCall, "operation">;
+  readonly #connection: Connection;
+  readonly #whom: Whom;
 
-  constructor(
-    find: () => DurableObjectStub,
-    target: Omit<EmitterCall, "operation"> = { nsp: "/", rooms: [], except: [], isVolatile: false },
-  ) {
-    this.#find = find;
-    this.#target = target;
+  /** `server.emitter(env)` creates emitters. @internal */
+  constructor(connection: Connection, whom: Whom = { nsp: "/", to: { rooms: [], except: [] } }) {
+    this.#connection = connection;
+    this.#whom = whom;
   }
 
   /**
@@ -38,7 +61,7 @@ export class Emitter<
    * @example await chat.emitter(env).of("/admin").emit("alert", text);
    */
   of(nsp: string): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return this.#with({ nsp: nsp.startsWith("/") ? nsp : `/${nsp}` });
+    return this.#select({}, nsp.startsWith("/") ? nsp : `/${nsp}`);
   }
 
   /**
@@ -46,7 +69,7 @@ export class Emitter<
    * is reached once.
    */
   to(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return this.#with({ rooms: [...this.#target.rooms, ...[room].flat()] });
+    return this.#select({ rooms: [...this.#whom.to.rooms, ...[room].flat()] });
   }
 
   /** The same as {@link to}. */
@@ -56,75 +79,82 @@ export class Emitter<
 
   /** Leaves out sockets that are in any of these rooms. */
   except(room: string | string[]): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return this.#with({ except: [...this.#target.except, ...[room].flat()] });
+    return this.#select({ except: [...this.#whom.to.except, ...[room].flat()] });
   }
 
   /** Drops the packet for clients whose transport cannot take it at that moment; it is not kept for recovery either. */
   get volatile(): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return this.#with({ isVolatile: true });
+    return this.#select({ volatile: true });
   }
 
   /** Accepted, without effect: the compatibility flag `no_web_socket_compression` decides for all WebSockets. */
   compress(_compress: boolean): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return this.#with({});
+    return this.#select({});
   }
 
   /**
    * Emits an event to the selected sockets. The promise settles when the object that is called has sent it; what goes
-   * to other objects of the server is on its way then. Await it where the order of two calls matters. There are no
-   * acknowledgements: for those, call a method of your own class.
-   * @throws Error for a reserved event name, or a function among the arguments
+   * to other objects of the server is on its way then. There are no acknowledgements: for those, call a method of your
+   * own class.
+   * @throws Error for a reserved event name, a function among the arguments, or data that cannot be encoded
    */
-  async emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): Promise<void> {
-    await this.#send("emit", ev, args);
+  emit<Ev extends EventNames<EmitEvents>>(ev: Ev, ...args: EventParams<EmitEvents, Ev>): Promise<void> {
+    assertFree(ev);
+    const data = withoutAck(ev, args);
+    const frames = this.#connection.parser.encode({ type: EVENT, nsp: this.#whom.nsp, data });
+    return this.#perform<void>({ type: "broadcast", frames: copyBytes(frames) });
   }
 
   /**
    * Emits an event to listeners on the server itself, in all of its objects: those of `io.on(ev, ...)`, or of the
    * namespace.
-   * @throws Error for a reserved event name, or a function among the arguments
+   * @throws Error for a reserved event name, a function among the arguments, or data that cannot be cloned
    */
-  async serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
+  serverSideEmit<Ev extends EventNames<ServerSideEvents>>(
     ev: Ev,
     ...args: EventParams<ServerSideEvents, Ev>
   ): Promise<void> {
     assertFree(ev, RESERVED_SERVER_SIDE);
-    await this.#send("server", ev, args);
+    return this.#perform<void>({ type: "emit", args: toTravel(withoutAck(ev, args)) });
   }
 
   /** Makes the selected sockets join rooms. */
-  async socketsJoin(room: string | string[]): Promise<void> {
-    await this.#call({ type: "join", rooms: [room].flat() });
+  socketsJoin(room: string | string[]): Promise<void> {
+    return this.#perform<void>({ type: "join", rooms: [room].flat() });
   }
 
   /** Makes the selected sockets leave rooms. */
-  async socketsLeave(room: string | string[]): Promise<void> {
-    await this.#call({ type: "leave", rooms: [room].flat() });
+  socketsLeave(room: string | string[]): Promise<void> {
+    return this.#perform<void>({ type: "leave", rooms: [room].flat() });
   }
 
   /** Disconnects the selected sockets from the namespace; with `close`, ends their connections. @default false */
-  async disconnectSockets(close = false): Promise<void> {
-    await this.#call({ type: "disconnect", close });
+  disconnectSockets(close = false): Promise<void> {
+    return this.#perform<void>({ type: "disconnect", close });
   }
 
-  /** Returns the selected sockets, with their id, handshake, rooms and data as they are now. */
-  async fetchSockets(): Promise<RemoteDetails<SocketData, Types>[]> {
-    return (await this.#call({ type: "fetch" })) as RemoteDetails<SocketData, Types>[];
+  /**
+   * Returns the selected sockets of all objects, with their id, handshake, rooms and data as they are now. It rejects
+   * when an object has not answered within 5 s.
+   */
+  fetchSockets(): Promise<RemoteDetails<SocketData, Types>[]> {
+    return this.#perform({ type: "fetch" });
   }
 
-  async #send(type: "emit" | "server", ev: unknown, args: readonly unknown[]): Promise<void> {
-    if (args.some((arg) => typeof arg === "function")) {
-      throw new Error("an emitter takes no acknowledgement; call a method of the object's class");
-    }
-    await this.#call({ type, args: [String(ev), ...args] });
+  #select(
+    change: Partial<Target>,
+    nsp = this.#whom.nsp,
+  ): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
+    return new Emitter(this.#connection, { nsp, to: { ...this.#whom.to, ...change } });
   }
 
-  #with(change: Partial<EmitterCall>): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return new Emitter(this.#find, { ...this.#target, ...change });
+  /** What the object answers is what the operation promises. */
+  #perform<Answer>(operation: Operation): Promise<Answer> {
+    return this.#connection.queues.send({ ...operation, ...this.#whom } as ClusterMessage) as Promise<Answer>;
   }
+}
 
-  #call(operation: EmitterCall["operation"]): Promise<unknown> {
-    const object = this.#find() as unknown as CallTarget;
-    return object.socketIoCall({ ...this.#target, operation });
-  }
+function withoutAck(ev: unknown, args: readonly unknown[]): unknown[] {
+  if (!args.some((arg) => typeof arg === "function")) return [String(ev), ...args];
+  throw new Error("an emitter takes no acknowledgement; call a method of the object's class");
 }

@@ -1,4 +1,4 @@
-import type { ClusterAnswer, ClusterCall } from "../server/cluster/messages.ts";
+import type { ObjectAnswer, ObjectCall } from "../server/cluster/messages.ts";
 import type { ObjectDefinition } from "./definition.ts";
 import { Platform } from "./platform.ts";
 import { RequestHandler } from "./request-handler.ts";
@@ -120,11 +120,12 @@ export class ObjectRuntime<Api> {
     };
   }
 
-  /** What another object of the server says. */
-  async receive(call: ClusterCall): Promise<ClusterAnswer> {
+  /** What another object of the server says, or an emitter, which waits for the setup function. */
+  async receive(call: ObjectCall): Promise<ObjectAnswer> {
     this.platform.tally.counts.requests++;
+    if (call.type === "relay") await this.ready();
     // The server carries it out, and has to be there for that.
-    void this.#userCode.attempt.server;
+    else void this.#userCode.attempt.server;
     return this.platform.cluster.receive(call);
   }
 

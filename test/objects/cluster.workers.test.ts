@@ -1,6 +1,12 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { Batch, ClusterAnswer, ClusterCall } from "../../src/server/cluster/messages.ts";
+import type {
+  Batch,
+  ClusterAnswer,
+  ClusterCall,
+  ClusterMessage,
+  ObjectCall,
+} from "../../src/server/cluster/messages.ts";
 import type { Server } from "../../src/server/index.ts";
 import { type Application, type PeerFault, peerCalls, peerFaults, spreadOver } from "../fixtures/worker.ts";
 import { until } from "./support.ts";
@@ -52,7 +58,7 @@ class Cluster {
   }
 
   /** Returns the calls of other shards to a shard since it was last asked. */
-  calls(shard: number): ClusterCall[] {
+  calls(shard: number): ObjectCall[] {
     const { name } = this.shards[shard]!;
     const calls = peerCalls.get(name) ?? [];
     peerCalls.delete(name);
@@ -137,6 +143,23 @@ describe("a message of one shard to the others", () => {
     expect([cluster.calls(0), cluster.calls(1), cluster.calls(2)].map((calls) => calls.length)).toEqual([
       0, 0, 1,
     ]);
+  });
+
+  it("carries bytes as they were when it was sent, and no other part of their buffer", async () => {
+    const cluster = new Cluster("bytes");
+    const [, bob] = await cluster.join();
+    await cluster.act(0, (io) => {
+      const bytes = new Uint8Array(1_000).fill(1);
+      io.emit("bytes", bytes.subarray(0, 3));
+      bytes.fill(2);
+    });
+    expect(await bob!.hear()).toBe('451-["bytes",{"_placeholder":true,"num":0}]');
+    const [{ messages }] = cluster.calls(1) as [Batch];
+    const [, sent] = (messages[0] as Extract<ClusterMessage, { type: "broadcast" }>).frames as [
+      string,
+      Uint8Array,
+    ];
+    expect(sent.buffer).toEqual(new Uint8Array([1, 1, 1]).buffer);
   });
 
   it("is delivered once when a call was carried out and its answer was lost", async () => {
@@ -326,6 +349,36 @@ describe("a question of one shard to the others", () => {
     });
   });
 
+  it.each(STATES)("is answered for a namespace that only other shards have (others %s)", async (state) => {
+    const cluster = new Cluster(`asks elsewhere ${state}`, (io) => {
+      serve(io);
+      io.of(/^\/pattern/);
+      io.of((name, _auth, next) => next(null, name === "/function")).on("connection", (socket) => {
+        socket.on("question", (ack) => ack("answer"));
+      });
+      io.of("/other").on("to servers", (ack) => ack?.("heard"));
+    });
+    const [, bob, cat] = await cluster.join("polling");
+    const names = ["/other", "/pattern-1", "/function"];
+    for (const nsp of names) await bob!.join(nsp);
+    await cat!.join("/function");
+    await cluster.become(state, 1, 2);
+    const found = await cluster.act(0, (io) =>
+      Promise.all(names.map(async (nsp) => (await io.of(nsp).fetchSockets()).length)),
+    );
+    expect(found).toEqual([1, 1, 2]);
+    const [servers, both] = await cluster.act(0, (io) => {
+      io.of("/function").socketsJoin("club");
+      return Promise.all([
+        io.of("/other").serverSideEmitWithAck("to servers"),
+        io.of("/function").in("club").fetchSockets(),
+      ]);
+    });
+    expect([servers, both.length]).toEqual([["heard", "heard"], 2]);
+    await cluster.act(0, (io) => void io.of("/function").in("club").disconnectSockets());
+    for (const client of [bob!, cat!]) await client.hearUntil("41/function,");
+  });
+
   it("is answered although calls for the answers fail twice", async () => {
     const cluster = new Cluster("answers again");
     await cluster.join();
@@ -392,7 +445,11 @@ describe("an emitter", () => {
     await emitter.emit("news");
     await emitter.socketsJoin("club");
     await emitter.to("club").emit("for the club");
-    await emitter.disconnectSockets();
+    expect(await emitter.in("club").fetchSockets()).toMatchObject([
+      { id: bob!.id, rooms: [bob!.id, "club"] },
+    ]);
+    await emitter.in("club").disconnectSockets();
+    expect(await emitter.fetchSockets()).toEqual([]);
     expect(await bob!.hearUntil("41/dynamic")).toEqual([
       '42/dynamic,["news"]',
       '42/dynamic,["for the club"]',

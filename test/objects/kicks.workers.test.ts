@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { performCall } from "../../src/http/emitter-call.ts";
+import { createMeshServer } from "../../src/server/cluster/mesh-server.ts";
 import type { Server } from "../../src/server/index.ts";
 import { Clock } from "./clock.ts";
 import { Club, joinClub } from "./club.ts";
@@ -19,8 +19,6 @@ afterEach(() => {
 
 type Kick = (io: Server, id: string) => unknown;
 
-const call = { nsp: "/", rooms: ["room"], except: [], isVolatile: false };
-
 /** Every way to disconnect a socket for good. */
 const KICKS: Record<string, Kick> = {
   "socket.disconnect()": (io, id) => io.sockets.sockets.get(id)?.disconnect(),
@@ -29,8 +27,13 @@ const KICKS: Record<string, Kick> = {
   "io.in(room).disconnectSockets(true)": (io) => io.in("room").disconnectSockets(true),
   "adapter.disconnectSockets()": (io) =>
     io.sockets.adapter.disconnectSockets({ rooms: new Set(["room"]) }, false),
-  "the emitter": (io) =>
-    performCall(io, { ...call, operation: { type: "disconnect", close: false } as never }),
+  "the emitter": ({ _internals: { context, namespaces } }) =>
+    createMeshServer(context, namespaces).relay({
+      type: "disconnect",
+      nsp: "/",
+      to: { rooms: ["room"], except: [] },
+      close: false,
+    }),
 };
 
 /** The packets by which a client ends its socket for good. */

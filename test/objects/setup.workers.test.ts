@@ -4,6 +4,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import type { Session } from "../../src/engine/session.ts";
 import { runtimeOf } from "../../src/objects/session-object.ts";
 import { Namespace } from "../../src/server/api/namespace.ts";
+import type { ClusterMessage, ObjectAnswer, ObjectCall, Results } from "../../src/server/cluster/messages.ts";
 import { Adapter, type Server, type Socket } from "../../src/server/index.ts";
 import { RoomDirectory } from "../../src/server/rooms/room-directory.ts";
 import type { Untyped } from "../../src/shared/untyped.ts";
@@ -51,11 +52,19 @@ const failures: Record<string, Failure> = {
 };
 
 /** The members of the class that `SessionObjectMembers` does not show. */
-type Class = { ready(): Promise<void>; io: Server; socketIoCall(call: unknown): Promise<unknown> };
+type Class = { ready(): Promise<void>; io: Server; socketIoPeer(call: ObjectCall): Promise<ObjectAnswer> };
 
-const EMIT = { nsp: "/", rooms: [], except: [], isVolatile: false };
-const emit = (object: TestObject, operation: unknown = { type: "emit", args: ["news"] }) =>
-  object.run((instance) => (instance as unknown as Class).socketIoCall({ ...EMIT, operation }));
+const TO_ALL = { nsp: "/", to: { rooms: [], except: [] } };
+const EMIT: ClusterMessage = { ...TO_ALL, type: "broadcast", frames: ['42["news"]'] };
+/** What an emitter calls. Returns what came of its message. */
+const relay = (object: TestObject, message: ClusterMessage = EMIT) =>
+  object.run(async (instance) => {
+    const call = { v: 1, type: "relay", messages: [message] } as const;
+    const results = (await (instance as unknown as Class).socketIoPeer(call)) as Results;
+    expect(results.map(({ status }) => status)).toEqual(["fulfilled"]);
+    return (results[0] as PromiseFulfilledResult<unknown>).value;
+  });
+const fetchAll = (object: TestObject) => relay(object, { ...TO_ALL, type: "fetch" });
 
 /** Makes the storage fail when the object asks whether this is its first run. */
 function breakStorage(object: TestObject): Promise<() => void> {
@@ -125,8 +134,8 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
     const message =
       `socket.io-edge: this object serves nobody, since its setup function ${why}; ` +
       "it is tried again at the next event after 1 s";
-    await expect(failing(name, object, () => emit(object))).rejects.toThrow(message);
-    await expect(emit(object, { type: "fetch" })).rejects.toThrow(message);
+    await expect(failing(name, object, () => relay(object))).rejects.toThrow(message);
+    await expect(fetchAll(object)).rejects.toThrow(message);
     await expect(object.run((instance) => instance.ready())).rejects.toThrow(message);
     await expect(object.act(() => {})).rejects.toThrow(/write "await this\.ready\(\)" before .* this\.io/);
   });
@@ -221,7 +230,7 @@ describe("a setup function that throws", () => {
     vi.spyOn(console, "error").mockImplementation((text) => void watched.logged.push(text));
     expect((await object.fetch({ op: "open" })).status).toBe(503);
     expect(watched.logged).toHaveLength(1);
-    await expect(emit(object)).rejects.toThrow(`its setup function failed (${message}); it is tried again`);
+    await expect(relay(object)).rejects.toThrow(`its setup function failed (${message}); it is tried again`);
     object.deploy(say);
     watched.clock.set(2_000);
     expect(await (await object.join()).ask("sync")).toEqual(['43["done"]']);
@@ -383,7 +392,7 @@ describe("an object in memory whose setup function fails", () => {
   it("serves no client without hibernation either, and all clients once it works", async () => {
     const object = new TalkObject("closure", () => Promise.reject(BROKEN), "CLOSURE");
     expect((await object.fetch({ op: "open" })).status).toBe(503);
-    await expect(emit(object)).rejects.toThrow("no database");
+    await expect(relay(object)).rejects.toThrow("no database");
     object.deploy(say);
     watched.clock.set(2_000);
     expect(await (await object.join()).ask("sync")).toEqual(['43["done"]']);
@@ -531,7 +540,7 @@ describe("while the setup function runs", () => {
   it("requests, emitter calls and ready() wait for it, and `io` is not available", async () => {
     const { object, control } = createSlow("calls");
     const joining = object.join();
-    const fetching = emit(object, { type: "fetch" });
+    const fetching = fetchAll(object);
     const ready = object.run((instance) => instance.ready());
     await expect(object.act(() => {})).rejects.toThrow('write "await this.ready()"');
     let isOver = false;
@@ -552,7 +561,7 @@ describe("while the setup function runs", () => {
     control.isSlow = true;
     await object.sleep();
     await client.say('421["sync"]');
-    const emitted = emit(object);
+    const emitted = relay(object);
     await object.run(() => {});
     await client.live();
     await object.run(() => control.release());

@@ -52,6 +52,7 @@ class Shard {
     });
     this.mesh.serve({
       carryOut() {},
+      relay() {},
       onLost: (nsp, { message }) => void this.lost.push(`${nsp} ${message}`),
     });
   }
@@ -308,6 +309,7 @@ describe("calls of other shards", () => {
         shard.mesh.ask(broadcast("question", 0), ["1", "2"], 1_000, () => {});
         reply?.expect(0);
       },
+      relay() {},
       onLost() {},
     });
     const messages: ClusterMessage[] = [
@@ -346,7 +348,11 @@ describe("requests to other shards", () => {
   it("leaves a reply incomplete when all replies take too much memory, and forgets replies in time", async () => {
     const shard = new Shard("1");
     const bytes = (count: number) => Array.from({ length: count }, () => "x".repeat(MB));
-    shard.mesh.serve({ carryOut: (_, reply) => reply?.settle(Promise.resolve(bytes(10))), onLost() {} });
+    shard.mesh.serve({
+      carryOut: (_, reply) => reply?.settle(Promise.resolve(bytes(10))),
+      relay() {},
+      onLost() {},
+    });
     const ask = async (number: number): Promise<[number, boolean]> => {
       const request = `request ${number}`;
       const messages = [{ ...broadcast("question", 0), request }];

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
-import { performCall } from "../../src/http/emitter-call.ts";
+import { createMeshServer } from "../../src/server/cluster/mesh-server.ts";
 import { Adapter, type Server, type ServerOptions, type Socket } from "../../src/server/index.ts";
 import { expire } from "../../src/server/object-server.ts";
 import { FakeObject, type TestClient, turn } from "./fakes.ts";
@@ -358,11 +358,18 @@ describe("connection state recovery", () => {
     await object.act((io) => io.of("/tenant").emit("seen"));
     await client.leave();
     await object.sleep();
-    const call = { nsp: "/tenant", rooms: [], except: [], isVolatile: false };
-    const emit = (event: string) => ({ type: "emit", args: [event] as [string] }) as const;
-    await object.act((io) => performCall(io, { ...call, operation: emit("missed") }));
-    await object.act((io) => performCall(io, { ...call, rooms: ["room"], operation: emit("not for her") }));
-    await object.act((io) => performCall(io, { ...call, isVolatile: true, operation: emit("lost") }));
+    const relay = (event: string, to: object = {}) =>
+      object.act(({ _internals: { context, namespaces } }) =>
+        createMeshServer(context, namespaces).relay({
+          type: "broadcast",
+          nsp: "/tenant",
+          to: { rooms: [], except: [], ...to },
+          frames: [`42/tenant,["${event}"]`],
+        }),
+      );
+    await relay("missed");
+    await relay("not for her", { rooms: ["room"] });
+    await relay("lost", { volatile: true });
     const frames = await (await object.connect()).ask(`0/tenant,{"pid":"${pid}"}`);
     expect(frames.map((frame) => String(frame).split(",")[1])).toEqual([
       '["seen"',

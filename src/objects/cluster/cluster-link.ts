@@ -1,5 +1,5 @@
 import { Mesh, type MeshHost, type MeshServer } from "../../server/cluster/mesh.ts";
-import type { ClusterAnswer, ClusterCall } from "../../server/cluster/messages.ts";
+import { type ObjectAnswer, type ObjectCall, VERSION } from "../../server/cluster/messages.ts";
 import type { LastBatch } from "../../server/cluster/senders.ts";
 import { BATCHES, type Identity } from "../identity.ts";
 import type { Placement } from "../placement/placement.ts";
@@ -54,8 +54,13 @@ export class ClusterLink {
     this.#mesh?.serve(server);
   }
 
-  /** Another object calls. During a deploy it may know of shards of which this code has not heard. */
-  receive(call: ClusterCall): Promise<ClusterAnswer> {
+  /** An emitter calls, or another object. During a deploy it may know of shards of which this code has not heard. */
+  async receive(call: ObjectCall): Promise<ObjectAnswer> {
+    // An object of another version tries again until it gives up, and reports that.
+    if (call.v !== VERSION) throw new Error(`this shard speaks version ${VERSION} of the cluster's messages`);
+    if (call.type === "relay") {
+      return Promise.allSettled(call.messages.map(async (message) => this.#server?.relay(message)));
+    }
     if (call.type === "batch" && parseShard(call.from) === undefined) throw new Error("no such shard");
     return (this.#mesh ?? this.#create()).receive(call);
   }

@@ -3,22 +3,10 @@ import { EVENT } from "../../codec/socket-packet.ts";
 import type { Room, SocketId } from "../api/socket-types.ts";
 import { Adapter, type BroadcastOptions, type SocketDetails } from "../rooms/adapter.ts";
 import type { LocalSocket } from "../sockets/socket-member.ts";
-import { toPlain } from "../state/plain-copy.ts";
-import { toDetails } from "./details.ts";
 import type { Mesh } from "./mesh.ts";
-import type { ClusterMessage, Target } from "./messages.ts";
+import type { ClusterMessage, Operation, Target } from "./messages.ts";
 import type { Reply } from "./reply.ts";
-
-/** How long a request waits for the answers of other shards, as on Node, unless `timeout()` sets another time, ms. */
-const REQUEST_MS = 5_000;
-
-/** A request to other shards that is under way. */
-interface Asked {
-  readonly values: unknown[];
-  /** The shards that have not answered yet. */
-  readonly missing: Set<string>;
-  readonly expected: number;
-}
+import { copyBytes, toDetails, toTravel } from "./travel.ts";
 
 /**
  * The adapter of every namespace. It reaches the rooms of this object and, where the server is spread over several
@@ -47,8 +35,7 @@ export class ClusterAdapter extends Adapter {
 
   override broadcast(packet: SocketPacket, opts: BroadcastOptions): void {
     const shards = this.#shardsOf(opts);
-    const mesh = this.#mesh;
-    if (mesh === undefined || shards.length === 0) {
+    if (shards.length === 0) {
       super.broadcast(packet, opts);
       return;
     }
@@ -56,7 +43,7 @@ export class ClusterAdapter extends Adapter {
     packet.nsp = this.nsp.name;
     const frames = this.#parser.encode(packet);
     this.#deliver(packet, frames, opts);
-    mesh.say({ type: "broadcast", nsp: this.nsp.name, to: toTarget(opts), frames }, shards);
+    this.#say(opts, { type: "broadcast", frames: copyBytes(frames) }, shards);
   }
 
   override broadcastWithAck(
@@ -68,20 +55,24 @@ export class ClusterAdapter extends Adapter {
   ): void {
     const shards = this.#shardsOf(opts);
     const mesh = this.#mesh;
-    const frames = shards.length === 0 ? [] : this.#parser.encode({ ...packet, nsp: this.nsp.name });
+    const frames =
+      shards.length === 0 ? [] : copyBytes(this.#parser.encode({ ...packet, nsp: this.nsp.name }));
     super.broadcastWithAck(packet, opts, clientCountCallback, ack, onGone);
     if (mesh === undefined) return;
     // The shards that are not asked have no client that could answer.
     for (let i = mesh.peers.all().length; i > shards.length; i--) clientCountCallback(0);
     const timeoutMs = opts.flags?.timeout ?? 0;
-    const { name: nsp } = this.nsp;
-    const message: ClusterMessage = { type: "broadcast", nsp, to: toTarget(opts), frames, timeoutMs };
-    mesh.ask(message, shards, timeoutMs, (_, answers) => {
-      if (answers === undefined) return;
-      clientCountCallback(answers.count);
-      for (const value of answers.values) ack(this.#fromTravel(value));
-      if (answers.isComplete) for (let i = answers.values.length; i < answers.count; i++) onGone?.();
-    });
+    mesh.ask(
+      this.#toMessage(opts, { type: "broadcast", frames, timeoutMs }),
+      shards,
+      timeoutMs,
+      (_, answers) => {
+        if (answers === undefined) return;
+        clientCountCallback(answers.count);
+        for (const value of answers.values) ack(this.#fromTravel(value));
+        if (answers.isComplete) for (let i = answers.values.length; i < answers.count; i++) onGone?.();
+      },
+    );
   }
 
   override async sockets(rooms: Set<Room>): Promise<Set<SocketId>> {
@@ -100,66 +91,86 @@ export class ClusterAdapter extends Adapter {
 
   override addSockets(opts: BroadcastOptions, rooms: Room[]): void {
     super.addSockets(opts, rooms);
-    this.#say(opts, { type: "join", nsp: this.nsp.name, to: toTarget(opts), rooms });
+    this.#say(opts, { type: "join", rooms });
   }
 
   override delSockets(opts: BroadcastOptions, rooms: Room[]): void {
     super.delSockets(opts, rooms);
-    this.#say(opts, { type: "leave", nsp: this.nsp.name, to: toTarget(opts), rooms });
+    this.#say(opts, { type: "leave", rooms });
   }
 
   override disconnectSockets(opts: BroadcastOptions, close: boolean): void {
     super.disconnectSockets(opts, close);
-    this.#say(opts, { type: "disconnect", nsp: this.nsp.name, to: toTarget(opts), close });
+    this.#say(opts, { type: "disconnect", close });
   }
 
   override serverSideEmit(packet: unknown[]): void {
     const mesh = this.#mesh;
-    const shards = mesh?.peers.all() ?? [];
-    if (mesh === undefined || shards.length === 0) {
+    if (mesh === undefined) {
       super.serverSideEmit(packet);
       return;
     }
     const ack = packet.at(-1);
-    const { name: nsp } = this.nsp;
-    if (typeof ack !== "function") {
-      mesh.say({ type: "emit", nsp, args: toTravel(packet) as unknown[] }, shards);
+    const isAsking = typeof ack === "function";
+    const args = toTravel(isAsking ? packet.slice(0, -1) : packet);
+    const message: ClusterMessage = { type: "emit", nsp: this.nsp.name, args };
+    if (!isAsking) {
+      mesh.say(message);
       return;
     }
-    const args = toTravel(packet.slice(0, -1)) as unknown[];
-    this.#ask({ type: "emit", nsp, args }, shards, REQUEST_MS).then(
-      (values) => this.#context.diagnostics.attempt("serverSideEmit", () => ack(null, values)),
-      (error) => this.#context.diagnostics.attempt("serverSideEmit", () => ack(error, error.responses)),
-    );
+    mesh
+      .collect(message)
+      .then(
+        (values) => [null, values],
+        (error) => [error, error.responses],
+      )
+      .then((answer) => this.#context.diagnostics.attempt("serverSideEmit", () => ack(...answer)));
   }
 
-  /** Carries out a message of another shard, in this object alone. @internal */
-  _carryOut(message: ClusterMessage, reply: Reply | undefined): void {
+  /**
+   * Carries out a message, and returns the promise of the answers to it. By way of the local adapter's methods it
+   * reaches this object alone, without adapters of the user's own; by way of this adapter's it reaches all objects.
+   * @internal
+   */
+  _carryOut(
+    message: ClusterMessage,
+    reply?: Reply,
+    by: Adapter = Adapter.prototype,
+  ): Promise<unknown[]> | undefined {
+    const opts = toOptions(message.to);
     switch (message.type) {
       case "broadcast":
-        this.#broadcastHere(message, reply);
+        if (by === this) this.broadcast(this.#toPacket(message.frames), opts);
+        else this.#broadcastHere(message, reply);
         break;
       case "join":
-        super.addSockets(toOptions(message.to), [...message.rooms]);
+        by.addSockets.call(this, opts, [...message.rooms]);
         break;
       case "leave":
-        super.delSockets(toOptions(message.to), [...message.rooms]);
+        by.delSockets.call(this, opts, [...message.rooms]);
         break;
       case "disconnect":
-        super.disconnectSockets(toOptions(message.to), message.close);
+        by.disconnectSockets.call(this, opts, message.close);
         break;
       case "fetch":
-        reply?.settle(super.fetchSockets(toOptions(message.to)).then((sockets) => sockets.map(toDetails)));
-        break;
-      case "hello":
-        break;
+        return by.fetchSockets.call(this, opts).then((sockets) => sockets.map(toDetails));
       case "emit": {
-        const { promise, resolve } = defer<unknown>();
-        const args = reply === undefined ? message.args : [...message.args, resolve];
-        this.nsp._onServerSideEmit([...args] as [string]);
-        reply?.settle(promise.then((value) => [toTravel(value)]));
+        const { args } = message;
+        by.serverSideEmit.call(this, [...args]);
+        return this.#emitHere(args, reply !== undefined);
       }
     }
+    return undefined;
+  }
+
+  #emitHere(args: readonly unknown[], isAsking: boolean): Promise<unknown[]> | undefined {
+    if (!isAsking) {
+      this.nsp._onServerSideEmit([...args] as [string]);
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      this.nsp._onServerSideEmit([...args, (value: unknown) => resolve([value])] as unknown as [string]);
+    }).then(toTravel as () => unknown[]);
   }
 
   #broadcastHere(message: Extract<ClusterMessage, { type: "broadcast" }>, reply: Reply | undefined): void {
@@ -172,7 +183,7 @@ export class ClusterAdapter extends Adapter {
     }
     const flags = { ...opts.flags, timeout: timeoutMs };
     super.broadcastWithAck(
-      { ...packet, data: packet.data },
+      { ...packet },
       { ...opts, flags },
       (count) => reply.expect(count),
       (value) => reply.add(this.#toTravel(value)),
@@ -186,7 +197,7 @@ export class ClusterAdapter extends Adapter {
    */
   #deliver(packet: SocketPacket, frames: readonly Frame[], opts: BroadcastOptions): void {
     if (this.#context.recovery !== undefined && !opts.flags?.volatile) {
-      super.broadcast({ ...packet, data: packet.data }, opts);
+      super.broadcast({ ...packet }, opts);
       return;
     }
     this._local.index.complete();
@@ -217,40 +228,17 @@ export class ClusterAdapter extends Adapter {
   }
 
   async #fetch(opts: BroadcastOptions): Promise<SocketDetails[]> {
-    const shards = this.#shardsOf(opts);
-    if (shards.length === 0) return [];
-    const message: ClusterMessage = { type: "fetch", nsp: this.nsp.name, to: toTarget(opts) };
-    const timeoutMs = opts.flags?.timeout || REQUEST_MS;
-    return this.#ask(message, shards, timeoutMs) as Promise<SocketDetails[]>;
+    const message = this.#toMessage(opts, { type: "fetch" });
+    const values = await this.#mesh?.collect(message, this.#shardsOf(opts), opts.flags?.timeout || undefined);
+    return (values ?? []) as SocketDetails[];
   }
 
-  /**
-   * Asks shards. The promise rejects, with the answers that have come, as soon as no others can come, and at the
-   * latest when the time is over.
-   */
-  #ask(message: ClusterMessage, shards: readonly string[], timeoutMs: number): Promise<unknown[]> {
-    const asked: Asked = { values: [], missing: new Set(shards), expected: shards.length };
-    const failed = new Set<string>();
-    const { promise, resolve, reject } = defer<unknown[]>();
-    const finish = () => {
-      this.#host.timers.clear(timer);
-      if (asked.missing.size === 0) resolve(asked.values);
-      else reject(toTimeout(asked));
-    };
-    const timer = this.#host.timers.set(finish, timeoutMs);
-    this.#mesh?.ask(message, shards, timeoutMs, (shard, answers) => {
-      if (answers?.isComplete) {
-        asked.missing.delete(shard);
-        asked.values.push(...answers.values);
-      } else failed.add(shard);
-      if (failed.size === asked.missing.size) finish();
-    });
-    return promise;
+  #say(opts: BroadcastOptions, operation: Operation, shards = this.#shardsOf(opts)): void {
+    if (shards.length > 0) this.#mesh?.say(this.#toMessage(opts, operation), shards);
   }
 
-  #say(opts: BroadcastOptions, message: ClusterMessage): void {
-    const shards = this.#shardsOf(opts);
-    if (shards.length > 0) this.#mesh?.say(message, shards);
+  #toMessage(opts: BroadcastOptions, operation: Operation): ClusterMessage {
+    return { ...operation, nsp: this.nsp.name, to: toTarget(opts) } as ClusterMessage;
   }
 
   /** The other shards that may have one of the receivers. The room of a socket's own id is on one shard only. */
@@ -273,32 +261,13 @@ export class ClusterAdapter extends Adapter {
   }
 }
 
-function defer<T>() {
-  let resolve!: (value: T) => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<T>((...settle) => {
-    [resolve, reject] = settle;
-  });
-  return { promise, resolve, reject };
-}
+const EVERYBODY: Target = { rooms: [], except: [] };
 
 function toTarget({ rooms, except, flags }: BroadcastOptions): Target {
   const target = { rooms: [...rooms], except: [...(except ?? [])] };
   return flags?.volatile ? { ...target, volatile: true } : target;
 }
 
-function toOptions({ rooms, except, volatile }: Target): BroadcastOptions {
+function toOptions({ rooms, except, volatile }: Target = EVERYBODY): BroadcastOptions {
   return { rooms: new Set(rooms), except: new Set(except), flags: volatile ? { volatile } : {} };
-}
-
-/** A copy of the value as it is now, which the platform can clone. @throws DataCloneError */
-function toTravel(value: unknown): unknown {
-  return structuredClone(toPlain(value));
-}
-
-function toTimeout({ values, missing, expected }: Asked): Error {
-  const text =
-    `timeout reached: only ${expected - missing.size} responses received out of ${expected} ` +
-    `(no answer of shard ${[...missing].join(", ")})`;
-  return Object.assign(new Error(text), { responses: values });
 }

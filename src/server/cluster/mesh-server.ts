@@ -15,7 +15,7 @@ interface Namespaces {
   existing(name: string): { readonly adapter: Adapter } | undefined;
 }
 
-/** Carries out the messages of other shards in the server of one object. */
+/** Carries out the messages of other shards, and of emitters, in the server of one object. It creates no namespace. */
 export function createMeshServer(core: ServerContext, namespaces: Namespaces): MeshServer {
   const { host } = core;
   const adapterOf = (nsp: string) => {
@@ -25,8 +25,10 @@ export function createMeshServer(core: ServerContext, namespaces: Namespaces): M
 
   const carryOut = (message: ClusterMessage, reply: Reply | undefined): void => {
     const adapter = adapterOf(message.nsp);
-    if (adapter !== undefined) adapter._carryOut(message, reply);
-    else {
+    if (adapter !== undefined) {
+      const answers = adapter._carryOut(message, reply);
+      if (answers) reply?.settle(answers);
+    } else {
       if (message.type === "broadcast" && reply === undefined) sendUnnamed(message);
       // This shard does not have the namespace, so no client here could answer.
       reply?.expect(0);
@@ -57,6 +59,15 @@ export function createMeshServer(core: ServerContext, namespaces: Namespaces): M
       const isLater = !host.isSetUp && (message.type === "emit" || (reply && !adapterOf(message.nsp)));
       if (!isLater) carryOut(message, reply);
       ready?.then(() => isLater && carryOut(message, reply)).catch(() => isLater && reply?.giveUp());
+    },
+    relay(message) {
+      const adapter = adapterOf(message.nsp);
+      if (adapter !== undefined) return adapter._carryOut(message, undefined, adapter);
+      // Others may have the namespace, and clients that were in it may come back to this one.
+      carryOut(message, undefined);
+      const { mesh } = host;
+      if (message.type === "fetch") return mesh?.collect(message) ?? [];
+      return mesh?.say(message);
     },
     onLost(nsp, error) {
       const adapter = adapterOf(nsp);

@@ -1,6 +1,7 @@
 import type { ObservedFact } from "../../engine/observed.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { runSafely } from "../../shared/run-safely.ts";
+import type { Memory } from "./batch-queue.ts";
 import {
   type Answers,
   type AnswersCall,
@@ -12,7 +13,7 @@ import {
   type Peers,
   VERSION,
 } from "./messages.ts";
-import { inTime, isVolatile, type Memory, PeerQueue, pause, type QueueHost } from "./peer-queue.ts";
+import { inTime, isVolatile, PeerQueue, pause, type QueueHost } from "./peer-queue.ts";
 import { Reply } from "./reply.ts";
 import { type LastBatch, Senders } from "./senders.ts";
 
@@ -22,6 +23,8 @@ const MOST_BYTES = 16_000_000;
 const MESSAGE_BYTES = 200;
 /** How many requests of other shards may have answers that wait to be fetched. */
 const MOST_REPLIES = 1_000;
+/** How long a request waits for the answers of other shards, as on Node, unless `timeout()` sets another time, ms. */
+const REQUEST_MS = 5_000;
 /** How long answers can be fetched again, ms. */
 const KEPT_MS = 15_000;
 /** How long it takes to notice that a call for answers has failed and to try again, ms. */
@@ -40,6 +43,8 @@ export interface MeshHost extends QueueHost {
 export interface MeshServer {
   /** Carries out a message of another shard. If it throws, the error is logged. */
   carryOut(message: ClusterMessage, reply: Reply | undefined): void;
+  /** Carries out a message of an emitter, here and in all other shards. Returns what came of it. */
+  relay(message: ClusterMessage): unknown;
   /** Packets of a namespace were discarded that another shard should have got. */
   onLost(nsp: string, error: Error): void;
 }
@@ -75,8 +80,8 @@ export class Mesh {
     this.#server = server;
   }
 
-  /** Sends a message to shards. If it does not arrive, the server is told (`onLost`). */
-  say(message: ClusterMessage, shards: readonly string[]): void {
+  /** Sends a message to shards, or all others. If it does not arrive, the server is told (`onLost`). */
+  say(message: ClusterMessage, shards = this.peers.all()): void {
     const mayBeLost = isVolatile(message);
     this.#add(message, shards, (shard, failure) => {
       if (failure === undefined) return;
@@ -101,6 +106,32 @@ export class Mesh {
   }
 
   /**
+   * Asks shards, or all others, and collects what they answer. The promise rejects, with the answers that have come,
+   * as soon as no others can come, and at the latest when the time is over.
+   */
+  collect(message: ClusterMessage, shards = this.peers.all(), timeoutMs = REQUEST_MS): Promise<unknown[]> {
+    const values: unknown[] = [];
+    const missing = new Set(shards);
+    const failed = new Set<string>();
+    return new Promise((resolve, reject) => {
+      const finish = () => {
+        this.#host.timers.clear(timer);
+        if (missing.size === 0) resolve(values);
+        else reject(toTimeout(values, missing, shards.length));
+      };
+      const timer = this.#host.timers.set(finish, timeoutMs);
+      if (missing.size === 0) finish();
+      this.ask(message, shards, timeoutMs, (shard, answers) => {
+        if (answers?.isComplete) {
+          missing.delete(shard);
+          values.push(...answers.values);
+        } else failed.add(shard);
+        if (failed.size === missing.size) finish();
+      });
+    });
+  }
+
+  /**
    * Tells all shards that this one exists, also those of which it hears by that. Settles when each of them knows it or
    * was given up.
    */
@@ -119,8 +150,6 @@ export class Mesh {
 
   /** Answers a call of another shard. */
   async receive(call: ClusterCall): Promise<ClusterAnswer> {
-    // A caller of another version tries again until it gives up, and reports that.
-    if (call.v !== VERSION) throw new Error(`this shard speaks version ${VERSION} of the cluster's messages`);
     return call.type === "batch" ? this.#take(call) : this.#answer(call);
   }
 
@@ -144,7 +173,7 @@ export class Mesh {
           this.#host.log("warn", `a request to shard ${shard} was refused: ${overflow().message}`);
         continue;
       }
-      queue.add({ message, memory, settle: (failure) => settle(shard, failure) });
+      queue.add({ message, memory, settle: (failure) => settle(shard, failure as Error | undefined) });
     }
   }
 
@@ -230,7 +259,7 @@ export class Mesh {
   async #answer({ request, waitMs }: AnswersCall): Promise<Answers> {
     const reply = this.#replies.get(request);
     if (reply === undefined) return { count: 0, values: [], isComplete: true, isUnknown: true };
-    await inTime(this.#host.timers, waitMs, reply.whenComplete(), () => {});
+    await inTime(this.#host.timers, waitMs, reply.complete, () => {});
     return reply.toAnswers();
   }
 
@@ -276,6 +305,13 @@ export class Mesh {
       this.#server?.onLost(nsp, error);
     }
   }
+}
+
+function toTimeout(responses: unknown[], missing: ReadonlySet<string>, expected: number): Error {
+  const text =
+    `timeout reached: only ${expected - missing.size} responses received out of ${expected} ` +
+    `(no answer of shard ${[...missing].join(", ")})`;
+  return Object.assign(new Error(text), { responses });
 }
 
 function overflow(): Error {

@@ -14,7 +14,7 @@ export interface Target {
  * A message of one shard to another: an operation of an adapter, for the namespace of the same name. If it has a
  * `request`, the sender fetches the answers by another call.
  */
-export type ClusterMessage = { readonly nsp: string; readonly request?: string } & (
+export type ClusterMessage = { readonly nsp: string; readonly request?: string; readonly to?: Target } & (
   | {
       readonly type: "broadcast";
       readonly to: Target;
@@ -30,6 +30,11 @@ export type ClusterMessage = { readonly nsp: string; readonly request?: string }
   /** A shard is about to have its first session, and has to get the messages from now on. */
   | { readonly type: "hello" }
 );
+
+/** What a message says, without the namespace and the receivers. */
+export type Operation<Message = ClusterMessage> = Message extends unknown
+  ? Omit<Message, "nsp" | "to" | "request">
+  : never;
 
 /**
  * Messages of one shard to another. A shard has one batch at a time under way to each other shard. Batches are
@@ -54,7 +59,23 @@ export interface AnswersCall {
   readonly waitMs: number;
 }
 
+/** What shards call each other with. */
 export type ClusterCall = Batch | AnswersCall;
+
+/**
+ * Messages of an emitter, which this shard carries out, and passes on to the others. The answer has one result for each
+ * of them. Those of an emitter arrive in its order, because it has one call at a time under way.
+ */
+export interface Relay {
+  readonly v: typeof VERSION;
+  readonly type: "relay";
+  readonly messages: readonly ClusterMessage[];
+}
+
+export type Results = readonly PromiseSettledResult<unknown>[];
+
+/** What an object is called with. */
+export type ObjectCall = ClusterCall | Relay;
 
 /** What the receiver of a batch returns. */
 export interface BatchAnswer {
@@ -78,6 +99,7 @@ export interface Answers {
 }
 
 export type ClusterAnswer = BatchAnswer | Answers;
+export type ObjectAnswer = ClusterAnswer | Results;
 
 /** How a mesh reaches the other shards. */
 export interface Peers {

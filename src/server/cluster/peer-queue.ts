@@ -1,4 +1,5 @@
 import type { Timer, Timers } from "../../shared/timers.ts";
+import { BatchQueue, type Load, type Queued } from "./batch-queue.ts";
 import { type Batch, type BatchAnswer, type ClusterMessage, VERSION } from "./messages.ts";
 
 /** How long one call may take, ms. */
@@ -9,28 +10,6 @@ const REPEAT_MS = 5_000;
 const FIRST_PAUSE_MS = 250;
 /** The longest pause between a batch that was given up and the next one, ms. */
 const LONGEST_PAUSE_MS = 5_000;
-/** The largest batch, bytes. */
-const BATCH_BYTES = 1_000_000;
-
-/** The memory that a message takes. All queues in which it waits share it. */
-export interface Memory {
-  readonly bytes: number;
-  /** In how many queues the message waits or is under way. */
-  holders: number;
-}
-
-/** A message that waits to be sent to a shard. */
-export interface Queued {
-  readonly message: ClusterMessage;
-  readonly memory: Memory;
-  /** Called once, when the message has arrived or was given up; `failure` is the reason. */
-  readonly settle: (failure?: Error) => unknown;
-}
-
-/** What all queues of a shard hold together. A message that is in several of them counts once. */
-export interface Load {
-  bytes: number;
-}
 
 export interface QueueHost {
   readonly timers: Timers;
@@ -38,11 +17,6 @@ export interface QueueHost {
   keepAwake(promise: Promise<unknown>): void;
   /** Settles at the object's next alarm, which comes soon. A call made by the alarm is not nested in another call. */
   afterAlarm(): Promise<void>;
-}
-
-interface Flight {
-  readonly items: readonly Queued[];
-  readonly startedAt: number;
 }
 
 /**
@@ -53,46 +27,26 @@ interface Flight {
  *                                   failed  ▼  │ 0, 250, 500 ... ms later
  *                                          pausing ── 5 s since it began ──► given up, a pause, the next batch
  */
-export class PeerQueue {
-  /** The size of the messages that wait or are under way. */
-  #bytes = 0;
+export class PeerQueue extends BatchQueue {
   readonly #from: string;
   readonly #host: QueueHost;
-  readonly #load: Load;
   readonly #call: (batch: Batch) => Promise<BatchAnswer>;
-  #waiting: Queued[] = [];
-  #isBusy = false;
   #epoch: number;
   #number = 0;
   /** How many batches in succession were given up. */
   #failures = 0;
 
   constructor(from: string, host: QueueHost, load: Load, call: (batch: Batch) => Promise<BatchAnswer>) {
+    super(load);
     this.#from = from;
     this.#host = host;
-    this.#load = load;
     this.#call = call;
     this.#epoch = host.now();
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Whether the last batch was given up, and the next one waits or is under way. */
   get isFailing(): boolean {
-    return this.#isBusy && this.#failures > 0;
-  }
-
-  add(item: Queued): void {
-    const { memory } = item;
-    this.#waiting.push(item);
-    this.#bytes += memory.bytes;
-    if (memory.holders++ === 0) this.#load.bytes += memory.bytes;
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    // The messages of one turn are sent in one call.
-    this.#host.keepAwake(Promise.resolve().then(() => this.#work()));
+    return this.isBusy && this.#failures > 0;
   }
 
   /**
@@ -101,48 +55,32 @@ export class PeerQueue {
    */
   drop(bytes: number, onlyVolatile: boolean, isShared: boolean, failure: Error): void {
     if (bytes <= 0) return;
-    const goal = this.#bytes - bytes;
-    this.#waiting = this.#waiting.filter((item) => {
+    const goal = this.bytes - bytes;
+    this.waiting = this.waiting.filter((item) => {
       const { message, memory } = item;
       const isDroppable = message.type === "broadcast" && message.request === undefined;
       const isChosen = (isShared || memory.holders === 1) && (!onlyVolatile || isVolatile(message));
-      if (this.#bytes <= goal || !isDroppable || !isChosen) return true;
-      this.#settle([item], failure);
+      if (this.bytes <= goal || !isDroppable || !isChosen) return true;
+      this.settle(item, failure);
       return false;
     });
   }
 
-  async #work(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const flight: Flight = { items: this.#cut(), startedAt: this.#host.now() };
-      this.#number++;
-      const failure = await this.#carry(flight);
-      this.#settle(flight.items, failure);
-      if (failure === undefined) this.#failures = 0;
-      else
-        await pause(
-          this.#host.timers,
-          Math.min(LONGEST_PAUSE_MS, 2 * FIRST_PAUSE_MS * 2 ** this.#failures++),
-        );
-    }
-    this.#isBusy = false;
+  protected override keepAwake(promise: Promise<void>): void {
+    this.#host.keepAwake(promise);
   }
 
-  /** Takes as many messages off the queue as fit into a batch, and one at least. */
-  #cut(): Queued[] {
-    let bytes = 0;
-    let count = 0;
-    for (const item of this.#waiting) {
-      bytes += item.memory.bytes;
-      if (count > 0 && bytes > BATCH_BYTES) break;
-      count++;
-    }
-    return this.#waiting.splice(0, count);
+  protected override async carry(items: readonly Queued[]): Promise<void> {
+    this.#number++;
+    const failure = await this.#deliver(items.map(({ message }) => message));
+    for (const item of items) this.settle(item, failure);
+    if (failure === undefined) this.#failures = 0;
+    else await pause(this.#host.timers, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** ++this.#failures));
   }
 
   /** Calls until the receiver has taken the batch. Returns the reason if the batch is given up. */
-  async #carry({ items, startedAt }: Flight): Promise<Error | undefined> {
-    const messages = items.map(({ message }) => message);
+  async #deliver(messages: readonly ClusterMessage[]): Promise<Error | undefined> {
+    const startedAt = this.#host.now();
     for (let tries = 0; ; tries++) {
       try {
         const { stale } = await inTime(
@@ -174,14 +112,6 @@ export class PeerQueue {
       number: this.#number,
       messages,
     };
-  }
-
-  #settle(items: readonly Queued[], failure: Error | undefined): void {
-    for (const { memory, settle } of items) {
-      this.#bytes -= memory.bytes;
-      if (--memory.holders === 0) this.#load.bytes -= memory.bytes;
-      settle(failure);
-    }
   }
 }
 

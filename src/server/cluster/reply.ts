@@ -1,6 +1,6 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import type { Load } from "./batch-queue.ts";
 import type { Answers } from "./messages.ts";
-import type { Load } from "./peer-queue.ts";
 
 /**
  * How much all answers that wait in an object may take, bytes; beyond that a reply stays incomplete. The platform
@@ -18,7 +18,11 @@ export class Reply {
   #bytes = 0;
   #isUnknown = false;
   #isCut = false;
-  readonly #waiting: (() => void)[] = [];
+  #resolve!: () => void;
+  /** Resolves when no more answers will come. */
+  readonly complete = new Promise<void>((resolve) => {
+    this.#resolve = resolve;
+  });
 
   /** `load`: the size of all replies of the object. */
   constructor(expiresAt: number, load: Load) {
@@ -83,15 +87,7 @@ export class Reply {
     return { count: this.#count, values, isComplete, isUnknown: this.#isUnknown };
   }
 
-  /** Resolves when no more answers will come. */
-  whenComplete(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#tell();
-    });
-  }
-
   #tell(): void {
-    if (this.isComplete) for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.isComplete) this.#resolve();
   }
 }
