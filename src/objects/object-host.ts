@@ -1,6 +1,7 @@
 import type { Frame } from "../codec/index.ts";
 import { Engine } from "../engine/engine.ts";
 import { longestQuietMs } from "../engine/heartbeat.ts";
+import type { ObjectServer } from "../engine/object-server.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
 import type { Mesh, MeshServer } from "../server/cluster/mesh.ts";
@@ -9,7 +10,7 @@ import type { Host } from "../server/host.ts";
 import type { RecoveryStore } from "../server/recovery/recovery-store.ts";
 import type { ByteBudget } from "../shared/byte-budget.ts";
 import type { SessionId } from "../shared/ids.ts";
-import { Mute, Silence } from "../shared/mute.ts";
+import { Mute } from "../shared/mute.ts";
 import type { Timers } from "../shared/timers.ts";
 import { findAsyncContext } from "./async-context.ts";
 import { ACKS } from "./identity.ts";
@@ -21,6 +22,9 @@ import type { Turns } from "./turns.ts";
 
 const ACK_BLOCK = 1_000;
 
+/** Stands in for a server that could not be created: what is stored of the sessions stays as it is. */
+const NO_SERVER = { connectTimeout: undefined, open() {}, load() {} };
+
 /** What runs the user's code in an object. */
 interface SetupRunner {
   ready(): void | Promise<void>;
@@ -28,25 +32,35 @@ interface SetupRunner {
 }
 
 /**
- * The object as the server and the sessions of one attempt at the setup function see it. Once the attempt has failed
- * they find no session, and nothing that they do reaches a client.
+ * The object as the server and the sessions of one attempt at the setup function see it, with what is created for that
+ * attempt alone: an engine, a mute, and the server. Once the attempt has failed they find no session, and nothing that
+ * they do reaches a client, though timers and promises of the user's code may hold them.
  */
-export class ObjectHost implements Host {
+export class ObjectHost<Api> implements Host {
   readonly engine: Engine;
   readonly rules: SessionRules;
   readonly timers: Timers;
   readonly budget: ByteBudget;
   readonly hibernation: boolean;
   readonly observe: Platform["observe"];
-  mute: Mute;
+  readonly mute: Mute;
   isFirstRun = false;
   phase: "waiting" | "running" | "done" | "failed" = "waiting";
   readonly #platform: Platform;
   readonly #table: SessionTable;
   readonly #turns: Turns;
   readonly #setup: SetupRunner;
+  readonly #create: (host: Host) => ObjectServer<Api>;
+  #server: ObjectServer<Api> | undefined;
+  #broken: { error: unknown } | undefined;
 
-  constructor(platform: Platform, table: SessionTable, turns: Turns, setup: SetupRunner) {
+  constructor(
+    platform: Platform,
+    table: SessionTable,
+    turns: Turns,
+    setup: SetupRunner,
+    createServer: (host: Host) => ObjectServer<Api>,
+  ) {
     this.rules = platform.rules;
     this.timers = platform.timers;
     this.budget = platform.budget;
@@ -56,6 +70,7 @@ export class ObjectHost implements Host {
     this.#table = table;
     this.#turns = turns;
     this.#setup = setup;
+    this.#create = createServer;
     const Context = findAsyncContext();
     this.mute = new Mute(Context && new Context(), platform.timers);
     const isReached = () => {
@@ -71,13 +86,45 @@ export class ObjectHost implements Host {
     );
   }
 
+  /** The server on the sessions. It is created when it is first needed: a tick needs it without setup. */
+  get server(): ObjectServer<Api> {
+    this.#server ??= this.#createServer();
+    return this.#server;
+  }
+
+  /**
+   * What the setup function is called with. @throws what a part of the server (an adapter) threw when it was created
+   */
+  get api(): Api {
+    if (this.#broken !== undefined) this.#retryServer();
+    const { api } = this.server;
+    if (this.#broken !== undefined) throw this.#broken.error;
+    return api;
+  }
+
+  /** A tick needed the server when it could not be created: the sessions were given its stand-in. */
+  #retryServer(): void {
+    this.#broken = undefined;
+    this.#server = undefined;
+    this.#table.reload();
+  }
+
+  #createServer(): ObjectServer<Api> {
+    try {
+      return this.#create(this);
+    } catch (error) {
+      this.#broken = { error };
+      return NO_SERVER as unknown as ObjectServer<Api>;
+    }
+  }
+
   get isSetUp(): boolean {
     return this.phase === "done";
   }
 
   fail(): void {
     this.phase = "failed";
-    this.mute = new Silence();
+    this.mute.silence();
   }
 
   serveMesh(server: MeshServer): void {

@@ -59,8 +59,8 @@ export class ObjectRuntime<Api> {
       ensureTick: (session) => this.#heartbeat.ensureTick(session),
       find: (sid) => this.table.get(sid)?.session,
     });
-    this.table = new SessionTable(platform, this.#turns, () => this.#userCode.attempt);
-    this.#heartbeat = new Heartbeat(platform, this.table, () => this.#userCode.attempt.server);
+    this.table = new SessionTable(platform, this.#turns, () => this.#userCode.host);
+    this.#heartbeat = new Heartbeat(platform, this.table, () => this.#userCode.host.server);
     this.#userCode = new UserCode(platform, this.table, this.#turns, definition, env);
     this.requests = new RequestHandler(platform, this.table, this.#turns, this.#heartbeat, this.#userCode);
     this.sockets = new SocketEvents(platform, this.table, this.#heartbeat);
@@ -83,7 +83,7 @@ export class ObjectRuntime<Api> {
   liveApi(): Api {
     let why = "it is running";
     try {
-      if (this.ready() === undefined) return this.#userCode.attempt.server.api;
+      if (this.ready() === undefined) return this.#userCode.host.server.api;
     } catch (error) {
       why = (error as Error).message;
     }
@@ -98,7 +98,7 @@ export class ObjectRuntime<Api> {
     const { tally, store } = this.platform;
     const isWoken = tally.counts.requests + tally.counts.messages + tally.counts.alarms === 0;
     tally.counts.requests++;
-    const rooms = this.#userCode.attempt.server.countRooms?.() ?? 0;
+    const rooms = this.#userCode.host.server.countRooms?.() ?? 0;
     let websocket = 0;
     let queuedBytes = this.platform.persists && this.platform.identity.isKept ? store.rows.queued() : 0;
     const asleep = [...table.hibernating()];
@@ -125,7 +125,7 @@ export class ObjectRuntime<Api> {
     this.platform.tally.counts.requests++;
     if (call.type === "relay") await this.ready();
     // The server carries it out, and has to be there for that.
-    else void this.#userCode.attempt.server;
+    else void this.#userCode.host.server;
     return this.platform.cluster.receive(call);
   }
 
@@ -142,7 +142,7 @@ export class ObjectRuntime<Api> {
   /** A method of the user's class has settled. */
   onSettled(): void {
     this.#heartbeat.healAlarm();
-    const { host, server } = this.#userCode.attempt;
-    if (host.phase === "done") server.onSettled?.();
+    const { host } = this.#userCode;
+    if (host.phase === "done") host.server.onSettled?.();
   }
 }

@@ -122,7 +122,7 @@ export class RequestHandler<Api> {
 
   #refuse(refusal: EngineError, { request, isBrief, passes }: InternalRequest, isUpgrade: boolean): Response {
     if (passes && refusal.id === "OBJECT_FULL") return new Response(null, { status: SHARD_FULL });
-    const { engine } = this.#userCode.attempt.host;
+    const { engine } = this.#userCode.host;
     const response = toErrorResponse(refusal, isUpgrade);
     this.#platform.observe?.(toRefusalFact(refusal));
     if (engine.listenerCount("connection_error") === 0) return response;
@@ -140,7 +140,7 @@ export class RequestHandler<Api> {
     if (error === undefined) {
       return taken(this.#tellHeaders(client, isUpgrade ? undefined : this.#table.get(sid)?.session));
     }
-    this.#userCode.attempt.host.engine.emit("connection_error", { req: client, ...error });
+    this.#userCode.host.engine.emit("connection_error", { req: client, ...error });
     return taken(undefined);
   }
 
@@ -243,7 +243,7 @@ export class RequestHandler<Api> {
 
   /** Creates the random part of a new session's id. @throws EngineError */
   async #makeId(meta: InternalRequest, client: EngineRequest): Promise<string> {
-    const { engine } = this.#userCode.attempt.host;
+    const { engine } = this.#userCode.host;
     if (meta.protocol !== 4 && !this.#platform.options.allowEIO3) {
       throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol: meta.protocol });
     }
@@ -262,7 +262,7 @@ export class RequestHandler<Api> {
    */
   #admit(id: string, handshake: HandshakeRecord): SessionId {
     const { budget, options } = this.#platform;
-    const { engine } = this.#userCode.attempt.host;
+    const { engine } = this.#userCode.host;
     if (this.#platform.cluster.isRetired) throw full("shards", "Too many sessions");
     if (this.#table.isFull(options.maxSessions)) {
       throw full("maxSessions", "Too many sessions");
@@ -317,10 +317,10 @@ export class RequestHandler<Api> {
 
   /** Tells the server and listeners of a new session. It is saved, whatever they do. */
   #announce({ session }: ActiveSession): void {
-    const { host, server } = this.#userCode.attempt;
+    const { host } = this.#userCode;
     const { protocol, transport } = session;
     host.observe?.({ type: "connect", transport: transport.name, protocol });
-    server.open(session);
+    host.server.open(session);
     if (host.engine.listenerCount("connection") > 0) host.engine.emit("connection", session);
     session.changed();
     if (this.#platform.persists) this.#platform.identity.keep();
@@ -334,7 +334,7 @@ export class RequestHandler<Api> {
 
   /** What listeners add to the answer of a handshake; undefined when nobody listens. */
   #handshakeHeaders(client: EngineRequest): Headers | undefined {
-    const { engine } = this.#userCode.attempt.host;
+    const { engine } = this.#userCode.host;
     if (engine.listenerCount("initial_headers") + engine.listenerCount("headers") === 0) return undefined;
     const headers = new Headers();
     engine.emit("initial_headers", headers, client);
@@ -344,7 +344,7 @@ export class RequestHandler<Api> {
 
   /** As on Node, listeners of the session's transport are not asked about the answer to an upgrade. */
   #headers({ request, isBrief }: InternalRequest, session?: Session): Headers | undefined {
-    const { engine } = this.#userCode.attempt.host;
+    const { engine } = this.#userCode.host;
     const heard = engine.listenerCount("headers") + (session?.transport.listenerCount("headers") ?? 0);
     if (heard === 0) return undefined;
     if (isBrief) return new Headers([toWantedHeader({ isUpgrade: session === undefined })]);
@@ -353,7 +353,7 @@ export class RequestHandler<Api> {
 
   #tellHeaders(client: EngineRequest, session: Session | undefined): Headers {
     const headers = new Headers();
-    this.#userCode.attempt.host.engine.emit("headers", headers, client);
+    this.#userCode.host.engine.emit("headers", headers, client);
     session?.transport.emit("headers", headers, client);
     return headers;
   }

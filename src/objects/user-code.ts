@@ -1,7 +1,7 @@
 import type { Session } from "../engine/session.ts";
+import type { Host } from "../server/host.ts";
 import { isThenable } from "../shared/event-emitter.ts";
-import type { Timer, Timers } from "../shared/timers.ts";
-import { Attempt } from "./attempt.ts";
+import { inTime } from "../shared/timers.ts";
 import type { ObjectDefinition } from "./definition.ts";
 import { guardContext } from "./guarded-context.ts";
 import { ObjectHost } from "./object-host.ts";
@@ -21,8 +21,8 @@ const LONGEST_PAUSE_MS = 60_000;
 export class SetupFailed extends Error {
   readonly retryAt: number;
 
-  constructor(why: string, retryAt: number) {
-    super(`socket.io-edge: this object serves nobody, since its setup function ${why}`);
+  constructor(text: string, retryAt: number) {
+    super(`socket.io-edge: ${text}`);
     this.retryAt = retryAt;
   }
 }
@@ -40,7 +40,7 @@ export class SetupFailed extends Error {
  *   failed:  handshakes get 503 and `Retry-After`, emitter calls and `ready()` reject, and a session that needs the
  *            user's code ends as if its transport had been lost: its client comes back by itself. Others hibernate on
  *
- * Each run has an `Attempt` of its own. In an object that an earlier instance has set up, setup runs muted.
+ * Each run has an `ObjectHost` of its own. In an object that an earlier instance has set up, setup runs muted.
  */
 export class UserCode<Api> {
   readonly #platform: Platform;
@@ -48,7 +48,7 @@ export class UserCode<Api> {
   readonly #turns: Turns;
   readonly #definition: ObjectDefinition<Api>;
   readonly #env: Cloudflare.Env;
-  #attempt: Attempt<Api>;
+  #host: ObjectHost<Api>;
   #running: Promise<void> | undefined;
   #failure: SetupFailed | undefined;
   #pauseMs = FIRST_PAUSE_MS;
@@ -65,12 +65,12 @@ export class UserCode<Api> {
     this.#turns = turns;
     this.#definition = definition;
     this.#env = env;
-    this.#attempt = this.#createAttempt();
+    this.#host = this.#createHost();
   }
 
-  /** The current attempt, or the next one. */
-  get attempt(): Attempt<Api> {
-    return this.#attempt;
+  /** The object as the current attempt sees it, or the next one. */
+  get host(): ObjectHost<Api> {
+    return this.#host;
   }
 
   /**
@@ -78,10 +78,10 @@ export class UserCode<Api> {
    * @throws SetupFailed
    */
   ready(): void | Promise<void> {
-    if (this.#attempt.host.phase === "done") return undefined;
+    if (this.#host.phase === "done") return undefined;
     if (this.#running !== undefined) return this.#running;
     if (this.#failure !== undefined && this.#platform.now() < this.#failure.retryAt) throw this.#failure;
-    return this.#begin(this.#attempt);
+    return this.#begin(this.#host);
   }
 
   /**
@@ -99,9 +99,9 @@ export class UserCode<Api> {
     this.#platform.recovery?.lookAgain();
   }
 
-  #createAttempt(): Attempt<Api> {
-    const host = new ObjectHost(this.#platform, this.#table, this.#turns, this);
-    return new Attempt(host, this.#table, (it) => this.#definition.createServer(it));
+  #createHost(): ObjectHost<Api> {
+    const createServer = (host: Host) => this.#definition.createServer(host);
+    return new ObjectHost(this.#platform, this.#table, this.#turns, this, createServer);
   }
 
   #resume(session: Session): void | Promise<void> {
@@ -115,7 +115,7 @@ export class UserCode<Api> {
     return this.#replayConnection(session);
   }
 
-  #begin(attempt: Attempt<Api>): void | Promise<void> {
+  #begin(host: ObjectHost<Api>): void | Promise<void> {
     this.#platform.guard.check("this.io, this.engine or this.ready()");
     let resolve!: () => void;
     let reject!: (failure: SetupFailed) => void;
@@ -126,59 +126,61 @@ export class UserCode<Api> {
       // The failure was logged, and those who wait are told.
     });
     this.#running = promise;
-    attempt.host.phase = "running";
+    host.phase = "running";
     let done: unknown;
     try {
-      done = this.#run(attempt);
+      done = this.#run(host);
       if (!isThenable(done)) {
-        this.#complete(attempt);
+        this.#complete(host);
         resolve();
         return undefined;
       }
     } catch (error) {
-      const failure = this.#fail(attempt, error);
+      const failure = this.#fail(host, error);
       reject(failure);
       throw failure;
     }
-    atMost(Promise.resolve(done), SETUP_LIMIT_MS, this.#platform.timers)
-      .then(() => this.#complete(attempt))
-      .then(resolve, (error: unknown) => reject(this.#fail(attempt, error)));
+    // A setup function that hangs would hold every request, and the object in memory.
+    const hang = () => {
+      throw new HasHung(`has not settled in ${SETUP_LIMIT_MS / 1_000} s`);
+    };
+    inTime(this.#platform.timers, SETUP_LIMIT_MS, done, hang)
+      .then(() => this.#complete(host))
+      .then(resolve, (error: unknown) => reject(this.#fail(host, error)));
     this.#platform.keepAwake(heard);
     return promise;
   }
 
-  #run(attempt: Attempt<Api>): unknown {
+  #run(host: ObjectHost<Api>): unknown {
     const { ctx, persists, identity } = this.#platform;
-    const { host } = attempt;
     // Where nothing is left of an earlier instance there is nothing that a second run could repeat.
     host.isFirstRun = !persists || !identity.isKept;
-    const { api } = attempt;
+    const { api } = host;
     const context = { env: this.#env, ctx: guardContext(ctx), ...identity.require() };
     const run = () => this.#definition.setup(api, context);
     // A function that takes longer than its limit has failed, so it stays muted to the end.
     return host.isFirstRun ? run() : host.mute.run(run, SETUP_LIMIT_MS + 1_000);
   }
 
-  #complete(attempt: Attempt<Api>): void {
-    attempt.host.phase = "done";
+  #complete(host: ObjectHost<Api>): void {
+    host.phase = "done";
     this.#running = undefined;
     this.#failure = undefined;
   }
 
-  #fail(attempt: Attempt<Api>, error: unknown): SetupFailed {
-    attempt.host.fail();
+  #fail(host: ObjectHost<Api>, error: unknown): SetupFailed {
+    host.fail();
     const pauseMs = this.#pauseMs;
     this.#pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
-    const next = `it is tried again at the next event after ${pauseMs / 1_000} s`;
     const isHung = error instanceof HasHung;
-    const what = isHung ? `has not settled in ${SETUP_LIMIT_MS / 1_000} s` : "failed";
-    const text = `the setup function ${what}: nobody is served until it succeeds, and ${next}`;
-    this.#platform.log("error", text, isHung ? undefined : error);
-    const why = isHung ? what : `failed (${toMessage(error)})`;
-    const failure = new SetupFailed(`${why}; ${next}`, this.#platform.now() + pauseMs);
+    const toText = (what: string) =>
+      `this object serves nobody, since its setup function ${what}; it is tried again at the next event after ${pauseMs / 1_000} s`;
+    this.#platform.log("error", toText(isHung ? error.message : "failed"), isHung ? undefined : error);
+    const why = isHung ? error.message : `failed (${toMessage(error)})`;
+    const failure = new SetupFailed(toText(why), this.#platform.now() + pauseMs);
     this.#failure = failure;
     this.#running = undefined;
-    this.#attempt = this.#createAttempt();
+    this.#host = this.#createHost();
     try {
       this.#table.renew();
     } catch (renewal) {
@@ -189,7 +191,7 @@ export class UserCode<Api> {
   }
 
   #replayConnection(session: Session): void | Promise<void> {
-    const { engine, mute } = this.#attempt.host;
+    const { engine, mute } = this.#host;
     const listeners = engine.listeners("connection");
     if (listeners.length === 0) return undefined;
     const done = mute.run(
@@ -214,13 +216,4 @@ function toMessage(error: unknown): string {
   } catch {
     return "what it threw has no message";
   }
-}
-
-/** Waits no longer than `limitMs`: a setup function that hangs would hold every request, and the object in memory. */
-function atMost(settled: Promise<unknown>, limitMs: number, timers: Timers): Promise<unknown> {
-  let timer: Timer | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = timers.set(() => reject(new HasHung()), limitMs);
-  });
-  return Promise.race([settled, late]).finally(() => timers.clear(timer));
 }

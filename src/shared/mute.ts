@@ -1,5 +1,5 @@
 import { isThenable } from "./event-emitter.ts";
-import { type Timer, Timers } from "./timers.ts";
+import { inTime, Timers } from "./timers.ts";
 
 /** The part of `AsyncLocalStorage` that is used here. */
 export interface AsyncContext {
@@ -27,6 +27,7 @@ export class Mute {
   readonly #timers: Timers;
   #current: MutedRun | undefined;
   #running = 0;
+  #isSilent = false;
 
   constructor(context?: AsyncContext, timers = new Timers()) {
     this.#context = context;
@@ -34,10 +35,15 @@ export class Mute {
   }
 
   get active(): boolean {
-    if (this.#running === 0) return false;
+    if (this.#running === 0) return this.#isSilent;
     const run =
       this.#context === undefined ? this.#current : (this.#context.getStore() as MutedRun | undefined);
-    return run?.isOn === true;
+    return this.#isSilent || run?.isOn === true;
+  }
+
+  /** Mutes everything from now on: the attempt at setup has failed that the code belongs to. */
+  silence(): void {
+    this.#isSilent = true;
   }
 
   /** Runs `fn` muted. When it takes longer than `limitMs`, the result is undefined and `fn` goes on unmuted. */
@@ -78,14 +84,9 @@ export class Mute {
   }
 
   async #settle<T>(run: MutedRun, result: Promise<T>, limitMs: number): Promise<T | undefined> {
-    let timer: Timer | undefined;
-    const limit = new Promise<undefined>((resolve) => {
-      timer = this.#timers.set(() => resolve(undefined), limitMs);
-    });
     try {
-      return await Promise.race([result, limit]);
+      return await inTime(this.#timers, limitMs, result, () => undefined);
     } finally {
-      this.#timers.clear(timer);
       this.#end(run);
     }
   }
@@ -93,12 +94,5 @@ export class Mute {
   #end(run: MutedRun): void {
     run.isOn = false;
     this.#running--;
-  }
-}
-
-/** Always muted: for code that belongs to a failed attempt at setup. */
-export class Silence extends Mute {
-  override get active(): boolean {
-    return true;
   }
 }

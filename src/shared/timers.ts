@@ -96,3 +96,21 @@ export class Timers {
     }
   }
 }
+
+/** Waits for a promise until `ms` are over; then the result is what `late` returns or throws. */
+export async function inTime<T, Late>(
+  timers: Timers,
+  ms: number,
+  promise: PromiseLike<T>,
+  late: () => Late,
+): Promise<T | Late> {
+  let timer: Timer | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = timers.set(resolve, ms);
+  });
+  try {
+    return await Promise.race([promise, timeout.then(late)]);
+  } finally {
+    timers.clear(timer);
+  }
+}

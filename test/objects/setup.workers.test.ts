@@ -122,10 +122,11 @@ describe.each(Object.entries(failures))("an object whose setup function %s", (na
     const socket = await object.fetch({ op: "socket", transport: "websocket" });
     expect([socket.status, socket.headers.get("retry-after")]).toEqual([503, "1"]);
     expect(socket.webSocket).toBe(null);
-    const next = "nobody is served until it succeeds, and it is tried again at the next event after 1 s";
+    const next = "it is tried again at the next event after 1 s";
     const detail = failure.why === undefined ? ": Error: no database" : "";
     const what = failure.why ?? "failed";
-    expect(watched.logged).toEqual([`socket.io-edge: the setup function ${what}: ${next}${detail}`]);
+    const text = `socket.io-edge: this object serves nobody, since its setup function ${what}; ${next}`;
+    expect(watched.logged).toEqual([text + detail]);
     expect(joined).toEqual([]);
   });
 

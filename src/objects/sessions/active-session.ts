@@ -230,20 +230,12 @@ export class ActiveSession implements SessionLink {
     const unsaved = this.#unsaved;
     if (unsaved === undefined) return;
     this.#unsaved = undefined;
-    if (state.transport === "websocket") this.#saveSocket(unsaved);
-    else this.#saveRow(unsaved);
-  }
-
-  #saveSocket(unsaved: Change): void {
     const stored = this.#toStored();
-    if (this.socket !== null) this.#platform.store.writeSocket(this.socket, stored, unsaved === "state");
-    if (unsaved === "record") this.countRecord(stored.record);
-  }
-
-  #saveRow(unsaved: Change): void {
-    const stored = this.#toStored();
-    this.#platform.store.writePolling(stored);
-    this.#hasRow = true;
+    const { store } = this.#platform;
+    if (state.transport === "polling") {
+      store.writePolling(stored);
+      this.#hasRow = true;
+    } else if (this.socket !== null) store.writeSocket(this.socket, stored, unsaved === "state");
     if (unsaved === "record") this.countRecord(stored.record);
   }
 

@@ -23,8 +23,7 @@ import { pollTag } from "./socket-tags.ts";
 const AWAKE_MS = 5_000;
 
 /** The attempt at the user's setup function that sessions belong to. */
-interface Current {
-  readonly host: SessionHost<Session>;
+interface Current extends SessionHost<Session> {
   readonly server: ObjectServer<unknown>;
 }
 
@@ -61,7 +60,7 @@ export class SessionTable implements SessionDirectory {
   ): ActiveSession {
     const active = this.#createActive(handshake);
     const state = createState(handshake.protocol, transport, handshake.openedAt);
-    active.session = new Session(sid, handshake, state, this.#current().host, active);
+    active.session = new Session(sid, handshake, state, this.#current(), active);
     if (socket !== null) this.attach(active, socket);
     this.#live.set(sid, active);
     this.#atMost++;
@@ -100,7 +99,7 @@ export class SessionTable implements SessionDirectory {
     const active = this.#createActive(handshake);
     const state = createState(handshake.protocol, "websocket", openedAt);
     state.phase = "closed";
-    active.session = new Session(sid, handshake, state, this.#current().host, active);
+    active.session = new Session(sid, handshake, state, this.#current(), active);
     active.session.account.close();
     return active.session;
   }
@@ -182,7 +181,7 @@ export class SessionTable implements SessionDirectory {
       const { bytes } = account;
       account.close();
       const kept = { record: session.stored };
-      active.session = new Session(id, handshake, { ...state }, this.#current().host, active, kept);
+      active.session = new Session(id, handshake, { ...state }, this.#current(), active, kept);
       active.session.account.add(bytes);
       state.phase = "closed";
       this.#enter(active.session);
@@ -211,7 +210,7 @@ export class SessionTable implements SessionDirectory {
   sendAsleep(sid: string, frames: readonly Frame[], isVolatile: boolean): boolean {
     const session = this.#hibernating?.get(sid);
     if (session === undefined) return false;
-    const { engine } = this.#current().host;
+    const { engine } = this.#current();
     // Listeners of the engine are given the session.
     if (engine.listenerCount("flush") + engine.listenerCount("drain") > 0) return false;
     return this.#outbox.send(session, frames, isVolatile, () => this.read(session));
@@ -311,7 +310,7 @@ export class SessionTable implements SessionDirectory {
     const isPolling = stored.state.transport === "polling";
     const state = fromStored(stored.state, isPolling ? this.#platform.store.rows.bytes(sid, "queue") : 0);
     const kept = { record: stored.record };
-    active.session = new Session(sid, handshake, state, this.#current().host, active, kept);
+    active.session = new Session(sid, handshake, state, this.#current(), active, kept);
     if (socket !== undefined) this.attach(active, socket);
     else this.#loadPoll(active);
     const hibernating = this.#hibernating?.get(sid);

@@ -108,7 +108,7 @@ export class DiskRows {
   }
 
   bytes(owner: string, kind: RowKind): number {
-    return this.#run(`SELECT total(bytes) AS bytes ${OF_KIND}`, owner, kind).one().bytes as number;
+    return this.#sum(OF_KIND, owner, kind);
   }
 
   /** Notes the size of a row in `storage.kv`, bytes, if it is large. {@link drop} forgets it. */
@@ -134,12 +134,12 @@ export class DiskRows {
 
   /** The bytes of all frames that no poll has taken. */
   queued(): number {
-    return this.#run("SELECT total(bytes) AS bytes FROM sio_rows WHERE kind = 'queue'").one().bytes as number;
+    return this.#sum("FROM sio_rows WHERE kind = 'queue'");
   }
 
   /** The bytes of all rows, including those noted. */
   total(): number {
-    this.#total ??= this.#run("SELECT total(bytes) AS bytes FROM sio_rows").one().bytes as number;
+    this.#total ??= this.#sum("FROM sio_rows");
     return this.#total;
   }
 
@@ -173,6 +173,10 @@ export class DiskRows {
     if (!this.#isThere) this.#sql.exec(CREATE);
     this.#isThere = true;
     return this.#sql.exec(query, ...values);
+  }
+
+  #sum(rows: string, ...values: SqlStorageValue[]): number {
+    return this.#run(`SELECT total(bytes) AS bytes ${rows}`, ...values).one().bytes as number;
   }
 
   #add(bytes: number): void {
