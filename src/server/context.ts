@@ -8,7 +8,6 @@ import type { RecoveryStore } from "./recovery/recovery-store.ts";
 import { BroadcastBudget } from "./rooms/broadcast-acks.ts";
 import { LogicalClock } from "./rooms/logical-clock.ts";
 import { RoomDirectory } from "./rooms/room-directory.ts";
-import { Disconnecting } from "./sockets/disconnecting.ts";
 import { KeepAlive } from "./sockets/keep-alive.ts";
 import { type FactoryFinder, MemberLoader } from "./sockets/member-loader.ts";
 import { createParser, type Parser, type ParserOption } from "./sockets/parser.ts";
@@ -40,7 +39,11 @@ export class ServerContext {
   readonly parser: Parser;
   readonly keepAlive: KeepAlive;
   readonly escaped = new EscapedValues();
-  readonly disconnecting: Disconnecting;
+  /**
+   * Whether listeners of `disconnecting` or `disconnect` are running. Sockets that are about to leave are still there
+   * for them.
+   */
+  isDisconnecting = false;
   readonly clock: LogicalClock;
   readonly rooms: RoomDirectory<MemberConnection, SocketControl>;
   readonly loader: MemberLoader;
@@ -55,7 +58,6 @@ export class ServerContext {
     this.diagnostics = new Diagnostics(host);
     this.parser = createParser(options.parser);
     this.keepAlive = new KeepAlive(host, options.maxAwakeTime);
-    this.disconnecting = new Disconnecting(host);
     const { recovery } = options;
     this.recoveryStore = recovery && host.openRecovery(recovery.maxDisconnectionDuration, recovery.maxBytes);
     this.clock = new LogicalClock(host, this.recoveryStore);
@@ -73,6 +75,16 @@ export class ServerContext {
    */
   get isMuted(): boolean {
     return this.host.mute.active;
+  }
+
+  /**
+   * Runs listeners of `disconnecting` or `disconnect`. They are not muted, although a replay may have led to the end.
+   */
+  runDisconnecting(listeners: () => void): void {
+    const before = this.isDisconnecting;
+    this.isDisconnecting = true;
+    this.host.mute.lift(listeners);
+    this.isDisconnecting = before;
   }
 
   /** A handler, or a method of the object's class, has settled: looks for changes that nothing has reported. */

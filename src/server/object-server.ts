@@ -4,7 +4,7 @@ import type { ServerOptions } from "./api/options.ts";
 import { Server, type ServerInternals } from "./api/server.ts";
 import { createMeshServer } from "./cluster/mesh-server.ts";
 import type { Host } from "./host.ts";
-import { RecoveryExpiry } from "./recovery/expiry.ts";
+import { createExpiry } from "./recovery/expiry.ts";
 import { handshakeOf } from "./recovery/recovery.ts";
 import type { RecoveryRecord } from "./recovery/recovery-store.ts";
 import { Connection, openConnection } from "./sockets/connection.ts";
@@ -19,8 +19,7 @@ export function createSocketServer<Io extends Server<Untyped, Untyped, Untyped, 
   const { context, namespaces } = internals;
   host.serveMesh?.(createMeshServer(context, namespaces));
   const { recoveryStore } = context;
-  const expiry =
-    recoveryStore && new RecoveryExpiry(recoveryStore, host, (record) => expire(internals, record));
+  const expiry = recoveryStore && createExpiry(recoveryStore, host, (record) => expire(internals, record));
   return {
     api: io as Io,
     get connectTimeout() {

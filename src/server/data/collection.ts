@@ -205,7 +205,7 @@ export class Collection implements Property, Saveable, ContainerListener {
       const { key, value } = entry;
       const row = new Entry(this, this.#context, key, value, entry.place, entry);
       this.#entryBytes += entry.bytes;
-      this.#writer.advancePlace(entry.place);
+      this.#writer.places.advance(entry.place);
       if (entry.at < before) row.discard();
       else {
         this.#rows.set(key, row);
@@ -227,7 +227,13 @@ export class Collection implements Property, Saveable, ContainerListener {
     const before = this.#rows.get(key);
     // The new row reads the stored size from the old one.
     before?.discard();
-    const row = new Entry(this, this.#context, key, raw, before?.place ?? this.#writer.nextPlace());
+    const row = new Entry(
+      this,
+      this.#context,
+      key,
+      raw,
+      before?.place ?? this.#writer.places.next(this.#context.nsp),
+    );
     this.#container.put(key, raw);
     this.#rows.set(key, row);
     return row;

@@ -1,5 +1,6 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { Host } from "../host.ts";
+import { LogicalClock } from "../rooms/logical-clock.ts";
 import type { RoomDirectory } from "../rooms/room-directory.ts";
 import type { EscapedValues } from "../state/escaped-values.ts";
 import { type DataRows, type PropertyRow, propertiesOf, SWEEP_KEY } from "./data-rows.ts";
@@ -41,9 +42,6 @@ const MAX_ROW_BYTES = 1_900_000;
 /** A path may contain keys that clients have chosen. */
 const LONGEST_PATH = 200;
 
-/** The smallest difference between the places of two entries, which begin with the time in ms. */
-const STEP = 2 ** -10;
-
 /**
  * Writes the rows of `io.data` that changed, at the end of each turn, and watches their sizes. It also answers what
  * `io.data` has to know of the server: its options, and its state.
@@ -53,6 +51,8 @@ export class DataWriter {
   readonly escaped: EscapedValues;
   /** How much all rows together may take, bytes. */
   readonly maxDataBytes: number;
+  /** The place of an entry is the moment at which it was added. */
+  readonly places: LogicalClock;
   readonly #context: Context;
   readonly #ttl: DataTtl | undefined;
   /** What is written at the end of this turn. */
@@ -64,7 +64,6 @@ export class DataWriter {
   #isScheduled = false;
   /** About the size of all rows; undefined until it is needed. */
   #total: number | undefined;
-  #lastPlace = 0;
   /** Undefined until it is read. */
   #sweepAt: number | undefined;
 
@@ -74,6 +73,7 @@ export class DataWriter {
     { maxDataBytes, dataTtl }: { maxDataBytes: number; dataTtl?: DataTtl },
   ) {
     this.rows = rows;
+    this.places = new LogicalClock(context.host);
     this.#context = context;
     this.escaped = context.escaped;
     this.maxDataBytes = maxDataBytes;
@@ -157,17 +157,6 @@ export class DataWriter {
   /** Whether it is this item that could not be written, and is kept in memory to try it again. */
   isRefused(item: Saveable): boolean {
     return this.#refused.get(item.key)?.item === item;
-  }
-
-  /** A place for a new entry, after all others, also after those of earlier instances. */
-  nextPlace(): number {
-    this.#lastPlace = Math.max(this.now(), this.#lastPlace + STEP);
-    return this.#lastPlace;
-  }
-
-  /** New entries come after this place. */
-  advancePlace(place: number): void {
-    this.#lastPlace = Math.max(this.#lastPlace, place);
   }
 
   /** @throws Error when something could not be written because `maxDataBytes` is reached */

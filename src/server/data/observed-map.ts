@@ -2,11 +2,6 @@ import type { Container, ContainerListener } from "./container.ts";
 
 const { prototype } = Map;
 
-/** Methods that only newer runtimes have. */
-type NewerMap = Map<unknown, unknown> & {
-  getOrInsertComputed?(key: unknown, create: (key: unknown) => unknown): unknown;
-};
-
 /**
  * A Map that reports its changes. It is the very Map that user code has assigned, with other methods, so that changes
  * are seen whatever reference they are made by.
@@ -31,6 +26,7 @@ export class ObservedMap implements Container {
       if (!prototype.has.call(raw, key)) set(key, create(key));
       return read(key);
     };
+    // Only newer runtimes have the two methods `getOrInsert` by themselves.
     const methods: Record<PropertyKey, unknown> = {
       get: read,
       set,
@@ -38,6 +34,8 @@ export class ObservedMap implements Container {
       clear: () => {
         for (const key of [...prototype.keys.call(raw)]) listener.remove(key);
       },
+      getOrInsertComputed,
+      getOrInsert: (key: unknown, value: unknown) => getOrInsertComputed(key, () => value),
       entries,
       [Symbol.iterator]: entries,
       *values() {
@@ -47,10 +45,6 @@ export class ObservedMap implements Container {
         for (const [key, value] of entries()) visit.call(self, value, key, raw);
       },
     };
-    if ((prototype as NewerMap).getOrInsertComputed !== undefined) {
-      methods.getOrInsert = (key: unknown, value: unknown) => getOrInsertComputed(key, () => value);
-      methods.getOrInsertComputed = getOrInsertComputed;
-    }
     for (const name of Reflect.ownKeys(methods)) {
       Object.defineProperty(raw, name, { value: methods[name], configurable: true });
     }

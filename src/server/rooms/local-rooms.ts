@@ -16,7 +16,7 @@ export interface LocalRoomsHost {
    * While listeners of `disconnecting` or `disconnect` are at work, a socket that leaves is still in its rooms for
    * them.
    */
-  readonly disconnecting: { readonly isActive: boolean };
+  readonly isDisconnecting: boolean;
   /** Brings the session of a member into memory; undefined when it is gone. */
   readonly loader: { loadConnection(member: Member): MemberClient | undefined };
 }
@@ -108,7 +108,7 @@ export class LocalRooms<SomeMember extends Member = Member> {
     const { members } = index;
     const excepted = except === undefined || except.size === 0 ? undefined : union(index.rooms, except);
     const isSelected = ({ id, isLeaving }: Member) =>
-      (!isLeaving || this.#server.disconnecting.isActive) && !excepted?.has(id);
+      (!isLeaving || this.#server.isDisconnecting) && !excepted?.has(id);
     if (rooms.size === 0) {
       for (const member of members.values()) if (isSelected(member)) visit(member);
       return;

@@ -18,8 +18,8 @@ export function toOffset(stamp: number): string {
 type ClockHost = Pick<Host, "now" | "log">;
 
 /**
- * The moments at which sockets connect, join, leave and are sent something: no two are the same, and they follow each
- * other in the order of these events even when the clock of the machine goes back.
+ * The moments at which something happens, such as a socket that joins or is sent something: no two are the same, and
+ * they follow each other in the order of these events even when the clock of the machine goes back.
  */
 export class LogicalClock {
   readonly #host: ClockHost;
@@ -28,8 +28,8 @@ export class LogicalClock {
   /** Namespaces whose latest logged offset has been read. */
   readonly #known = new Set<string>();
 
-  /** `packets`: where packets are logged, which all moments have to follow. */
-  constructor(host: ClockHost, packets: Pick<RecoveryStore, "latest"> | undefined) {
+  /** `packets`: where packets are logged, if all moments have to follow them. */
+  constructor(host: ClockHost, packets?: Pick<RecoveryStore, "latest">) {
     this.#host = host;
     this.#packets = packets;
   }

@@ -129,7 +129,7 @@ export class SocketState implements SocketScope, TrackedOwner {
     if (this.phase !== "connected" || this.#isClosing) return;
     this.#isClosing = true;
     const { context, nsp, member } = this;
-    context.disconnecting.run(() => this.handlers.run(["disconnecting", reason, description]));
+    context.runDisconnecting(() => this.handlers.run(["disconnecting", reason, description]));
     context.diagnostics.attempt("persistSession", () => {
       const { id, rooms } = member;
       const pid = context.recovery?.persistSession(member, reason);
@@ -139,7 +139,7 @@ export class SocketState implements SocketScope, TrackedOwner {
     this.cleanUp();
     this.connection.onLeft(member);
     context.diagnostics.attempt("acknowledgement", () => nsp.acks.onGone(member.id));
-    context.disconnecting.run(() => this.handlers.run(["disconnect", reason, description]));
+    context.runDisconnecting(() => this.handlers.run(["disconnect", reason, description]));
   }
 
   cleanUp(): void {
