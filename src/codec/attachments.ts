@@ -1,10 +1,5 @@
 import { CodecError } from "./codec-error.ts";
-
-/**
- * The maximum nesting depth of data to be sent. Deeper data is treated as circular. Unlike a stack overflow, a fixed
- * limit is the same on every JavaScript engine, and receivers in Python or Java have a similar limit.
- */
-export const MAX_DEPTH = 1000;
+import { MAX_DEPTH } from "./constants.ts";
 
 /**
  * Bytes that are sent as a message of their own. A Blob is passed through, because reading its bytes is asynchronous.

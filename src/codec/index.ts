@@ -1,5 +1,6 @@
-export { type Attachment, type EncodedPacket, MAX_DEPTH } from "./attachments.ts";
+export type { Attachment, EncodedPacket } from "./attachments.ts";
 export { CodecError, type CodecErrorCode } from "./codec-error.ts";
+export { DEFAULT_MAX_ATTACHMENTS, MAX_DEPTH } from "./constants.ts";
 export type { Reviver } from "./decode-header.ts";
 export { encodePacket, encodePacketFrames, type Replacer } from "./encode-packet.ts";
 export {
@@ -12,7 +13,6 @@ export {
 } from "./engine-packet.ts";
 export {
   type BinaryChunk,
-  DEFAULT_MAX_ATTACHMENTS,
   PacketDecoder,
   type PacketDecoderOptions,
   type PendingPacket,

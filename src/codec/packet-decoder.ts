@@ -1,10 +1,8 @@
 import { insertAttachments } from "./attachments.ts";
 import { CodecError } from "./codec-error.ts";
+import { DEFAULT_MAX_ATTACHMENTS } from "./constants.ts";
 import { decodeHeader, type Reviver } from "./decode-header.ts";
 import type { SocketPacket } from "./socket-packet.ts";
-
-/** How many attachments a packet may have by default: as many as socket.io-parser allows since 4.2.6. */
-export const DEFAULT_MAX_ATTACHMENTS = 10;
 
 /** A binary message as it was received; it is passed on without a copy. */
 export type BinaryChunk = Uint8Array | ArrayBuffer;

@@ -1,12 +1,7 @@
+import { CLOSE_TIMEOUT_MS } from "./constants.ts";
 import { CLOSE, type Effect, NOOP, NOTHING, SAVE, type Transition } from "./effects.ts";
 import { descriptionOf, type EndCode, reasonOf } from "./end-codes.ts";
 import type { SessionState } from "./state.ts";
-
-/**
- * How long a session that is closing waits at most for its client to take what is queued, ms (engine.io's
- * closeTimeout).
- */
-export const CLOSE_TIMEOUT_MS = 30_000;
 
 /**
  * Ends a session; nothing else does. A waiting poll is answered with `1`, or with `6` when the client has closed the

@@ -1,5 +1,6 @@
 import type { Frame } from "../codec/index.ts";
 import { end, endClosing } from "./closing.ts";
+import { AHEAD_BYTES, CROWDED_BYTES, CROWDED_PING_EACH_BYTES, UNASKED_BYTES_A_MS } from "./constants.ts";
 import { DRAIN_LATER, type Effect, NOTHING, type Transition } from "./effects.ts";
 import { isExpired, isPingOutstanding, ping } from "./heartbeat.ts";
 import { enqueue } from "./polling.ts";
@@ -26,16 +27,6 @@ import {
  * pong, which proves the same, but too late to wait for: what waits for it is written at 4 MB/s, and its session is
  * closed when twice maxQueuedBytes wait or are not known to be read.
  */
-
-/**
- * A ping is written after this many bytes while the sessions of the object together have much that they may not have
- * read.
- */
-const CROWDED_PING_EACH_BYTES = 64_000;
-const CROWDED_BYTES = 32_000_000;
-/** A client that cannot be asked is written this many bytes each ms, after a first amount that is written at once. */
-const UNASKED_BYTES_A_MS = 4_000;
-const AHEAD_BYTES = 2_000_000;
 
 /**
  * How many bytes are written to a WebSocket before a ping. At most twice as many are written that it may not have read.

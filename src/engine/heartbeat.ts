@@ -1,4 +1,5 @@
-import { CLOSE_TIMEOUT_MS, end, endClosing } from "./closing.ts";
+import { end, endClosing } from "./closing.ts";
+import { CLOSE_TIMEOUT_MS, COALESCE_SHARE, HAND_BACK_MS, PING_SHARE, QUIET_START_MS } from "./constants.ts";
 import { type Effect, NOTHING, PING, SAVE, type Transition } from "./effects.ts";
 import { PING_EACH_BYTES, type SessionRules, type SessionState, type WaitingPoll } from "./state.ts";
 
@@ -12,22 +13,6 @@ import { PING_EACH_BYTES, type SessionRules, type SessionState, type WaitingPoll
  * In Engine.IO v3 the client pings and the server answers: there it is the pings that must not stay away, over polling
  * too.
  */
-
-/** Pings go out after this share of `pingInterval`. */
-export const PING_SHARE = 0.9;
-/**
- * In an object that hibernates between its ticks, a tick pings every session whose last ping is older than this share
- * of an interval. A session that is skipped causes a tick of its own, and that tick finds all others old enough: from
- * then on all of them are pinged at the same ticks.
- */
-const COALESCE_SHARE = 0.45;
-/** How long a Worker may take to give back a poll that is due for a ping, ms. */
-const HAND_BACK_MS = 10_000;
-/**
- * No ping is sent for this long after the session was opened, ms: elephant.io takes the first frame after its CONNECT
- * for the answer to it.
- */
-const QUIET_START_MS = 1_000;
 
 /** When the next ping of a session is due, ms; 0 for at once, when it is not known when the last one was sent. */
 export function pingDueAt(state: SessionState, rules: SessionRules): number {

@@ -1,4 +1,5 @@
 import { withDefaults } from "../shared/with-defaults.ts";
+import { SHORTEST_SLEEP_MS } from "./constants.ts";
 import type { EngineRequest } from "./request.ts";
 import type { SessionRules, TransportName } from "./state.ts";
 
@@ -118,9 +119,6 @@ const DEFAULTS: ResolvedEngineOptions = {
   maxSessions: 30_000,
   hibernation: true,
 };
-
-/** The runtime waits 10 s before an object hibernates, so one that is woken more often never does. */
-const SHORTEST_SLEEP_MS = 10_000;
 
 export function resolveEngineOptions(options: EngineOptions): ResolvedEngineOptions {
   // All objects of the isolate share them, and user code gets them as `engine.opts`.

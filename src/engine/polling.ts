@@ -1,5 +1,6 @@
 import type { Frame } from "../codec/index.ts";
 import { end, endClosing } from "./closing.ts";
+import { LONGEST_HOLD_MS } from "./constants.ts";
 import { CLOSE, type Effect, NOOP, NOTHING, PING, QUEUED, SAVE, type Transition } from "./effects.ts";
 import { forgetFuture, pingDueAt, seen } from "./heartbeat.ts";
 import {
@@ -17,7 +18,6 @@ import {
  *                                ├─ ping due ─────────► the Worker hands the poll back ("poll-gone: pinged"), answers "2"
  *                                └─ client went away ─► "poll-gone: aborted"
  */
-const LONGEST_HOLD_MS = 86_400_000;
 
 export const onPoll: Transition<"poll"> = (state, { now, limit }, rules) => {
   if (state.phase === "closed" || state.transport !== "polling") return [{ type: "refuse" }];

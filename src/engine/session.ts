@@ -5,6 +5,7 @@ import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
+import { HELD_BYTES, POLICY_VIOLATION, TRY_AGAIN_LATER } from "./constants.ts";
 import type { PollAnswer, SessionEnd, SessionEvent } from "./effects.ts";
 import type { CloseReason, EndCode } from "./end-codes.ts";
 import { pingEach } from "./flow.ts";
@@ -28,11 +29,6 @@ import { TransportView } from "./transport-view.ts";
 type SendCallback = (transport: TransportView) => void;
 
 const SETTLED = Promise.resolve();
-/** Close code of a WebSocket: "try again later". */
-const TRY_AGAIN_LATER = 1013;
-const POLICY_VIOLATION = 1008;
-/** What a waiting message takes in memory besides its own bytes. */
-const HELD_BYTES = 200;
 
 /**
  * One Engine.IO connection: `socket.conn`, and what listeners of the engine's `connection` receive. An error that a

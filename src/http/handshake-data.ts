@@ -1,10 +1,8 @@
 import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
 import { isPlain } from "../server/state/containers.ts";
+import { MAX_DATA_BYTES } from "./constants.ts";
 import type { AppContext, AppOptions } from "./options.ts";
-
-/** The data is sent with the handshake, and stored with the session. */
-const MAX_BYTES = 8_000;
 
 /**
  * Calls the option `handshakeData` for a client that opens a session. Returns JSON: empty for nothing, undefined when
@@ -35,9 +33,9 @@ export async function askApplication<T>(option: string, run: () => T | Promise<T
 function toJson(data: unknown): string {
   const json = JSON.stringify(data, assertPlain) ?? "";
   const bytes = new TextEncoder().encode(json).length;
-  if (bytes <= MAX_BYTES) return json;
+  if (bytes <= MAX_DATA_BYTES) return json;
   throw new Error(
-    `handshakeData returned ${bytes} bytes of JSON and may return ${MAX_BYTES}: return an id, and look the rest up in the object`,
+    `handshakeData returned ${bytes} bytes of JSON and may return ${MAX_DATA_BYTES}: return an id, and look the rest up in the object`,
   );
 }
 

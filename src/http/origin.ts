@@ -1,9 +1,7 @@
 import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
+import { MOST_ORIGINS_TOLD } from "./constants.ts";
 import type { CorsResult } from "./cors.ts";
-
-/** Anybody can make up origins, so the log names this many at most. */
-const MOST_TOLD = 100;
 
 /**
  * Refuses WebSockets that a page of a foreign origin opens. Browsers open one without a preflight, and send the cookies
@@ -22,7 +20,7 @@ export class OriginGuard {
 
   #tell(origin: string): void {
     const name = JSON.stringify(origin.slice(0, 200));
-    if (this.#told.has(name) || this.#told.size >= MOST_TOLD) return;
+    if (this.#told.has(name) || this.#told.size >= MOST_ORIGINS_TOLD) return;
     this.#told.add(name);
     console.warn(
       `socket.io-edge: a WebSocket of the origin ${name} was refused. To allow its pages, set ` +

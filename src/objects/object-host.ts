@@ -5,6 +5,7 @@ import type { ObjectServer } from "../engine/object-server.ts";
 import type { Session } from "../engine/session.ts";
 import type { SessionRules } from "../engine/state.ts";
 import type { Mesh, MeshServer } from "../server/cluster/mesh.ts";
+import { ACK_BLOCK } from "../server/constants.ts";
 import type { DataRows } from "../server/data/data-rows.ts";
 import type { Host } from "../server/host.ts";
 import type { RecoveryStore } from "../server/recovery/recovery-store.ts";
@@ -19,8 +20,6 @@ import { RecoveryLog } from "./recovery/recovery-log.ts";
 import type { SessionTable } from "./sessions/session-table.ts";
 import { MemoryRows } from "./storage/memory-rows.ts";
 import type { Turns } from "./turns.ts";
-
-const ACK_BLOCK = 1_000;
 
 /** Stands in for a server that could not be created: what is stored of the sessions stays as it is. */
 const NO_SERVER = { connectTimeout: undefined, open() {}, load() {} };

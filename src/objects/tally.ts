@@ -1,4 +1,4 @@
-import { PING_SHARE } from "../engine/heartbeat.ts";
+import { PING_SHARE } from "../engine/constants.ts";
 import type { SessionRules } from "../engine/state.ts";
 
 /** The key of the row with the counts. */

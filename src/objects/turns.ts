@@ -1,15 +1,8 @@
 import { descriptionOf } from "../engine/end-codes.ts";
 import type { Session } from "../engine/session.ts";
+import { MOST_SHED, SHED_TO_SHARE } from "./constants.ts";
 import type { Platform } from "./platform.ts";
 import { StateTooLarge } from "./storage/session-store.ts";
-
-/**
- * When sessions take more than `maxStoredBytes` on disk, sessions are closed until they take less than this share of
- * it.
- */
-const ROOM_SHARE = 0.98;
-/** How many sessions are closed for that in one turn at most. */
-const MOST_SHED = 20;
 
 /** Nothing is ever stored under this key. */
 const NOTHING = "sio_nothing";
@@ -136,7 +129,7 @@ export class Turns {
    */
   #shed(): void {
     const { store, options, log } = this.#platform;
-    const goal = ROOM_SHARE * options.maxStoredBytes;
+    const goal = SHED_TO_SHARE * options.maxStoredBytes;
     log("warn", `sessions are closed: ${descriptionOf("STORED_BYTES")}`);
     for (const { owner } of store.rows.largest(MOST_SHED)) {
       if (store.rows.total() <= goal) return;

@@ -1,21 +1,15 @@
 import type { Session } from "../engine/session.ts";
+import { REPLAY_LIMIT_MS } from "../server/constants.ts";
 import type { Host } from "../server/host.ts";
 import { isThenable } from "../shared/event-emitter.ts";
 import { inTime } from "../shared/timers.ts";
+import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, SETUP_LIMIT_MS } from "./constants.ts";
 import type { ObjectDefinition } from "./definition.ts";
 import { guardContext } from "./guarded-context.ts";
 import { ObjectHost } from "./object-host.ts";
 import type { Platform } from "./platform.ts";
 import type { SessionTable } from "./sessions/session-table.ts";
 import type { Turns } from "./turns.ts";
-
-/** A replayed listener that takes longer than this goes on unmuted, ms. */
-const REPLAY_LIMIT_MS = 10_000;
-/** A setup function that takes longer than this has failed, ms: stock clients wait 20 s for a handshake. */
-const SETUP_LIMIT_MS = 15_000;
-/** How long to wait before a setup function that has failed is run again, ms: twice as long after each failure. */
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
 
 /** The setup function has failed, and nobody is served before it succeeds. */
 export class SetupFailed extends Error {

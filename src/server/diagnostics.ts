@@ -1,9 +1,7 @@
 import type { Admission } from "../shared/event-emitter.ts";
 import { runSafely } from "../shared/run-safely.ts";
+import { LONGEST_PATH, MAX_WARNINGS } from "./constants.ts";
 import type { Host } from "./host.ts";
-
-const MAX_WARNINGS = 1_000;
-const LONGEST_PATH = 200;
 
 /** Reports what user code does wrong: errors that it throws, and things that will be gone once the object has slept. */
 export class Diagnostics {

@@ -1,20 +1,9 @@
+import { ASLEEP_PART, ASLEEP_SHARE, DOOR_SHARE, ITEM_BYTES, QUIET_MS, SMALL_SHARE } from "./constants.ts";
 import { bytesOfText } from "./estimate-bytes.ts";
 
 /** Told to the log, and to `disconnect` listeners of the session that ends. */
 export const OVERDRAWN =
   "the object holds more than maxHeldBytes for its clients, and most of it for this one";
-/** New clients are refused when more than this share is in use; the rest is for clients that are connected. */
-const DOOR_SHARE = 0.9;
-/** Hibernating sessions may take this share of all bytes together, and each of them this part of what is left of it. */
-const ASLEEP_SHARE = 0.5;
-const ASLEEP_PART = 1 / 12;
-/** An object that holds less than this share of its own limit gives nothing up when its isolate holds too much. */
-const SMALL_SHARE = 1 / 48;
-/** An object that has done nothing for this long, ms, may have been evicted, so what it held is not counted. */
-const QUIET_MS = 30_000;
-
-/** What a waiting item takes in memory besides its own bytes. */
-const ITEM_BYTES = 60;
 
 export interface BudgetLimits {
   /** Bytes for one object. */

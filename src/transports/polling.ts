@@ -1,11 +1,6 @@
 import { encodePayload, type Frame } from "../codec/index.ts";
+import { CAUTIOUS_LIMIT, GENEROUS_LIMIT, SHORT_BODY } from "./constants.ts";
 import { BINARY_TYPE, encodePayloadV3 } from "./eio3.ts";
-
-/**
- * How many packets a payload has at most for clients that are not known to take more: python-engineio hangs up then.
- */
-const CAUTIOUS_LIMIT = 16;
-const GENEROUS_LIMIT = 10_000;
 
 /**
  * How many packets the client takes in one payload. Only browsers and the official Node client are known to take more
@@ -60,9 +55,6 @@ function respond(body: string | Uint8Array | ArrayBuffer, type: string, headers?
 
 /** Thrown for a body that has more bytes than the server accepts. */
 export class BodyTooLarge extends Error {}
-
-/** A body of up to this many bytes is read at once, which is faster than in chunks. */
-const SHORT_BODY = 16_000;
 
 /** A body that is being read. The heartbeat sees when a part of it last arrived, and may give it up. */
 export class Upload {

@@ -1,11 +1,10 @@
+import { MOST_NAME_BYTES } from "../constants.ts";
 import { parseShard } from "./shards.ts";
 
 /** The server that serves everything unless the option `name` says something else. */
 export const MAIN = "main";
 /** The shard of a server that has one only, and the first of several. */
 export const FIRST = "0";
-
-const MOST_BYTES = 256;
 
 /** Which object of a class: the server that it is a part of, and the part. */
 export interface Address {
@@ -16,7 +15,7 @@ export interface Address {
 /** Whether it names a server: well-formed text of 1 to 256 bytes. */
 export function isServerName(name: unknown): name is string {
   if (typeof name !== "string" || name === "" || /\p{Surrogate}/u.test(name)) return false;
-  return name.length <= MOST_BYTES && new TextEncoder().encode(name).length <= MOST_BYTES;
+  return name.length <= MOST_NAME_BYTES && new TextEncoder().encode(name).length <= MOST_NAME_BYTES;
 }
 
 /** @throws Error that says what a name has to be */

@@ -1,4 +1,5 @@
 import type { SessionId } from "../../shared/ids.ts";
+import { MOST_SHARDS_TRIED } from "../constants.ts";
 import { findNamespace, type ObjectSource } from "../namespace.ts";
 import { findObject } from "../sessions/session-id.ts";
 import { rank } from "./hash.ts";
@@ -11,9 +12,6 @@ import {
   toShardNames,
   type Whereabouts,
 } from "./shards.ts";
-
-/** A new session is offered to so many shards at most. */
-const MOST_TRIED = 3;
 
 /** An object, as its caller reaches it. */
 export interface Place extends Address {
@@ -55,7 +53,7 @@ export class Placement {
    * by `shardBy` meets on one shard, wherever it is; everybody else goes to a shard nearby, and back to the same one.
    */
   forNew(env: Cloudflare.Env, name: string, newcomer: Newcomer): Place[] {
-    const shards = this.shards.length === 1 ? this.shards : this.#order(newcomer).slice(0, MOST_TRIED);
+    const shards = this.shards.length === 1 ? this.shards : this.#order(newcomer).slice(0, MOST_SHARDS_TRIED);
     return shards.map((shard) => this.#place(env, { name, shard }));
   }
 

@@ -1,8 +1,7 @@
 import { LETTERS, randomId } from "../../shared/ids.ts";
+import { RANDOM_LETTERS } from "../constants.ts";
 import { hash } from "./hash.ts";
 import { parseShard, toShardName } from "./shards.ts";
-
-const RANDOM = 15;
 
 /**
  * An id for a socket of a shard, as long as others: region, number in it, 15 random letters (90 bits), and three that
@@ -10,13 +9,13 @@ const RANDOM = 15;
  */
 export function toSocketId(shard: string): string {
   const { region, number } = parseShard(shard) ?? { region: 0, number: 0 };
-  const body = LETTERS[region]! + LETTERS[number]! + randomId(RANDOM);
+  const body = LETTERS[region]! + LETTERS[number]! + randomId(RANDOM_LETTERS);
   return body + toCheck(body);
 }
 
 /** The shard of a socket's id; undefined for every other room, but for one of 262,144 with 20 such letters. */
 export function shardOfSocket(room: string): string | undefined {
-  if (room.length !== RANDOM + 5 || toCheck(room.slice(0, -3)) !== room.slice(-3)) return undefined;
+  if (room.length !== RANDOM_LETTERS + 5 || toCheck(room.slice(0, -3)) !== room.slice(-3)) return undefined;
   const name = toShardName({ region: LETTERS.indexOf(room[0]!), number: LETTERS.indexOf(room[1]!) });
   return parseShard(name) && name;
 }

@@ -1,7 +1,9 @@
+import { MAX_ROW_BYTES } from "../../server/constants.ts";
 import type { RecoveryEntry, RecoveryRecord, RecoveryStore } from "../../server/recovery/recovery-store.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import { toPrefix } from "../../shared/key-prefix.ts";
+import { MOST_WRITES_TRIED } from "../constants.ts";
 import type { Rows } from "../storage/memory-rows.ts";
 import { removeAll } from "../storage/rows.ts";
 import { LOG, LOST, type LogRow, RECORD, type RecoveryLimits, RecoverySweep } from "./recovery-sweep.ts";
@@ -18,11 +20,6 @@ export interface RecoveryLogHost {
   tickSoon(): void;
   log(level: "error", message: string, error: unknown): void;
 }
-
-/** A row may hold 2 MB in production. */
-const MAX_ROW_BYTES = 1_900_000;
-/** So many turns try to write what storage refuses to take. */
-const MAX_TRIES = 100;
 
 /**
  * Removes what recovery has stored, for an object whose code has recovery no longer. If that is much, each call removes
@@ -172,7 +169,7 @@ export class RecoveryLog implements RecoveryStore {
       write();
     } catch (error) {
       this.#host.log("error", "recovery could not be written", error);
-      if (++pending.tries < MAX_TRIES) return;
+      if (++pending.tries < MOST_WRITES_TRIED) return;
       try {
         giveUp();
       } catch {

@@ -1,6 +1,7 @@
 import type { ObservedFact } from "../../engine/observed.ts";
 import type { RecoveryEntry, RecoveryRecord } from "../../server/recovery/recovery-store.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { PAGE_BYTES, PAGE_ROWS } from "../constants.ts";
 import type { Rows } from "../storage/memory-rows.ts";
 
 export const RECORD = "sio_r:";
@@ -26,9 +27,6 @@ export interface LogRow {
   readonly bytes?: number;
 }
 
-/** A tick looks at this many rows, or rows of this size, at most. */
-const PAGE_ROWS = 1_000;
-const PAGE_BYTES = 4_000_000;
 const KINDS = [LOG, RECORD] as const;
 
 interface SeenRow {

@@ -9,20 +9,14 @@ import type { SessionId } from "../../shared/ids.ts";
 import type { Timer } from "../../shared/timers.ts";
 import { toPayload, Upload } from "../../transports/polling.ts";
 import { toBinaryFrame } from "../../transports/websocket.ts";
+import { DRAIN_MS, LARGEST_PAYLOAD, LONGEST_UPGRADE_MS, RELEASE_MS } from "../constants.ts";
 import type { Platform } from "../platform.ts";
 import type { StoredSession } from "../storage/session-store.ts";
 import type { Turns } from "../turns.ts";
 import { answerChannel } from "./channel.ts";
 
-const RELEASE_MS = 100;
-/** No upgrade may keep an object in memory for longer, ms. */
-const LONGEST_UPGRADE_MS = 10_000;
-/** How often to check whether a WebSocket for which something waits may be written to, ms. A client may be near. */
-const DRAIN_MS = 25;
 /** Why the body of a POST is not read any further. */
 const OVER = new Error("the session has ended");
-/** How much one answer to a poll takes out of rows, UTF-16 units: a long queue is never in memory as a whole. */
-const LARGEST_PAYLOAD = 1_000_000;
 
 /**
  * A session in memory, with what belongs to it on the platform: its sockets, its waiting poll, its place in storage.

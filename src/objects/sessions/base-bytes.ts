@@ -1,12 +1,6 @@
 import type { HandshakeRecord } from "../../engine/handshake.ts";
 import { bytesOfText } from "../../shared/estimate-bytes.ts";
-
-/** What a session takes in memory at least, bytes: measured with one namespace, no rooms and no data. */
-const SESSION_BYTES = 4_000;
-
-/** What a handshake takes in memory, and each of its headers, besides their texts, bytes. */
-const HANDSHAKE_BYTES = 300;
-const HEADER_BYTES = 60;
+import { HANDSHAKE_BYTES, HEADER_BYTES, SESSION_BYTES } from "../constants.ts";
 
 /** What a session takes in memory from its start, bytes. */
 export function baseBytes({ request, data = "" }: HandshakeRecord): number {

@@ -1,3 +1,4 @@
+import { CHANNEL_CLOSE_MS, CLIENT_GONE, MAX_REOPENS, PING_DUE, REOPEN_WITHIN_MS } from "../constants.ts";
 import { PING_IN_HEADER } from "../internal-request.ts";
 
 /*
@@ -13,13 +14,6 @@ import { PING_IN_HEADER } from "../internal-request.ts";
  *   client went away: close(4000) ────────► the session ends with `transport error`
  *   1006: the object restarted ── fetch again, after 0 to 1 s, 5 times at most
  */
-
-const CLIENT_GONE = 4000;
-const PING_DUE = 4001;
-/** How long the object may take to answer a close, ms. */
-const CLOSE_TIMEOUT_MS = 10_000;
-const MAX_REOPENS = 5;
-const REOPEN_WITHIN_MS = 1_000;
 
 /** The object's end: opens a channel that survives hibernation. */
 export function openChannel(
@@ -97,7 +91,7 @@ function hold(
     const ping = () => {
       isPinged = true;
       close(PING_DUE);
-      closeTimer = setTimeout(() => finish(undefined), CLOSE_TIMEOUT_MS);
+      closeTimer = setTimeout(() => finish(undefined), CHANNEL_CLOSE_MS);
     };
     const abort = () => {
       close(CLIENT_GONE);

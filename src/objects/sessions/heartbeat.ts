@@ -6,6 +6,7 @@ import type { Session } from "../../engine/session.ts";
 import { fromStored, toStored } from "../../engine/state.ts";
 import { transition } from "../../engine/transition.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { MOST_ENDED, MOST_LOADED_BYTES, TICK_RETRY_MS, TICK_SOON_MS } from "../constants.ts";
 import type { Platform } from "../platform.ts";
 import { clearRecovery } from "../recovery/recovery-log.ts";
 import type { SocketRole } from "../storage/session-store.ts";
@@ -13,15 +14,6 @@ import type { ActiveSession } from "./active-session.ts";
 import type { HibernatingSession } from "./hibernating-session.ts";
 import type { SessionTable } from "./session-table.ts";
 import { pollTag } from "./socket-tags.ts";
-
-/** How soon a tick in which something failed is repeated, ms. */
-const RETRY_MS = 5_000;
-/** How soon the next tick comes when one has left something to do, ms. */
-const SOON_MS = 100;
-/** How many hibernating sessions one tick ends at most: each is loaded, and its listeners are called. */
-const MOST_ENDED = 400;
-/** How many bytes a tick may load for that. It may write about as many. */
-const MOST_BYTES = 8_000_000;
 
 /** Why the body of a POST is not read any further. */
 export const SILENT = new Error("the client is silent");
@@ -99,7 +91,7 @@ export class Heartbeat {
       return this.#next(now);
     } catch (error) {
       this.#platform.log("error", "the next tick could not be found", error);
-      return now + RETRY_MS;
+      return now + TICK_RETRY_MS;
     }
   }
 
@@ -153,11 +145,11 @@ export class Heartbeat {
     }
     for (const { session } of this.#table.live()) next = Math.min(next, this.#nextFor(session, now));
     // What has failed is still due: repeated at once, it would fail without end.
-    if (this.#hasFailed) next = Math.max(next, now + RETRY_MS);
-    if (this.#isUnfinished) next = Math.min(next, now + SOON_MS);
+    if (this.#hasFailed) next = Math.max(next, now + TICK_RETRY_MS);
+    if (this.#isUnfinished) next = Math.min(next, now + TICK_SOON_MS);
     next = Math.min(next, ticker.scheduledAt ?? Infinity);
     // The last session has ended since the tick: what is stored of the object has to go as well.
-    return next === Infinity && identity.isLeftOver() ? now + RETRY_MS : next;
+    return next === Infinity && identity.isLeftOver() ? now + TICK_RETRY_MS : next;
   }
 
   /** When a tick has something to do for this session, ms. */
@@ -246,7 +238,7 @@ export class Heartbeat {
 
   /** Whether this tick may load more. */
   #hasRoom(): boolean {
-    const hasRoom = this.#ending.length < MOST_ENDED && this.#bytes < MOST_BYTES;
+    const hasRoom = this.#ending.length < MOST_ENDED && this.#bytes < MOST_LOADED_BYTES;
     if (!hasRoom) this.#isUnfinished = true;
     return hasRoom;
   }

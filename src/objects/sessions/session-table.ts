@@ -9,6 +9,7 @@ import { createState, fromStored, type TransportName, type WaitingPoll } from ".
 import { OVERDRAWN } from "../../shared/byte-budget.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import type { Timer } from "../../shared/timers.ts";
+import { AWAKE_MS } from "../constants.ts";
 import type { Platform } from "../platform.ts";
 import type { SocketRole, StoredSession } from "../storage/session-store.ts";
 import type { Turns } from "../turns.ts";
@@ -18,9 +19,6 @@ import { type Found, findAllStored, findStored, type RecordVisitor } from "./fin
 import type { HibernatingSession } from "./hibernating-session.ts";
 import { Outbox } from "./outbox.ts";
 import { pollTag } from "./socket-tags.ts";
-
-/** Without hibernation a timer of this length is renewed, ms. */
-const AWAKE_MS = 5_000;
 
 /** The attempt at the user's setup function that sessions belong to. */
 interface Current extends SessionHost<Session> {

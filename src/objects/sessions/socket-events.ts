@@ -1,15 +1,13 @@
 import type { EnginePacket } from "../../codec/index.ts";
 import type { EndCode } from "../../engine/end-codes.ts";
 import { decodeMessage, isTooLarge } from "../../transports/websocket.ts";
+import { NO_CLOSE_FRAME } from "../constants.ts";
 import type { Platform } from "../platform.ts";
 import type { ActiveSession } from "./active-session.ts";
 import { answerClose } from "./answer-close.ts";
 import { toCause } from "./channel.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { SessionTable } from "./session-table.ts";
-
-/** A WebSocket that has ended without a close frame: https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5 */
-const NO_CLOSE_FRAME = 1006;
 
 /**
  * What the runtime tells an object about its WebSockets. One of these belongs to a session as its transport, as the

@@ -1,22 +1,11 @@
 import { decodeFrame, encodeBase64Frame, type Frame } from "../../codec/index.ts";
+import { LARGE_ROW, LONGEST_PIECE, SEGMENT_LENGTH } from "../constants.ts";
 
 /**
  * What a row holds: frames that wait for a poll, the messages of an incomplete packet, or the size of a row in
  * `storage.kv`.
  */
 export type RowKind = "queue" | "half" | "kv";
-
-/**
- * The size of a row, about, in UTF-16 units: small, so that little is rewritten when a client takes little at a time.
- */
-const SEGMENT = 16_384;
-/** The largest row, in UTF-16 units: each takes 3 bytes at most, and a row may hold 2 MB in production. */
-const LARGEST_PIECE = 600_000;
-/**
- * Smaller rows of `storage.kv` are not counted, since their number is limited. Sizes are rounded up to a multiple of
- * this, so that few changes have to be written.
- */
-const LARGE = 32_768;
 
 /** The types of the small client's older browsers, which apply here too, have no `toWellFormed`. */
 type Es2024String = string & { toWellFormed(): string };
@@ -64,7 +53,7 @@ export class DiskRows {
     };
     for (const frame of frames) {
       text += toText(frame);
-      if (text.length >= SEGMENT) write();
+      if (text.length >= SEGMENT_LENGTH) write();
     }
     if (text !== "") write();
     this.#add(written);
@@ -113,7 +102,7 @@ export class DiskRows {
 
   /** Notes the size of a row in `storage.kv`, bytes, if it is large. {@link drop} forgets it. */
   note(owner: string, bytes: number): void {
-    const size = bytes < LARGE ? 0 : Math.ceil(bytes / LARGE) * LARGE;
+    const size = bytes < LARGE_ROW ? 0 : Math.ceil(bytes / LARGE_ROW) * LARGE_ROW;
     const before = this.#noted.get(owner);
     if (size === (before ?? 0)) return;
     this.#noted.set(owner, size);
@@ -212,7 +201,7 @@ function parse(text: string, frames: Frame[], most: number): string {
 /** Cuts text into pieces that rows can hold, never inside a pair of surrogates. */
 function* cut(text: string): Iterable<string> {
   for (let at = 0; at < text.length; ) {
-    let end = at + LARGEST_PIECE;
+    let end = at + LONGEST_PIECE;
     if (/[\ud800-\udbff]/.test(text[end - 1] ?? "")) end--;
     yield text.slice(at, end);
     at = end;

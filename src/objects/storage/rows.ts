@@ -1,9 +1,5 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
-
-/** How much is removed at once, bytes. The rest waits for the next tick. */
-const MOST_REMOVED = 32_000_000;
-/** When this many rows in succession cannot be read, the list itself is taken to have failed. */
-const MOST_FAILURES = 1_000;
+import { MOST_FAILURES, MOST_REMOVED } from "../constants.ts";
 
 /**
  * Lists the rows whose keys begin with `prefix`, in the order of their keys. One row is in memory at a time, and may be

@@ -1,4 +1,5 @@
 import type { StoredState } from "../../engine/state.ts";
+import { MAX_ROW_BYTES } from "../../server/constants.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { DiskRows } from "./disk-rows.ts";
 import { eachRow, removeAll, removeRows } from "./rows.ts";
@@ -68,7 +69,6 @@ type OverflowRow = Omit<StoredSession, "state">;
 /** Thrown for a session that is larger than a row may be in production (2 MB), or than structured clone can hold. */
 export class StateTooLarge extends Error {}
 
-const MAX_ROW_BYTES = 1_900_000;
 const POLLING = "sio_s:";
 const OVERFLOW = "sio_o:";
 

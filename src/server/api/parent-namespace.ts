@@ -1,17 +1,12 @@
 import type { Admission } from "../../shared/event-emitter.ts";
 import type { Untyped } from "../../shared/untyped.ts";
+import { MAX_EMPTY_CHILDREN } from "../constants.ts";
 import { Adapter, type BroadcastOptions } from "../rooms/adapter.ts";
 import type { RemoteSocket } from "./broadcast-operator.ts";
 import type { DefaultEventsMap, EventsMap } from "./events.ts";
 import { type AnyNamespace, Namespace } from "./namespace.ts";
 import type { AnyServer } from "./server.ts";
 import type { ServerTypes } from "./socket-types.ts";
-
-/**
- * How many empty children are kept at least. Clients choose the names of children, and on Node all of these stay, so
- * that a client can create any number.
- */
-const MAX_EMPTY = 1_000;
 
 /**
  * A dynamic namespace: `io.of` with a regular expression or a function. It creates a child namespace for each name that
@@ -29,7 +24,7 @@ export class ParentNamespace<
 > extends Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   readonly #children = new Set<AnyNamespace>();
   /** With how many children the empty ones are removed next. It grows with their number, so that this is seldom. */
-  #sweepAt = MAX_EMPTY;
+  #sweepAt = MAX_EMPTY_CHILDREN;
 
   /** @internal */
   constructor(server: AnyServer) {
@@ -55,7 +50,7 @@ export class ParentNamespace<
 
   #sweep(): void {
     for (const child of this.#children) if (child instanceof ChildNamespace) child.forgetIfEmpty();
-    this.#sweepAt = MAX_EMPTY + 2 * this.#children.size;
+    this.#sweepAt = MAX_EMPTY_CHILDREN + 2 * this.#children.size;
   }
 
   protected override _emit(event: string | symbol, args: readonly unknown[]): boolean {

@@ -1,3 +1,4 @@
+import { MAX_SIZE_STEP, MOST_COMPARED, ROW_BYTES, SIZE_STEP_SHARE } from "../constants.ts";
 import { unwrap } from "../state/raw.ts";
 import type { Container, ContainerListener } from "./container.ts";
 import { DataRow, type StoredValue, toReferenceError } from "./data-row.ts";
@@ -7,7 +8,6 @@ import {
   entriesOf,
   isEntryKey,
   type PropertyRow,
-  ROW_BYTES,
   toEntryKey,
   toPropertyKey,
 } from "./data-rows.ts";
@@ -15,14 +15,6 @@ import type { DataWriter, Saveable } from "./data-writer.ts";
 import { ObservedMap } from "./observed-map.ts";
 import { ObservedObject } from "./observed-object.ts";
 import { type Property, type PropertyContext, scheduleSweep, toPropertyRow } from "./property.ts";
-
-/** A property's row states the size of its entries. It is written anew when that has changed by this much, bytes. */
-const MAX_SIZE_STEP = 32_000;
-/** The same limit, as a share of `maxDataBytes`. */
-const SIZE_STEP_SHARE = 0.02;
-
-/** Up to how many entries a plain object is compared to which the setup function has a reference of its own. */
-const MOST_COMPARED = 1_000;
 
 /** An entry of a Map or plain object directly under `io.data`. */
 class Entry extends DataRow {

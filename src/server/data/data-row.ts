@@ -1,8 +1,8 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { LARGE_VALUE_BYTES, ROW_BYTES, SMALL_VALUE_BYTES } from "../constants.ts";
 import { ChangeTracker } from "../state/change-tracker.ts";
 import { toPlain } from "../state/plain-copy.ts";
 import { ESCAPING_RAW } from "../state/raw.ts";
-import { ROW_BYTES } from "./data-rows.ts";
 import type { DataWriter, Refusal, Saveable } from "./data-writer.ts";
 import { type PropertyContext, scheduleSweep } from "./property.ts";
 
@@ -14,11 +14,6 @@ export interface StoredValue {
   readonly bytes: number;
   readonly value: unknown;
 }
-
-/** Up to this size a setup function may go on to change what it has assigned through its own reference, bytes. */
-const SMALL_BYTES = 1_000;
-/** A value that has grown larger is not compared any more whenever code has settled, bytes. */
-const LARGE_BYTES = 10_000;
 
 /** A value with a row of its own: a property of `io.data`, or an entry of such a property. */
 export abstract class DataRow extends ChangeTracker implements Saveable {
@@ -97,7 +92,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
   /** User code may change the value through a reference of its own, so it is compared from now on while it is small. */
   watchReference(): void {
     if (typeof this.value !== "object" || this.value === null) return;
-    if (estimateBytes(this.value) > SMALL_BYTES) return;
+    if (estimateBytes(this.value) > SMALL_VALUE_BYTES) return;
     this.#reference = "possible";
     this.watchAlways();
   }
@@ -106,7 +101,7 @@ export abstract class DataRow extends ChangeTracker implements Saveable {
     this.#isComparing = true;
     super.compare();
     this.#isComparing = false;
-    if (this.#reference === "none" || this.bytes <= LARGE_BYTES) return;
+    if (this.#reference === "none" || this.bytes <= LARGE_VALUE_BYTES) return;
     if (this.#reference === "used") this.#writer.logError(toReferenceError(this.path));
     this.#reference = "none";
     this.stopWatching();

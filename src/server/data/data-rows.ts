@@ -1,4 +1,5 @@
 import { toPrefix } from "../../shared/key-prefix.ts";
+import { MAX_KEY_BYTES } from "../constants.ts";
 
 type Es2024String = string & { isWellFormed(): boolean };
 
@@ -44,12 +45,6 @@ const PROPERTY = "sio_d:";
 const ENTRY = "sio_e:";
 /** The row that says when expired rows are looked for, ms. */
 export const SWEEP_KEY = "sio_x";
-
-/** About what a row takes besides its key and value. In memory an entry takes about four times as much. */
-export const ROW_BYTES = 100;
-
-/** The platform's limit for a key. */
-const MAX_KEY_BYTES = 2_048;
 
 export function isEntryKey(key: unknown): key is EntryKey {
   return key === null || !["object", "function", "symbol"].includes(typeof key);

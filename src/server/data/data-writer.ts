@@ -1,4 +1,5 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { LONGEST_PATH, MAX_ROW_BYTES } from "../constants.ts";
 import type { Host } from "../host.ts";
 import { LogicalClock } from "../rooms/logical-clock.ts";
 import type { RoomDirectory } from "../rooms/room-directory.ts";
@@ -35,12 +36,6 @@ export interface Refusal {
   /** It is tried again when it changes; when there is room; or whenever something is written, until it works. */
   readonly until: "changed" | "room" | "works";
 }
-
-/** The platform allows 2 MB for a row. */
-const MAX_ROW_BYTES = 1_900_000;
-
-/** A path may contain keys that clients have chosen. */
-const LONGEST_PATH = 200;
 
 /**
  * Writes the rows of `io.data` that changed, at the end of each turn, and watches their sizes. It also answers what

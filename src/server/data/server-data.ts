@@ -1,10 +1,8 @@
+import { SWEEP_PAUSE_MS } from "../constants.ts";
 import { type EntryRow, entriesOf, type PropertyRow, parsePropertyKey, propertiesOf } from "./data-rows.ts";
 import { DataWriter } from "./data-writer.ts";
 import { NamespaceData } from "./namespace-data.ts";
 import { CHILD_MS } from "./property.ts";
-
-/** The shortest time between two searches for expired rows, ms. */
-const SWEEP_PAUSE_MS = 60_000;
 
 /** `io.data`, and the data of all other namespaces. */
 export class ServerData {

@@ -1,9 +1,7 @@
 import type { SocketPacket } from "../../codec/index.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { DEEPEST_AUTH } from "../constants.ts";
 import type { ServerLimits } from "../context.ts";
-
-/** As many levels of `auth` are allowed as of `socket.data`. */
-const DEEPEST_AUTH = 500;
 
 /** Clients of Socket.IO v2 append a query to the name of a namespace, in place of `auth`. */
 export function readOldName(name: string): { nsp: string; auth: unknown } {

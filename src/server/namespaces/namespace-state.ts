@@ -1,5 +1,6 @@
 import type { Dispatcher } from "../../shared/event-emitter.ts";
 import type { ExtendedError } from "../api/socket-types.ts";
+import { ACK_BLOCK } from "../constants.ts";
 import type { ServerContext } from "../context.ts";
 import type { NamespaceData } from "../data/namespace-data.ts";
 import type { Adapter, AdapterServices } from "../rooms/adapter.ts";
@@ -16,9 +17,6 @@ interface NamespaceFace extends Dispatcher {
   readonly name: string;
   readonly adapter: Adapter;
 }
-
-/** Acknowledgement ids that the host gives out at a time. */
-const ACK_BLOCK = 1_000;
 
 /** What a namespace does, behind its public face. */
 export class NamespaceState implements AdapterServices, SocketFactory {

@@ -1,4 +1,5 @@
 import type { DisconnectReason } from "../api/socket-types.ts";
+import { MAX_ROOMS_LEFT } from "../constants.ts";
 import type { Host } from "../host.ts";
 import { type LogicalClock, toOffset } from "../rooms/logical-clock.ts";
 import type { Member } from "../rooms/member.ts";
@@ -20,9 +21,6 @@ const RECOVERABLE: ReadonlySet<string> = new Set<DisconnectReason>([
 
 /** The form of what {@link toOffset} returns. */
 const OFFSET = /^[0-9a-z]{12}$/;
-
-/** How many rooms that a socket has left are remembered. */
-const MAX_LEFT = 100;
 
 /** `RecoveryRecord.data`. */
 interface RecoveryData {
@@ -137,7 +135,7 @@ export class Recovery {
     if (from === undefined || record?.pid === undefined || client?.conn.readyState !== "open") return;
     const to = this.#clock.next(nsp);
     const left = (record.left ?? []).filter((it) => it.to > to - this.#keptMs);
-    if (left.push({ room, from, to }) > MAX_LEFT) record.leftSince = left.shift()?.to;
+    if (left.push({ room, from, to }) > MAX_ROOMS_LEFT) record.leftSince = left.shift()?.to;
     record.left = left;
   }
 

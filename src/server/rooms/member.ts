@@ -2,9 +2,6 @@ import type { Session } from "../../engine/session.ts";
 import type { SessionId } from "../../shared/ids.ts";
 import { type KeptRecord, type SocketRecord, toLean } from "../state/records.ts";
 
-/** What a room takes in memory besides its name: its entry in the index, which no other room may share. */
-export const ROOM_BYTES = 250;
-
 /** The connection of a member whose session is in memory. */
 export interface MemberClient {
   readonly conn: Session;

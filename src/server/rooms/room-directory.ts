@@ -1,8 +1,9 @@
 import type { ByteBudget } from "../../shared/byte-budget.ts";
 import type { SessionId } from "../../shared/ids.ts";
+import { ROOM_BYTES } from "../constants.ts";
 import { fromStored, type SocketRecord } from "../state/records.ts";
 import type { LogicalClock } from "./logical-clock.ts";
-import { Member, type MemberClient, type MemberState, ROOM_BYTES } from "./member.ts";
+import { Member, type MemberClient, type MemberState } from "./member.ts";
 import { RoomIndex } from "./room-index.ts";
 
 /** What a socket takes in memory of which only the rooms are known, its own room included. */

@@ -1,6 +1,7 @@
 import { CONNECT_ERROR } from "../../codec/socket-packet.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import type { Dispatcher } from "../../shared/event-emitter.ts";
+import { MOST_REFUSALS, SOCKET_BYTES } from "../constants.ts";
 import type { ServerContext } from "../context.ts";
 import { ConnectRequest } from "../namespaces/connect-request.ts";
 import { toRefusal } from "../namespaces/lookup.ts";
@@ -10,15 +11,6 @@ import type { PendingWork } from "./keep-alive.ts";
 import type { MemberConnection, SocketMember } from "./socket-member.ts";
 
 const SETTLED = Promise.resolve();
-
-/** Each refusal is an answer that may have to wait; no honest client is refused so often. */
-const MOST_REFUSALS = 10_000;
-
-/**
- * Estimated memory of a socket besides its record (measured), in bytes. The first one of a connection is counted with
- * that.
- */
-const SOCKET_BYTES = 3_000;
 
 /** The namespaces of a server, as connections find them. */
 export type Namespaces = NamespaceRegistry<

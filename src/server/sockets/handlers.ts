@@ -1,12 +1,7 @@
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
+import { HANDLER_BYTES, REPLAY_LIMIT_MS } from "../constants.ts";
 import type { SocketScope } from "./socket-scope.ts";
-
-/** Estimated memory of a handler that has not settled, besides its arguments, in bytes. */
-const HANDLER_BYTES = 500;
-
-/** A replay of `connection` listeners is muted for this long at most. */
-const REPLAY_LIMIT_MS = 10_000;
 
 /**
  * Runs the listeners of one socket, and the `connection` listeners for it. While one has not settled, the object is

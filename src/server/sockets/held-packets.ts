@@ -1,9 +1,7 @@
 import type { SocketPacket } from "../../codec/index.ts";
+import { HELD_BYTES } from "../../engine/constants.ts";
 import type { Account } from "../../shared/byte-budget.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
-
-/** Estimated memory of a packet that waits, besides its data, in bytes. */
-const HELD_BYTES = 200;
 
 interface HeldPacket {
   /** Undefined when it was dropped. */

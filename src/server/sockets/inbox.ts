@@ -2,15 +2,13 @@ import { RESERVED_EVENTS, type SocketPacket } from "../../codec/index.ts";
 import { ACK, BINARY_EVENT, DISCONNECT, EVENT } from "../../codec/socket-packet.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import type { Event } from "../api/events.ts";
+import { OWED_BYTES } from "../constants.ts";
 import { runMiddlewares } from "../namespaces/middlewares.ts";
 import { CatchAll } from "./catch-all.ts";
 import type { Handlers } from "./handlers.ts";
 import type { PendingWork } from "./keep-alive.ts";
 import type { AckCallback } from "./pending-acks.ts";
 import type { SocketScope } from "./socket-scope.ts";
-
-/** Estimated memory of an acknowledgement that a handler owes, besides the arguments of the event, in bytes. */
-const OWED_BYTES = 500;
 
 /** An acknowledgement that the client of an event expects. */
 interface Reply {

@@ -1,10 +1,8 @@
 import type { Frame, PendingPacket } from "../../codec/index.ts";
+import { HELD_BYTES } from "../../engine/constants.ts";
 import type { Session } from "../../engine/session.ts";
 import type { Timer, Timers } from "../../shared/timers.ts";
 import type { Decoder } from "./parser.ts";
-
-/** Estimated memory of a message that waits, besides its own bytes: a header waits as text and as data. */
-const HELD_BYTES = 200;
 
 /**
  * The packet of one connection of which only a part has arrived. Its decoder holds the part; here it is counted, and

@@ -1,6 +1,6 @@
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import { isThenable } from "../../shared/event-emitter.ts";
-import { ROOM_BYTES } from "../rooms/member.ts";
+import { ROOM_BYTES } from "../constants.ts";
 import type { SocketScope } from "./socket-scope.ts";
 
 /** The rooms of one socket, within `maxRooms`, and the memory that they take. */

@@ -1,7 +1,5 @@
 import { setOwn } from "../../shared/set-own.ts";
-
-/** An array may have so many holes in any case. */
-const MAX_HOLES = 1_000;
+import { MAX_HOLES } from "../constants.ts";
 
 /** Whether a value is a plain object or an array: proxies see changes in these at any depth. */
 export function isPlain(value: unknown): boolean {

@@ -1,11 +1,9 @@
+import { MAX_DEPTH } from "../constants.ts";
 import { createLike, entriesOf, isSparse, putterOf } from "./containers.ts";
 import { unwrap } from "./raw.ts";
 
 /** Stands for a value that has to be left out. */
 const NOTHING: unique symbol = Symbol();
-
-/** Levels that are copied. Nobody nests data deeper on purpose, and structured clone has a limit as well. */
-const MAX_DEPTH = 500;
 
 /**
  * Copies a value as plain data that structured clone can hold: without proxies, functions, symbols and instances of

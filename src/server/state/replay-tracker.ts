@@ -1,3 +1,4 @@
+import { MAX_REMEMBERED } from "../constants.ts";
 import { ChangeTracker } from "./change-tracker.ts";
 import type { EscapedValues } from "./escaped-values.ts";
 import { toPlain } from "./plain-copy.ts";
@@ -20,9 +21,6 @@ interface TrackedContext {
   readonly escaped: EscapedValues;
   readonly diagnostics: { warnLeftOut(path: string, value: unknown): void };
 }
-
-/** So many keys of one object are remembered: code that uses it as a dictionary assigns new ones without end. */
-const MAX_REMEMBERED = 1_000;
 
 /** What a replay has to know of an object to which it may add keys. */
 interface Root {

@@ -1,8 +1,6 @@
+import { MAX_DEPTH } from "../constants.ts";
 import { createLike, entriesOf, isPlain, putterOf } from "./containers.ts";
 import { type ESCAPING_RAW, RAW, unwrap } from "./raw.ts";
-
-/** Levels that are searched for proxies. */
-const MAX_DEPTH = 500;
 
 /** What the receiver may do: only read, or also change the objects behind the proxies. */
 type As = typeof RAW | typeof ESCAPING_RAW;
