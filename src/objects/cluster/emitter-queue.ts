@@ -25,11 +25,11 @@ export class EmitterQueues {
 
   /** The promise need not be awaited: a rejection that nobody looks at is not reported as unhandled. */
   send(message: ClusterMessage): Promise<unknown> {
+    const queue = this.#own();
     const promise = new Promise((resolve, reject) => {
-      const memory = { bytes: estimateBytes(message), holders: 0 };
-      this.#own().add({
+      queue.add({
         message,
-        memory,
+        memory: { bytes: estimateBytes(message), holders: 0 },
         settle: (failure, value) => (failure === undefined ? resolve(value) : reject(failure)),
       });
     });
