@@ -35,12 +35,6 @@ class Shard {
       shardOf: () => undefined,
       newSocketId: () => "",
       call: (shard, call) => this.lines.get(shard)?.(call) ?? this.take(shard, call),
-    };
-    this.mesh = new Mesh(peers, {
-      timers: new Timers(),
-      now: () => Date.now(),
-      keepAwake: (promise) => void promise,
-      log: (_, message) => void this.warnings.push(message),
       storedBatch: () => undefined,
       noteBatch() {},
       afterAlarm: () => {
@@ -49,6 +43,12 @@ class Shard {
           this.#resume = resolve;
         });
       },
+    };
+    this.mesh = new Mesh(peers, {
+      timers: new Timers(),
+      now: () => Date.now(),
+      keepAwake: (promise) => void promise,
+      log: (_, message) => void this.warnings.push(message),
     });
     this.mesh.serve({
       carryOut() {},
@@ -184,9 +184,8 @@ describe("the queues of a shard for its messages to other shards", () => {
     for (let i = 0; i < 4; i++) shard.say(`volatile ${i}`, MB, ["1"], true);
     for (let i = 0; i < 9; i++) shard.say(`one ${i}`, MB, ["1"]);
     shard.say("two", MB, ["2"]);
-    const answers: unknown[] = [];
-    shard.mesh.ask(broadcast("request", 20 * MB), ["1"], 1_000, (...answer) => answers.push(answer));
-    expect(answers).toEqual([["1", undefined]]);
+    const answers = Promise.all(shard.mesh.ask(broadcast("request", 20 * MB), ["1"], 1_000));
+    expect(await answers).toEqual([undefined]);
     shard.say("three", MB, ["2"]);
     expect(shard.lost).toEqual([]);
     // There is room for the volatile alone by now.
@@ -306,7 +305,7 @@ describe("calls of other shards", () => {
     shard.mesh.serve({
       carryOut(_, reply) {
         shard.say("passed on", 0, ["1", "2"]);
-        shard.mesh.ask(broadcast("question", 0), ["1", "2"], 1_000, () => {});
+        shard.mesh.ask(broadcast("question", 0), ["1", "2"], 1_000);
         reply?.expect(0);
       },
       relay() {},
@@ -380,21 +379,19 @@ describe("requests to other shards", () => {
       if (waits.length === 1) throw new Error("lost");
       return { count: 2, values: ["a"], isComplete: false };
     });
-    const answers: unknown[] = [];
-    shard.mesh.ask(broadcast("question", 0), ["1"], 1_000, (...answer) => answers.push(answer));
+    const answers = Promise.all(shard.mesh.ask(broadcast("question", 0), ["1"], 1_000));
     await vi.advanceTimersByTimeAsync(2_000);
     expect(waits).toEqual([900, 650]);
-    expect(answers).toEqual([["1", { count: 2, values: ["a"], isComplete: false }]]);
+    expect(await answers).toEqual([{ count: 2, values: ["a"], isComplete: false }]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   it("end in time when no shard answers", async () => {
     const shard = new Shard("1");
     shard.lines.set("1", (call) => (call.type === "batch" ? Promise.resolve({}) : never()));
-    const answers: unknown[] = [];
-    shard.mesh.ask(broadcast("question", 0), ["1"], 1_000, (...answer) => answers.push(answer));
+    const answers = Promise.all(shard.mesh.ask(broadcast("question", 0), ["1"], 1_000));
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(answers).toEqual([["1", undefined]]);
+    expect(await answers).toEqual([undefined]);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -1,13 +1,25 @@
 import { Mesh, type MeshHost, type MeshServer } from "../../server/cluster/mesh.ts";
-import { type ObjectAnswer, type ObjectCall, VERSION } from "../../server/cluster/messages.ts";
+import {
+  type ClusterAnswer,
+  type ClusterCall,
+  type ObjectAnswer,
+  type ObjectCall,
+  type Peers,
+  VERSION,
+} from "../../server/cluster/messages.ts";
 import type { LastBatch } from "../../server/cluster/senders.ts";
 import { BATCHES, type Identity } from "../identity.ts";
 import type { Placement } from "../placement/placement.ts";
 import { parseShard } from "../placement/shards.ts";
+import { shardOfSocket, toSocketId } from "../placement/socket-code.ts";
 import type { Ticker } from "../sessions/ticker.ts";
-import { ObjectPeers } from "./object-peers.ts";
 
-interface LinkHost extends Omit<MeshHost, "storedBatch" | "noteBatch" | "afterAlarm"> {
+/** How an object is called by emitters, and by the other objects of its server. */
+interface PeerObject {
+  socketIoPeer(call: ClusterCall): Promise<ClusterAnswer>;
+}
+
+interface LinkHost extends MeshHost {
   readonly ctx: DurableObjectState;
   readonly persists: boolean;
   readonly identity: Identity;
@@ -15,13 +27,16 @@ interface LinkHost extends Omit<MeshHost, "storedBatch" | "noteBatch" | "afterAl
 }
 
 /**
- * What joins an object to the other objects of its server, where there are any. It keeps how far it has come with each
- * of them: in the commit in which anything is stored of a batch, so that after a restart no part of it comes twice.
+ * What joins an object to the other objects of its server, where there are any: those that are configured, and those
+ * that were heard of, which old code or new code may have, until they say that they are empty. It keeps how far it has
+ * come with each of them: in the commit in which anything is stored of a batch, so that after a restart no part of it
+ * comes twice.
  */
-export class ClusterLink {
+export class ClusterLink implements Peers {
   readonly #host: LinkHost;
   readonly #env: Cloudflare.Env;
   readonly #placement: Placement;
+  readonly #stubs = new Map<string, PeerObject>();
   readonly #unwritten = new Map<string, LastBatch>();
   #mesh: Mesh | undefined;
   #server: MeshServer | undefined;
@@ -42,10 +57,73 @@ export class ClusterLink {
     return hasOthers && identity.address !== undefined ? this.#create() : undefined;
   }
 
+  get self(): string {
+    return this.#host.identity.require().shard;
+  }
+
+  all(): readonly string[] {
+    return this.#host.identity.peers;
+  }
+
+  hear(shards: readonly string[]): void {
+    const peers = this.all();
+    const added = shards.filter(
+      (shard) => shard !== this.self && !peers.includes(shard) && parseShard(shard) !== undefined,
+    );
+    if (added.length > 0) this.#host.identity.peers = [...peers, ...added];
+  }
+
+  forget(shard: string): void {
+    if (this.#placement.shards.includes(shard)) return;
+    this.#host.identity.peers = this.all().filter((peer) => peer !== shard);
+  }
+
   /** The option `shards` does not name this object any more. */
   get isRetired(): boolean {
     const { address } = this.#host.identity;
     return address !== undefined && !this.#placement.shards.includes(address.shard);
+  }
+
+  isEmpty(): boolean {
+    return this.isRetired && !this.#host.identity.isKept;
+  }
+
+  shardOf(room: string): string | undefined {
+    return shardOfSocket(room);
+  }
+
+  newSocketId(): string {
+    return toSocketId(this.self);
+  }
+
+  async call(shard: string, call: ClusterCall): Promise<ClusterAnswer> {
+    let stub = this.#stubs.get(shard);
+    if (stub === undefined) {
+      const { name } = this.#host.identity.require();
+      stub = this.#placement.finder(this.#env, { name, shard })() as unknown as PeerObject;
+      this.#stubs.set(shard, stub);
+    }
+    try {
+      return await stub.socketIoPeer(call);
+    } catch (error) {
+      // A stub that has seen its object fail stays broken.
+      this.#stubs.delete(shard);
+      throw error;
+    }
+  }
+
+  storedBatch(from: string): LastBatch | undefined {
+    const { ctx, persists } = this.#host;
+    return persists ? ctx.storage.kv.get<LastBatch>(BATCHES + from) : undefined;
+  }
+
+  noteBatch(from: string, last: LastBatch): void {
+    if (this.#host.persists) this.#unwritten.set(from, last);
+  }
+
+  afterAlarm(): Promise<void> {
+    this.#host.ticker.ensureBy(this.#host.now() + 1);
+    return new Promise((resolve) => void this.#atAlarm.push(resolve));
   }
 
   /** This carries out from now on what other objects say. */
@@ -55,7 +133,7 @@ export class ClusterLink {
   }
 
   /** An emitter calls, or another object. During a deploy it may know of shards of which this code has not heard. */
-  async receive(call: ObjectCall): Promise<ObjectAnswer> {
+  receive(call: ObjectCall): ObjectAnswer | Promise<ObjectAnswer> {
     // An object of another version tries again until it gives up, and reports that.
     if (call.v !== VERSION) throw new Error(`this shard speaks version ${VERSION} of the cluster's messages`);
     if (call.type === "relay") {
@@ -88,23 +166,8 @@ export class ClusterLink {
   }
 
   #create(): Mesh {
-    const { ctx, persists, timers, identity, ticker } = this.#host;
-    const isEmpty = () => this.isRetired && !identity.isKept;
-    this.#mesh = new Mesh(new ObjectPeers(this.#env, this.#placement, identity, isEmpty), {
-      timers,
-      now: () => this.#host.now(),
-      keepAwake: (promise) => this.#host.keepAwake(promise),
-      log: (level, message, error) => this.#host.log(level, message, error),
-      storedBatch: (from) => (persists ? ctx.storage.kv.get<LastBatch>(BATCHES + from) : undefined),
-      observe: this.#host.observe,
-      noteBatch: (from, last) => {
-        if (persists) this.#unwritten.set(from, last);
-      },
-      afterAlarm: () => {
-        ticker.ensureBy(this.#host.now() + 1);
-        return new Promise((resolve) => void this.#atAlarm.push(resolve));
-      },
-    });
+    this.hear(this.#placement.shards);
+    this.#mesh = new Mesh(this, this.#host);
     if (this.#server !== undefined) this.#mesh.serve(this.#server);
     return this.#mesh;
   }

@@ -62,17 +62,16 @@ export class ClusterAdapter extends Adapter {
     // The shards that are not asked have no client that could answer.
     for (let i = mesh.peers.all().length; i > shards.length; i--) clientCountCallback(0);
     const timeoutMs = opts.flags?.timeout ?? 0;
-    mesh.ask(
-      this.#toMessage(opts, { type: "broadcast", frames, timeoutMs }),
-      shards,
-      timeoutMs,
-      (_, answers) => {
+    const message = this.#toMessage(opts, { type: "broadcast", frames, timeoutMs });
+    for (const answered of mesh.ask(message, shards, timeoutMs)) {
+      const told = answered.then((answers) => {
         if (answers === undefined) return;
         clientCountCallback(answers.count);
         for (const value of answers.values) ack(this.#fromTravel(value));
         if (answers.isComplete) for (let i = answers.values.length; i < answers.count; i++) onGone?.();
-      },
-    );
+      });
+      this.#host.keepAwake(told);
+    }
   }
 
   override async sockets(rooms: Set<Room>): Promise<Set<SocketId>> {

@@ -15,7 +15,7 @@ import {
 } from "./messages.ts";
 import { inTime, isVolatile, PeerQueue, pause, type QueueHost } from "./peer-queue.ts";
 import { Reply } from "./reply.ts";
-import { type LastBatch, Senders } from "./senders.ts";
+import { Senders } from "./senders.ts";
 
 /** How much may wait for all shards together, bytes. */
 const MOST_BYTES = 16_000_000;
@@ -33,10 +33,6 @@ const AGAIN_MS = 250;
 export interface MeshHost extends QueueHost {
   log(level: "warn" | "error", message: string, error?: unknown): void;
   readonly observe?: ((fact: ObservedFact) => void) | undefined;
-  /** The last batch of a shard that was stored as carried out. */
-  storedBatch(from: string): LastBatch | undefined;
-  /** A batch is carried out in this turn. If the turn writes anything, `last` has to be written in the same commit. */
-  noteBatch(from: string, last: LastBatch): void;
 }
 
 /** The server of this shard, as the mesh uses it. */
@@ -72,7 +68,7 @@ export class Mesh {
   constructor(peers: Peers, host: MeshHost) {
     this.peers = peers;
     this.#host = host;
-    this.#senders = new Senders((from) => host.storedBatch(from));
+    this.#senders = new Senders(peers);
   }
 
   /** Sets the server that carries out the messages of other shards from now on. */
@@ -90,45 +86,39 @@ export class Mesh {
     });
   }
 
-  /** Sends a request to shards, and reports the answers of each that come within `timeoutMs`; undefined for none. */
-  ask(
-    message: ClusterMessage,
-    shards: readonly string[],
-    timeoutMs: number,
-    onAnswers: (shard: string, answers: Answers | undefined) => void,
-  ): void {
+  /** Sends a request to shards. Returns the answers of each that come within `timeoutMs`; undefined for none. */
+  ask(message: ClusterMessage, shards: readonly string[], timeoutMs: number): Promise<Answers | undefined>[] {
+    const { timers } = this.#host;
     const request = `${this.peers.self}:${this.#host.now()}:${++this.#lastRequest}`;
     const deadline = this.#host.now() + timeoutMs;
-    this.#add({ ...message, request }, shards, (shard, failure) => {
-      if (failure !== undefined) onAnswers(shard, undefined);
-      else this.#host.keepAwake(this.#fetch(shard, request, timeoutMs, deadline, onAnswers));
+    const asked = new Map<string, (answers: Promise<Answers | undefined> | undefined) => void>();
+    const answers = shards.map((shard) => {
+      const answered = new Promise<Answers | undefined>((resolve) => asked.set(shard, resolve));
+      return inTime(timers, timeoutMs, answered, () => undefined);
     });
+    this.#add({ ...message, request }, shards, (shard, failure) =>
+      asked.get(shard)?.(failure ? undefined : this.#fetch(shard, request, timeoutMs, deadline)),
+    );
+    return answers;
   }
 
   /**
    * Asks shards, or all others, and collects what they answer. The promise rejects, with the answers that have come,
    * as soon as no others can come, and at the latest when the time is over.
    */
-  collect(message: ClusterMessage, shards = this.peers.all(), timeoutMs = REQUEST_MS): Promise<unknown[]> {
-    const values: unknown[] = [];
-    const missing = new Set(shards);
-    const failed = new Set<string>();
-    return new Promise((resolve, reject) => {
-      const finish = () => {
-        this.#host.timers.clear(timer);
-        if (missing.size === 0) resolve(values);
-        else reject(toTimeout(values, missing, shards.length));
-      };
-      const timer = this.#host.timers.set(finish, timeoutMs);
-      if (missing.size === 0) finish();
-      this.ask(message, shards, timeoutMs, (shard, answers) => {
-        if (answers?.isComplete) {
-          missing.delete(shard);
-          values.push(...answers.values);
-        } else failed.add(shard);
-        if (failed.size === missing.size) finish();
-      });
-    });
+  async collect(
+    message: ClusterMessage,
+    shards = this.peers.all(),
+    timeoutMs = REQUEST_MS,
+  ): Promise<unknown[]> {
+    const answers = await Promise.all(this.ask(message, shards, timeoutMs));
+    const responses = answers.flatMap((it) => (it?.isComplete ? it.values : []));
+    const missing = shards.filter((_, i) => !answers[i]?.isComplete);
+    if (missing.length === 0) return responses;
+    const text =
+      `timeout reached: only ${shards.length - missing.length} responses received out of ${shards.length} ` +
+      `(no answer of shard ${missing.join(", ")})`;
+    throw Object.assign(new Error(text), { responses });
   }
 
   /**
@@ -149,7 +139,7 @@ export class Mesh {
   }
 
   /** Answers a call of another shard. */
-  async receive(call: ClusterCall): Promise<ClusterAnswer> {
+  receive(call: ClusterCall): ClusterAnswer | Promise<ClusterAnswer> {
     return call.type === "batch" ? this.#take(call) : this.#answer(call);
   }
 
@@ -181,7 +171,7 @@ export class Mesh {
     let queue = this.#queues.get(shard);
     if (queue === undefined) {
       const call = (batch: Batch) => this.#call(shard, batch);
-      queue = new PeerQueue(this.peers.self, this.#host, this.#load, call);
+      queue = new PeerQueue(this.peers, this.#host, this.#load, call);
       this.#queues.set(shard, queue);
     }
     return queue;
@@ -228,7 +218,7 @@ export class Mesh {
     };
     if (judged === "done") return answer;
     this.#senders.note(from, { epoch, number });
-    this.#host.noteBatch(from, { epoch, number });
+    this.peers.noteBatch(from, { epoch, number });
     for (const message of messages) {
       if (message.type === "hello") continue;
       const reply = message.request === undefined ? undefined : this.#openReply(message.request, message);
@@ -269,23 +259,19 @@ export class Mesh {
     request: string,
     timeoutMs: number,
     deadline: number,
-    onAnswers: (shard: string, answers: Answers | undefined) => void,
-  ): Promise<void> {
+  ): Promise<Answers | undefined> {
     const margin = Math.max(50, timeoutMs / 10);
-    let answers: Answers | undefined;
     for (;;) {
       const waitMs = Math.max(0, deadline - margin - this.#host.now());
       try {
         const call: AnswersCall = { v: VERSION, type: "answers", request, waitMs };
-        const called = this.peers.call(shard, call) as Promise<Answers | undefined>;
-        answers = await inTime(this.#host.timers, deadline - this.#host.now(), called, () => undefined);
-        break;
+        const answers = (await this.peers.call(shard, call)) as Answers;
+        return answers.isUnknown ? undefined : answers;
       } catch {
-        if (this.#host.now() + AGAIN_MS >= deadline) break;
+        if (this.#host.now() + AGAIN_MS >= deadline) return undefined;
         await pause(this.#host.timers, AGAIN_MS);
       }
     }
-    onAnswers(shard, answers?.isUnknown ? undefined : answers);
   }
 
   /** Reports discarded messages once in a turn, whatever their number. */
@@ -305,13 +291,6 @@ export class Mesh {
       this.#server?.onLost(nsp, error);
     }
   }
-}
-
-function toTimeout(responses: unknown[], missing: ReadonlySet<string>, expected: number): Error {
-  const text =
-    `timeout reached: only ${expected - missing.size} responses received out of ${expected} ` +
-    `(no answer of shard ${[...missing].join(", ")})`;
-  return Object.assign(new Error(text), { responses });
 }
 
 function overflow(): Error {

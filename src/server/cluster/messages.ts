@@ -1,4 +1,5 @@
 import type { Frame } from "../../codec/index.ts";
+import type { LastBatch } from "./senders.ts";
 
 /** The version of the messages. Code of another version refuses them. */
 export const VERSION = 1;
@@ -101,7 +102,7 @@ export interface Answers {
 export type ClusterAnswer = BatchAnswer | Answers;
 export type ObjectAnswer = ClusterAnswer | Results;
 
-/** How a mesh reaches the other shards. */
+/** How a mesh reaches the other shards, and remembers what they have said. */
 export interface Peers {
   /** The name of this shard. */
   readonly self: string;
@@ -119,4 +120,10 @@ export interface Peers {
   newSocketId(): string;
   /** Calls a shard once. The call after one that has failed uses a new stub. */
   call(shard: string, call: ClusterCall): Promise<ClusterAnswer>;
+  /** Settles at the object's next alarm, which comes soon. A call made by the alarm is not nested in another call. */
+  afterAlarm(): Promise<void>;
+  /** The last batch of a shard that was stored as carried out. */
+  storedBatch(from: string): LastBatch | undefined;
+  /** A batch is carried out in this turn. If the turn writes anything, `last` has to be written in the same commit. */
+  noteBatch(from: string, last: LastBatch): void;
 }

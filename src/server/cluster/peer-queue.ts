@@ -1,6 +1,6 @@
-import type { Timer, Timers } from "../../shared/timers.ts";
+import type { Timers } from "../../shared/timers.ts";
 import { BatchQueue, type Load, type Queued } from "./batch-queue.ts";
-import { type Batch, type BatchAnswer, type ClusterMessage, VERSION } from "./messages.ts";
+import { type Batch, type BatchAnswer, type ClusterMessage, type Peers, VERSION } from "./messages.ts";
 
 /** How long one call may take, ms. */
 const CALL_MS = 5_000;
@@ -15,8 +15,6 @@ export interface QueueHost {
   readonly timers: Timers;
   now(): number;
   keepAwake(promise: Promise<unknown>): void;
-  /** Settles at the object's next alarm, which comes soon. A call made by the alarm is not nested in another call. */
-  afterAlarm(): Promise<void>;
 }
 
 /**
@@ -28,7 +26,7 @@ export interface QueueHost {
  *                                          pausing ── 5 s since it began ──► given up, a pause, the next batch
  */
 export class PeerQueue extends BatchQueue {
-  readonly #from: string;
+  readonly #peers: Peers;
   readonly #host: QueueHost;
   readonly #call: (batch: Batch) => Promise<BatchAnswer>;
   #epoch: number;
@@ -36,9 +34,9 @@ export class PeerQueue extends BatchQueue {
   /** How many batches in succession were given up. */
   #failures = 0;
 
-  constructor(from: string, host: QueueHost, load: Load, call: (batch: Batch) => Promise<BatchAnswer>) {
+  constructor(peers: Peers, host: QueueHost, load: Load, call: (batch: Batch) => Promise<BatchAnswer>) {
     super(load);
-    this.#from = from;
+    this.#peers = peers;
     this.#host = host;
     this.#call = call;
     this.#epoch = host.now();
@@ -98,7 +96,8 @@ export class PeerQueue extends BatchQueue {
         if (this.#host.now() - startedAt >= REPEAT_MS) return toFailure(error);
         if (tries > 0) await pause(this.#host.timers, FIRST_PAUSE_MS * 2 ** (tries - 1));
         // If the alarm could not be set, the wait ends all the same.
-        if (isExhausted(error)) await inTime(this.#host.timers, REPEAT_MS, this.#host.afterAlarm(), () => {});
+        if (isExhausted(error))
+          await inTime(this.#host.timers, REPEAT_MS, this.#peers.afterAlarm(), () => {});
       }
     }
   }
@@ -107,7 +106,7 @@ export class PeerQueue extends BatchQueue {
     return {
       v: VERSION,
       type: "batch",
-      from: this.#from,
+      from: this.#peers.self,
       epoch: this.#epoch,
       number: this.#number,
       messages,
@@ -120,16 +119,17 @@ export function pause(timers: Timers, ms: number): Promise<void> {
 }
 
 /** Settles as the promise does, or, if it takes more than `ms`, as `late` does. */
-export async function inTime<T>(timers: Timers, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
-  let timer: Timer | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = timers.set(resolve, ms);
+export function inTime<T>(timers: Timers, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = timers.set(() => resolve(new Promise((settle) => settle(late()))), ms);
+    const first = <Value>(settle: (value: Value) => void) => {
+      return (value: Value) => {
+        timers.clear(timer);
+        settle(value);
+      };
+    };
+    promise.then(first(resolve), first(reject));
   });
-  try {
-    return await Promise.race([promise, timeout.then(late)]);
-  } finally {
-    timers.clear(timer);
-  }
 }
 
 function tooLate(): never {

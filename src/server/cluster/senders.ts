@@ -4,6 +4,10 @@ export interface LastBatch {
   readonly number: number;
 }
 
+interface BatchStore {
+  storedBatch(from: string): LastBatch | undefined;
+}
+
 /** How many epochs of a shard are remembered. An instance that a later one has replaced learns what was carried out. */
 const MOST_EPOCHS = 4;
 
@@ -12,12 +16,12 @@ const MOST_EPOCHS = 4;
  * batch makes the object store something; otherwise it is in memory only.
  */
 export class Senders {
-  readonly #stored: (from: string) => LastBatch | undefined;
+  readonly #store: BatchStore;
   /** The last number of each epoch by shard, the newest epoch first. */
   readonly #known = new Map<string, LastBatch[]>();
 
-  constructor(stored: (from: string) => LastBatch | undefined) {
-    this.#stored = stored;
+  constructor(store: BatchStore) {
+    this.#store = store;
   }
 
   /** Judges a batch: it is new, it was carried out, or it is of an epoch that a newer one has replaced. */
@@ -36,7 +40,7 @@ export class Senders {
   #of(from: string): LastBatch[] {
     const known = this.#known.get(from);
     if (known !== undefined) return known;
-    const stored = this.#stored(from);
+    const stored = this.#store.storedBatch(from);
     return stored === undefined ? [] : [stored];
   }
 }
