@@ -4,6 +4,9 @@ import { MOST_SHED, SHED_TO_SHARE } from "./constants.ts";
 import type { Platform } from "./platform.ts";
 import { StateTooLarge } from "./storage/session-store.ts";
 
+/** A settled promise: its `then` runs after the current code. */
+const SETTLED = Promise.resolve();
+
 /** Nothing is ever stored under this key. */
 const NOTHING = "sio_nothing";
 
@@ -35,6 +38,7 @@ export class Turns {
   #turn = 0;
   /** Rows that this instance had written when the last turn ended. */
   #writes = 0;
+  readonly #end = () => this.end();
   #isEnding = false;
   /** Whether what is sent waits for what this turn writes. */
   #holdsOutput = false;
@@ -82,7 +86,7 @@ export class Turns {
     if (this.#isEnding) return;
     this.#platform.guard.check("io, a socket or a session");
     this.#isEnding = true;
-    Promise.resolve().then(() => this.end());
+    SETTLED.then(this.#end);
   }
 
   end(): void {

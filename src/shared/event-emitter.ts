@@ -67,6 +67,11 @@ export class EventEmitter<
     return (emitter as AnyEmitter).#dispatch(args, onError);
   }
 
+  /** Whether an event has listeners. Unlike `listenerCount` it is quick for an emitter with a proxy as prototype. */
+  static isHeard(emitter: Dispatcher, event: string): boolean {
+    return (emitter as AnyEmitter).#of(event).length > 0;
+  }
+
   /** Does the work of `emit`; a subclass may send the event instead. @internal */
   protected _emit(event: string | symbol, args: readonly unknown[]): boolean {
     return this.#emit(event, args);

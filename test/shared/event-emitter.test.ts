@@ -69,6 +69,19 @@ describe("the event emitter", () => {
     expect(Object.keys(emitter)).toEqual([]);
   });
 
+  it("tells whether an event is heard, also where a proxy is its prototype", () => {
+    class Guarded extends EventEmitter {}
+    Object.setPrototypeOf(Guarded.prototype, new Proxy(EventEmitter.prototype, {}));
+    const emitter = new Guarded();
+    emitter.on("x", () => {});
+    emitter.on("5", () => {});
+    expect(["x", "y", 5].map((event) => EventEmitter.isHeard(emitter, event as string))).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
   it("dispatches to every listener, whatever they throw, and returns their promises", async () => {
     const emitter = new EventEmitter();
     const errors: unknown[] = [];

@@ -1,6 +1,7 @@
 import { RESERVED_EVENTS, type SocketPacket } from "../../codec/index.ts";
 import { ACK, BINARY_EVENT, DISCONNECT, EVENT } from "../../codec/socket-packet.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
+import { EventEmitter } from "../../shared/event-emitter.ts";
 import type { Event } from "../api/events.ts";
 import { OWED_BYTES } from "../constants.ts";
 import { runMiddlewares } from "../namespaces/middlewares.ts";
@@ -68,7 +69,7 @@ export class Inbox {
 
   #isHeard(event: string): boolean {
     if (this.catchAll.size > 0 || this.middlewares.length > 0) return true;
-    return this.#scope.socket.listenerCount(event) > 0;
+    return EventEmitter.isHeard(this.#scope.socket, event);
   }
 
   /** Keeps the object awake for an acknowledgement. A client to which too many are owed is disconnected. */

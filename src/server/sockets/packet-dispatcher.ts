@@ -34,9 +34,9 @@ export class PacketDispatcher {
   readonly #target: Target;
   readonly #context: ServerContext;
   readonly #held: HeldPackets;
-  readonly #queue: SocketPacket[] = [];
   readonly #drain = () => this.#dispatchAll();
-  #isDraining = false;
+  /** What has arrived, while it waits or is being dispatched. */
+  #queue: SocketPacket[] | undefined;
   /** Namespaces that were left just now: packets for them that have already arrived are dropped, as on Node. */
   #left: Set<string> | undefined;
 
@@ -47,8 +47,12 @@ export class PacketDispatcher {
   }
 
   enqueue(packet: SocketPacket): void {
-    this.#queue.push(packet);
-    if (this.#queue.length === 1 && !this.#isDraining) SETTLED.then(this.#drain);
+    if (this.#queue !== undefined) {
+      this.#queue.push(packet);
+      return;
+    }
+    this.#queue = [packet];
+    SETTLED.then(this.#drain);
   }
 
   /** Drops the data of all packets that wait for listeners. */
@@ -62,9 +66,8 @@ export class PacketDispatcher {
   }
 
   #dispatchAll(): void {
-    this.#isDraining = true;
     if (this.#held.isEmpty) this.#left = undefined;
-    for (const packet of this.#queue) {
+    for (const packet of this.#queue ?? []) {
       try {
         if (this.#target.isClosed) continue;
         const leaving = packet.type === DISCONNECT ? this.#target.members.get(packet.nsp) : undefined;
@@ -74,8 +77,7 @@ export class PacketDispatcher {
         this.#context.diagnostics.onError(error, "packet");
       }
     }
-    this.#queue.length = 0;
-    this.#isDraining = false;
+    this.#queue = undefined;
   }
 
   /** While listeners of one of the connection's sockets are being registered again, packets for all of them wait. */
