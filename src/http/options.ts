@@ -152,7 +152,8 @@ export interface RefusedConnection {
 export interface ShardOptions<Handshake = Untyped> {
   /**
    * How many objects one server has: a number, or a number for each location hint, such as `{ weur: 4, enam: 4 }`. What
-   * `io` and sockets do reaches all of them. At most 64 a region, and about 16 in all are advisable.
+   * `io` and sockets do reaches all of them. At most 64 a region, and about 16 in all are advisable. `""` counts
+   * objects without a hint: `{ "": 8, weur: 4 }` has those of `8` as well, for the time in which a server moves.
    * @default 1
    * @throws Error in `defineServer` for any other number, or a region that is no location hint
    */

@@ -30,7 +30,11 @@ describe("the option shards", () => {
     for (const name of toShardNames({ weur: 64, me: 1 })) expect(parseShard(name)).toBeDefined();
   });
 
-  it.each([0, 65, 1.5, Number.NaN, {}, { mars: 1 }, { weur: 0 }])(
+  it("names objects as a number does where a region has no name, so that a server can move to regions", () => {
+    expect(toShardNames({ "": 2, weur: 1 })).toEqual([...toShardNames(2), "weur-0"]);
+  });
+
+  it.each([0, 65, 1.5, Number.NaN, {}, { mars: 1 }, { weur: 0 }, { "": 0 }])(
     "refuses %j when the server is defined",
     (shards) => {
       expect(() => defineServer({ shards: shards as ShardsOption }, () => {})).toThrow("the option shards");
@@ -101,6 +105,33 @@ describe("a new session", () => {
     );
     expect(two.slice(0, 2).sort()).toEqual(["weur-0", "weur-1"]);
     expect(two[2]).toBe("enam-0");
+  });
+
+  it.each([
+    [{ longitude: "0", latitude: "0", continent: "AF" }, "weur-0"],
+    [{ longitude: "-77", latitude: "39", continent: "NA" }, "enam-0"],
+  ])("goes to objects without a region last (%j)", (where, first) => {
+    const places = placement({ "": 4, weur: 1, enam: 1 }).forNew(env, "main", { ...nobody, where });
+    expect(places[0]!.shard).toBe(first);
+    expect(parseShard(places[2]!.shard)!.region).toBe(0);
+  });
+
+  it.each([
+    [{ longitude: "-77.04", latitude: "38.9" }, "enam"],
+    [{ continent: "EU" }, "weur"],
+  ])("goes where `cf` of its request says (%j)", async (cf, region) => {
+    const { app } = defineServer(
+      { bindings: { sessions: "SPREAD" }, shards: { weur: 1, enam: 1 } },
+      () => {},
+    );
+    const get = vi.spyOn(env.SPREAD, "get");
+    try {
+      const init = { cf } as RequestInit;
+      await app.fetch(new Request("https://example.com/socket.io/?EIO=4&transport=polling", init), env);
+      expect(get.mock.calls[0]?.[1]).toEqual({ locationHint: region });
+    } finally {
+      get.mockRestore();
+    }
   });
 
   it("may go to any region when its origin is unknown or when it has a key", () => {

@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { MAIN, toObjectName } from "../../src/objects/placement/object-name.ts";
+import { type ShardsOption, toShardNames } from "../../src/objects/placement/shards.ts";
 import { appUrl, type Running } from "./app.ts";
 import { keysOf } from "./shard-keys.ts";
 
@@ -70,8 +72,9 @@ export async function startWorker(
   contents: string,
   durableObjects: Configuration = { SESSIONS: { className: "SessionObject", useSQLite: true } },
   bindings: Record<string, string> = {},
-  shards = 1,
+  option: ShardsOption = 1,
 ): Promise<Running> {
+  const shards = toShardNames(option);
   const complaints: string[] = [];
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
@@ -97,9 +100,9 @@ export async function startWorker(
     port: Number(ready.port),
     complaints,
     evict: async (webSockets, only) => {
-      for (let shard = 0; shard < shards; shard++) {
-        if (only !== undefined && only !== shard) continue;
-        const name = shard === 0 ? "main" : `main#${shard}`;
+      for (const [i, shard] of shards.entries()) {
+        if (only !== undefined && only !== i) continue;
+        const name = toObjectName({ name: MAIN, shard });
         try {
           await miniflare.unsafeEvictDurableObject(WORKER, "SessionObject", { name, webSockets });
         } catch (error) {
@@ -109,7 +112,7 @@ export async function startWorker(
       }
     },
     cutOff: async (shard) => {
-      const response = await fetch(new URL(`/cut-off?shard=${shard}&of=${shards}`, ready));
+      const response = await fetch(new URL(`/cut-off?shard=${shard}&of=${shards.length}`, ready));
       return (await response.json()) as { broken: number; faultless: number };
     },
     close: () => miniflare.dispose(),

@@ -2,8 +2,11 @@ import { sortBy } from "./hash.ts";
 
 type Hint = DurableObjectLocationHint;
 
-/** How many objects one server has: all together, or by the location hint with which they are made. */
-export type ShardsOption = number | { readonly [Region in Hint]?: number };
+/**
+ * How many objects one server has: all together, or by the location hint with which they are made; `""` is for those
+ * without one.
+ */
+export type ShardsOption = number | { readonly [Region in Hint | ""]?: number };
 
 /** As many as one character of a socket's id can tell apart. */
 const MOST_IN_A_REGION = 64;
@@ -102,8 +105,12 @@ function toPoint(where: Whereabouts | undefined): readonly [number, number] | un
   return CONTINENTS[String(where?.continent)];
 }
 
-/** The less, the nearer: the cosine of the angle between the two, negated. */
+/**
+ * The less, the nearer: the cosine of the angle between the two, negated. Shards without a hint count as the farthest,
+ * because nobody knows where they are.
+ */
 function distance([longitude, latitude]: readonly [number, number], region: number): number {
+  if (region === 0) return 1;
   const [, to = 0, toLatitude = 0] = REGIONS[region] ?? [];
   const { sin, cos, PI } = Math;
   const [a, b, turn] = [latitude, toLatitude, to - longitude].map((degrees) => (degrees * PI) / 180);
