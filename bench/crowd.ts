@@ -1,14 +1,16 @@
 /**
- * As many clients as the machine takes, 20,000 if it can, on eight objects of one server, and 20 broadcasts, each of
- * which has to reach each client once: `node bench/crowd.ts [clients]`. Needs two file descriptors a client in workerd
- * and one here (`ulimit -n`).
+ * As many clients as the machine takes, 20,000 if it can, on several objects of one server, and 20 broadcasts, one a
+ * second, each of which has to reach each client once: `node bench/crowd.ts [clients] [objects]`, with 1, 2, 4, 8 or 16
+ * objects (8 by default). Needs two file descriptors a client in workerd and one here (`ulimit -n`).
  */
 import { WebSocket } from "ws";
 import { readCounts } from "./support/counts.ts";
 import { startWorkerd } from "./support/servers.ts";
 
 const CLIENTS = Number(process.argv[2] ?? 20_000);
+const OBJECTS = Number(process.argv[3] ?? 8);
 const BROADCASTS = 20;
+const EVERY_MS = 1_000;
 const AT_ONCE = 100;
 
 /** A client that counts the events it receives, by their text. */
@@ -28,7 +30,7 @@ function join(port: number, heard: Map<string, number>): Promise<WebSocket> {
   });
 }
 
-const server = await startWorkerd("spread8");
+const server = await startWorkerd(OBJECTS === 1 ? "counted" : `spread${OBJECTS}`);
 try {
   const heard = Array.from({ length: CLIENTS }, () => new Map<string, number>());
   const sockets: WebSocket[] = [];
@@ -47,7 +49,9 @@ try {
       if (performance.now() - began > 60_000) throw new Error(`not everybody has heard broadcast ${i}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    console.log(`broadcast ${i}: ${Math.round(performance.now() - began)} ms`);
+    const tookMs = performance.now() - began;
+    console.log(`broadcast ${i}: ${Math.round(tookMs)} ms`);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, EVERY_MS - tookMs)));
   }
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   const wrong = heard.filter(
