@@ -84,8 +84,8 @@ describe.runIf(targets.includes("edge"))("a server that a deploy gives other obj
   }
 
   /**
-   * Everybody says something, and everybody hears each of it once. Who loses the connection meanwhile, because an object
-   * ends its sessions, is not counted.
+   * Everybody says something, and everybody hears each of it once. Who loses the connection meanwhile, because an
+   * object ends its sessions, is not counted.
    */
   async function talk(): Promise<void> {
     for (const { socket } of clients) await connected(socket);

@@ -27,14 +27,14 @@ function toCost(members: number, objects: number, everyS: number): number {
   return idle + requests + (messages * members * DELIVERY_S + calls * CALL_S) * dollarsPerSecond;
 }
 
-/** 100 units of 1,000 connections at $1.61 a day, each with a million messages a day, and $1 for each further million. */
+/** Units of 1,000 connections at $1.61 a day, with a million messages a day each, and $1 for each further million. */
 function azure(members: number, everyS: number): number {
   const units = members / 1_000;
   const messages = (members * MONTH_S) / everyS;
   return units * 30 * 1.61 + Math.max(0, messages / 1e6 - units * 30);
 }
 
-/** $399, $1 for a million minutes of a connection, and $2.50 for a million messages, those that are published included. */
+/** $399, $1 for a million minutes of a connection, and $2.50 for a million messages, published or delivered. */
 function ably(members: number, everyS: number): number {
   const messages = ((members + 1) * MONTH_S) / everyS;
   return 399 + (members * (MONTH_S / MINUTE_S)) / 1e6 + (2.5 * messages) / 1e6;
