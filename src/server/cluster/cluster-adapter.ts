@@ -267,6 +267,6 @@ function toTarget({ rooms, except, flags }: BroadcastOptions): Target {
   return flags?.volatile ? { ...target, volatile: true } : target;
 }
 
-function toOptions({ rooms, except, volatile }: Target = EVERYBODY): BroadcastOptions {
+export function toOptions({ rooms, except, volatile }: Target = EVERYBODY): BroadcastOptions {
   return { rooms: new Set(rooms), except: new Set(except), flags: volatile ? { volatile } : {} };
 }

@@ -3,7 +3,7 @@ import type { ServerContext } from "../context.ts";
 import { encodeEvent } from "../recovery/encode-event.ts";
 import type { Adapter } from "../rooms/adapter.ts";
 import { LocalRooms } from "../rooms/local-rooms.ts";
-import { ClusterAdapter } from "./cluster-adapter.ts";
+import { type ClusterAdapter, toOptions } from "./cluster-adapter.ts";
 import type { MeshServer } from "./mesh.ts";
 import type { ClusterMessage } from "./messages.ts";
 import type { Reply } from "./reply.ts";
@@ -18,10 +18,8 @@ interface Namespaces {
 /** Carries out the messages of other shards, and of emitters, in the server of one object. It creates no namespace. */
 export function createMeshServer(core: ServerContext, namespaces: Namespaces): MeshServer {
   const { host } = core;
-  const adapterOf = (nsp: string) => {
-    const adapter = namespaces.existing(nsp)?.adapter;
-    return adapter instanceof ClusterAdapter ? adapter : undefined;
-  };
+  // Users know the class as `Adapter`, and every adapter extends it.
+  const adapterOf = (nsp: string) => namespaces.existing(nsp)?.adapter as ClusterAdapter | undefined;
 
   const carryOut = (message: ClusterMessage, reply: Reply | undefined): void => {
     const adapter = adapterOf(message.nsp);
@@ -42,12 +40,12 @@ export function createMeshServer(core: ServerContext, namespaces: Namespaces): M
   const sendUnnamed = ({ nsp, frames, to }: Extract<ClusterMessage, { type: "broadcast" }>): void => {
     const isSomebodyThere = core.rooms.anyOf(nsp) !== undefined;
     if (!isSomebodyThere && core.recovery === undefined) return;
-    const flags = to.volatile ? { volatile: true } : {};
+    const opts = toOptions(to);
+    const { flags } = opts;
     const packet = core.parser.decode(frames) ?? { type: EVENT, nsp };
     const encoded = encodeEvent(core, packet, flags, to.rooms, to.except);
     if (!isSomebodyThere) return;
     const rooms = new LocalRooms(nsp, core.rooms.of(nsp), core, NO_EMITTER);
-    const opts = { rooms: new Set(to.rooms), except: new Set(to.except) };
     rooms.visit(opts, (member) => rooms.deliver(member, { frames: encoded, packet, flags }));
   };
 
@@ -71,7 +69,7 @@ export function createMeshServer(core: ServerContext, namespaces: Namespaces): M
     },
     onLost(nsp, error) {
       const adapter = adapterOf(nsp);
-      if (adapter !== undefined && adapter.listenerCount("error") > 0) adapter.emit("error", error);
+      if (adapter?.listenerCount("error")) adapter.emit("error", error);
     },
   };
 }

@@ -130,11 +130,11 @@ export class Mesh {
     for (;;) {
       const shards = this.peers.all().filter((shard) => !told.has(shard));
       if (shards.length === 0) return;
-      await new Promise<void>((resolve) => {
-        let left = shards.length;
-        this.#add({ type: "hello", nsp: "/" }, shards, () => --left === 0 && resolve());
+      const greeted = shards.map((shard) => {
+        told.add(shard);
+        return new Promise((resolve) => this.#add({ type: "hello", nsp: "/" }, [shard], resolve));
       });
-      for (const shard of shards) told.add(shard);
+      await Promise.all(greeted);
     }
   }
 

@@ -13,8 +13,10 @@ export class Reply {
   readonly values: unknown[] = [];
   readonly expiresAt: number;
   readonly #load: Load;
-  #count = 0;
-  #left: number | undefined;
+  /** How many clients or listeners will answer, once that is known. */
+  #expected: number | undefined;
+  /** How many have answered, or will not. */
+  #done = 0;
   #bytes = 0;
   #isUnknown = false;
   #isCut = false;
@@ -31,13 +33,12 @@ export class Reply {
   }
 
   get isComplete(): boolean {
-    return this.#isUnknown || (!this.#isCut && (this.#left ?? 1) <= 0);
+    return this.#isUnknown || (!this.#isCut && this.#done >= (this.#expected ?? Infinity));
   }
 
   /** Sets how many clients or listeners will answer. */
   expect(count: number): void {
-    this.#count = count;
-    this.#left = (this.#left ?? 0) + count;
+    this.#expected = count;
     this.#tell();
   }
 
@@ -61,7 +62,7 @@ export class Reply {
 
   /** A client that was expected to answer will not. */
   gone(): void {
-    this.#left = (this.#left ?? 0) - 1;
+    this.#done++;
     this.#tell();
   }
 
@@ -84,7 +85,7 @@ export class Reply {
 
   toAnswers(): Answers {
     const { values, isComplete } = this;
-    return { count: this.#count, values, isComplete, isUnknown: this.#isUnknown };
+    return { count: this.#expected ?? 0, values, isComplete, isUnknown: this.#isUnknown };
   }
 
   #tell(): void {
