@@ -12,7 +12,7 @@ const RELEASE = ["test/**/*.release.test.ts", "test/red/**/*.test.ts"];
 /** `*.workers.test.ts` runs inside workerd; every other test runs on Node, against real servers. */
 export default defineConfig({
   test: {
-    globalSetup: "./scripts/client-files.ts",
+    globalSetup: ["./scripts/client-files.ts", "./test/support/prebundle.ts"],
     // Left alone, vitest uses one worker on two cores, and most tests wait for a server.
     maxWorkers: 2,
     reporters: ["default", "./test/support/slow-files.ts"],

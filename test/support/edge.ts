@@ -1,20 +1,22 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { inject } from "vitest";
 import { MAIN, toObjectName } from "../../src/objects/placement/object-name.ts";
 import { type ShardsOption, toShardNames } from "../../src/objects/placement/shards.ts";
-import { appUrl, type Running } from "./app.ts";
+import type { Running } from "./app.ts";
+import { forWorkers } from "./prebundle.ts";
 import { keysOf } from "./shard-keys.ts";
 
 const WORKER = "edge";
-const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
-const breakable = fileURLToPath(new URL("./breakable.ts", import.meta.url));
 
-/** The Worker that a user would write around an application. */
-function entry(name: string, variant: string): string {
+/** The Worker that a user would write around an application, which is the module `app.js`. */
+function entry(variant: string): string {
   return `
-import { defineServer } from ${JSON.stringify(index)};
-import * as app from ${JSON.stringify(fileURLToPath(appUrl(name)))};
+import { defineServer } from "./library.js";
+import * as app from "./app.js";
 const chosen = app.variants?.[${JSON.stringify(variant)}];
 const server = defineServer({ ...chosen?.shared, ...chosen?.edge }, app.setup);
 export class SessionObject extends server.SessionObject {}
@@ -27,11 +29,11 @@ export default server.app;
  * the client before it. The Worker reopens a broken poll after a random time of up to a second, so that a restarting
  * object is not flooded; a hundredth of that is enough for few clients.
  */
-function shardedEntry(name: string, variant: string, shards: number): string {
+function shardedEntry(variant: string, shards: number): string {
   return `
-import { defineServer } from ${JSON.stringify(index)};
-import { breakable, withSwitch } from ${JSON.stringify(breakable)};
-import * as app from ${JSON.stringify(fileURLToPath(appUrl(name)))};
+import { defineServer } from "./library.js";
+import { breakable, withSwitch } from "./breakable.js";
+import * as app from "./app.js";
 const { random } = Math;
 Math.random = () => random() / 100;
 const chosen = app.variants?.[${JSON.stringify(variant)}];
@@ -48,33 +50,38 @@ export default withSwitch(server.app);
 export async function bundle(contents: string): Promise<string> {
   const result = await build({
     stdin: { contents, resolveDir: fileURLToPath(new URL(".", import.meta.url)), loader: "ts" },
-    bundle: true,
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*", "workerd:*"],
+    ...forWorkers,
     write: false,
-    logLevel: "silent",
   });
   return result.outputFiles[0]!.text;
 }
 
 /** Runs an application on this project, in workerd, over several objects if a number of shards is given. */
 export async function startEdge(name: string, variant = "default", shards = 1): Promise<Running> {
-  const source = shards > 1 ? shardedEntry(name, variant, shards) : entry(name, variant);
-  return startWorker(await bundle(source), undefined, undefined, shards);
+  const read = (file: string) => readFile(join(inject("bundles"), file), "utf8");
+  const modules: Record<string, string> = {
+    "worker.js": shards > 1 ? shardedEntry(variant, shards) : entry(variant),
+    "library.js": await read("library.js"),
+    "app.js": await read(`apps/${name}.js`),
+  };
+  if (shards > 1) modules["breakable.js"] = await read("breakable.js");
+  return startWorker(modules, undefined, undefined, shards);
 }
 
 type Configuration = Record<string, { className: string; useSQLite: boolean }>;
 
-/** Runs a bundled Worker whose class `SessionObject` holds the sessions, unless its configuration says otherwise. */
+/**
+ * Runs a Worker whose class `SessionObject` holds the sessions, unless its configuration says otherwise: one bundle, or
+ * the sources of its modules by name, the main one first.
+ */
 export async function startWorker(
-  contents: string,
+  source: string | Record<string, string>,
   durableObjects: Configuration = { SESSIONS: { className: "SessionObject", useSQLite: true } },
   bindings: Record<string, string> = {},
   option: ShardsOption = 1,
 ): Promise<Running> {
   const shards = toShardNames(option);
+  const modules = typeof source === "string" ? { "worker.js": source } : source;
   const complaints: string[] = [];
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
@@ -82,7 +89,7 @@ export async function startWorker(
       host: "127.0.0.1",
       port: 0,
       log: new Log(LogLevel.NONE),
-      modules: [{ type: "ESModule", path: "worker.js", contents }],
+      modules: Object.entries(modules).map(([path, contents]) => ({ type: "ESModule", path, contents })),
       compatibilityDate: "2026-10-23",
       compatibilityFlags: ["enable_request_signal"],
       durableObjects,
