@@ -1,4 +1,4 @@
-import { withDefaults } from "../shared/with-defaults.ts";
+import { refuse, withDefaults } from "../shared/with-defaults.ts";
 import { SHORTEST_SLEEP_MS } from "./constants.ts";
 import type { EngineRequest } from "./request.ts";
 import type { SessionRules, TransportName } from "./state.ts";
@@ -120,9 +120,15 @@ const DEFAULTS: ResolvedEngineOptions = {
   hibernation: true,
 };
 
+/** @throws Error that names an option with a value that cannot be meant */
 export function resolveEngineOptions(options: EngineOptions): ResolvedEngineOptions {
+  const resolved = withDefaults(options, DEFAULTS);
+  const { transports } = resolved;
+  if (!DEFAULTS.transports.some((known) => [transports].flat().includes(known))) {
+    refuse("transports", transports, 'list with "polling" or "websocket"', "both");
+  }
   // All objects of the isolate share them, and user code gets them as `engine.opts`.
-  return Object.freeze(withDefaults(options, DEFAULTS));
+  return Object.freeze(resolved);
 }
 
 export function toRules(options: ResolvedEngineOptions): SessionRules {

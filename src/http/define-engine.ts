@@ -6,6 +6,7 @@ import type { SetupContext } from "../objects/definition.ts";
 import { Placement } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import { type App, createApp } from "./app.ts";
+import { checkOptions } from "./check-options.ts";
 import { type HttpOptions, resolveAppOptions } from "./options.ts";
 import { toSource } from "./source.ts";
 
@@ -25,7 +26,7 @@ export interface EngineDefinition {
  * @param setup registers listeners on the engine. It runs once in each instance of an object, before anything is
  * served, and may be async. When it throws or takes longer than 15 s, clients are refused with 503, and the next event
  * after a pause of 1 to 60 s runs it again.
- * @throws Error when `setup` is no function, or `serveClient` has no files
+ * @throws Error when `setup` is no function, or an option has a value that cannot be meant
  * @example
  * const { SessionObject: Base, app } = defineEngine({ path: "/engine.io" }, (engine) => {
  *   engine.on("connection", (session) => session.on("message", (data) => session.send(data)));
@@ -35,6 +36,7 @@ export function defineEngine(
   options: EngineOptions & HttpOptions,
   setup: (engine: Engine, context: SetupContext) => unknown,
 ): EngineDefinition {
+  checkOptions(options);
   const engineOptions = resolveEngineOptions(options);
   const placement = new Placement(toSource(options));
   const observe = createObserver(options.observe);

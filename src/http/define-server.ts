@@ -6,7 +6,7 @@ import type { ObjectStats } from "../objects/object-runtime.ts";
 import { Placement, type Whom } from "../objects/placement/placement.ts";
 import { createSessionObject, runtimeOf, type SessionObjectClass } from "../objects/session-object.ts";
 import type { DefaultEventsMap, EventsMap } from "../server/api/events.ts";
-import { DEFAULT_PATH } from "../server/api/options.ts";
+import { DEFAULT_PATH, resolveOptions } from "../server/api/options.ts";
 import type { ObjectAnswer, ObjectCall } from "../server/cluster/messages.ts";
 import type {
   HandshakeData,
@@ -18,6 +18,7 @@ import { createSocketServer } from "../server/object-server.ts";
 import { createParser } from "../server/sockets/parser.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { type App, createApp } from "./app.ts";
+import { checkOptions } from "./check-options.ts";
 import { Emitter } from "./emitter.ts";
 import { type HttpOptions, resolveAppOptions, type ShardOptions } from "./options.ts";
 import { toSource } from "./source.ts";
@@ -83,7 +84,7 @@ export interface ServerDefinition<
  * instance of an object, before anything is served, and may be async; events wait for it. In an object that has run it
  * before, what it emits is skipped. When it throws or takes longer than 15 s, clients are refused with 503, and the
  * next event after a pause of 1 to 60 s runs it again.
- * @throws Error when `setup` is no function, or `serveClient` has no files
+ * @throws Error when `setup` is no function, or an option has a value that cannot be meant
  * @example
  * const chat = defineServer({ cors: { origin: "*" } }, (io) => {
  *   io.on("connection", (socket) => {
@@ -107,6 +108,9 @@ export function defineServer<
   ) => unknown,
 ): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
+  checkOptions(options);
+  // Each object resolves them by itself; this is for the errors, which a Worker throws at its start.
+  resolveOptions(options);
   const engineOptions = resolveEngineOptions(options);
   const placement = new Placement(toSource(options), options.shards);
   const observe = createObserver(options.observe);

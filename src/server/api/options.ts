@@ -1,5 +1,5 @@
 import type { EngineOptions } from "../../engine/options.ts";
-import { withDefaults } from "../../shared/with-defaults.ts";
+import { requireNumber, withDefaults } from "../../shared/with-defaults.ts";
 import type { DataTtl } from "../data/data-writer.ts";
 import type { RecoveryOptions } from "../recovery/recovery-options.ts";
 import type { AdapterConstructor } from "../rooms/adapter.ts";
@@ -107,12 +107,19 @@ const RECOVERY_DEFAULTS: Required<RecoveryOptions> = {
 export type ResolvedOptions = ServerOptions &
   typeof DEFAULTS & { readonly recovery: Required<RecoveryOptions> | undefined };
 
+/** @throws Error that names an option with a value that cannot be meant */
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
-  const { connectionStateRecovery: recovery } = options;
+  const { connectionStateRecovery: recovery, dataTtl } = options;
+  const ttls = typeof dataTtl === "object" ? dataTtl : { "*": dataTtl };
+  for (const [name, ttl] of Object.entries(ttls ?? {})) {
+    if (ttl != null) requireNumber(`dataTtl of ${name}`, ttl, "data that never expires");
+  }
   return {
-    ...withDefaults(options, DEFAULTS),
-    // As on Node, 0 means that it is not given.
-    connectTimeout: options.connectTimeout || DEFAULTS.connectTimeout,
+    // As on Node, a connectTimeout of 0 means that it is not given.
+    ...withDefaults(
+      { ...options, connectTimeout: options.connectTimeout === 0 ? undefined : options.connectTimeout },
+      DEFAULTS,
+    ),
     recovery: recovery && withDefaults(recovery, RECOVERY_DEFAULTS),
   };
 }
