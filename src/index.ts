@@ -16,7 +16,14 @@ export {
 export { Emitter, type RemoteDetails } from "./http/emitter.ts";
 export type { CookieOptions, HttpOptions, RefusedConnection } from "./http/options.ts";
 export type { ClientFiles } from "./http/serve-client.ts";
-export { type NamedStats, PRICES, type Prices, type ServerStats, type StatsOptions } from "./http/stats.ts";
+export {
+  type FailedStats,
+  type NamedStats,
+  PRICES,
+  type Prices,
+  type ServerStats,
+  type StatsOptions,
+} from "./http/stats.ts";
 export type { SetupContext } from "./objects/definition.ts";
 export type { ObjectStats } from "./objects/object-runtime.ts";
 export {

@@ -66,8 +66,9 @@ export interface ServerDefinition<
    * that wait, for each object and in sum, and what that has cost at list prices. It asks each shard of "main", or of
    * the servers that are named, since nobody can list names. An object that sleeps wakes for it, which costs a request,
    * and does not run the setup function.
-   * @throws Error when a name is not well-formed text of 1 to 256 bytes, or an object cannot be reached
-   * @example const { sum, cost } = await chat.stats(env, { name: ["acme", "umbrella"] });
+   * An object that fails or does not answer within `timeout` is named in `failed`, and the others are added up.
+   * @throws Error when a name is not well-formed text of 1 to 256 bytes, or an option has a value that cannot be meant
+   * @example const { sum, cost, failed } = await chat.stats(env, { name: ["acme", "umbrella"] });
    */
   stats(env: Cloudflare.Env, options?: StatsOptions): Promise<ServerStats>;
   /**

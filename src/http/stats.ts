@@ -2,6 +2,7 @@ import type { ObjectStats } from "../objects/object-runtime.ts";
 import { MAIN } from "../objects/placement/object-name.ts";
 import type { Placement } from "../objects/placement/placement.ts";
 import { add } from "../objects/tally.ts";
+import { refuse, withDefaults } from "../shared/with-defaults.ts";
 
 /** List prices in dollars, above what the plan includes, and what an estimate of the duration assumes. */
 export interface Prices {
@@ -38,6 +39,8 @@ export interface StatsOptions {
   readonly name?: string | readonly string[];
   /** Prices that differ from {@link PRICES}. */
   readonly prices?: Partial<Prices>;
+  /** How long an object may take to answer, ms. @default 5000 */
+  readonly timeout?: number;
 }
 
 /** One object, as it described itself. */
@@ -46,10 +49,20 @@ export interface NamedStats extends ObjectStats {
   readonly shard: string;
 }
 
+/** An object that did not answer, and why. */
+export interface FailedStats {
+  readonly name: string;
+  readonly shard: string;
+  /** The message of its error, or that no answer came in time. */
+  readonly error: string;
+}
+
 /** What `stats` returns. */
 export interface ServerStats {
   readonly objects: readonly NamedStats[];
-  /** The same numbers, added up; `since` is the earliest. */
+  /** The objects that did not answer. Their numbers are missing in `sum` and `cost`. */
+  readonly failed: readonly FailedStats[];
+  /** The numbers of `objects`, added up; `since` is the earliest. */
   readonly sum: ObjectStats;
   /** What the objects have cost since then, in dollars: an estimate, without the Worker's own requests. */
   readonly cost: {
@@ -60,35 +73,75 @@ export interface ServerStats {
   };
 }
 
+const DEFAULT_TIMEOUT_MS = 5_000;
+
+/** What an object has that has not been used, without the time. */
+const NOTHING = {
+  wakes: 0,
+  requests: 0,
+  messages: 0,
+  alarms: 0,
+  checks: 0,
+  rowsWritten: 0,
+  awakeObjects: 0,
+  websocket: 0,
+  polling: 0,
+  awake: 0,
+  asleep: 0,
+  rooms: 0,
+  queuedBytes: 0,
+};
+
 interface StatsTarget {
   socketIoStats(): Promise<ObjectStats>;
 }
 
+/** @throws Error for what is no name of a server, and for an option or a configuration that cannot be meant */
 export async function fetchStats(
   placement: Placement,
   env: Cloudflare.Env,
-  { name: names = MAIN, prices }: StatsOptions = {},
+  options: StatsOptions = {},
 ): Promise<ServerStats> {
-  const asked = [...new Set([names].flat())].flatMap((name) =>
-    placement.shards.map((shard) => ({ name, shard })),
-  );
-  const objects = await Promise.all(
-    asked.map(async (whom) => {
-      const target = placement.finder(env, whom)() as unknown as StatsTarget;
-      return { ...whom, ...(await target.socketIoStats()) };
+  const { name: names, timeout } = withDefaults(options, { timeout: DEFAULT_TIMEOUT_MS });
+  const prices: Prices = { ...PRICES, ...options.prices };
+  for (const [name, price] of Object.entries(prices)) {
+    if (!(Number.isFinite(price) && price >= 0)) refuse(`prices.${name}`, price, "number", "the list price");
+  }
+  const asked = [...new Set([names ?? MAIN].flat())].flatMap((name) =>
+    placement.shards.map((shard) => {
+      const target = placement.finder(env, { name, shard })() as unknown as StatsTarget;
+      return ask(target, timeout).then(
+        (stats): NamedStats => ({ name, shard, ...stats }),
+        (error): FailedStats => ({ name, shard, error: String(error?.message ?? error) }),
+      );
     }),
   );
+  const answers = await Promise.all(asked);
+  const failed = answers.filter((answer): answer is FailedStats => "error" in answer);
+  const objects = answers.filter((answer): answer is NamedStats => !("error" in answer));
   const sum = addUp(objects);
-  return { objects, sum, cost: toCost(sum, { ...PRICES, ...prices }) };
+  return { objects, failed, sum, cost: toCost(sum, prices) };
+}
+
+async function ask(target: StatsTarget, timeout: number): Promise<ObjectStats> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
+  });
+  try {
+    return await Promise.race([target.socketIoStats(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** `since` is the earliest. */
 function addUp(objects: readonly NamedStats[]): ObjectStats {
-  let sum = { since: Date.now() };
+  let sum: ObjectStats = { ...NOTHING, since: Date.now() };
   for (const { name: _, shard: __, since, ...numbers } of objects) {
-    sum = { ...add<object>(numbers, sum), since: Math.min(sum.since, since) };
+    sum = { ...add(sum, numbers), since: Math.min(sum.since, since) };
   }
-  return sum as ObjectStats;
+  return sum;
 }
 
 function toCost(sum: ObjectStats, prices: Prices): ServerStats["cost"] {

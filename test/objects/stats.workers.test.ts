@@ -1,7 +1,8 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { PRICES } from "../../src/http/stats.ts";
-import { spreadOver, talk } from "../fixtures/worker.ts";
+import { runtimeOf } from "../../src/objects/session-object.ts";
+import { SpreadObject, spreadOver, talk } from "../fixtures/worker.ts";
 import { Clock } from "./clock.ts";
 import { env, TestObject } from "./support.ts";
 import { TalkObject } from "./talk.ts";
@@ -134,5 +135,48 @@ describe("stats", () => {
     expect(sum.websocket).toBe(3);
     expect(cost.total).toBeCloseTo((sum.rowsWritten * PRICES.millionRowsWritten) / 1e6, 12);
     expect(sum.rowsWritten).toBeGreaterThan(3);
+  });
+
+  it("name the objects that fail or do not answer in time, and add up the others", async () => {
+    const { socketIoStats } = SpreadObject.prototype;
+    const answer = vi.spyOn(SpreadObject.prototype, "socketIoStats");
+    onTestFinished(() => answer.mockRestore());
+    answer.mockImplementation(async function (this: SpreadObject) {
+      const { shard } = runtimeOf(this).platform.identity.require();
+      if (shard === "0") throw new Error("out of order");
+      if (shard === "1") await new Promise(() => {});
+      return socketIoStats.call(this);
+    });
+    for (const shard of ["0", "1", "2"]) {
+      const name = shard === "0" ? "stats fail" : `stats fail#${shard}`;
+      await new TalkObject(name, () => {}, "SPREAD").connect();
+    }
+    const { objects, failed, sum } = await spreadOver.stats(env, { name: "stats fail", timeout: 500 });
+    expect(failed).toEqual([
+      { name: "stats fail", shard: "0", error: "out of order" },
+      { name: "stats fail", shard: "1", error: "no answer within 500 ms" },
+    ]);
+    expect(objects.map(({ shard }) => shard)).toEqual(["2"]);
+    expect(sum).toMatchObject({ websocket: 1, wakes: 1 });
+  });
+
+  it("of no server are zero", async () => {
+    const { objects, failed, sum, cost } = await talk.stats(env, { name: [] });
+    expect([objects, failed]).toEqual([[], []]);
+    expect(sum).toMatchObject({ websocket: 0, polling: 0, queuedBytes: 0 });
+    expect(cost).toEqual({ requests: 0, rowsWritten: 0, duration: 0, total: 0 });
+  });
+
+  it.each<[object, string]>([
+    [{ name: "" }, "1 to 256 bytes"],
+    [{ timeout: 0 }, "the option timeout has to be"],
+    [{ timeout: "5 s" }, "Leave it out for 5000"],
+    [
+      { prices: { eventMs: -1 } },
+      "the option prices.eventMs has to be of this kind: number; it is the number -1",
+    ],
+    [{ prices: { gigabytes: "0.128" } }, "Leave it out for the list price"],
+  ])("reject for %o, and say why", async (options, message) => {
+    await expect(talk.stats(env, options as never)).rejects.toThrow(message);
   });
 });
