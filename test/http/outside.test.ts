@@ -27,6 +27,9 @@ const actions = {
   "socket.join": () => kept.socket.join("another"),
   "socket.disconnect": () => kept.socket.disconnect(),
   "socket.data": () => { kept.socket.data.name = "spoilt"; },
+  "io.data": () => kept.io.data.games,
+  "io.data.name = ...": () => { kept.io.data.name = "spoilt"; },
+  "a Map of io.data": () => kept.games.set("a", 1),
   "socket.conn.send": () => kept.socket.conn.send("4"),
   "socket.conn.close": () => kept.socket.conn.close(),
   "io.close": () => kept.io.close(),
@@ -46,6 +49,8 @@ const actions = {
 
 const chat = defineServer({}, (io) => {
   kept.io ??= io;
+  io.data.games ??= new Map();
+  kept.games ??= io.data.games;
   kept.operator ??= io.to("room");
   io.of("/chat").on("connection", (socket) => {
     socket.join("room");
@@ -98,6 +103,9 @@ const actions = {
   "socket.join": 'a socket of namespace "/chat"',
   "socket.disconnect": 'a socket of namespace "/chat"',
   "socket.data": "io, a socket or a session",
+  "io.data": 'io.data of namespace "/"',
+  "io.data.name = ...": 'io.data of namespace "/"',
+  "a Map of io.data": "io.data",
   "socket.conn.send": "a session",
   "socket.conn.close": "a session",
   "io.close": "io",
