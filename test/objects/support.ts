@@ -13,6 +13,7 @@ import {
   bare,
   closure,
   echoes,
+  ending,
   greeter,
   journals,
   named,
@@ -57,6 +58,7 @@ const DEFINITIONS = {
   SPREAD_RECOVER: spreadRecover,
   NAMELESS: nameless,
   OBSERVED: observed,
+  ENDING: ending,
 };
 export type Kind = keyof typeof DEFINITIONS;
 /** The kinds that run a Socket.IO server. */
@@ -69,6 +71,7 @@ export type TalkKind =
   | "NAMED"
   | "NAMELESS"
   | "OBSERVED"
+  | "ENDING"
   | "SPREAD"
   | "SPREAD_RECOVER";
 const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
@@ -80,6 +83,7 @@ const TALKS: ReadonlySet<Kind> = new Set<TalkKind>([
   "NAMED",
   "NAMELESS",
   "OBSERVED",
+  "ENDING",
   "SPREAD",
   "SPREAD_RECOVER",
 ]);
