@@ -42,6 +42,8 @@ export class ObjectHost<Api> implements Host {
   readonly budget: ByteBudget;
   readonly hibernation: boolean;
   readonly observe: Platform["observe"];
+  readonly checkInstance: Platform["checkInstance"];
+  readonly log: Platform["log"];
   readonly mute: Mute;
   isFirstRun = false;
   phase: "waiting" | "running" | "done" | "failed" = "waiting";
@@ -65,6 +67,8 @@ export class ObjectHost<Api> implements Host {
     this.budget = platform.budget;
     this.hibernation = platform.persists;
     this.observe = platform.observe;
+    this.checkInstance = platform.checkInstance;
+    this.log = platform.log;
     this.#platform = platform;
     this.#table = table;
     this.#turns = turns;
@@ -73,7 +77,7 @@ export class ObjectHost<Api> implements Host {
     const Context = findAsyncContext();
     this.mute = new Mute(Context && new Context(), platform.timers);
     const isReached = () => {
-      platform.guard.check("the engine");
+      platform.checkInstance("the engine");
       return this.phase !== "failed";
     };
     const directory = {
@@ -152,14 +156,6 @@ export class ObjectHost<Api> implements Host {
 
   turn(): number {
     return this.#turns.current();
-  }
-
-  checkInstance(what: string, nsp?: string): void {
-    this.#platform.guard.check(what, nsp);
-  }
-
-  log(level: "warn" | "error", message: string, error?: unknown): void {
-    this.#platform.log(level, message, error);
   }
 
   keepAwake(promise: Promise<unknown>): void {

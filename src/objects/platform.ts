@@ -8,7 +8,7 @@ import { Timers } from "../shared/timers.ts";
 import { findAsyncContext } from "./async-context.ts";
 import { ClusterLink } from "./cluster/cluster-link.ts";
 import { Identity } from "./identity.ts";
-import { InstanceGuard } from "./instance-guard.ts";
+import { createInstanceGuard, type InstanceGuard } from "./instance-guard.ts";
 import type { Placement } from "./placement/placement.ts";
 import type { RecoveryLog } from "./recovery/recovery-log.ts";
 import { Ticker } from "./sessions/ticker.ts";
@@ -35,7 +35,7 @@ export class Platform {
   readonly budget: ByteBudget;
   readonly timers = new Timers(findAsyncContext()?.bind);
   readonly ticker: Ticker;
-  readonly guard: InstanceGuard;
+  readonly checkInstance: InstanceGuard;
   readonly identity: Identity;
   readonly cluster: ClusterLink;
   readonly tally: Tally;
@@ -53,7 +53,7 @@ export class Platform {
     this.needsHandshakeData = needsHandshakeData;
     this.tally = new Tally(ctx.storage, this.rules);
     this.store = new SessionStore(ctx);
-    this.guard = new InstanceGuard(ctx.id);
+    this.checkInstance = createInstanceGuard(ctx.id);
     this.identity = new Identity(ctx);
     this.observe =
       observe &&

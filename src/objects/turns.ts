@@ -84,7 +84,7 @@ export class Turns {
   /** Makes {@link end} run when the code at hand has finished. */
   endLater(): void {
     if (this.#isEnding) return;
-    this.#platform.guard.check("io, a socket or a session");
+    this.#platform.checkInstance("io, a socket or a session");
     this.#isEnding = true;
     SETTLED.then(this.#end);
   }

@@ -110,7 +110,7 @@ export class UserCode<Api> {
   }
 
   #begin(host: ObjectHost<Api>): void | Promise<void> {
-    this.#platform.guard.check("this.io, this.engine or this.ready()");
+    this.#platform.checkInstance("this.io, this.engine or this.ready()");
     let resolve!: () => void;
     let reject!: (failure: SetupFailed) => void;
     const promise = new Promise<void>((...settle) => {
