@@ -80,3 +80,39 @@ export const MAX_DEPTH = 500;
 
 /** So many keys of one object are remembered: code that uses it as a dictionary assigns new ones without end. */
 export const MAX_REMEMBERED = 1_000;
+
+/** How much may wait for all shards together, bytes. */
+export const MOST_WAITING_BYTES = 16_000_000;
+
+/** What a message takes in memory besides its content, bytes. */
+export const MESSAGE_BYTES = 200;
+
+/** How many requests of other shards may have answers that wait to be fetched. */
+export const MOST_REPLIES = 1_000;
+
+/** How long a request waits for the answers of other shards, as on Node, unless `timeout()` sets another time, ms. */
+export const REQUEST_MS = 5_000;
+
+/** How long the answers to a request of another shard can be fetched again, ms. */
+export const ANSWERS_KEPT_MS = 15_000;
+
+/** How long it takes to notice that a call for answers has failed and to try again, ms. */
+export const ASK_AGAIN_MS = 250;
+
+/** How long one call of a shard may take, ms. */
+export const LONGEST_CALL_MS = 5_000;
+
+/** How long a batch is repeated when nobody knows whether it has arrived, ms. An idle receiver knows it for 10 s. */
+export const REPEAT_BATCH_MS = 5_000;
+
+/** After its first failure a call is repeated at once, and then after pauses that double from this one on, ms. */
+export const FIRST_CALL_PAUSE_MS = 250;
+
+/** The longest pause between a batch that was given up and the next one, ms. */
+export const LONGEST_CALL_PAUSE_MS = 5_000;
+
+/** The largest batch, bytes. */
+export const BATCH_BYTES = 1_000_000;
+
+/** How many epochs of a shard are remembered. An instance that a later one has replaced learns what was carried out. */
+export const MOST_EPOCHS = 4;

@@ -97,6 +97,10 @@ export class Timers {
   }
 }
 
+export function pause(timers: Timers, ms: number): Promise<void> {
+  return new Promise((resolve) => void timers.set(resolve, ms));
+}
+
 /** Waits for a promise until `ms` are over; then the result is what `late` returns or throws. */
 export async function inTime<T, Late>(
   timers: Timers,

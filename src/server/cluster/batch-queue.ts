@@ -1,7 +1,5 @@
+import { BATCH_BYTES } from "../constants.ts";
 import type { ClusterMessage } from "./messages.ts";
-
-/** The largest batch, bytes. */
-const BATCH_BYTES = 1_000_000;
 
 /** The memory that a message takes. All queues in which it waits share it. */
 export interface Memory {

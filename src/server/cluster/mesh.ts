@@ -1,6 +1,15 @@
 import type { ObservedFact } from "../../engine/observed.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { runSafely } from "../../shared/run-safely.ts";
+import { inTime, pause } from "../../shared/timers.ts";
+import {
+  ANSWERS_KEPT_MS,
+  ASK_AGAIN_MS,
+  MESSAGE_BYTES,
+  MOST_REPLIES,
+  MOST_WAITING_BYTES,
+  REQUEST_MS,
+} from "../constants.ts";
 import type { Memory } from "./batch-queue.ts";
 import {
   type Answers,
@@ -13,22 +22,9 @@ import {
   type Peers,
   VERSION,
 } from "./messages.ts";
-import { inTime, isVolatile, PeerQueue, pause, type QueueHost } from "./peer-queue.ts";
+import { isVolatile, PeerQueue, type QueueHost } from "./peer-queue.ts";
 import { Reply } from "./reply.ts";
 import { Senders } from "./senders.ts";
-
-/** How much may wait for all shards together, bytes. */
-const MOST_BYTES = 16_000_000;
-/** What a message takes in memory besides its content, bytes. */
-const MESSAGE_BYTES = 200;
-/** How many requests of other shards may have answers that wait to be fetched. */
-const MOST_REPLIES = 1_000;
-/** How long a request waits for the answers of other shards, as on Node, unless `timeout()` sets another time, ms. */
-const REQUEST_MS = 5_000;
-/** How long answers can be fetched again, ms. */
-const KEPT_MS = 15_000;
-/** How long it takes to notice that a call for answers has failed and to try again, ms. */
-const AGAIN_MS = 250;
 
 export interface MeshHost extends QueueHost {
   log(level: "warn" | "error", message: string, error?: unknown): void;
@@ -186,7 +182,7 @@ export class Mesh {
 
   /** How many bytes have to be discarded before `bytes` fit. */
   #missing(bytes: number): number {
-    return this.#load.bytes + bytes - MOST_BYTES;
+    return this.#load.bytes + bytes - MOST_WAITING_BYTES;
   }
 
   /**
@@ -196,7 +192,7 @@ export class Mesh {
   #makeRoom(bytes: number): boolean {
     if (this.#missing(bytes) <= 0) return true;
     // Nothing is discarded for a message that would not fit all the same.
-    if (bytes > MOST_BYTES) return false;
+    if (bytes > MOST_WAITING_BYTES) return false;
     for (const onlyVolatile of [true, false]) {
       for (const isShared of [false, true]) {
         const longest = [...this.#queues.values()].sort((a, b) => b.bytes - a.bytes);
@@ -241,7 +237,7 @@ export class Mesh {
       this.#replies.delete(id);
     }
     const timeoutMs = message.type === "broadcast" ? (message.timeoutMs ?? 0) : 0;
-    const reply = new Reply(now + timeoutMs + KEPT_MS, this.#replyLoad);
+    const reply = new Reply(now + timeoutMs + ANSWERS_KEPT_MS, this.#replyLoad);
     this.#replies.set(request, reply);
     return reply;
   }
@@ -268,8 +264,8 @@ export class Mesh {
         const answers = (await this.peers.call(shard, call)) as Answers;
         return answers.isUnknown ? undefined : answers;
       } catch {
-        if (this.#host.now() + AGAIN_MS >= deadline) return undefined;
-        await pause(this.#host.timers, AGAIN_MS);
+        if (this.#host.now() + ASK_AGAIN_MS >= deadline) return undefined;
+        await pause(this.#host.timers, ASK_AGAIN_MS);
       }
     }
   }
@@ -294,5 +290,5 @@ export class Mesh {
 }
 
 function overflow(): Error {
-  return new Error(`more than ${MOST_BYTES} bytes wait for other shards`);
+  return new Error(`more than ${MOST_WAITING_BYTES} bytes wait for other shards`);
 }

@@ -1,15 +1,12 @@
-import type { Timers } from "../../shared/timers.ts";
+import { inTime, pause, type Timers } from "../../shared/timers.ts";
+import {
+  FIRST_CALL_PAUSE_MS,
+  LONGEST_CALL_MS,
+  LONGEST_CALL_PAUSE_MS,
+  REPEAT_BATCH_MS,
+} from "../constants.ts";
 import { BatchQueue, type Load, type Queued } from "./batch-queue.ts";
 import { type Batch, type BatchAnswer, type ClusterMessage, type Peers, VERSION } from "./messages.ts";
-
-/** How long one call may take, ms. */
-const CALL_MS = 5_000;
-/** How long a batch is repeated when nobody knows whether it has arrived, ms. An idle receiver knows it for 10 s. */
-const REPEAT_MS = 5_000;
-/** After its first failure a call is repeated at once, and then after pauses that double from this one on, ms. */
-const FIRST_PAUSE_MS = 250;
-/** The longest pause between a batch that was given up and the next one, ms. */
-const LONGEST_PAUSE_MS = 5_000;
 
 export interface QueueHost {
   readonly timers: Timers;
@@ -73,7 +70,11 @@ export class PeerQueue extends BatchQueue {
     const failure = await this.#deliver(items.map(({ message }) => message));
     for (const item of items) this.settle(item, failure);
     if (failure === undefined) this.#failures = 0;
-    else await pause(this.#host.timers, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** ++this.#failures));
+    else
+      await pause(
+        this.#host.timers,
+        Math.min(LONGEST_CALL_PAUSE_MS, FIRST_CALL_PAUSE_MS * 2 ** ++this.#failures),
+      );
   }
 
   /** Calls until the receiver has taken the batch. Returns the reason if the batch is given up. */
@@ -83,7 +84,7 @@ export class PeerQueue extends BatchQueue {
       try {
         const { stale } = await inTime(
           this.#host.timers,
-          CALL_MS,
+          LONGEST_CALL_MS,
           this.#call(this.#toBatch(messages)),
           tooLate,
         );
@@ -93,11 +94,11 @@ export class PeerQueue extends BatchQueue {
         this.#number = wasDone ? 0 : 1;
         if (wasDone) return undefined;
       } catch (error) {
-        if (this.#host.now() - startedAt >= REPEAT_MS) return toFailure(error);
-        if (tries > 0) await pause(this.#host.timers, FIRST_PAUSE_MS * 2 ** (tries - 1));
+        if (this.#host.now() - startedAt >= REPEAT_BATCH_MS) return toFailure(error);
+        if (tries > 0) await pause(this.#host.timers, FIRST_CALL_PAUSE_MS * 2 ** (tries - 1));
         // If the alarm could not be set, the wait ends all the same.
         if (isExhausted(error))
-          await inTime(this.#host.timers, REPEAT_MS, this.#peers.afterAlarm(), () => {});
+          await inTime(this.#host.timers, REPEAT_BATCH_MS, this.#peers.afterAlarm(), () => {});
       }
     }
   }
@@ -114,26 +115,8 @@ export class PeerQueue extends BatchQueue {
   }
 }
 
-export function pause(timers: Timers, ms: number): Promise<void> {
-  return new Promise((resolve) => void timers.set(resolve, ms));
-}
-
-/** Settles as the promise does, or, if it takes more than `ms`, as `late` does. */
-export function inTime<T>(timers: Timers, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = timers.set(() => resolve(new Promise((settle) => settle(late()))), ms);
-    const first = <Value>(settle: (value: Value) => void) => {
-      return (value: Value) => {
-        timers.clear(timer);
-        settle(value);
-      };
-    };
-    promise.then(first(resolve), first(reject));
-  });
-}
-
 function tooLate(): never {
-  throw new Error(`no answer within ${CALL_MS} ms`);
+  throw new Error(`no answer within ${LONGEST_CALL_MS} ms`);
 }
 
 /** Whether the message is a broadcast that may be lost. */

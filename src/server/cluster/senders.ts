@@ -1,3 +1,4 @@
+import { MOST_EPOCHS } from "../constants.ts";
 /** The last batch of a shard that was carried out. */
 export interface LastBatch {
   readonly epoch: number;
@@ -7,9 +8,6 @@ export interface LastBatch {
 interface BatchStore {
   storedBatch(from: string): LastBatch | undefined;
 }
-
-/** How many epochs of a shard are remembered. An instance that a later one has replaced learns what was carried out. */
-const MOST_EPOCHS = 4;
 
 /**
  * Remembers which batches of each shard were carried out, so that none is carried out twice. This is stored whenever a
