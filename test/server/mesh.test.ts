@@ -21,6 +21,8 @@ class Shard {
   readonly lost: string[] = [];
   readonly mesh: Mesh;
   alarms = 0;
+  /** What the option `observe` does. */
+  onObserved = () => {};
   #resume: (() => void) | undefined;
 
   constructor(...others: string[]) {
@@ -49,6 +51,7 @@ class Shard {
       now: () => Date.now(),
       keepAwake: (promise) => void promise,
       log: (_, message) => void this.warnings.push(message),
+      observe: () => this.onObserved(),
     });
     this.mesh.serve({
       carryOut() {},
@@ -243,6 +246,18 @@ describe("the queues of a shard for its messages to other shards", () => {
     const newest = Array.from({ length: 16 }, (_, i) => `${i + 4}`);
     for (const other of ["1", "2", "3"]) expect(shard.arrivedAt(other)).toEqual(newest);
     expect(shard.lost).toHaveLength(3);
+  });
+
+  it("keep what is said by code that hears of dropped messages", async () => {
+    const shard = new Shard("1");
+    shard.onObserved = () => {
+      shard.onObserved = () => {};
+      shard.say("said meanwhile");
+    };
+    for (let i = 0; i < 17; i++) shard.say(`${i}`, 0.99 * MB);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(shard.arrivedAt("1")).toContain("said meanwhile");
+    expect(shard.lost).toHaveLength(1);
   });
 
   it.each([

@@ -49,16 +49,18 @@ export class PeerQueue extends BatchQueue {
    * have as well. For volatile ones nothing is reported.
    */
   drop(bytes: number, onlyVolatile: boolean, isShared: boolean, failure: Error): void {
-    if (bytes <= 0) return;
-    const goal = this.bytes - bytes;
+    const dropped: Queued[] = [];
+    let left = bytes;
     this.waiting = this.waiting.filter((item) => {
       const { message, memory } = item;
       const isDroppable = message.type === "broadcast" && message.request === undefined;
       const isChosen = (isShared || memory.holders === 1) && (!onlyVolatile || isVolatile(message));
-      if (this.bytes <= goal || !isDroppable || !isChosen) return true;
-      this.settle(item, failure);
+      if (left <= 0 || !isDroppable || !isChosen) return true;
+      left -= memory.bytes;
+      dropped.push(item);
       return false;
     });
+    for (const item of dropped) this.settle(item, failure);
   }
 
   protected override keepAwake(promise: Promise<void>): void {
