@@ -30,10 +30,12 @@ const chat = defineServer(
   },
 );
 let fault;
+let release;
 export class SessionObject extends chat.SessionObject {
-  socketIoPeer(call) {
+  async socketIoPeer(call) {
     const happens = call.type === "relay" ? fault : undefined;
     fault = undefined;
+    if (happens === "held") await new Promise((resolve) => (release = resolve));
     if (happens === "lost") throw new Error("the call is lost");
     if (happens === "older code") return { count: 0, values: [], isComplete: true, isUnknown: true };
     return super.socketIoPeer(happens === "newer code" ? { ...call, v: 9 } : call);
@@ -76,6 +78,17 @@ const routes = {
     await pause(0);
     const later = [kept.emit("n", 3), kept.emit("refused"), kept.emit("n", 4)].map(toText);
     return Promise.all([...first, ...later]);
+  },
+  async hold() {
+    fault = "held";
+    await kept.emit("n", 1);
+    return "said";
+  },
+  async release() {
+    while (release === undefined) await pause(1);
+    await kept.emit("n", 2);
+    release();
+    return "said";
   },
   async much() {
     const text = "x".repeat(900_000);
@@ -130,7 +143,10 @@ describe.each([1, 3])("an emitter that is kept, of a server over %i objects", (s
   afterEach(() => {
     for (const socket of sockets.splice(0)) socket.disconnect();
   });
-  afterAll(() => server?.close());
+  afterAll(async () => {
+    expect(server.complaints).toEqual([]);
+    await server.close();
+  });
 
   async function route(name: string, ...args: unknown[]): Promise<unknown> {
     const response = await fetch(`${server.url}/${name}?args=${encodeURIComponent(JSON.stringify(args))}`);
@@ -186,6 +202,12 @@ describe.each([1, 3])("an emitter that is kept, of a server over %i objects", (s
     expect(await route("forget")).toBe("said");
     for (const inbox of inboxes) expect(await take(inbox, 3)).toEqual([1, 2, 3]);
     expect(await route("unhandled")).toEqual([]);
+  });
+
+  it("lets no request wait for the calls of another", async () => {
+    const inboxes = await join();
+    expect(await Promise.all([route("hold"), route("release")])).toEqual(["said", "said"]);
+    for (const inbox of inboxes) expect(await take(inbox, 2)).toEqual([2, 1]);
   });
 
   it.each([
