@@ -184,8 +184,8 @@ describe("the queues of a shard for its messages to other shards", () => {
     shard.lines.set("2", never);
     shard.say("under way", 0, ["1", "2"]);
     await vi.advanceTimersByTimeAsync(0);
-    for (let i = 0; i < 4; i++) shard.say(`volatile ${i}`, MB, ["1"], true);
     for (let i = 0; i < 9; i++) shard.say(`one ${i}`, MB, ["1"]);
+    for (let i = 0; i < 4; i++) shard.say(`volatile ${i}`, MB, ["1"], true);
     shard.say("two", MB, ["2"]);
     const answers = Promise.all(shard.mesh.ask(broadcast("request", 20 * MB), ["1"], 1_000));
     expect(await answers).toEqual([undefined]);
@@ -208,6 +208,19 @@ describe("the queues of a shard for its messages to other shards", () => {
       "three",
       ...Array.from({ length: 6 }, (_, i) => `two ${i}`),
     ]);
+  });
+
+  it("drop what waits for one shard before what waits for several", async () => {
+    const shard = new Shard("1", "2");
+    for (const other of ["1", "2"]) shard.lines.set(other, never);
+    shard.say("under way", 0, ["1", "2"]);
+    await vi.advanceTimersByTimeAsync(0);
+    shard.say("for both", MB, ["1", "2"]);
+    for (let i = 0; i < 16; i++) shard.say(`one ${i}`, MB, ["1"]);
+    shard.lines.clear();
+    await vi.advanceTimersByTimeAsync(60_000);
+    for (const other of ["1", "2"]) expect(shard.arrivedAt(other)[0]).toBe("for both");
+    expect(shard.arrivedAt("1")[1]).toBe("one 2");
   });
 
   it("count a message for several shards in full as long as one of them has not taken it", async () => {
