@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { appUrl, type TargetName } from "./app.ts";
-import { bundle, startWorker } from "./edge.ts";
+import type { TargetName } from "./app.ts";
+import { startEdge } from "./edge.ts";
 import { keysOf } from "./shard-keys.ts";
 import { within } from "./within.ts";
 
@@ -11,14 +11,14 @@ export interface RunningCluster {
   readonly servers: readonly { readonly url: string; readonly query: Record<string, string> }[];
   /** Puts one of them to sleep, or ends it with its WebSockets. Does nothing on Node. */
   evict(webSockets: "hibernate" | "close", server: number): Promise<void>;
+  /** Cuts one of them off from the others for a moment, as `Running` does. */
+  cutOff?(server: number): Promise<{ broken: number; faultless: number }>;
   close(): Promise<void>;
 }
 
-const index = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
-
 /** Runs test/fixtures/apps/cluster.ts: in three processes of Node, or over three objects. */
-export function startCluster(target: TargetName, name = "cluster"): Promise<RunningCluster> {
-  return target === "official" ? startOfficialCluster() : startEdgeCluster(name);
+export function startCluster(target: TargetName): Promise<RunningCluster> {
+  return target === "official" ? startOfficialCluster() : startEdgeCluster("cluster", 3);
 }
 
 async function startOfficialCluster(): Promise<RunningCluster> {
@@ -42,19 +42,13 @@ async function startOfficialCluster(): Promise<RunningCluster> {
   };
 }
 
-async function startEdgeCluster(name: string): Promise<RunningCluster> {
-  const count = 3;
-  const contents = await bundle(`
-import { defineServer } from ${JSON.stringify(index)};
-import * as app from ${JSON.stringify(fileURLToPath(appUrl(name)))};
-const server = defineServer({ shards: ${count}, shardBy: ({ _query }) => _query.key }, app.setup);
-export class SessionObject extends server.SessionObject {}
-export default server.app;
-`);
-  const running = await startWorker(contents, undefined, undefined, count);
+/** Runs an application over so many objects. */
+export async function startEdgeCluster(name: string, count: number): Promise<RunningCluster> {
+  const { url, evict, cutOff, close } = await startEdge(name, "default", count);
   return {
-    servers: keysOf(count).map((key) => ({ url: running.url, query: { key } })),
-    evict: (webSockets, server) => running.evict(webSockets, server),
-    close: () => running.close(),
+    servers: keysOf(count).map((key) => ({ url, query: { key } })),
+    evict,
+    ...(cutOff && { cutOff }),
+    close,
   };
 }
