@@ -33,8 +33,8 @@ interface Whom {
  * Emits to the sockets of a server from anywhere in the Worker: a route, a cron trigger, a queue consumer. What one
  * emitter is told in one request arrives in that order, and shares calls of the object where it can; nothing has to be
  * awaited for that. A promise settles when the object has carried the operation out. It rejects when the object cannot
- * be reached, or when its setup function fails; that is not reported where nobody awaits it. An operation throws at
- * once when more than 16 MB wait to be sent, or when its arguments cannot be.
+ * be reached, when its setup function fails, or when more than 16 MB wait to be sent; a rejection is ignored where
+ * nobody awaits the promise. What can never be sent throws at once.
  *
  * An emitter may be kept in a variable of the module. Type parameters that are not given are `Untyped`, as with the
  * official server.
