@@ -1,15 +1,18 @@
-import { readFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
 import { basename, dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Asset, AssetRules } from "./assets.ts";
 import { loadTool } from "./optional.ts";
-import type { EsbuildModule, PluginBuild } from "./tools.ts";
+import type { EsbuildModule, ModuleRule, PluginBuild } from "./tools.ts";
 
-/** A file that the Worker imports and that is not code. */
-export interface Asset {
-  readonly type: "Text" | "Data" | "CompiledWasm";
-  readonly path: string;
-  readonly contents: string | Uint8Array<ArrayBuffer>;
+/** What a wrangler file says of how the Worker is bundled. */
+export interface BundleOptions {
+  readonly define?: Record<string, string>;
+  /** What is imported in place of other modules. */
+  readonly alias?: Record<string, string>;
+  /** The folder from which the paths of `alias` count: that of the wrangler file. */
+  readonly root?: string;
+  readonly rules?: readonly ModuleRule[];
 }
 
 /** A Worker as one function, and what this function needs. */
@@ -27,16 +30,17 @@ export interface Bundle {
 const TARGET = "es2024";
 /** This package, when it is linked rather than installed. */
 const OWN = fileURLToPath(new URL("..", import.meta.url));
-/** The files that wrangler does not treat as code, unless it is configured otherwise. */
-const ASSET = /\.(txt|html|sql|bin|wasm)(\?module)?$/;
-
 /**
  * Bundles a Worker as a function.
  * @throws Error for what cannot be bundled, a top-level `await` among that
  */
-export async function bundle(main: string, define: Record<string, string> = {}): Promise<Bundle> {
+export async function bundle(
+  main: string,
+  { define = {}, alias = {}, root = dirname(main), rules }: BundleOptions = {},
+): Promise<Bundle> {
   const { build } = loadTool<EsbuildModule>("esbuild");
-  const assets = new Map<string, string>();
+  const assetRules = new AssetRules(rules);
+  const assets = new Map<string, Parameters<AssetRules["read"]>[1]>();
   const { outputFiles, metafile } = await build({
     absWorkingDir: dirname(main),
     entryPoints: [main],
@@ -52,7 +56,10 @@ export async function bundle(main: string, define: Record<string, string> = {}):
     mainFields: ["browser", "module", "main"],
     define: { "process.env.NODE_ENV": '"development"', ...define },
     external: ["cloudflare:*", "workerd:*", "node:*"],
-    plugins: [{ name: "platform", setup: (own: PluginBuild) => setAside(own, assets) }],
+    plugins: [
+      { name: "alias", setup: (own: PluginBuild) => replace(own, alias, root) },
+      { name: "platform", setup: (own: PluginBuild) => setAside(own, assetRules, assets) },
+    ],
     logLevel: "silent",
   });
   const [output] = Object.values(metafile.outputs);
@@ -65,13 +72,30 @@ export async function bundle(main: string, define: Record<string, string> = {}):
     externals: [...new Set(externals)],
     sources: Object.keys(metafile.inputs)
       .map((file) => resolve(dirname(main), file))
-      .filter((file) => !file.includes("node_modules") && !file.startsWith(OWN) && !ASSET.test(file)),
-    assets: await Promise.all([...assets].map(([path, file]) => readAsset(path, file))),
+      .filter(
+        (file) =>
+          !file.includes("node_modules") && !file.startsWith(OWN) && assetRules.typeOf(file) === undefined,
+      ),
+    assets: await Promise.all([...assets].map(([path, asset]) => assetRules.read(path, asset))),
   };
 }
 
+/** Imports one module in place of another, as the wrangler file says. */
+function replace(build: PluginBuild, alias: Record<string, string>, folder: string): void {
+  build.onResolve({ filter: /./ }, ({ path, kind, pluginData }) => {
+    const other = Object.hasOwn(alias, path) && pluginData !== alias ? alias[path] : undefined;
+    return other === undefined
+      ? undefined
+      : build.resolve(other, { kind, resolveDir: folder, pluginData: alias });
+  });
+}
+
 /** Keeps the imports of the platform's modules, also those of Node without their prefix, and collects the assets. */
-function setAside(build: PluginBuild, assets: Map<string, string>): void {
+function setAside(
+  build: PluginBuild,
+  rules: AssetRules,
+  assets: Map<string, Parameters<AssetRules["read"]>[1]>,
+): void {
   build.onResolve({ filter: /^[a-z_]+(\/[a-z_]+)?$/ }, async ({ path, kind, resolveDir, pluginData }) => {
     if (!builtinModules.includes(path) || pluginData === build) return undefined;
     const installed = await build.resolve(path, { kind, resolveDir, pluginData: build });
@@ -81,11 +105,12 @@ function setAside(build: PluginBuild, assets: Map<string, string>): void {
     }
     return { path: `node:${path}`, external: true };
   });
-  build.onResolve({ filter: ASSET }, ({ path, resolveDir }) => {
-    if (!path.startsWith(".")) return undefined;
+  build.onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+    const type = rules.typeOf(path);
+    if (type === undefined) return undefined;
     const file = resolve(resolveDir, path.replace(/\?module$/, ""));
     const name = `./${assets.size}-${basename(file)}`;
-    assets.set(name, file);
+    assets.set(name, { file, type });
     return { path: name, external: true };
   });
 }
@@ -112,16 +137,6 @@ async function toFunctionBody(text: string, main: string): Promise<string> {
       { cause: error },
     );
   }
-}
-
-async function readAsset(path: string, file: string): Promise<Asset> {
-  if (file.endsWith(".wasm")) return { type: "CompiledWasm", path, contents: await readBytes(file) };
-  if (file.endsWith(".bin")) return { type: "Data", path, contents: await readBytes(file) };
-  return { type: "Text", path, contents: await readFile(file, "utf8") };
-}
-
-async function readBytes(file: string): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await readFile(file));
 }
 
 /** The part of the kit that runs in the Worker, together with the module that contains it. */

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import type { BundleOptions } from "./bundle.ts";
 import { existingFile } from "./existing-file.ts";
 import { loadTool } from "./optional.ts";
-import type { WorkerdModule, WorkerOptions, WranglerModule } from "./tools.ts";
+import type { ModuleRule, WorkerdModule, WorkerOptions, WranglerModule } from "./tools.ts";
 
 /**
  * The Worker to be tested, and what it is given. One of `worker` and `config` is needed, or a wrangler file in the
@@ -32,7 +33,7 @@ export interface WorkerChoice {
 /** The configuration of a Worker, as far as it is known without running the Worker. */
 export interface Configuration {
   readonly main: string;
-  readonly define: Record<string, string>;
+  readonly bundling: BundleOptions;
   readonly options: WorkerOptions;
   readonly otherWorkers: readonly WorkerOptions[];
   /** The classes have yet to be found. */
@@ -67,15 +68,29 @@ export function configure(choice: WorkerChoice): Configuration {
 function inferred(): Omit<Configuration, "main" | "isInferred"> & { main: undefined } {
   const { compatibilityDate } = loadTool<WorkerdModule>("workerd");
   const options = { compatibilityDate, compatibilityFlags: ["enable_request_signal"] };
-  return { main: undefined, define: {}, options, otherWorkers: [] };
+  return { main: undefined, bundling: {}, options, otherWorkers: [] };
 }
 
 function fromWrangler(config: string, environment: string | undefined) {
-  const { unstable_getMiniflareWorkerOptions: read } = loadTool<WranglerModule>("wrangler");
-  const { workerOptions, define, main, externalWorkers } = read(config, environment);
-  // These belong to modules that wrangler would find, and the kit finds modules by itself.
-  const { modulesRules: _, rootPath: __, ...options } = workerOptions;
-  return { main, define, options, otherWorkers: externalWorkers };
+  const wrangler = loadTool<WranglerModule>("wrangler");
+  const { workerOptions, define, main, externalWorkers } = wrangler.unstable_getMiniflareWorkerOptions(
+    config,
+    environment,
+  );
+  const { alias, build } = wrangler.unstable_readConfig({ config, env: environment }, { hideWarnings: true });
+  if (build?.command !== undefined) {
+    console.warn(
+      `socket.io-edge/testing does not run the build command of ${config}: run "${build.command}" before the tests`,
+    );
+  }
+  // Modules are found by the kit, from the main one on, so wrangler's root folder is not needed.
+  const { modulesRules: rules, rootPath: _, ...options } = workerOptions;
+  return {
+    main,
+    bundling: { define, alias: alias ?? {}, root: dirname(config), rules: rules as ModuleRule[] },
+    options,
+    otherWorkers: externalWorkers,
+  };
 }
 
 function bound(classes: Record<string, string> = {}): WorkerOptions["durableObjects"] {

@@ -28,8 +28,8 @@ export interface Prepared {
 
 /** Bundles a Worker, and finds its classes if no configuration names them. */
 export async function prepare(configuration: Configuration): Promise<Prepared> {
-  const { main, define, options, otherWorkers, isInferred } = configuration;
-  const app = await bundle(main, define);
+  const { main, bundling, options, otherWorkers, isInferred } = configuration;
+  const app = await bundle(main, bundling);
   if (!isInferred) return { app, options, otherWorkers };
   return { app, options: withClasses(options, await findClasses(options, app)), otherWorkers };
 }
@@ -162,7 +162,7 @@ export class Runtime {
     }
     throw new Error(
       "this miniflare cannot put an object to sleep, and the runtime has not done so within a minute; " +
-        "wrangler 4.140 or newer, on Node 22 or newer, can",
+        "wrangler 4.125 or newer, on Node 22 or newer, can",
     );
   }
 }

@@ -165,7 +165,7 @@ export class TestServer {
 /**
  * Runs a Worker on this machine, for tests in any runner on Node. The tools that it needs are installed together with
  * `wrangler`.
- * @throws Error with the cure, when a package is missing or the Worker cannot be bundled
+ * @throws Error with the cure, when a package is missing, an option cannot be meant, or the Worker cannot be bundled
  * @example
  * const server = await startServer({ worker: "src/worker.ts" });
  * const ann = await server.client();
@@ -174,5 +174,12 @@ export class TestServer {
  * await server.stop();
  */
 export async function startServer(options: StartOptions = {}): Promise<TestServer> {
+  requireWhole("port", options.port, 65_535);
+  requireWhole("napTimeout", options.napTimeout, 2 ** 31 - 1);
   return TestServer.over(await prepare(configure(options)), options, (note) => console.warn(note));
+}
+
+function requireWhole(name: string, value: unknown, most: number): void {
+  if (value === undefined || (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most)) return;
+  throw new Error(`startServer(): ${name} takes a whole number from 0 to ${most}, not ${value}`);
 }

@@ -16,7 +16,7 @@ interface Fetcher {
 export interface Miniflare {
   readonly ready: Promise<URL>;
   getWorker(name: string): Promise<Fetcher>;
-  /** Does not exist before miniflare 5, which needs Node 22. */
+  /** Exists since wrangler 4.111, and puts an object to sleep whose WebSockets are open since 4.125 at the latest. */
   unsafeEvictDurableObject?(
     worker: string,
     className: string,
@@ -49,7 +49,18 @@ export interface DurableObjectOptions {
   useSQLite?: boolean;
 }
 
+/** A rule of a wrangler file that says of which type imported files are. */
+export interface ModuleRule {
+  readonly type: string;
+  readonly include: readonly string[];
+  readonly fallthrough?: boolean;
+}
+
 export interface WranglerModule {
+  unstable_readConfig(
+    args: { config: string; env?: string | undefined },
+    options?: { hideWarnings?: boolean },
+  ): { alias?: Record<string, string>; build?: { command?: string } };
   unstable_getMiniflareWorkerOptions(
     configPath: string,
     environment?: string,

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { io, type Socket } from "socket.io-client";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type StartOptions, startServer, type TestServer } from "../../src/testing/index.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/testing/${name}`, import.meta.url);
@@ -252,6 +252,16 @@ describe("the source of a server", () => {
     await serves({ config: fixture("wrangler.toml"), vars: { GREETING: "psst" } }, "psst");
   });
 
+  it("may be a wrangler file with aliases and rules, whose build command the log says to run", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    server = await startServer({ config: fixture("aliased.toml") });
+    const ann = await server.client();
+    const shown = await new Promise((resolve) => ann.emit("show", (...values: unknown[]) => resolve(values)));
+    expect(shown).toEqual(["another module", 'name = "aliased"', true]);
+    expect(warn.mock.calls.join()).toContain('run "npm run build-the-worker" before the tests');
+  });
+
   it("may not be a module that throws while it is loaded, and the error says what it threw", async () => {
     await expect(startServer({ worker: fixture("throwing.ts") })).rejects.toThrow(
       "the Worker throws while its modules are loaded: Error: SECRET is missing",
@@ -270,6 +280,12 @@ describe("the source of a server", () => {
   it.each([
     ["that awaits at its top level", { worker: fixture("top-level-await.ts") }, /top level.*setup function/s],
     ["that is not there", { worker: "nowhere.ts" }, /there is no file .*nowhere\.ts/],
+    ["on a port that is none", { port: 65_536 }, /port takes a whole number from 0 to 65535, not 65536/],
+    [
+      "with a time that is none",
+      { napTimeout: "10 s" as never },
+      /napTimeout takes a whole number.*not 10 s/,
+    ],
     ["whose wrangler file is not there", { config: "nowhere.toml" }, /there is no file .*nowhere\.toml/],
   ] as const)("may not be a module %s, and the error says so", async (_, options, message) => {
     await expect(startServer(options)).rejects.toThrow(message);
