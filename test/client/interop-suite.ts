@@ -286,7 +286,9 @@ export function interopSuite(name: string, target: () => InteropTarget, options:
         const { recovery } = target();
         // The client reconnects when the test says so, and not while the server is being put to sleep.
         const options = { forceNew: true, ...defaults, reconnection: false };
-        const [socket, other] = [io()(recovery.url, options), io()(recovery.url, options)];
+        // A key brings a client back to the same object, where there are several.
+        const come = (key: string) => io()(recovery.url, { ...options, query: { key } });
+        const [socket, other] = [come("0"), come("1")];
         sockets.push(socket, other);
         await Promise.all([once(socket, "hello"), once(other, "hello")]);
         await socket.emitWithAck("join", "room");

@@ -13,7 +13,7 @@ import {
 } from "../support/clients.ts";
 import { Monitor } from "../support/monitor.ts";
 import { keysOf } from "../support/shard-keys.ts";
-import { start } from "../support/targets.ts";
+import { SHARDS, start } from "../support/targets.ts";
 import { within } from "../support/within.ts";
 import type { World } from "./behaviours.ts";
 
@@ -31,7 +31,7 @@ export function worldOf(
   target: TargetName,
   version: ClientVersion,
   mode: Mode,
-  { shards = 1, interruption = "none" }: WorldOptions = {},
+  { shards = SHARDS, interruption = "none" }: WorldOptions = {},
 ): World {
   // Clients with a WebSocket lose it when their object restarts, and recovery brings everything back.
   const isRecovering = interruption === "restarted" && mode !== "polling";

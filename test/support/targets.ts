@@ -8,8 +8,16 @@ import { startOfficial } from "./official.ts";
  */
 export const targets = (process.env.TARGETS ?? "official,edge").split(",") as TargetName[];
 
+/** Over how many objects this project spreads a server where a test does not say it: `SHARDS=3`. */
+export const SHARDS = Number(process.env.SHARDS ?? 1);
+
 /** Starts an application on a target; this project may spread it over several objects. */
-export function start(target: TargetName, app: string, variant = "default", shards = 1): Promise<Running> {
+export function start(
+  target: TargetName,
+  app: string,
+  variant = "default",
+  shards = SHARDS,
+): Promise<Running> {
   return target === "official" ? startOfficial(app, variant) : startEdge(app, variant, shards);
 }
 
