@@ -133,3 +133,20 @@ describe("socket.io-edge", () => {
     expect(cli().stdout).toMatch(/^Usage: npx socket.io-edge init/);
   });
 });
+
+interface Manifest {
+  version: string;
+  dependencies?: Record<string, string>;
+}
+
+it("the examples, the lock file and the changelog name the version of the package", async () => {
+  const read = async (file: string) => JSON.parse(await readFile(join(root, file), "utf8")) as Manifest;
+  const { version } = await read("package.json");
+  expect((await read("package-lock.json")).version).toBe(version);
+  expect(await readFile(join(root, "CHANGELOG.md"), "utf8")).toContain(`\n## [${version}]`);
+  for (const name of await readdir(join(root, "examples"))) {
+    const manifest = await read(`examples/${name}/package.json`).catch(() => undefined);
+    const range = manifest?.dependencies?.["socket.io-edge"];
+    if (range !== undefined) expect([name, range]).toEqual([name, `^${version}`]);
+  }
+});
