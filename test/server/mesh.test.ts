@@ -162,6 +162,30 @@ describe("the queues of a shard for its messages to other shards", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it.each([
+    ["repeat nothing that it has carried out", 0, ["a", "b"]],
+    ["send again what it has not carried out", 1, ["a", "a", "b"]],
+  ] as const)("%s, when a receiver was called by a later instance meanwhile", async (_, missing, arrived) => {
+    const shard = new Shard("1");
+    const calls: Batch[] = [];
+    shard.lines.set("1", async (call) => {
+      const batch = call as Batch;
+      calls.push(batch);
+      if (calls.length === 2) return { stale: { newest: batch.epoch + 7, done: batch.number - missing } };
+      await shard.take("1", call);
+      if (calls.length === 1) throw new Error("the answer is lost");
+      return {};
+    });
+    shard.say("a");
+    await vi.advanceTimersByTimeAsync(0);
+    shard.say("b");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(shard.arrivedAt("1")).toEqual(arrived);
+    const [{ epoch }] = calls as [Batch];
+    const later = calls.slice(2).map((call) => [call.epoch - epoch, call.number]);
+    expect(later).toEqual(Array.from({ length: 1 + missing }, (_, i) => [8, i + 1]));
+  });
+
   it("drop volatile messages while a shard is not reached, and try them again when the pause is over", async () => {
     const shard = new Shard("1");
     shard.lines.set("1", () => Promise.reject(new Error("broken")));
