@@ -258,6 +258,20 @@ describe("a message of one shard to the others", () => {
     expect((cluster.calls(1) as Batch[]).at(-1)).toMatchObject({ epoch: epoch + 1_001, number: 1 });
   });
 
+  it("continues from the alarm of its object when production allows no more calls", async () => {
+    const cluster = new Cluster("no more calls");
+    const [, bob] = await cluster.join();
+    let left = 2;
+    cluster.disturb(1, (carryOut) => {
+      // Without an alarm the second attempt would come when the time is over.
+      if (left-- > 0) throw new Error("Subrequest depth limit exceeded");
+      return carryOut();
+    });
+    await cluster.act(0, (io) => void io.emit("n", 0));
+    expect(await bob!.hearUntil('42["n",0]')).toEqual(numbers(1));
+    expect(left).toBe(-1);
+  });
+
   it("is refused with the version's number by a shard with another version", async () => {
     const cluster = new Cluster("version");
     const refusal = await cluster.shards[1]!.run(async (instance) => {
