@@ -8,7 +8,6 @@ import {
   CANDIDATE_REFUSED,
   type InternalRequest,
   type Operation,
-  PING_IN_HEADER,
   SHARD_FULL,
   SID_HEADER,
   toClientResponse,
@@ -121,7 +120,7 @@ async function forward(
   if (body === "3" && asked.protocol === 4) return okResponse();
   const response = await requests.ask(object, asked, request, body);
   if (response.status === CANDIDATE_REFUSED) return openAndClose();
-  if (op === "post" && response.status === 200) return okResponse(toOwnHeaders(response.headers));
+  if (op === "post" && response.status === 200) return okResponse(requests.ownHeaders(response.headers));
   return toClientResponse(response);
 }
 
@@ -142,7 +141,7 @@ async function poll(
   };
   const outcome = await waitForPayload(ask, request.signal);
   if (outcome.type === "response") return toClientResponse(outcome.response);
-  return payloadResponse(outcome.payload, toOwnHeaders(outcome.headers));
+  return payloadResponse(outcome.payload, requests.ownHeaders(outcome.headers));
 }
 
 /** A handshake. */
@@ -276,17 +275,6 @@ function addPrepared(c: AppContext, response: Response): Response {
   c.res = undefined;
   c.res = response;
   return response;
-}
-
-/** The headers of the object's response that are for the client; undefined when there are none. */
-function toOwnHeaders(headers: Headers): Headers | undefined {
-  let own: Headers | undefined;
-  for (const [name, value] of headers) {
-    if (name === PING_IN_HEADER || name === "upgrade" || name === "connection") continue;
-    own ??= new Headers();
-    own.append(name, value);
-  }
-  return own;
 }
 
 /** The path of the options, read as Hono reads that of a request, without a slash at its end. */

@@ -1,5 +1,10 @@
 import type { RequestRecord } from "../engine/request.ts";
-import { type InternalRequest, toInternalRequest, WANTED_HEADER } from "../objects/internal-request.ts";
+import {
+  type InternalRequest,
+  PING_IN_HEADER,
+  toInternalRequest,
+  WANTED_HEADER,
+} from "../objects/internal-request.ts";
 import { ENCODED } from "../transports/polling.ts";
 
 /** What the Worker asks, before a record of the client's request is added. */
@@ -27,7 +32,7 @@ export class SessionRequests {
   ): Promise<Response> {
     const meta: InternalRequest = this.#isWanted
       ? { ...asked, request: toRecord(request) }
-      : { ...asked, request: toBriefRecord(request), isBrief: true };
+      : { ...asked, request: toBriefRecord(asked, request), isBrief: true };
     const type = asked.op === "post" ? request.headers.get("content-type") : null;
     const response = await object.fetch(...toInternalRequest(meta, body, type));
     const wanted = response.headers.get(WANTED_HEADER);
@@ -35,6 +40,25 @@ export class SessionRequests {
     this.#isWanted = true;
     return merge(response, await show(object, { ...asked, op: "show", request: toRecord(request), wanted }));
   }
+
+  /**
+   * The headers that listeners gave an answer, for the client; undefined when there are none. Only listeners that are
+   * shown requests can give any, and to look for headers takes longer than to know that.
+   */
+  ownHeaders(headers: Headers): Headers | undefined {
+    return this.#isWanted ? toOwnHeaders(headers) : undefined;
+  }
+}
+
+/** The headers of an object's response that are not between the Worker and the object alone. */
+function toOwnHeaders(headers: Headers): Headers | undefined {
+  let own: Headers | undefined;
+  for (const [name, value] of headers) {
+    if (name === PING_IN_HEADER || name === "upgrade" || name === "connection") continue;
+    own ??= new Headers();
+    own.append(name, value);
+  }
+  return own;
 }
 
 /** A client's request as plain data. */
@@ -42,10 +66,10 @@ export function toRecord({ method, url, headers }: Request): RequestRecord {
   return { method, url, headers: [...headers] };
 }
 
-/** What every answer depends on. */
-function toBriefRecord({ method, url, headers }: Request): RequestRecord {
-  const agent = headers.get("user-agent");
-  return { method, url, headers: agent === null ? [] : [["user-agent", agent]] };
+/** What an answer depends on: how many packets the client takes in a payload. */
+function toBriefRecord({ op }: Asked, { headers }: Request): RequestRecord {
+  const agent = op === "poll" ? headers.get("user-agent") : null;
+  return { method: "", url: "", headers: agent === null ? [] : [["user-agent", agent]] };
 }
 
 /** What listeners add to the answer. When they cannot be asked, the answer goes out as it is. */

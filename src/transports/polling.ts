@@ -29,27 +29,33 @@ export interface PayloadFormat {
  */
 export const ENCODED: ResponseInit = { encodeBody: "manual" };
 
+const TEXT = toInit(PAYLOAD_TYPE);
+const BINARY = toInit(BINARY_TYPE);
+const OK = toInit("text/html");
+
+/** A `Headers` object that is there is copied faster than a new record is read. */
+function toInit(type: string): ResponseInit & { readonly headers: Headers } {
+  return { ...ENCODED, headers: new Headers({ "content-type": type, "cache-control": "no-store" }) };
+}
+
 /** The response to a GET. */
 export function payloadResponse(payload: string | Uint8Array | ArrayBuffer, headers?: Headers): Response {
-  return respond(payload, typeof payload === "string" ? PAYLOAD_TYPE : BINARY_TYPE, headers);
+  return respond(payload, typeof payload === "string" ? TEXT : BINARY, headers);
 }
 
 /** The response to a POST whose packets were accepted. */
 export function okResponse(headers?: Headers): Response {
-  return respond("ok", "text/html", headers);
+  return respond("ok", OK, headers);
 }
 
-/**
- * Few responses have headers of listeners. A `Headers` object costs as much as the response, so it is created only for
- * them.
- */
-function respond(body: string | Uint8Array | ArrayBuffer, type: string, headers?: Headers): Response {
-  if (headers === undefined) {
-    const fixed = { "content-type": type, "cache-control": "no-store" };
-    return new Response(body as BodyInit, { ...ENCODED, headers: fixed });
-  }
-  headers.set("content-type", type);
-  headers.set("cache-control", "no-store");
+/** Few responses have headers of listeners as well. */
+function respond(
+  body: string | Uint8Array | ArrayBuffer,
+  init: ReturnType<typeof toInit>,
+  headers?: Headers,
+): Response {
+  if (headers === undefined) return new Response(body as BodyInit, init);
+  for (const [name, value] of init.headers) headers.set(name, value);
   return new Response(body as BodyInit, { ...ENCODED, headers });
 }
 

@@ -80,6 +80,7 @@ function hold(
 ): Promise<string | ArrayBuffer | undefined> {
   return new Promise((resolve) => {
     let isPinged = false;
+    let isOver = false;
     let closeTimer: ReturnType<typeof setTimeout> | undefined;
     const close = (code: number) => {
       try {
@@ -99,8 +100,11 @@ function hold(
     };
     const pingTimer = setTimeout(ping, pingInMs);
     const finish = (payload: string | ArrayBuffer | undefined) => {
+      // A close event follows the frame that ends a poll.
+      if (isOver) return;
+      isOver = true;
       clearTimeout(pingTimer);
-      clearTimeout(closeTimer);
+      if (closeTimer !== undefined) clearTimeout(closeTimer);
       signal.removeEventListener("abort", abort);
       resolve(payload);
     };
