@@ -258,6 +258,17 @@ describe("a message of one shard to the others", () => {
     expect((cluster.calls(1) as Batch[]).at(-1)).toMatchObject({ epoch: epoch + 1_001, number: 1 });
   });
 
+  it("reaches a shard whose instance has broken since it was last called", async () => {
+    const cluster = new Cluster("broken");
+    const [, bob] = await cluster.join("polling");
+    await bob!.ask("sync");
+    await cluster.act(0, (io) => void io.emit("n", 0));
+    expect(await bob!.hear()).toBe('42["n",0]');
+    await cluster.shards[1]!.run((_, ctx) => ctx.abort("broken")).catch(() => {});
+    await cluster.act(0, (io) => void io.emit("n", 1));
+    expect(await bob!.hear()).toBe('42["n",1]');
+  });
+
   it("continues from the alarm of its object when production allows no more calls", async () => {
     const cluster = new Cluster("no more calls");
     const [, bob] = await cluster.join();
