@@ -5,16 +5,14 @@ import { MAX_DATA_BYTES } from "./constants.ts";
 import type { AppContext, AppOptions } from "./options.ts";
 
 /**
- * Calls the option `handshakeData` for a client that opens a session. Returns JSON: empty for nothing, undefined when
- * the option is not set.
+ * Calls the option `handshakeData` for a client that opens a session. Returns JSON: empty for nothing.
  * @throws EngineError that refuses the client
  */
 export async function toHandshakeData(
   request: EngineRequest,
   options: AppOptions,
   c: AppContext,
-): Promise<string | undefined> {
-  if (options.handshakeData === undefined) return undefined;
+): Promise<string> {
   return askApplication("handshakeData", async () =>
     toJson(await options.handshakeData?.(request, c.env, c)),
   );

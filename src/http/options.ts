@@ -40,6 +40,11 @@ export interface CookieOptions {
  */
 export type AppContext = Context<{ Bindings: Cloudflare.Env; Variables: Record<string, Untyped> }>;
 
+/** What the server itself uses of that context. It is whole wherever a function of the options is given it. */
+export type Visit = Pick<AppContext, "env" | "executionCtx"> & {
+  readonly req: Pick<AppContext["req"], "raw" | "path">;
+};
+
 type Awaitable<T> = T | Promise<T>;
 
 /**

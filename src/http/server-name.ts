@@ -1,9 +1,9 @@
 import { EngineError } from "../engine/errors.ts";
 import type { EngineRequest } from "../engine/request.ts";
-import { isServerName, MAIN } from "../objects/placement/object-name.ts";
+import { isServerName } from "../objects/placement/object-name.ts";
 import type { Newcomer } from "../objects/placement/placement.ts";
 import { askApplication } from "./handshake-data.ts";
-import type { AppContext, AppOptions } from "./options.ts";
+import type { AppOptions, Visit } from "./options.ts";
 
 /**
  * Calls the option `name` for the server of a new session. `data` is the JSON of what `handshakeData` returned.
@@ -12,11 +12,10 @@ import type { AppContext, AppOptions } from "./options.ts";
 export async function toServerName(
   request: EngineRequest,
   options: AppOptions,
-  c: AppContext,
+  env: Cloudflare.Env,
   data: string | undefined,
 ): Promise<string> {
-  if (options.name === undefined) return MAIN;
-  const name: unknown = await askApplication("name", () => options.name?.(request, c.env, parse(data)));
+  const name: unknown = await askApplication("name", () => options.name?.(request, env, parse(data)));
   if (isServerName(name)) return name;
   throw new EngineError("BAD_REQUEST", { name: "INVALID_SERVER_NAME" });
 }
@@ -26,7 +25,7 @@ export async function toNewcomer(
   request: EngineRequest,
   address: string,
   { shardBy }: AppOptions,
-  c: AppContext,
+  c: Visit,
   data: string | undefined,
 ): Promise<Newcomer> {
   const key =

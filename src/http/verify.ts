@@ -14,15 +14,11 @@ export interface Verified {
 }
 
 /**
- * Checks a request in the order of engine.io: its transport, its origin, then its session or handshake.
+ * Checks a request in the order of engine.io: its transport, its origin, then its session or handshake. A handshake is
+ * checked further by {@link checkAllowed} and {@link checkProtocol}.
  * @throws EngineError
  */
-export async function verify(
-  request: EngineRequest,
-  isUpgrade: boolean,
-  options: AppOptions,
-  c: AppContext,
-): Promise<Verified> {
+export function verify(request: EngineRequest, isUpgrade: boolean, options: AppOptions): Verified {
   const { transport, sid = "", EIO, b64 } = request._query;
   if (isAmbiguous(request)) throw new EngineError("BAD_REQUEST", { name: "REPEATED_PARAMETER" });
   const transports: readonly string[] = options.transports;
@@ -42,15 +38,20 @@ export async function verify(
   if (transport === "websocket" && !isUpgrade) {
     throw new EngineError("BAD_REQUEST", { name: "TRANSPORT_HANDSHAKE_ERROR" });
   }
-  await checkAllowed(request, options, c);
-  if (protocol === 3 && !options.allowEIO3) {
-    throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol });
-  }
   return verified;
 }
 
-async function checkAllowed(request: EngineRequest, options: AppOptions, c: AppContext): Promise<void> {
-  if (options.allowRequest === undefined) return;
+/** @throws EngineError for a client whose version is not served */
+export function checkProtocol({ protocol }: Verified, { allowEIO3 }: AppOptions): void {
+  if (protocol === 3 && !allowEIO3) throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol });
+}
+
+/** Asks the option `allowRequest`. @throws EngineError for a client that it does not let in */
+export async function checkAllowed(
+  request: EngineRequest,
+  options: AppOptions,
+  c: AppContext,
+): Promise<void> {
   const allowed: unknown = await askApplication("allowRequest", () =>
     options.allowRequest?.(request, c.env, c),
   );

@@ -51,9 +51,11 @@ export class Placement {
   /**
    * The objects to which a new session is offered, one after the other. `name` has been checked. Who belongs together
    * by `shardBy` meets on one shard, wherever it is; everybody else goes to a shard nearby, and back to the same one.
+   * A server of one object needs to know nothing of a newcomer.
    */
-  forNew(env: Cloudflare.Env, name: string, newcomer: Newcomer): Place[] {
-    const shards = this.shards.length === 1 ? this.shards : this.#order(newcomer).slice(0, MOST_SHARDS_TRIED);
+  forNew(env: Cloudflare.Env, name: string, newcomer?: Newcomer): Place[] {
+    const isOne = this.shards.length === 1 || newcomer === undefined;
+    const shards = isOne ? this.shards : this.#order(newcomer).slice(0, MOST_SHARDS_TRIED);
     return shards.map((shard) => this.#place(env, { name, shard }));
   }
 

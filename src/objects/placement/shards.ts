@@ -86,7 +86,8 @@ export function parseShard(name: string): Shard | undefined {
 }
 
 export function hintOf(shard: string): Hint | undefined {
-  const region = parseShard(shard)?.region ?? 0;
+  // The name of most shards is a digit, and has no hint.
+  const region = shard.length === 1 ? 0 : (parseShard(shard)?.region ?? 0);
   return region === 0 ? undefined : (REGIONS[region]?.[0] as Hint);
 }
 
