@@ -81,6 +81,15 @@ export class Identity {
     }
   }
 
+  /** Whether certainly nothing is stored of sessions, nor a schedule; false when storage fails. */
+  isEmpty(): boolean {
+    try {
+      return !this.isKept;
+    } catch {
+      return false;
+    }
+  }
+
   /** Takes the name that the Worker tells. A Worker of an earlier deploy tells none. */
   tell({ name, shard }: Partial<Address>): void {
     if (name !== undefined && shard !== undefined) this.#address = { name, shard };

@@ -242,11 +242,17 @@ export class RequestHandler<Api> {
   }
 
   /** Creates the random part of a new session's id. @throws EngineError */
-  async #makeId(meta: InternalRequest, client: EngineRequest): Promise<string> {
+  #makeId(meta: InternalRequest, client: EngineRequest): string | Promise<string> {
     const { engine } = this.#userCode.host;
     if (meta.protocol !== 4 && !this.#platform.options.allowEIO3) {
       throw new EngineError("UNSUPPORTED_PROTOCOL_VERSION", { protocol: meta.protocol });
     }
+    return engine.makesOwnIds ? this.#askForId(client) : engine.generateId(client);
+  }
+
+  /** Calls the application's `generateId`. @throws EngineError */
+  async #askForId(client: EngineRequest): Promise<string> {
+    const { engine } = this.#userCode.host;
     try {
       const id = await engine.generateId(client);
       if (/^[\w-]{1,128}$/.test(id)) return id;

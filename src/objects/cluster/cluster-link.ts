@@ -143,12 +143,15 @@ export class ClusterLink implements Peers {
     return (this.#mesh ?? this.#create()).receive(call);
   }
 
-  /** Before an object has its first session the others hear of it: else they would not tell it what they say. */
-  async greet(): Promise<void> {
+  /**
+   * Before an object has its first session the others hear of it: else they would not tell it what they say. Undefined
+   * where there is nothing to wait for.
+   */
+  greet(): Promise<void> | undefined {
     const { mesh } = this;
-    if (mesh === undefined || (this.#greeting === undefined && this.#host.identity.isKept)) return;
+    if (mesh === undefined || (this.#greeting === undefined && this.#host.identity.isKept)) return undefined;
     this.#greeting ??= mesh.greet();
-    await this.#greeting;
+    return this.#greeting;
   }
 
   /** The alarm went off. */

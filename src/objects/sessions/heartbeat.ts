@@ -138,18 +138,27 @@ export class Heartbeat {
 
   /** When the next tick has something to do, ms; infinite when there is nobody. */
   #next(now: number): number {
-    const { rules, ticker, identity } = this.#platform;
+    const { ticker, identity, persists } = this.#platform;
     let next = this.#server().nextTickAt?.(now) ?? Infinity;
+    // Where nothing is stored there are neither sessions nor a schedule to look for.
+    const isNew = persists && identity.isEmpty();
+    if (!isNew) next = Math.min(next, this.#nextOfSessions(now));
+    // What has failed is still due: repeated at once, it would fail without end.
+    if (this.#hasFailed) next = Math.max(next, now + TICK_RETRY_MS);
+    if (this.#isUnfinished) next = Math.min(next, now + TICK_SOON_MS);
+    if (!isNew) next = Math.min(next, ticker.scheduledAt ?? Infinity);
+    // The last session has ended since the tick: what is stored of the object has to go as well.
+    return next === Infinity && identity.isLeftOver() ? now + TICK_RETRY_MS : next;
+  }
+
+  #nextOfSessions(now: number): number {
+    const { rules } = this.#platform;
+    let next = Infinity;
     for (const { state } of this.#table.hibernating()) {
       next = Math.min(next, nextTickAt(fromStored(state), now, rules));
     }
     for (const { session } of this.#table.live()) next = Math.min(next, this.#nextFor(session, now));
-    // What has failed is still due: repeated at once, it would fail without end.
-    if (this.#hasFailed) next = Math.max(next, now + TICK_RETRY_MS);
-    if (this.#isUnfinished) next = Math.min(next, now + TICK_SOON_MS);
-    next = Math.min(next, ticker.scheduledAt ?? Infinity);
-    // The last session has ended since the tick: what is stored of the object has to go as well.
-    return next === Infinity && identity.isLeftOver() ? now + TICK_RETRY_MS : next;
+    return next;
   }
 
   /** When a tick has something to do for this session, ms. */

@@ -253,7 +253,12 @@ export class SessionTable implements SessionDirectory {
    */
   isFull(most: number): boolean {
     if (this.#atMost < most) return false;
-    const { ctx, persists, store } = this.#platform;
+    const { ctx, persists, store, identity } = this.#platform;
+    // Where nothing is stored, all sessions there are were opened by this instance.
+    if (persists && identity.isEmpty()) {
+      this.#atMost = this.#live.size;
+      return this.#atMost >= most;
+    }
     const sockets = ctx.getWebSockets().length;
     // A session that polls may have a waiting poll among the sockets or none. To tell takes longer, and is needed only
     // near the bound.
