@@ -102,3 +102,9 @@ export const SETUP_LIMIT_MS = 15_000;
 /** How long to wait before a setup function that has failed is run again, ms: twice as long after each failure. */
 export const FIRST_PAUSE_MS = 1_000;
 export const LONGEST_PAUSE_MS = 60_000;
+
+/** How much that one request gives an emitter may wait for the object, bytes. */
+export const MOST_EMITTED_BYTES = 16_000_000;
+
+/** How long a call of an emitter may take, ms. The setup function of the object may take half of that. */
+export const EMITTER_CALL_MS = 30_000;

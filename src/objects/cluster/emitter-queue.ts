@@ -2,9 +2,8 @@ import { waitUntil } from "cloudflare:workers";
 import { BatchQueue, type Queued } from "../../server/cluster/batch-queue.ts";
 import { type ClusterMessage, type Relay, type Results, VERSION } from "../../server/cluster/messages.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
-
-/** How much of a request may wait for the object that its emitter calls, bytes. */
-const MOST_BYTES = 16_000_000;
+import { inTime, Timers } from "../../shared/timers.ts";
+import { EMITTER_CALL_MS, MOST_EMITTED_BYTES } from "../constants.ts";
 
 interface RelayObject {
   socketIoPeer(call: Relay): Promise<Results>;
@@ -56,6 +55,7 @@ class EmitterQueue extends BatchQueue {
   readonly #find: () => DurableObjectStub;
   /** An object of the request that is cheap to touch. The runtime throws when another request touches it. */
   readonly #probe = new WebSocketPair()[0];
+  readonly #timers = new Timers();
   #object: RelayObject | undefined;
 
   constructor(find: () => DurableObjectStub) {
@@ -73,9 +73,9 @@ class EmitterQueue extends BatchQueue {
   }
 
   override add(item: Queued): void {
-    if (this.bytes > 0 && this.bytes + item.memory.bytes > MOST_BYTES) {
+    if (this.bytes > 0 && this.bytes + item.memory.bytes > MOST_EMITTED_BYTES) {
       item.settle(
-        new Error(`more than ${MOST_BYTES} bytes wait for an object; await what an emitter returns`),
+        new Error(`more than ${MOST_EMITTED_BYTES} bytes wait for an object; await what an emitter returns`),
       );
     } else super.add(item);
   }
@@ -91,7 +91,10 @@ class EmitterQueue extends BatchQueue {
     try {
       this.#object ??= this.#find() as unknown as RelayObject;
       const messages = items.map(({ message }) => message);
-      results = await this.#object.socketIoPeer({ v: VERSION, type: "relay", messages });
+      const call = this.#object.socketIoPeer({ v: VERSION, type: "relay", messages });
+      results = await inTime(this.#timers, EMITTER_CALL_MS, call, () => {
+        throw new Error(`no answer within ${EMITTER_CALL_MS} ms`);
+      });
       if (!Array.isArray(results)) throw new Error("the object runs older code; call again after the deploy");
     } catch (error) {
       // A stub that has failed stays broken.
