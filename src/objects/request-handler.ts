@@ -148,8 +148,9 @@ export class RequestHandler<Api> {
     const client = toRequest(meta.request);
     const handshake = this.#toHandshake(meta);
     await this.#platform.cluster.greet();
-    const sid = this.#admit(await this.#makeId(meta, client), handshake);
-    const active = this.#table.create(sid, handshake, "polling", null);
+    const bytes = baseBytes(handshake);
+    const sid = this.#admit(await this.#makeId(meta, client), bytes);
+    const active = this.#table.create(sid, handshake, "polling", null, bytes);
     const headers = this.#handshakeHeaders(client) ?? new Headers();
     headers.set(SID_HEADER, sid);
     // What `connection` listeners send goes out with the second poll, as on Node.
@@ -163,10 +164,11 @@ export class RequestHandler<Api> {
     const client = toRequest(meta.request);
     const handshake = this.#toHandshake(meta);
     await this.#platform.cluster.greet();
-    const sid = this.#admit(await this.#makeId(meta, client), handshake);
+    const bytes = baseBytes(handshake);
+    const sid = this.#admit(await this.#makeId(meta, client), bytes);
     const { 0: peer, 1: socket } = new WebSocketPair();
     this.#platform.ctx.acceptWebSocket(socket, [socketTag(sid)]);
-    const active = this.#table.create(sid, handshake, "websocket", socket);
+    const active = this.#table.create(sid, handshake, "websocket", socket, bytes);
     const headers = this.#handshakeHeaders(client);
     active.session.sendHandshake(toOpenFrames(sid, "websocket", this.#platform.options));
     this.#announce(active);
@@ -266,14 +268,14 @@ export class RequestHandler<Api> {
    * Checks that there is room for a session and that its id is free, in the same turn in which it is created.
    * @throws EngineError
    */
-  #admit(id: string, handshake: HandshakeRecord): SessionId {
+  #admit(id: string, bytes: number): SessionId {
     const { budget, options } = this.#platform;
     const { engine } = this.#userCode.host;
     if (this.#platform.cluster.isRetired) throw full("shards", "Too many sessions");
     if (this.#table.isFull(options.maxSessions)) {
       throw full("maxSessions", "Too many sessions");
     }
-    if (!budget.admits(baseBytes(handshake))) {
+    if (!budget.admits(bytes)) {
       throw full("maxHeldBytes", "Too many bytes are held");
     }
     const sid = this.#toSessionId(id);

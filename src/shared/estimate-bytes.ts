@@ -44,9 +44,9 @@ function addInside(value: object, below: unknown[]): number {
   else if (Array.isArray(value) || value instanceof Set) for (const item of value) below.push(item);
   else {
     let bytes = 0;
-    for (const [key, item] of Object.entries(value)) {
+    for (const key of Object.keys(value)) {
       bytes += key.length * 2 + 4;
-      below.push(item);
+      below.push((value as Record<string, unknown>)[key]);
     }
     return bytes;
   }

@@ -50,11 +50,13 @@ export class SessionTable implements SessionDirectory {
     this.#outbox = new Outbox(platform, turns);
   }
 
+  /** `bytes`: what the session takes in memory from its start. */
   create(
     sid: SessionId,
     handshake: HandshakeRecord,
     transport: TransportName,
     socket: WebSocket | null,
+    bytes: number,
   ): ActiveSession {
     const active = this.#createActive(handshake);
     const state = createState(handshake.protocol, transport, handshake.openedAt);
@@ -62,7 +64,7 @@ export class SessionTable implements SessionDirectory {
     if (socket !== null) this.attach(active, socket);
     this.#live.set(sid, active);
     this.#atMost++;
-    active.session.account.add(baseBytes(handshake));
+    active.session.account.add(bytes);
     if (!this.#platform.persists) this.#stayAwake();
     return active;
   }
