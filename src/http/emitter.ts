@@ -89,7 +89,7 @@ export class Emitter<
 
   /** Accepted, without effect: the compatibility flag `no_web_socket_compression` decides for all WebSockets. */
   compress(_compress: boolean): Emitter<EmitEvents, SocketData, ServerSideEvents, Types> {
-    return this.#select({});
+    return this;
   }
 
   /**

@@ -26,8 +26,8 @@ export class ClusterAdapter extends Adapter {
     for (const room of rooms) {
       if (room === id || this.#mesh?.peers.shardOf(room) === undefined) continue;
       this.#context.diagnostics.warnOnce(
-        "a socket has joined the id of another socket as a room: over several shards only the shard of that socket " +
-          "is asked for it; join a room with a name of its own",
+        "a socket has joined the id of another socket as a room, for which only the shard of that socket is asked; " +
+          "join a room with another name",
       );
     }
     return super.addAll(id, rooms);
@@ -180,10 +180,9 @@ export class ClusterAdapter extends Adapter {
       this.#deliver(packet, frames, opts);
       return;
     }
-    const flags = { ...opts.flags, timeout: timeoutMs };
     super.broadcastWithAck(
       { ...packet },
-      { ...opts, flags },
+      { ...opts, flags: { ...opts.flags, timeout: timeoutMs } },
       (count) => reply.expect(count),
       (value) => reply.add(this.#toTravel(value)),
       () => reply.gone(),

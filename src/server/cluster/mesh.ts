@@ -166,18 +166,10 @@ export class Mesh {
   #queueOf(shard: string): PeerQueue {
     let queue = this.#queues.get(shard);
     if (queue === undefined) {
-      const call = (batch: Batch) => this.#call(shard, batch);
-      queue = new PeerQueue(this.peers, this.#host, this.#load, call);
+      queue = new PeerQueue(shard, this.peers, this.#host, this.#load);
       this.#queues.set(shard, queue);
     }
     return queue;
-  }
-
-  async #call(shard: string, batch: Batch): Promise<BatchAnswer> {
-    const answer = (await this.peers.call(shard, batch)) as BatchAnswer;
-    if (answer.peers !== undefined) this.peers.hear(answer.peers);
-    if (answer.isEmpty) this.peers.forget(shard);
-    return answer;
   }
 
   /** How many bytes have to be discarded before `bytes` fit. */
@@ -204,17 +196,15 @@ export class Mesh {
 
   /** Carries out a batch in one turn. A message that fails does not affect the others. */
   #take({ from, epoch, number, messages }: Batch): BatchAnswer {
-    const judged = this.#senders.judge(from, { epoch, number });
-    if (judged !== "new" && judged !== "done") return { stale: judged };
+    const stale = this.#senders.replaced(from, epoch);
+    if (stale !== undefined) return { stale };
     this.peers.hear([from]);
     const isHello = messages.some(({ type }) => type === "hello");
     const answer: BatchAnswer = {
-      ...(isHello && { peers: [this.peers.self, ...this.peers.all()] }),
-      ...(this.peers.isEmpty() && { isEmpty: true }),
+      peers: isHello ? [this.peers.self, ...this.peers.all()] : undefined,
+      isEmpty: this.peers.isEmpty() || undefined,
     };
-    if (judged === "done") return answer;
-    this.#senders.note(from, { epoch, number });
-    this.peers.noteBatch(from, { epoch, number });
+    if (!this.#senders.take(from, { epoch, number })) return answer;
     for (const message of messages) {
       if (message.type === "hello") continue;
       const reply = message.request === undefined ? undefined : this.#openReply(message.request, message);

@@ -6,7 +6,7 @@ import {
   REPEAT_BATCH_MS,
 } from "../constants.ts";
 import { BatchQueue, type Load, type Queued } from "./batch-queue.ts";
-import { type Batch, type BatchAnswer, type ClusterMessage, type Peers, VERSION } from "./messages.ts";
+import { type BatchAnswer, type ClusterMessage, type Peers, VERSION } from "./messages.ts";
 
 export interface QueueHost {
   readonly timers: Timers;
@@ -23,19 +23,20 @@ export interface QueueHost {
  *                                          pausing ── 5 s since it began ──► given up, a pause, the next batch
  */
 export class PeerQueue extends BatchQueue {
+  readonly #shard: string;
   readonly #peers: Peers;
   readonly #host: QueueHost;
-  readonly #call: (batch: Batch) => Promise<BatchAnswer>;
   #epoch: number;
   #number = 0;
   /** How many batches in succession were given up. */
   #failures = 0;
 
-  constructor(peers: Peers, host: QueueHost, load: Load, call: (batch: Batch) => Promise<BatchAnswer>) {
+  /** `load`: what all queues of this shard hold. */
+  constructor(shard: string, peers: Peers, host: QueueHost, load: Load) {
     super(load);
+    this.#shard = shard;
     this.#peers = peers;
     this.#host = host;
-    this.#call = call;
     this.#epoch = host.now();
   }
 
@@ -81,15 +82,22 @@ export class PeerQueue extends BatchQueue {
 
   /** Calls until the receiver has taken the batch. Returns the reason if the batch is given up. */
   async #deliver(messages: readonly ClusterMessage[]): Promise<Error | undefined> {
+    const peers = this.#peers;
     const startedAt = this.#host.now();
     for (let tries = 0; ; tries++) {
       try {
-        const { stale } = await inTime(
-          this.#host.timers,
-          LONGEST_CALL_MS,
-          this.#call(this.#toBatch(messages)),
-          tooLate,
-        );
+        const called = peers.call(this.#shard, {
+          v: VERSION,
+          type: "batch",
+          from: peers.self,
+          epoch: this.#epoch,
+          number: this.#number,
+          messages,
+        }) as Promise<BatchAnswer>;
+        const answer = await inTime(this.#host.timers, LONGEST_CALL_MS, called, tooLate);
+        if (answer.peers !== undefined) peers.hear(answer.peers);
+        if (answer.isEmpty) peers.forget(this.#shard);
+        const { stale } = answer;
         if (stale === undefined) return undefined;
         const wasDone = stale.done >= this.#number;
         this.#epoch = stale.newest + 1;
@@ -100,20 +108,9 @@ export class PeerQueue extends BatchQueue {
         if (tries > 0) await pause(this.#host.timers, FIRST_CALL_PAUSE_MS * 2 ** (tries - 1));
         // If the alarm could not be set, the wait ends all the same.
         if (isExhausted(error))
-          await inTime(this.#host.timers, REPEAT_BATCH_MS, this.#peers.afterAlarm(), () => {});
+          await inTime(this.#host.timers, REPEAT_BATCH_MS, peers.afterAlarm(), () => {});
       }
     }
-  }
-
-  #toBatch(messages: readonly ClusterMessage[]): Batch {
-    return {
-      v: VERSION,
-      type: "batch",
-      from: this.#peers.self,
-      epoch: this.#epoch,
-      number: this.#number,
-      messages,
-    };
   }
 }
 

@@ -1,4 +1,5 @@
 import { MOST_EPOCHS } from "../constants.ts";
+
 /** The last batch of a shard that was carried out. */
 export interface LastBatch {
   readonly epoch: number;
@@ -7,6 +8,7 @@ export interface LastBatch {
 
 interface BatchStore {
   storedBatch(from: string): LastBatch | undefined;
+  noteBatch(from: string, last: LastBatch): void;
 }
 
 /**
@@ -15,30 +17,37 @@ interface BatchStore {
  */
 export class Senders {
   readonly #store: BatchStore;
-  /** The last number of each epoch by shard, the newest epoch first. */
-  readonly #known = new Map<string, LastBatch[]>();
+  /** The last number of each epoch by shard, the oldest epoch first. */
+  readonly #known = new Map<string, Map<number, number>>();
 
   constructor(store: BatchStore) {
     this.#store = store;
   }
 
-  /** Judges a batch: it is new, it was carried out, or it is of an epoch that a newer one has replaced. */
-  judge(from: string, { epoch, number }: LastBatch): "new" | "done" | { newest: number; done: number } {
-    const [newest, ...older] = this.#of(from);
-    if (newest === undefined || epoch > newest.epoch) return "new";
-    if (epoch === newest.epoch) return number > newest.number ? "new" : "done";
-    return { newest: newest.epoch, done: older.find((it) => it.epoch === epoch)?.number ?? 0 };
+  /** For an epoch that a newer one has replaced: that one, and the last number of the old one that was carried out. */
+  replaced(from: string, epoch: number): { newest: number; done: number } | undefined {
+    const known = this.#of(from);
+    const newest = Math.max(...known.keys());
+    return epoch < newest ? { newest, done: known.get(epoch) ?? 0 } : undefined;
   }
 
-  note(from: string, { epoch, number }: LastBatch): void {
-    const others = this.#of(from).filter((it) => it.epoch !== epoch);
-    this.#known.set(from, [{ epoch, number }, ...others].slice(0, MOST_EPOCHS));
+  /** Notes a batch. Returns false if it was carried out before. */
+  take(from: string, last: LastBatch): boolean {
+    const known = this.#of(from);
+    if (last.number <= (known.get(last.epoch) ?? 0)) return false;
+    known.set(last.epoch, last.number);
+    if (known.size > MOST_EPOCHS) known.delete(Math.min(...known.keys()));
+    this.#store.noteBatch(from, last);
+    return true;
   }
 
-  #of(from: string): LastBatch[] {
-    const known = this.#known.get(from);
-    if (known !== undefined) return known;
-    const stored = this.#store.storedBatch(from);
-    return stored === undefined ? [] : [stored];
+  #of(from: string): Map<number, number> {
+    let known = this.#known.get(from);
+    if (known === undefined) {
+      const stored = this.#store.storedBatch(from);
+      known = new Map(stored && [[stored.epoch, stored.number]]);
+      this.#known.set(from, known);
+    }
+    return known;
   }
 }
