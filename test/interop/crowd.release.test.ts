@@ -91,10 +91,12 @@ async function play(
     if (random.below(4) === 0) await new Promise((resolve) => setTimeout(resolve, random.below(20)));
   }
   await settle(members);
-  const flaws = members.flatMap((member) => check(member, said, restarts));
+  const results = members.map((member) => check(member, said, restarts));
+  const flaws = results.flatMap((result) => result.flaws);
   const heard = members.reduce((sum, member) => sum + member.heard.length, 0);
+  const gone = results.reduce((sum, result) => sum + result.gone, 0);
   console.log(
-    `${said.length} messages, heard ${heard} times, ${restarts.length} restarts, ${flaws.length} flaws`,
+    `${said.length} messages, ${restarts.length} restarts, heard ${heard} times, gone ${gone} times`,
   );
   for (const { socket } of members) socket.disconnect();
   return flaws.slice(0, 5);
@@ -131,13 +133,15 @@ async function settle(members: readonly Member[]): Promise<void> {
   }
 }
 
+/** What a member should have heard and did not: by a fault, or because an object was restarted with it in hand. */
 function check(
   member: Member,
   said: readonly Said[],
   restarts: readonly { shard: number; at: number }[],
-): string[] {
+): { flaws: string[]; gone: number } {
   const { heard, rooms, shard } = member;
   const flaws: string[] = [];
+  let gone = 0;
   const all = new Set(heard);
   if (all.size !== heard.length) flaws.push(`one on ${shard} heard twice: ${heard}`);
   if (!member.isInOrder) flaws.push(`one on ${shard} heard an object out of order: ${heard}`);
@@ -146,8 +150,8 @@ function check(
     const since = rooms.get(room);
     if (since === undefined || id < since || all.has(id)) continue;
     // The object that was to hand it on, or the client that said it was to, may have been cut off with it in hand.
-    if (restarts.some((it) => it.shard === from && it.at >= id && it.at < id + 25)) continue;
-    flaws.push(`one on ${shard} never heard ${id} of shard ${from} to ${room}`);
+    if (restarts.some((it) => it.shard === from && it.at >= id && it.at < id + 25)) gone++;
+    else flaws.push(`one on ${shard} never heard ${id} of shard ${from} to ${room}`);
   }
-  return flaws;
+  return { flaws, gone };
 }
