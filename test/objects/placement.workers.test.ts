@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { defineServer } from "../../src/http/define-server.ts";
 import { hash, rank } from "../../src/objects/placement/hash.ts";
+import { toAddress } from "../../src/objects/placement/object-name.ts";
 import { Placement } from "../../src/objects/placement/placement.ts";
 import {
   byDistance,
@@ -173,6 +174,22 @@ describe("a new session", () => {
     expect(answers).toEqual(Array(15).fill(200));
     expect(await open()).toEqual({ status: 503, retry: "5", body: "" });
   });
+
+  it.each(["club#1", "club#2", "club%231", "club#1#1"])(
+    "never goes to a shard of another server, even if a client calls its own one %j",
+    async (name) => {
+      const idFromName = vi.spyOn(env.SPREAD, "idFromName");
+      try {
+        const query = new URLSearchParams({ EIO: "4", transport: "polling", name, key: "same" });
+        const response = await spreadOver.app.request(`https://example.com/socket.io/?${query}`, {}, env);
+        expect(response.status).toBe(200);
+        const reached = idFromName.mock.calls.map(([objectName]) => toAddress(objectName).name);
+        expect(new Set(reached)).toEqual(new Set([name]));
+      } finally {
+        idFromName.mockRestore();
+      }
+    },
+  );
 
   it("is refused with 403 when shardBy returns no valid key", async () => {
     const error = vi.spyOn(console, "error").mockImplementation(() => {});
