@@ -1,21 +1,13 @@
 import { io } from "socket.io-client";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { hasBrowser } from "./browser.ts";
-import { Demo, newRoom, scripts } from "./demo.ts";
+import { describe, expect, it } from "vitest";
+import { describeDemo, newRoom, scripts } from "./demo.ts";
 
-describe.skipIf(!hasBrowser)("the demo in a browser", () => {
-  let demo: Demo;
-  beforeAll(async () => {
-    demo = await Demo.start();
-  });
-  afterEach(() => demo.clear());
-  afterAll(() => demo?.stop());
-
+describeDemo((running) => {
   describe.each(scripts)("with $script", ({ query }) => {
     it("lets two people talk when one of them can only poll", async () => {
       const room = newRoom();
-      const ann = await demo.visit("ann", query, room);
-      const bob = await demo.visit("bob", `${query}transport=polling`, room);
+      const ann = await running.demo.visit("ann", query, room);
+      const bob = await running.demo.visit("bob", `${query}transport=polling`, room);
       await ann.seesPeople((names) => names.join() === "ann,bob");
 
       await ann.says("hello");
@@ -31,8 +23,8 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
     it("shows who is typing until the message arrives", async () => {
       const room = newRoom();
-      const ann = await demo.visit("ann", query, room);
-      const bob = await demo.visit("bob", query, room);
+      const ann = await running.demo.visit("ann", query, room);
+      const bob = await running.demo.visit("bob", query, room);
       await ann.shows("WebSocket, upgraded from long-polling");
       await ann.page.getByLabel("Message", { exact: true }).fill("thinking");
       await bob.shows("ann is typing…");
@@ -43,8 +35,8 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
     it("shows a message only in the room in which it was sent", async () => {
       const [lobby, kitchen] = [newRoom(), newRoom()];
-      const ann = await demo.visit("ann", query, lobby);
-      const bob = await demo.visit("bob", query, kitchen);
+      const ann = await running.demo.visit("ann", query, lobby);
+      const bob = await running.demo.visit("bob", query, kitchen);
       await ann.says("for the lobby");
       await ann.reads("for the lobby");
       await ann.goesTo(kitchen);
@@ -55,7 +47,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
     it("connects by WebSocket without polling first", async () => {
       const room = newRoom();
-      const ann = await demo.visit("ann", `${query}transport=websocket`, room);
+      const ann = await running.demo.visit("ann", `${query}transport=websocket`, room);
       await ann.shows("WebSocket");
       await ann.says("no polls");
       expect(await ann.reads("no polls")).toEqual(["ann: no polls"]);
@@ -64,8 +56,8 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
     it("loses neither what is typed while the network is down nor what others say meanwhile", async () => {
       const room = newRoom();
-      const ann = await demo.visit("ann", query, room);
-      const bob = await demo.visit("bob", query, room);
+      const ann = await running.demo.visit("ann", query, room);
+      const bob = await running.demo.visit("bob", query, room);
       await bob.shows("WebSocket, upgraded from long-polling");
       await bob.page.context().setOffline(true);
       await bob.shows("not connected");
@@ -82,21 +74,21 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
     it("shows earlier messages to a newcomer after the object has restarted", async () => {
       const room = newRoom();
-      const ann = await demo.visit("ann", query, room);
+      const ann = await running.demo.visit("ann", query, room);
       await ann.says("first");
       await ann.says("second");
       await ann.isHeard();
       await ann.page.close();
-      await demo.restartObject();
-      const bob = await demo.visit("bob", query, room);
+      await running.demo.restartObject();
+      const bob = await running.demo.visit("bob", query, room);
       expect(await bob.reads("second")).toEqual(["ann: first", "ann: second"]);
     });
 
     it("marks people who have the same name, and no others", async () => {
       const room = newRoom();
-      const ann = await demo.visit("ann", query, room);
-      const otherAnn = await demo.visit("ann", query, room);
-      const bob = await demo.visit("bob", query, room);
+      const ann = await running.demo.visit("ann", query, room);
+      const otherAnn = await running.demo.visit("ann", query, room);
+      const bob = await running.demo.visit("bob", query, room);
       await ann.says("I am Ann");
       await otherAnn.says("so am I");
       await bob.reads("so am I");
@@ -109,7 +101,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
     });
 
     it("shows whether the object sleeps, how often it woke, the round trip time and the cost", async () => {
-      const bob = await demo.visit("bob", query, newRoom());
+      const bob = await running.demo.visit("bob", query, newRoom());
       await bob.page.clock.install();
       await bob.says("awake?");
       const object = bob.page.locator("#object");
@@ -122,7 +114,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
       await bob.page.clock.fastForward(11_000);
       expect(await object.textContent()).toBe("asleep");
-      await demo.sleepObject();
+      await running.demo.sleepObject();
       await bob.says("awake again?");
       await expect.poll(() => object.textContent()).toBe("awake");
       await expect.poll(() => bob.wakes()).toBe(wakes + 1);
@@ -131,8 +123,8 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
     it("removes a person who closes the page from the list", async () => {
       const room = newRoom();
-      const ann = await demo.visit("ann", query, room);
-      const bob = await demo.visit("bob", query, room);
+      const ann = await running.demo.visit("ann", query, room);
+      const bob = await running.demo.visit("bob", query, room);
       await ann.seesPeople((names) => names.join() === "ann,bob");
       await bob.shows("WebSocket, upgraded from long-polling");
       await bob.page.close();
@@ -142,8 +134,11 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
 
   it("keeps a message once that is sent again because its acknowledgement was lost", async () => {
     const room = newRoom();
-    const ann = await demo.visit("ann", "?", room);
-    const socket = io(demo.origin, { auth: { visitor: "carl's page", name: "carl", room }, forceNew: true });
+    const ann = await running.demo.visit("ann", "?", room);
+    const socket = io(running.demo.origin, {
+      auth: { visitor: "carl's page", name: "carl", room },
+      forceNew: true,
+    });
     for (let i = 0; i < 2; i++) {
       await socket.timeout(10_000).emitWithAck("say", room, "one id", "only once");
     }
@@ -151,12 +146,12 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
     socket.disconnect();
     const said = ["carl: only once", "carl: and this"];
     expect(await ann.reads("and this")).toEqual(said);
-    const bob = await demo.visit("bob", "?", room);
+    const bob = await running.demo.visit("bob", "?", room);
     expect(await bob.reads("and this")).toEqual(said);
   });
 
   it("opens as two tabs side by side that can talk to each other", async () => {
-    const page = await demo.open(1280, 800);
+    const page = await running.demo.open(1280, 800);
     const [ann, bob] = [page.frameLocator("iframe[title*=Ann]"), page.frameLocator("iframe[title*=Bob]")];
     await ann.getByLabel("Message", { exact: true }).fill("hello, other tab");
     await ann.getByRole("button", { name: "Send" }).click();
@@ -165,7 +160,7 @@ describe.skipIf(!hasBrowser)("the demo in a browser", () => {
   });
 
   it("fills the screen of a phone with the conversation, and does not overflow at a width of 320 px", async () => {
-    const page = await demo.open(320, 640);
+    const page = await running.demo.open(320, 640);
     await page.waitForURL("**/chat");
     const text = page.getByLabel("Message", { exact: true });
     await text.fill(`a word that is too long: ${"w".repeat(200)}`);

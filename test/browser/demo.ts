@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
-import { expect } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect } from "vitest";
 import { createTestHarness, type TestHarness } from "wrangler";
-import { launchBrowser } from "./browser.ts";
+import { hasBrowser, launchBrowser } from "./browser.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const PATIENCE_MS = 10_000;
@@ -141,4 +141,17 @@ export class Demo {
     await this.#browser.close();
     await this.#server.close();
   }
+}
+
+/** Tests of the demo in a browser. `running.demo` is there while they run, and each of them begins without visitors. */
+export function describeDemo(tests: (running: { demo: Demo }) => void): void {
+  describe.skipIf(!hasBrowser)("the demo in a browser", () => {
+    const running = {} as { demo: Demo };
+    beforeAll(async () => {
+      running.demo = await Demo.start();
+    });
+    afterEach(() => running.demo.clear());
+    afterAll(() => running.demo?.stop());
+    tests(running);
+  });
 }

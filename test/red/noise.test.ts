@@ -102,13 +102,10 @@ function message(random: Random, pids: readonly string[]): string {
 
 /** A frame of Engine.IO: often a message, and sometimes damaged. */
 function frame(random: Random, pids: readonly string[]): string {
-  let text = random.chance(0.1)
+  const text = random.chance(0.1)
     ? random.pick(["2", "2probe", "3", "3probe", "5", "6", "1", "0", "bAQID", "b4AQID", "b***", "4", "", "7"])
     : `4${message(random, pids)}`;
-  if (!random.chance(0.2)) return text;
-  const at = random.below(text.length + 1);
-  text = text.slice(0, at) + random.pick(pieces) + text.slice(at + random.below(3));
-  return text;
+  return random.chance(0.2) ? random.splice(text, random.pick(pieces)) : text;
 }
 
 it(

@@ -29,4 +29,10 @@ export class Random {
   chance(of: number): boolean {
     return this.next() < of;
   }
+
+  /** Puts a piece into a text at a random place, where it takes the place of up to two letters. */
+  splice(text: string, piece: string): string {
+    const at = this.below(text.length + 1);
+    return text.slice(0, at) + piece + text.slice(at + this.below(3));
+  }
 }

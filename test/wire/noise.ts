@@ -67,9 +67,7 @@ function damaged(random: Random): string {
   }
   let text = random.pick(seeds);
   for (let i = random.below(3); i > 0; i--) {
-    const at = random.below(text.length + 1);
-    const rest = at + random.below(3);
-    text = text.slice(0, at) + (random.chance(0.7) ? random.pick(strange) : "") + text.slice(rest);
+    text = random.splice(text, random.chance(0.7) ? random.pick(strange) : "");
   }
   return text;
 }
