@@ -13,14 +13,21 @@ const RELEASE = ["test/**/*.release.test.ts", "test/red/**/*.test.ts"];
 export default defineConfig({
   test: {
     globalSetup: ["./scripts/client-files.ts", "./test/support/prebundle.ts"],
-    // Left alone, vitest uses one worker on two cores, and most tests wait for a server.
-    maxWorkers: 2,
+    // Left alone, vitest uses one worker on two cores, and most tests wait for a server: two left a third of both idle.
+    maxWorkers: 3,
     reporters: ["default", "./test/support/slow-files.ts"],
     projects: [
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./test/fixtures/wrangler.toml" } })],
-        // Longer than any wait inside a test, so that a test fails with the name of what it waited for.
-        test: { name: "workers", include: ["test/**/*.workers.test.ts"], testTimeout: 20_000 },
+        test: {
+          name: "workers",
+          include: ["test/**/*.workers.test.ts"],
+          // Longer than any wait inside a test, so that a test fails with the name of what it waited for.
+          testTimeout: 20_000,
+          // A runtime for each file would take a third of the time of these tests.
+          isolate: false,
+          setupFiles: "./test/support/fresh-objects.ts",
+        },
       },
       {
         test: {

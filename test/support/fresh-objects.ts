@@ -1,0 +1,16 @@
+import { reset } from "cloudflare:test";
+import { afterAll, beforeAll, vi } from "vitest";
+import { applications, engines, journals, peerCalls, peerFaults } from "../fixtures/worker.ts";
+
+/**
+ * The files of a worker share a runtime, because starting one takes longer than most files. So each file begins without
+ * the objects of those before it, and leaves neither a faked clock nor mocks behind.
+ */
+beforeAll(async () => {
+  await reset();
+  for (const kept of [applications, engines, journals, peerCalls, peerFaults]) kept.clear();
+});
+afterAll(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
