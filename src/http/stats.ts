@@ -2,7 +2,9 @@ import type { ObjectStats } from "../objects/object-runtime.ts";
 import { MAIN } from "../objects/placement/object-name.ts";
 import type { Placement } from "../objects/placement/placement.ts";
 import { add } from "../objects/tally.ts";
+import { inTime, Timers } from "../shared/timers.ts";
 import { refuse, withDefaults } from "../shared/with-defaults.ts";
+import { STATS_TIMEOUT_MS } from "./constants.ts";
 
 /** List prices in dollars, above what the plan includes, and what an estimate of the duration assumes. */
 export interface Prices {
@@ -73,8 +75,6 @@ export interface ServerStats {
   };
 }
 
-const DEFAULT_TIMEOUT_MS = 5_000;
-
 /** What an object has that has not been used, without the time. */
 const NOTHING = {
   wakes: 0,
@@ -102,15 +102,19 @@ export async function fetchStats(
   env: Cloudflare.Env,
   options: StatsOptions = {},
 ): Promise<ServerStats> {
-  const { name: names, timeout } = withDefaults(options, { timeout: DEFAULT_TIMEOUT_MS });
+  const { name: names, timeout } = withDefaults(options, { timeout: STATS_TIMEOUT_MS });
   const prices: Prices = { ...PRICES, ...options.prices };
   for (const [name, price] of Object.entries(prices)) {
     if (!(Number.isFinite(price) && price >= 0)) refuse(`prices.${name}`, price, "number", "the list price");
   }
+  const timers = new Timers();
+  const late = () => {
+    throw new Error(`no answer within ${timeout} ms`);
+  };
   const asked = [...new Set([names ?? MAIN].flat())].flatMap((name) =>
     placement.shards.map((shard) => {
       const target = placement.finder(env, { name, shard })() as unknown as StatsTarget;
-      return ask(target, timeout).then(
+      return inTime(timers, timeout, target.socketIoStats(), late).then(
         (stats): NamedStats => ({ name, shard, ...stats }),
         (error): FailedStats => ({ name, shard, error: String(error?.message ?? error) }),
       );
@@ -121,18 +125,6 @@ export async function fetchStats(
   const objects = answers.filter((answer): answer is NamedStats => !("error" in answer));
   const sum = addUp(objects);
   return { objects, failed, sum, cost: toCost(sum, prices) };
-}
-
-async function ask(target: StatsTarget, timeout: number): Promise<ObjectStats> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
-  });
-  try {
-    return await Promise.race([target.socketIoStats(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** `since` is the earliest. */

@@ -6,6 +6,9 @@
 /** The longest name of a server, bytes. */
 export const MOST_NAME_BYTES = 256;
 
+/** As many as one character of a socket's id can tell apart. */
+export const MOST_IN_A_REGION = 64;
+
 /** A new session is offered to so many shards at most. */
 export const MOST_SHARDS_TRIED = 3;
 

@@ -97,12 +97,9 @@ export class Tally {
     return this.#row;
   }
 
-  #withTicks(row?: TallyRow): TallyRow {
+  #withTicks(stored?: TallyRow): TallyRow {
     const began = this.#beganAt;
-    if (row === undefined) {
-      const none = { wakes: 0, requests: 0, messages: 0, alarms: 0, checks: 0, rowsWritten: 0 };
-      return { ...none, since: began, at: began, sessions: 0 };
-    }
+    const row = stored ?? ({ since: began, at: began, sessions: 0 } as TallyRow);
     const { at, sessions } = row;
     // The alarm that woke this instance is counted by it, and may be a little late.
     const ticks = sessions === 0 ? 0 : Math.max(0, Math.floor((began - at) / this.#tickMs - 0.1));
@@ -111,7 +108,7 @@ export class Tally {
   }
 }
 
-/** Adds numbers to those of the same names. */
+/** Adds numbers to those of the same names. One that is missing is 0. */
 export function add<Row extends object>(row: Row, more: { readonly [Key in keyof Row]?: unknown }): Row {
   const sum = { ...row } as Record<string, number>;
   for (const [key, value] of Object.entries(more)) sum[key] = (sum[key] ?? 0) + (value as number);

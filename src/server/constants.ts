@@ -116,3 +116,9 @@ export const BATCH_BYTES = 1_000_000;
 
 /** How many epochs of a shard are remembered. An instance that a later one has replaced learns what was carried out. */
 export const MOST_EPOCHS = 4;
+
+/**
+ * How much all answers that wait in an object may take, bytes; beyond that a reply stays incomplete. The platform
+ * allows one call to return 32 MiB.
+ */
+export const MOST_REPLY_BYTES = 24_000_000;

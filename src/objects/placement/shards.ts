@@ -1,3 +1,4 @@
+import { MOST_IN_A_REGION } from "../constants.ts";
 import { sortBy } from "./hash.ts";
 
 type Hint = DurableObjectLocationHint;
@@ -7,9 +8,6 @@ type Hint = DurableObjectLocationHint;
  * without one.
  */
 export type ShardsOption = number | { readonly [Region in Hint | ""]?: number };
-
-/** As many as one character of a socket's id can tell apart. */
-const MOST_IN_A_REGION = 64;
 
 /**
  * Regions, and where about they lie (longitude, latitude). Their order is part of the ids of sockets, so later ones

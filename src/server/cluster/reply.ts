@@ -1,12 +1,7 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { MOST_REPLY_BYTES } from "../constants.ts";
 import type { Load } from "./batch-queue.ts";
 import type { Answers } from "./messages.ts";
-
-/**
- * How much all answers that wait in an object may take, bytes; beyond that a reply stays incomplete. The platform
- * allows one call to return 32 MiB.
- */
-const MOST_BYTES = 24_000_000;
 
 /** Collects the answers of this shard to one request, until the asker has fetched them, possibly several times. */
 export class Reply {
@@ -44,7 +39,7 @@ export class Reply {
 
   add(value: unknown): void {
     const bytes = estimateBytes(value);
-    if (this.#load.bytes + bytes > MOST_BYTES) this.#isCut = true;
+    if (this.#load.bytes + bytes > MOST_REPLY_BYTES) this.#isCut = true;
     else {
       this.values.push(value);
       this.#bytes += bytes;
