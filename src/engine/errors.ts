@@ -1,14 +1,14 @@
 /** The errors of Engine.IO requests. Their numbers and texts are part of the protocol. */
 const TABLE = {
-  TRANSPORT_UNKNOWN: { code: 0, message: "Transport unknown", status: 400 },
-  UNKNOWN_SID: { code: 1, message: "Session ID unknown", status: 400 },
-  BAD_HANDSHAKE_METHOD: { code: 2, message: "Bad handshake method", status: 400 },
-  BAD_REQUEST: { code: 3, message: "Bad request", status: 400 },
-  FORBIDDEN: { code: 4, message: "Forbidden", status: 403 },
-  OBJECT_FULL: { code: 4, message: "Forbidden", status: 403 },
-  HEADERS_TOO_LARGE: { code: 3, message: "Request header fields too large", status: 431 },
-  UNSUPPORTED_PROTOCOL_VERSION: { code: 5, message: "Unsupported protocol version", status: 400 },
-} as const;
+  TRANSPORT_UNKNOWN: [0, "Transport unknown"],
+  UNKNOWN_SID: [1, "Session ID unknown"],
+  BAD_HANDSHAKE_METHOD: [2, "Bad handshake method"],
+  BAD_REQUEST: [3, "Bad request"],
+  FORBIDDEN: [4, "Forbidden", 403],
+  OBJECT_FULL: [4, "Forbidden", 403],
+  HEADERS_TOO_LARGE: [3, "Request header fields too large", 431],
+  UNSUPPORTED_PROTOCOL_VERSION: [5, "Unsupported protocol version"],
+} as const satisfies Record<string, readonly [code: number, message: string, status?: number]>;
 
 export type EngineErrorName = keyof typeof TABLE;
 
@@ -25,7 +25,7 @@ export class EngineError extends Error {
   readonly publicMessage: string;
 
   constructor(name: EngineErrorName, context: Record<string, unknown> = {}, publicMessage?: string) {
-    const { code, message, status } = TABLE[name];
+    const [code, message, status = 400] = TABLE[name];
     super(message);
     this.name = "EngineError";
     this.id = name;
