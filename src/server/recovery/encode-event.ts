@@ -23,5 +23,5 @@ export function encodeEvent(
 ): readonly Frame[] {
   const isLogged = packet.type === EVENT && packet.id === undefined && !flags?.volatile;
   if (recovery === undefined || !isLogged) return parser.encode(packet);
-  return recovery.log.encode(packet, rooms, except);
+  return recovery.encode(packet, rooms, except);
 }

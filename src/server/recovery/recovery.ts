@@ -1,11 +1,13 @@
+import type { Frame, SocketPacket } from "../../codec/index.ts";
+import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
 import { MAX_ROOMS_LEFT } from "../constants.ts";
 import type { Host } from "../host.ts";
 import { type LogicalClock, toOffset } from "../rooms/logical-clock.ts";
 import type { Member } from "../rooms/member.ts";
 import type { Parser } from "../sockets/parser.ts";
+import { toPlain } from "../state/plain-copy.ts";
 import type { RoomStay, SocketRecord } from "../state/records.ts";
-import { PacketLog } from "./packet-log.ts";
 import type { RecoveryOptions } from "./recovery-options.ts";
 import type { RecoveryRecord, RecoveryStore } from "./recovery-store.ts";
 
@@ -71,11 +73,10 @@ interface RecoveryServer {
  */
 export class Recovery {
   readonly options: Required<RecoveryOptions>;
-  /** The events that clients may have missed. */
-  readonly log: PacketLog;
   readonly #store: RecoveryStore;
   readonly #host: RecoveryServer["host"];
   readonly #clock: LogicalClock;
+  readonly #parser: Parser;
   /** Sockets that are stored at the end of this turn. */
   readonly #dirty = new Set<Member>();
 
@@ -88,7 +89,42 @@ export class Recovery {
     this.#store = store;
     this.#host = host;
     this.#clock = clock;
-    this.log = new PacketLog(store, parser, clock, host.engine.opts.maxQueuedBytes);
+    this.#parser = parser;
+  }
+
+  /**
+   * Encodes an event with its offset as the last argument, and logs it. What is logged is read back from the encoded
+   * frames: the arguments that user code gave may be proxies, have methods or change later, and cannot be stored.
+   */
+  encode(packet: SocketPacket, rooms: Iterable<string>, except: Iterable<string> = []): readonly Frame[] {
+    const { nsp } = packet;
+    const data = packet.data as unknown[];
+    const offset = toOffset(this.#clock.next(nsp));
+    const frames = this.#parser.encode({ ...packet, data: [...data, offset] });
+    const sent = this.#parser.decode(frames)?.data;
+    // The decoder of another wire format may not be done at once. Then a plain copy of the arguments has to do.
+    const logged = Array.isArray(sent) ? sent.slice(0, -1) : (toPlain(data) as unknown[]);
+    this.#store.append(nsp, { offset, packet: logged, rooms: [...rooms], except: [...except] });
+    return frames;
+  }
+
+  /**
+   * The events later than `offset` that were sent to a socket, judged by the rooms it was in when each was sent.
+   * Undefined when one of them could not be stored, or when they are more than may be queued for a client.
+   */
+  #missedBy(nsp: string, offset: string, stays: readonly RoomStay[]): unknown[][] | undefined {
+    const known = stays.map(({ room, from, to }) => ({ room, from: toOffset(from), to: toOffset(to) }));
+    const missed: unknown[][] = [];
+    let bytes = 0;
+    for (const { offset: at, packet, rooms, except } of this.#store.since(nsp, offset)) {
+      const wasIn = (room: string) => known.some((it) => it.room === room && it.from < at && at < it.to);
+      if ((rooms.length > 0 && !rooms.some(wasIn)) || except.some(wasIn)) continue;
+      bytes += estimateBytes(packet);
+      // A client that is sent more than its queue may hold loses its connection, and would again at each return.
+      if (packet === undefined || bytes > this.#host.engine.opts.maxQueuedBytes) return undefined;
+      missed.push([...packet, at]);
+    }
+    return missed;
   }
 
   /** Has a socket stored at the end of this turn. */
@@ -178,7 +214,7 @@ export class Recovery {
     if (from < oldest || from < this.#store.lostBefore() || from > toOffset(now)) return undefined;
     const stays = [...left, ...toStays(record.rooms, joins, at, now)];
     const first = later(offset ?? "", toOffset(Math.max(since, leftSince)));
-    const missedPackets = this.log.missedBy(nsp, first, stays);
+    const missedPackets = this.#missedBy(nsp, first, stays);
     if (missedPackets === undefined) return undefined;
     return {
       sid: record.sid,
@@ -198,7 +234,7 @@ export class Recovery {
     if (!this.isAwaited(member)) return undefined;
     const { nsp, rooms, joins, at, record } = member;
     const stays = toStays([...rooms], joins, at, this.#clock.next(nsp));
-    return this.log.missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...stays]);
+    return this.#missedBy(nsp, toOffset(stamp), [...(record?.left ?? []), ...stays]);
   }
 
   /** The socket of a record whose time is over. Its client cannot come back to it. */

@@ -36,8 +36,8 @@ export class Outbox {
     this.notify(data);
     const isLogged = this.#scope.phase === "connected" && !flags?.volatile;
     // It is logged even if it cannot be sent: the client of a connection that has broken unnoticed has missed it.
-    const log = isLogged ? context.recovery?.log : undefined;
-    const frames = log?.encode(packet, [this.#scope.member.id]) ?? context.parser.encode(packet);
+    const recovery = isLogged ? context.recovery : undefined;
+    const frames = recovery?.encode(packet, [this.#scope.member.id]) ?? context.parser.encode(packet);
     this.#scope.connection.conn.sendFrames(frames, flags);
   }
 
