@@ -3,6 +3,7 @@ import { type Account, OVERDRAWN } from "../shared/byte-budget.ts";
 import { estimateMemory } from "../shared/estimate-bytes.ts";
 import { EventEmitter } from "../shared/event-emitter.ts";
 import type { SessionId } from "../shared/ids.ts";
+import { SETTLED } from "../shared/settled.ts";
 import type { Untyped } from "../shared/untyped.ts";
 import { ActionLine } from "./action-line.ts";
 import { HELD_BYTES, POLICY_VIOLATION, TRY_AGAIN_LATER } from "./constants.ts";
@@ -27,8 +28,6 @@ import { transition } from "./transition.ts";
 import { TransportView } from "./transport-view.ts";
 
 type SendCallback = (transport: TransportView) => void;
-
-const SETTLED = Promise.resolve();
 
 /**
  * One Engine.IO connection: `socket.conn`, and what listeners of the engine's `connection` receive. An error that a

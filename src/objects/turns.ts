@@ -1,11 +1,11 @@
 import { descriptionOf } from "../engine/end-codes.ts";
 import type { Session } from "../engine/session.ts";
+import { SETTLED } from "../shared/settled.ts";
 import { MOST_SHED, SHED_TO_SHARE } from "./constants.ts";
 import type { Platform } from "./platform.ts";
 import { StateTooLarge } from "./storage/session-store.ts";
 
 /** A settled promise: its `then` runs after the current code. */
-const SETTLED = Promise.resolve();
 
 /** Nothing is ever stored under this key. */
 const NOTHING = "sio_nothing";

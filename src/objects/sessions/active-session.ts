@@ -6,6 +6,7 @@ import type { Change, PlatformEffect, SessionLink } from "../../engine/session-p
 import { toStored } from "../../engine/state.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import type { SessionId } from "../../shared/ids.ts";
+import { SETTLED } from "../../shared/settled.ts";
 import type { Timer } from "../../shared/timers.ts";
 import { toPayload, Upload } from "../../transports/polling.ts";
 import { toBinaryFrame } from "../../transports/websocket.ts";
@@ -297,7 +298,7 @@ export class ActiveSession implements SessionLink {
       else socket.send(toBinaryFrame(frame, this.handshake));
     } catch (error) {
       // The peer is gone. Its close event may never come, so the session is ended here.
-      const gone = Promise.resolve().then(() =>
+      const gone = SETTLED.then(() =>
         this.session.dispatch({ type: "transport-gone", code: "TRANSPORT_ERROR", description: error }),
       );
       this.keepAwake(gone);

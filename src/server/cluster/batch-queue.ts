@@ -1,3 +1,4 @@
+import { SETTLED } from "../../shared/settled.ts";
 import { BATCH_BYTES } from "../constants.ts";
 import type { ClusterMessage } from "./messages.ts";
 
@@ -42,7 +43,7 @@ export abstract class BatchQueue {
     if (memory.holders++ === 0) this.#load.bytes += memory.bytes;
     if (this.isBusy) return;
     this.isBusy = true;
-    this.keepAwake(Promise.resolve().then(() => this.#work()));
+    this.keepAwake(SETTLED.then(() => this.#work()));
   }
 
   /** Keeps the caller in memory until the promise settles. */

@@ -1,6 +1,7 @@
 import type { ObservedFact } from "../../engine/observed.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { runSafely } from "../../shared/run-safely.ts";
+import { SETTLED } from "../../shared/settled.ts";
 import { inTime, pause } from "../../shared/timers.ts";
 import {
   ANSWERS_KEPT_MS,
@@ -262,7 +263,7 @@ export class Mesh {
 
   /** Reports discarded messages once in a turn, whatever their number. */
   #lose(nsp: string, shard: string, { message }: Error): void {
-    if (this.#lost.size === 0) Promise.resolve().then(() => this.#tellLost());
+    if (this.#lost.size === 0) SETTLED.then(() => this.#tellLost());
     const text = `messages of namespace "${nsp}" were given up, shard ${shard}: ${message}`;
     const count = (this.#lost.get(text)?.count ?? 0) + 1;
     this.#lost.set(text, { nsp, count });

@@ -1,4 +1,5 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { SETTLED } from "../../shared/settled.ts";
 import { LONGEST_PATH, MAX_ROW_BYTES } from "../constants.ts";
 import type { Host } from "../host.ts";
 import { LogicalClock } from "../rooms/logical-clock.ts";
@@ -134,7 +135,7 @@ export class DataWriter {
       this.checkInstance();
       this.#context.host.willWrite();
       this.#isScheduled = true;
-      Promise.resolve().then(() => this.#flush());
+      SETTLED.then(() => this.#flush());
     }
     this.#dirty.set(item.key, item);
   }

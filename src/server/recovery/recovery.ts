@@ -1,5 +1,6 @@
 import type { Frame, SocketPacket } from "../../codec/index.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
+import { SETTLED } from "../../shared/settled.ts";
 import type { DisconnectReason } from "../api/socket-types.ts";
 import { MAX_ROOMS_LEFT } from "../constants.ts";
 import type { Host } from "../host.ts";
@@ -132,7 +133,7 @@ export class Recovery {
     if (member.record?.pid === undefined) return;
     if (this.#dirty.size === 0) {
       this.#store.willWrite();
-      Promise.resolve().then(() => this.#saveDirty());
+      SETTLED.then(() => this.#saveDirty());
     }
     this.#dirty.add(member);
   }

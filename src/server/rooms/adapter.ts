@@ -1,5 +1,6 @@
 import type { SocketPacket } from "../../codec/index.ts";
 import { EventEmitter } from "../../shared/event-emitter.ts";
+import { SETTLED } from "../../shared/settled.ts";
 import type { Untyped } from "../../shared/untyped.ts";
 import type { Room, SocketId } from "../api/socket-types.ts";
 import type { ServerContext } from "../context.ts";
@@ -204,7 +205,7 @@ export class Adapter extends EventEmitter<AdapterEvents> {
   serverSideEmit(packet: unknown[]): void {
     const ack = packet.at(-1);
     if (typeof ack !== "function") return;
-    Promise.resolve().then(() => this.#context.diagnostics.attempt("serverSideEmit", () => ack(null, [])));
+    SETTLED.then(() => this.#context.diagnostics.attempt("serverSideEmit", () => ack(null, [])));
   }
 
   /**

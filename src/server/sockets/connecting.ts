@@ -1,6 +1,7 @@
 import { CONNECT_ERROR } from "../../codec/socket-packet.ts";
 import { estimateMemory } from "../../shared/estimate-bytes.ts";
 import type { Dispatcher } from "../../shared/event-emitter.ts";
+import { SETTLED } from "../../shared/settled.ts";
 import { MOST_REFUSALS, SOCKET_BYTES } from "../constants.ts";
 import type { ServerContext } from "../context.ts";
 import { ConnectRequest } from "../namespaces/connect-request.ts";
@@ -9,8 +10,6 @@ import type { NamespaceRegistry } from "../namespaces/namespace-registry.ts";
 import type { NamespaceState } from "../namespaces/namespace-state.ts";
 import type { PendingWork } from "./keep-alive.ts";
 import type { MemberConnection, SocketMember } from "./socket-member.ts";
-
-const SETTLED = Promise.resolve();
 
 /** The namespaces of a server, as connections find them. */
 export type Namespaces = NamespaceRegistry<

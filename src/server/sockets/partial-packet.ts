@@ -1,6 +1,7 @@
 import type { Frame, PendingPacket } from "../../codec/index.ts";
 import { HELD_BYTES } from "../../engine/constants.ts";
 import type { Session } from "../../engine/session.ts";
+import { SETTLED } from "../../shared/settled.ts";
 import type { Timer, Timers } from "../../shared/timers.ts";
 import type { Decoder } from "./parser.ts";
 
@@ -53,7 +54,7 @@ export class PartialPacket {
     if (!this.#decoder.isPending) return;
     // What a foreign decoder keeps cannot be stored.
     if (this.#isForeign || this.#conn.transport.name === "websocket") this.#startWait();
-    else Promise.resolve().then(() => this.#save());
+    else SETTLED.then(() => this.#save());
   }
 
   /** A packet is complete. */
