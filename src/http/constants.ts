@@ -1,6 +1,6 @@
 /*
- * The bounds of what the Worker takes, logs and waits for. This file imports nothing, because a bundler then writes each number
- * where it is used, in place of a variable.
+ * The bounds of what the Worker takes, logs and waits for. This file imports nothing, because a bundler then writes
+ * each number where it is used, in place of a variable.
  */
 
 /** The data is sent with the handshake, and stored with the session. */
