@@ -8,6 +8,8 @@ import { BARE, type Contestant, type Entrant, enter, leave, PARTYSERVER } from "
 import { sleep } from "./support/counts.ts";
 import type { Plan } from "./support/plan.ts";
 
+/** The process and its isolate: what V8 has to parse and run before anything is served. */
+const START = "start of the process";
 const FIRST = "first connect of a cold isolate";
 const CONNECTS = "connects 2 to 200 of a fresh isolate";
 const MESSAGES = "echo, first 2,000 messages";
@@ -35,6 +37,7 @@ async function measure(entrant: Entrant, compression: boolean): Promise<Costs> {
   try {
     await contestant.load.run("start");
     return {
+      [START]: contestant.server.cpuUs(),
       [FIRST]: await cpuOf(contestant, () => connect(contestant, 1)),
       [CONNECTS]: await cpuOf(contestant, () => connect(contestant, SOCKETS - 1)),
       [MESSAGES]: await cpuOf(contestant, () => contestant.load.run("echo", EACH, 2)),
