@@ -179,6 +179,7 @@ async function open(c: Visit, door: Door, client: EngineRequest, asked: Internal
   // Cloudflare sets this header itself, whatever the client sent.
   const address = c.req.raw.headers.get("cf-connecting-ip") ?? "";
   const secure = asked.request.url.startsWith("https:");
+  // Only where there are several objects to choose from: the runtime makes an object of all of `request.cf`.
   const isChosen = options.shardBy !== undefined || placement.shards.length > 1;
   const newcomer = isChosen ? await toNewcomer(client, address, options, c, data) : undefined;
   const places = placement.forNew(c.env, name, newcomer);

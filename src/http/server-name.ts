@@ -31,17 +31,8 @@ export async function toNewcomer(
   const key =
     shardBy &&
     (await askApplication("shardBy", async () => toKey(await shardBy(request, c.env, parse(data)))));
-  return {
-    key,
-    address,
-    // Both are read only where there are several objects to choose from: the runtime makes an object of all of `cf`.
-    get agent() {
-      return request.headers.get("user-agent") ?? "";
-    },
-    get where() {
-      return (c.req.raw as { cf?: Newcomer["where"] }).cf;
-    },
-  };
+  const { cf } = c.req.raw as { cf?: Newcomer["where"] };
+  return { key, address, agent: request.headers.get("user-agent") ?? "", where: cf };
 }
 
 function parse(data: string | undefined): unknown {
