@@ -165,6 +165,12 @@ describe("the source tree", () => {
     expect(written.flatMap(({ file, text }) => offences(file, text))).toEqual([]);
   });
 
+  it("imports nothing where constants are, so that a bundler writes each of them where it is used", () => {
+    const constants = written.filter(({ file }) => file.endsWith("/constants.ts"));
+    expect(constants.length).toBeGreaterThan(0);
+    expect(constants.flatMap(({ text }) => importsOf(text))).toEqual([]);
+  });
+
   it("names the extension of every relative file that it imports", () => {
     const bare = written.flatMap(({ file, text }) =>
       importsOf(text)
