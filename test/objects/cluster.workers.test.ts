@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { toSocketId } from "../../src/objects/placement/socket-code.ts";
 import type {
   Batch,
   ClusterAnswer,
@@ -87,6 +88,31 @@ afterEach(() => {
 });
 
 describe("a message of one shard to the others", () => {
+  it.each(["afr-63", "17"])(
+    "to a room that a client has invented as the id of a socket calls no shard %s, which is not configured",
+    async (shard) => {
+      const name = `invented ${shard}`;
+      const cluster = new Cluster(name, (io) => {
+        serve(io);
+        io.on("connection", (socket) => {
+          socket.on("private", (to, ack) => {
+            socket.to(to).emit("private");
+            ack();
+          });
+        });
+      });
+      const clients = await cluster.join();
+      const invented = toSocketId(shard);
+      // Whoever has joined such a room gets what is said in it, wherever he is.
+      await clients[1]!.ask("join", invented);
+      await clients[0]!.ask("private", invented);
+      await until(() => peerCalls.get(`${name}#2`) !== undefined);
+      expect(await heard(clients[1]!)).toContain('42["private"]');
+      const called = [...peerCalls.keys()].filter((object) => object.startsWith(name)).sort();
+      expect(called).toEqual([`${name}#1`, `${name}#2`]);
+    },
+  );
+
   it.each([
     ["awake", "websocket"],
     ["awake", "polling"],

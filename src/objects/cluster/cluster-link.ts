@@ -89,7 +89,9 @@ export class ClusterLink implements Peers {
   }
 
   shardOf(room: string): string | undefined {
-    return shardOfSocket(room);
+    const shard = shardOfSocket(room);
+    // Clients may invent an id. A shard that has greeted nobody has no sockets, and must not be called into being.
+    return shard === undefined || shard === this.self || this.all().includes(shard) ? shard : undefined;
   }
 
   newSocketId(): string {

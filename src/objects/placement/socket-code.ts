@@ -13,7 +13,10 @@ export function toSocketId(shard: string): string {
   return body + toCheck(body);
 }
 
-/** The shard of a socket's id; undefined for every other room, but for one of 262,144 with 20 such letters. */
+/**
+ * The shard of a socket's id; undefined for every other room, but for one of 262,144 with 20 such letters. Anybody can
+ * make an id that passes the check, so the caller has to know whether there is such a shard.
+ */
 export function shardOfSocket(room: string): string | undefined {
   if (room.length !== RANDOM_LETTERS + 5 || toCheck(room.slice(0, -3)) !== room.slice(-3)) return undefined;
   const name = toShardName({ region: LETTERS.indexOf(room[0]!), number: LETTERS.indexOf(room[1]!) });

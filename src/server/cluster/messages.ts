@@ -114,7 +114,7 @@ export interface Peers {
   forget(shard: string): void;
   /** Whether this shard has no session and will get none. */
   isEmpty(): boolean;
-  /** The shard of the socket that has this id; undefined when the room is no socket's id. */
+  /** The shard of the socket that has this id: this one or one of {@link all}. Undefined for every other room. */
   shardOf(room: string): string | undefined;
   /** An id for a socket of this shard. */
   newSocketId(): string;
