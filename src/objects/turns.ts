@@ -36,7 +36,7 @@ export class Turns {
   readonly #hooks: TurnHooks;
   #changed = new Set<Saved>();
   #turn = 0;
-  /** Rows that this instance had written when the last turn ended. */
+  /** Frames and packets that this instance had stored when the last turn ended. */
   #writes = 0;
   readonly #end = () => this.end();
   #isEnding = false;
@@ -90,6 +90,7 @@ export class Turns {
   }
 
   end(): void {
+    const willWrite = this.#holdsOutput;
     this.#isEnding = false;
     this.#holdsOutput = false;
     this.#turn++;
@@ -97,7 +98,7 @@ export class Turns {
     this.#saveChanged();
     const { store, recovery, cluster } = this.#platform;
     const writes = store.rows.writes + (recovery?.writes ?? 0);
-    cluster.settle(writes > this.#writes);
+    cluster.settle(willWrite || writes > this.#writes);
     this.#writes = writes;
   }
 

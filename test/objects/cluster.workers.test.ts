@@ -230,6 +230,34 @@ describe("a message of one shard to the others", () => {
     },
   );
 
+  it.each(["SPREAD", "SPREAD_RECOVER"] as const)(
+    "changes io.data once when its shard restarts before it has answered (%s)",
+    async (kind) => {
+      const count: Application = (io) => {
+        io.on("count", () => {
+          io.data.count = ((io.data.count as number | undefined) ?? 0) + 1;
+        });
+      };
+      const cluster = new Cluster(`counted ${kind}`, count, kind);
+      await cluster.join("polling");
+      let isCarriedOut = false;
+      cluster.disturb(1, async (carryOut) => {
+        await carryOut();
+        isCarriedOut = true;
+        throw new Error("the answer is lost");
+      });
+      await cluster.act(0, (io) => void io.serverSideEmit("count"));
+      await until(() => isCarriedOut);
+      await cluster.become("restart", 1);
+      cluster.disturb(1);
+      cluster.calls(1);
+      await cluster.act(0, (io) => void io.serverSideEmit("count"));
+      await vi.waitFor(async () => expect(await cluster.act(1, (io) => io.data.count)).toBe(2));
+      // The new instance has received the first batch once more, and has not carried it out again.
+      expect((cluster.calls(1) as Batch[]).map(({ number }) => number)).toEqual([2, 3]);
+    },
+  );
+
   it("reaches the other shards at once while one hangs, and is given up after 5 s with a log entry and an `error` event", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const cluster = new Cluster("hangs");

@@ -5,8 +5,8 @@ import { PollingTalker, type Talker, TalkObject, type TransportName } from "./ta
 
 afterEach(() => vi.restoreAllMocks());
 
-/** What an object writes and sends when a client says something, in order, until it sends "told". */
-async function traceOf(object: TalkObject, client: Talker, packet: string): Promise<string[]> {
+/** What an object writes and sends when a client says something, in order, until it sends a certain text. */
+async function traceOf(object: TalkObject, client: Talker, packet: string, text = "told"): Promise<string[]> {
   const trace: string[] = [];
   await object.run((_, { storage: { kv } }) => {
     for (const name of ["put", "delete"] as const) {
@@ -19,7 +19,7 @@ async function traceOf(object: TalkObject, client: Talker, packet: string): Prom
   });
   const { send } = WebSocket.prototype;
   vi.spyOn(WebSocket.prototype, "send").mockImplementation(function (this: WebSocket, data) {
-    if (typeof data === "string" && data.includes("told")) trace.push("send");
+    if (typeof data === "string" && data.includes(text)) trace.push("send");
     return send.call(this, data);
   });
   await client.say(packet);
@@ -103,6 +103,38 @@ it.each(["awake", "asleep"])(
     const client = await object.join("websocket");
     if (state === "asleep") await object.sleep();
     expect((await traceOf(object, client, '421["count"]'))[0]).toBe("write");
+  },
+);
+
+it.each(["awake", "asleep"])(
+  "writes what a poll has no room for before it answers the poll (its session %s)",
+  async (state) => {
+    const object = new TalkObject(`turn of 20 packets ${state}`, (io) => {
+      io.on("connection", (socket) =>
+        socket.on("count", () => {
+          for (let i = 0; i < 20; i++) socket.broadcast.emit("told");
+        }),
+      );
+    });
+    const polling = await object.join("polling");
+    if (!(polling instanceof PollingTalker)) throw new Error("no poll waits");
+    await polling.client.park();
+    const client = await object.join("websocket");
+    if (state === "asleep") await object.sleep();
+    expect((await traceOf(object, client, '42["count"]'))[0]).toBe("write");
+  },
+);
+
+it.each(["awake", "asleep"])(
+  "removes what a client could come back with before it is told that it is disconnected (object %s)",
+  async (state) => {
+    const kick = (io: Server) => {
+      io.on("connection", (socket) => socket.on("kick", () => socket.disconnect()));
+    };
+    const object = new TalkObject(`turn of a kick ${state}`, kick, "RECOVER");
+    const client = await object.join("websocket");
+    if (state === "asleep") await object.sleep();
+    expect((await traceOf(object, client, '42["kick"]', "41"))[0]).toBe("write");
   },
 );
 

@@ -74,8 +74,9 @@ export class ActiveSession implements SessionLink {
     if (change !== "queue" && this.#unsaved !== "record") this.#unsaved = change;
     // A WebSocket ends with the instance, and what its session stores goes to its attachment. What is queued while no
     // poll waits goes to rows.
-    const isStored =
-      this.socket === null && (change === "record" || (change === "queue" && this.poll === null));
+    const { poll, queue } = this.session.state;
+    const isLeft = poll === null || queue.length >= poll.limit;
+    const isStored = this.socket === null && (change === "record" || (change === "queue" && isLeft));
     if (isStored && this.#platform.persists) this.#turns.willWrite();
     this.#turns.saveLater(this);
   }

@@ -88,6 +88,7 @@ export class Outbox {
     if (state.overfullSince !== 0 || isOverfull) return false;
     for (const frame of frames) state.queue.push(frame);
     state.queuedBytes += bytes;
+    if (state.poll !== null && state.queue.length >= state.poll.limit) this.#turns.willWrite();
     return true;
   }
 

@@ -244,8 +244,9 @@ export class Connection implements SessionConsumer, MemberConnection {
 
   /** Tells the client at once, and only once: the listeners of the socket may have to be registered again first. */
   #dismiss(member: SocketMember): void {
-    if (!member.isLeaving) this.sendSafely({ type: DISCONNECT, nsp: member.nsp });
+    const { isLeaving } = member;
     this.letGo(member);
+    if (!isLeaving) this.sendSafely({ type: DISCONNECT, nsp: member.nsp });
   }
 
   /**
