@@ -102,8 +102,14 @@ export const ASK_AGAIN_MS = 250;
 /** How long one call of a shard may take, ms. */
 export const LONGEST_CALL_MS = 5_000;
 
-/** How long a batch is repeated when nobody knows whether it has arrived, ms. An idle receiver knows it for 10 s. */
+/**
+ * No call of a batch begins later than this after the first one, ms. The last one is over 5 s later, and an idle
+ * receiver knows for 10 s which batch it has carried out.
+ */
 export const REPEAT_BATCH_MS = 5_000;
+
+/** When the last call of a batch that fails is due, ms after the first one: a timer may be late. */
+export const LAST_CALL_MS = 4_750;
 
 /** After its first failure a call is repeated at once, and then after pauses that double from this one on, ms. */
 export const FIRST_CALL_PAUSE_MS = 250;

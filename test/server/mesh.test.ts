@@ -8,7 +8,7 @@ import type {
   ClusterMessage,
   Peers,
 } from "../../src/server/cluster/messages.ts";
-import { Timers } from "../../src/shared/timers.ts";
+import { pause, Timers } from "../../src/shared/timers.ts";
 
 /** What happens to a call, by the shard that is called. */
 type Line = (call: ClusterCall) => Promise<ClusterAnswer>;
@@ -93,6 +93,13 @@ function deep(levels: number): unknown {
   return value;
 }
 
+/** A shard that adds the names of the broadcasts that it carries out. */
+function receiving(names: string[]): Shard {
+  const shard = new Shard();
+  shard.mesh.serve({ carryOut: (message) => void names.push(nameOf(message)), relay() {}, onLost() {} });
+  return shard;
+}
+
 const never = () => new Promise<never>(() => {});
 const MB = 1_000_000;
 
@@ -155,7 +162,8 @@ describe("the queues of a shard for its messages to other shards", () => {
     expect(shard.arrivedAt("2")).toEqual(["lost"]);
     expect(shard.lost).toEqual(['/ 1 messages of namespace "/" were given up, shard 1: broken']);
     expect(shard.warnings).toHaveLength(1);
-    expect(tries).toBeLessThan(12);
+    // Seven calls in the first 5 s, and those of the next batch.
+    expect(tries).toBeLessThan(13);
     shard.lines.delete("1");
     await vi.advanceTimersByTimeAsync(5_000);
     expect(shard.arrivedAt("1")).toEqual(["later"]);
@@ -322,6 +330,74 @@ describe("the queues of a shard for its messages to other shards", () => {
     expect(shard.arrivedAt("1")).toEqual(["deep"]);
     expect(shard.lost).toEqual([]);
   });
+
+  it.each([
+    ["at once", 0],
+    ["after 1.2 s", 1_200],
+    ["after 4.9 s", 4_900],
+  ])("begin no call later than 5 s after the first, and give up within 10 s (failing %s)", async (_, ms) => {
+    for (const reason of ["down", "Subrequest depth limit exceeded"]) {
+      const shard = new Shard("1");
+      const startedAt = Date.now();
+      const calls: number[] = [];
+      shard.lines.set("1", async () => {
+        calls.push(Date.now() - startedAt);
+        // The last call hangs.
+        if (calls.at(-1)! >= 4_700) return never();
+        await pause(new Timers(), ms);
+        throw new Error(reason);
+      });
+      shard.say("a");
+      while (shard.lost.length === 0) await vi.advanceTimersByTimeAsync(50);
+      expect(Math.max(...calls)).toBeLessThanOrEqual(5_000);
+      expect(Date.now() - startedAt).toBeGreaterThanOrEqual(4_700);
+      expect(Date.now() - startedAt).toBeLessThanOrEqual(10_050);
+    }
+  });
+
+  it("do not have a message carried out twice by a receiver that forgets after 10 s without an event", async () => {
+    const shard = new Shard("1");
+    const taken: string[] = [];
+    let receiver = receiving(taken);
+    let lastEvent = 0;
+    let calls = 0;
+    shard.lines.set("1", async (call) => {
+      calls++;
+      if (calls === 1) lastEvent = Date.now();
+      // The answer to the first call is lost, and the others do not arrive for 3.75 s.
+      else if (calls < 6) throw new Error("down");
+      else await pause(new Timers(), 1_200);
+      if (calls === 6) throw new Error("down");
+      if (Date.now() - lastEvent >= 10_000) receiver = receiving(taken);
+      const answer = await receiver.mesh.receive(call);
+      if (calls === 1) throw new Error("the answer is lost");
+      return answer;
+    });
+    shard.say("a");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(taken).toEqual(["a"]);
+  });
+
+  it.each([
+    ["first", 0.1, 0.2],
+    ["last", 0.2, 0.1],
+  ])(
+    "are those of one instance each, also if two begin in the same millisecond (the lesser one %s)",
+    async (_, ...random) => {
+      const taken: string[] = [];
+      const receiver = receiving(taken);
+      const fraction = vi.spyOn(Math, "random");
+      for (const [i, value] of random.entries()) {
+        fraction.mockReturnValue(value);
+        const instance = new Shard("1");
+        instance.lines.set("1", async (call) => receiver.mesh.receive(call));
+        instance.say(`instance ${i}`);
+        await vi.advanceTimersByTimeAsync(0);
+      }
+      fraction.mockRestore();
+      expect(taken).toEqual(["instance 0", "instance 1"]);
+    },
+  );
 
   it("set few alarms while calls stay too many, and give up in time when no alarm comes", async () => {
     const shard = new Shard("1");

@@ -1,6 +1,7 @@
 import { inTime, pause, type Timers } from "../../shared/timers.ts";
 import {
   FIRST_CALL_PAUSE_MS,
+  LAST_CALL_MS,
   LONGEST_CALL_MS,
   LONGEST_CALL_PAUSE_MS,
   REPEAT_BATCH_MS,
@@ -20,7 +21,7 @@ export interface QueueHost {
  *   idle ── said: at the end of the turn ──► calling ── taken ──► idle, or the next batch
  *                                           │  ▲
  *                                   failed  ▼  │ 0, 250, 500 ... ms later
- *                                          pausing ── 5 s since it began ──► given up, a pause, the next batch
+ *                                          pausing ── 5 s since the first call ──► given up, a pause, the next batch
  */
 export class PeerQueue extends BatchQueue {
   readonly #shard: string;
@@ -37,7 +38,8 @@ export class PeerQueue extends BatchQueue {
     this.#shard = shard;
     this.#peers = peers;
     this.#host = host;
-    this.#epoch = host.now();
+    // A later instance may begin in the same millisecond.
+    this.#epoch = host.now() + Math.random();
   }
 
   /** Whether the last batch was given up, and the next one waits or is under way. */
@@ -84,6 +86,7 @@ export class PeerQueue extends BatchQueue {
   async #deliver(messages: readonly ClusterMessage[]): Promise<Error | undefined> {
     const peers = this.#peers;
     const startedAt = this.#host.now();
+    const left = () => startedAt + LAST_CALL_MS - this.#host.now();
     for (let tries = 0; ; tries++) {
       try {
         const called = peers.call(this.#shard, {
@@ -104,11 +107,12 @@ export class PeerQueue extends BatchQueue {
         this.#number = wasDone ? 0 : 1;
         if (wasDone) return undefined;
       } catch (error) {
-        if (this.#host.now() - startedAt >= REPEAT_BATCH_MS) return toFailure(error);
-        if (tries > 0) await pause(this.#host.timers, FIRST_CALL_PAUSE_MS * 2 ** (tries - 1));
+        if (left() <= 0) return toFailure(error);
+        if (tries > 0)
+          await pause(this.#host.timers, Math.min(left(), FIRST_CALL_PAUSE_MS * 2 ** (tries - 1)));
         // If the alarm could not be set, the wait ends all the same.
-        if (isExhausted(error))
-          await inTime(this.#host.timers, REPEAT_BATCH_MS, peers.afterAlarm(), () => {});
+        if (isExhausted(error)) await inTime(this.#host.timers, left(), peers.afterAlarm(), () => {});
+        if (left() < LAST_CALL_MS - REPEAT_BATCH_MS) return toFailure(error);
       }
     }
   }
