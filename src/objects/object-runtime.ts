@@ -123,11 +123,23 @@ export class ObjectRuntime<Api> {
   /** What another object of the server says, or an emitter, which waits for the setup function. */
   async receive(call: ObjectCall): Promise<ObjectAnswer> {
     this.platform.tally.counts.requests++;
-    this.platform.identity.tell(call.to ?? {});
     if (call.type === "relay") await this.ready();
-    // The server carries it out, and has to be there for that.
-    else void this.#userCode.host.server;
+    else {
+      // If setup fails at once, the server of the next attempt has to be the one that carries out the message.
+      if (call.type === "batch" && call.messages?.some(({ type }) => type !== "hello")) this.#trySetup();
+      // The server carries it out, and has to be there for that.
+      void this.#userCode.host.server;
+    }
     return this.platform.cluster.receive(call);
+  }
+
+  /** Begins to run the setup function, for code that does not wait for it. */
+  #trySetup(): void {
+    try {
+      void this.ready();
+    } catch {
+      // The failure was logged.
+    }
   }
 
   /** The heartbeat. Returns whether the user's own schedule is due as well. */

@@ -6,7 +6,6 @@ import type {
   ClusterAnswer,
   ClusterCall,
   ClusterMessage,
-  ObjectAnswer,
   ObjectCall,
 } from "../../src/server/cluster/messages.ts";
 import type { Server } from "../../src/server/index.ts";
@@ -75,10 +74,6 @@ class Cluster {
   }
 }
 
-interface PeerObject {
-  socketIoPeer(call: ObjectCall): Promise<ObjectAnswer>;
-}
-
 const HELLO = [{ type: "hello", nsp: "/" }];
 const never = () => new Promise<never>(() => {});
 /**
@@ -86,15 +81,6 @@ const never = () => new Promise<never>(() => {});
  */
 const heard = async (client: Talker) => (await client.ask("sync")).slice(0, -1);
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `42["n",${from + i}]`);
-
-/** Asks for a session that does not exist, so that the object is reached by an id and not told its name. */
-async function reachById(object: TalkObject): Promise<void> {
-  const response = await object.fetch({ op: "poll", sid: "none" });
-  expect([response.status, await response.text()]).toEqual([
-    400,
-    '{"code":1,"message":"Session ID unknown"}',
-  ]);
-}
 
 afterEach(() => {
   peerFaults.clear();
@@ -513,6 +499,137 @@ describe("a question of one shard to the others", () => {
   });
 });
 
+describe("a shard that wakes up for a message", () => {
+  /** Creates `/late` when `isSlow` is false, and until then the setup function runs. */
+  class SlowCluster extends Cluster {
+    isSlow = false;
+    readonly gone: string[] = [];
+
+    constructor(name: string) {
+      super(name, async (io) => {
+        serve(io);
+        do await new Promise((resolve) => setTimeout(resolve, 5));
+        while (this.isSlow);
+        io.of("/late").on("connection", (socket) => {
+          socket.on("disconnect", (reason) => this.gone.push(`${socket.id} ${reason}`));
+        });
+      });
+    }
+  }
+
+  it.each([
+    ["awake", "websocket"],
+    ["sleep", "websocket"],
+    ["sleep", "polling"],
+    ["restart", "polling"],
+  ] as const)(
+    "carries out in order what needs no listeners, in a namespace that its setup has not created yet (%s, %s)",
+    async (state, transport) => {
+      const cluster = new SlowCluster(`late ${state} ${transport}`);
+      const clients = await cluster.join(transport);
+      for (const [i, client] of clients.entries()) await client.join("/late", { number: i });
+      await cluster.act(1, (io) => {
+        for (const socket of io.of("/late").sockets.values()) {
+          socket.data.since = new Date(0);
+          socket.handshake.query.changed = "yes";
+        }
+      });
+      const list = (io: Server) =>
+        io
+          .of("/late")
+          .fetchSockets()
+          .then((found) =>
+            found.map(({ id, handshake, rooms, data }) =>
+              JSON.stringify({ id, handshake, rooms: [...rooms], data }),
+            ),
+          );
+      const before = await cluster.act(1, list);
+      const id = clients[1]!.id;
+      await cluster.become(state, 1, 2);
+      cluster.isSlow = true;
+      const [joined, after, left] = await cluster.act(0, async (io) => {
+        const late = io.of("/late");
+        const found = await list(io);
+        late.socketsJoin("club");
+        const club = late.in("club").fetchSockets();
+        late.to("club").emit("club");
+        late.in(id).socketsLeave("club");
+        late.to("club").emit("but one");
+        late.emit("all");
+        const rest = late.in("club").fetchSockets();
+        late.disconnectSockets();
+        return [(await club).length, found, (await rest).length];
+      });
+      expect([joined, left]).toEqual([3, 2]);
+      expect(after.toSorted()).toEqual(before.toSorted());
+      cluster.isSlow = false;
+      const packets = await Promise.all(clients.map((client) => client.hearUntil("41/late,")));
+      const [all, butOne] = [
+        ["club", "but one", "all"],
+        ["club", "all"],
+      ].map((names) => [...names.map((name) => `42/late,["${name}"]`), "41/late,"]);
+      expect(packets).toEqual([all, butOne, all]);
+      await until(() => cluster.gone.length === 3);
+      expect(cluster.gone.sort()).toEqual(
+        clients.map(({ id }) => `${id} server namespace disconnect`).sort(),
+      );
+      expect(await cluster.act(0, async (io) => (await io.of("/late").fetchSockets()).length)).toBe(0);
+      for (const client of clients) expect(await heard(client)).toEqual([]);
+    },
+  );
+
+  it("adds no socket to more rooms than `maxRooms` allows", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const cluster = new SlowCluster("late rooms");
+    const clients = await cluster.join();
+    for (const client of clients) await client.join("/late");
+    await cluster.become("sleep", 1, 2);
+    cluster.isSlow = true;
+    const counts = await cluster.act(0, async (io) => {
+      io.of("/late").socketsJoin(Array.from({ length: 10_000 }, (_, i) => `room ${i}`));
+      return (await io.of("/late").fetchSockets()).map(({ rooms }) => rooms.size);
+    });
+    expect(counts).toEqual([1, 1, 1]);
+    cluster.isSlow = false;
+  });
+
+  it.each(["at once", "later"])(
+    "carries out what needs no listeners when its setup fails (%s), and logs what does need them",
+    async (when) => {
+      const [warn] = (["warn", "error"] as const).map((level) =>
+        vi.spyOn(console, level).mockImplementation(() => {}),
+      );
+      let fails = false;
+      const cluster = new Cluster(`fails ${when}`, (io) => {
+        const complete = () => {
+          if (fails) throw new Error("no setup");
+          serve(io);
+        };
+        return when === "later" ? Promise.resolve().then(complete) : complete();
+      });
+      const [, bob] = await cluster.join();
+      await bob!.join("/other");
+      await cluster.become("sleep", 1);
+      fails = true;
+      const found = await cluster.act(0, (io) => {
+        const counts = [io, io.of("/other")].map(async (nsp) => {
+          nsp.socketsJoin("club");
+          nsp.to("club").emit("club");
+          return (await nsp.in("club").fetchSockets()).length;
+        });
+        io.of("/other").serverSideEmit("to servers", "news");
+        io.of("/other").in(bob!.id).disconnectSockets();
+        return Promise.all(counts);
+      });
+      expect(found).toEqual([3, 1]);
+      expect(await bob!.hearUntil("41/other,")).toEqual(['42["club"]', '42/other,["club"]', "41/other,"]);
+      const dropped = () => warn!.mock.calls.filter(([text]) => String(text).includes("(emit) was dropped"));
+      await until(() => dropped().length === 1);
+      expect(String(dropped()[0])).toContain("no setup");
+    },
+  );
+});
+
 describe("an emitter", () => {
   it("reaches the listeners of all shards with serverSideEmit", async () => {
     const cluster = new Cluster("emitter to servers", (io) => {
@@ -580,39 +697,6 @@ describe("an adapter of the user's own", () => {
     const [ann, bob] = await cluster.join();
     await ann!.ask("join", bob!.id);
     expect(warn.mock.lastCall?.[0]).toContain("has joined the id of another socket");
-  });
-});
-
-describe("a shard that was first reached by the id of a session", () => {
-  it("is told its name by the messages of other shards", async () => {
-    const cluster = new Cluster("nameless for peers");
-    await reachById(cluster.shards[1]!);
-    await cluster.shards[0]!.join();
-    const answers = await cluster.act(0, async (io) => [
-      await io.fetchSockets().then((sockets) => sockets.length),
-      await io.serverSideEmitWithAck("to servers", "question"),
-    ]);
-    expect(answers).toEqual([1, ["question heard", "question heard"]]);
-  });
-
-  it("is told its name by the calls of an emitter, and goes on taking sessions", async () => {
-    const cluster = new Cluster("nameless for emitters");
-    await reachById(cluster.shards[1]!);
-    const emitter = spreadOver.emitter(env, { name: "nameless for emitters", shard: "1" });
-    expect(await emitter.fetchSockets()).toEqual([]);
-    await cluster.shards[1]!.join();
-    expect(await emitter.fetchSockets()).toHaveLength(1);
-  });
-
-  it("refuses calls of older code, which does not tell it its name, and takes sessions all the same", async () => {
-    const cluster = new Cluster("nameless for older code");
-    await reachById(cluster.shards[1]!);
-    const call = { v: 1, type: "relay", messages: [] } as const;
-    const relay = () =>
-      cluster.shards[1]!.run((instance) => (instance as unknown as PeerObject).socketIoPeer(call));
-    await expect(relay()).rejects.toThrow("does not know its name");
-    await cluster.shards[1]!.join();
-    expect(await relay()).toEqual([]);
   });
 });
 

@@ -1,18 +1,12 @@
 import { waitUntil } from "cloudflare:workers";
 import { BatchQueue, type Queued } from "../../server/cluster/batch-queue.ts";
-import {
-  type ClusterMessage,
-  type ObjectCall,
-  type Results,
-  VERSION,
-} from "../../server/cluster/messages.ts";
+import { type ClusterMessage, type Relay, type Results, VERSION } from "../../server/cluster/messages.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { inTime, Timers } from "../../shared/timers.ts";
 import { EMITTER_CALL_MS, MOST_EMITTED_BYTES } from "../constants.ts";
-import type { Place } from "../placement/placement.ts";
 
 interface RelayObject {
-  socketIoPeer(call: ObjectCall): Promise<Results>;
+  socketIoPeer(call: Relay): Promise<Results>;
 }
 
 /**
@@ -20,11 +14,11 @@ interface RelayObject {
  * does not allow one request to use what belongs to another, so each request has a queue of its own while it needs one.
  */
 export class EmitterQueues {
-  readonly #find: () => Place;
+  readonly #find: () => DurableObjectStub;
   /** Weak references, because a queue is never done when its request has ended before. */
   #busy: WeakRef<EmitterQueue>[] = [];
 
-  constructor(find: () => Place) {
+  constructor(find: () => DurableObjectStub) {
     this.#find = find;
   }
 
@@ -58,13 +52,13 @@ export class EmitterQueues {
 
 /** What one request sends. */
 class EmitterQueue extends BatchQueue {
-  readonly #find: () => Place;
+  readonly #find: () => DurableObjectStub;
   /** An object of the request that is cheap to touch. The runtime throws when another request touches it. */
   readonly #probe = new WebSocketPair()[0];
   readonly #timers = new Timers();
-  #place: Place | undefined;
+  #object: RelayObject | undefined;
 
-  constructor(find: () => Place) {
+  constructor(find: () => DurableObjectStub) {
     super({ bytes: 0 });
     this.#find = find;
   }
@@ -95,18 +89,16 @@ class EmitterQueue extends BatchQueue {
     let results: Results | undefined;
     let failure: unknown;
     try {
-      this.#place ??= this.#find();
-      const { stub, ...to } = this.#place;
+      this.#object ??= this.#find() as unknown as RelayObject;
       const messages = items.map(({ message }) => message);
-      const object = stub as unknown as RelayObject;
-      const call = object.socketIoPeer({ v: VERSION, type: "relay", messages, to });
+      const call = this.#object.socketIoPeer({ v: VERSION, type: "relay", messages });
       results = await inTime(this.#timers, EMITTER_CALL_MS, call, () => {
         throw new Error(`no answer within ${EMITTER_CALL_MS} ms`);
       });
       if (!Array.isArray(results)) throw new Error("the object runs older code; call again after the deploy");
     } catch (error) {
       // A stub that has failed stays broken.
-      this.#place = undefined;
+      this.#object = undefined;
       failure = error;
     }
     for (const [i, item] of items.entries()) {

@@ -182,23 +182,23 @@ export class Adapter extends EventEmitter<AdapterEvents> {
 
   /** The sockets that the options select. Sockets that sleep are loaded for it; none of their listeners runs. */
   fetchSockets(opts: BroadcastOptions): Promise<(LocalSocket | SocketDetails)[]> {
-    return Promise.resolve(this.#list(opts));
+    return Promise.resolve(this._list(opts));
   }
 
   /** Has the sockets that the options select join rooms. What fails for one of them is logged. */
   addSockets(opts: BroadcastOptions, rooms: Room[]): void {
-    for (const socket of this.#list(opts))
+    for (const socket of this._list(opts))
       this.#context.diagnostics.attempt("socketsJoin", () => socket.join(rooms));
   }
 
   /** Has the sockets that the options select leave rooms. */
   delSockets(opts: BroadcastOptions, rooms: Room[]): void {
-    for (const socket of this.#list(opts)) for (const room of rooms) socket.leave(room);
+    for (const socket of this._list(opts)) for (const room of rooms) socket.leave(room);
   }
 
   /** Disconnects the sockets that the options select; with `close` their connections end. */
   disconnectSockets(opts: BroadcastOptions, close: boolean): void {
-    for (const socket of this.#list(opts)) socket.disconnect(close);
+    for (const socket of this._list(opts)) socket.disconnect(close);
   }
 
   /** Emits to the other servers. There is none here, so an acknowledgement is called with no answers. */
@@ -236,7 +236,8 @@ export class Adapter extends EventEmitter<AdapterEvents> {
     return this._local.index.complete();
   }
 
-  #list(opts: BroadcastOptions): LocalSocket[] {
+  /** The sockets that the options select, loaded if necessary. @internal */
+  protected _list(opts: BroadcastOptions): LocalSocket[] {
     const sockets: LocalSocket[] = [];
     this._local.visit(opts, (member) => {
       const socket = this.#context.loader.loadSocket(member);

@@ -220,7 +220,7 @@ export class Connection implements SessionConsumer, MemberConnection {
     diagnostics.warnOnce(
       `namespace "${member.nsp}" has sockets and does not exist; create it in the setup function`,
     );
-    this.sendSafely({ type: DISCONNECT, nsp: member.nsp });
+    if (!member.isLeaving) this.sendSafely({ type: DISCONNECT, nsp: member.nsp });
     rooms.of(member.nsp).drop(member);
     this.onLeft(member);
   }

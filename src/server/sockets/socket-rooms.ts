@@ -3,6 +3,14 @@ import { isThenable } from "../../shared/event-emitter.ts";
 import { ROOM_BYTES } from "../constants.ts";
 import type { SocketScope } from "./socket-scope.ts";
 
+/** @throws Error when a socket that is in the rooms `own` would be in more than `maxRooms` with `added` */
+export function checkRooms(own: Set<string>, added: Set<string>, maxRooms: number): void {
+  const mayBeMany = own.size + added.size > maxRooms;
+  if (mayBeMany && new Set([...own, ...added]).size > Math.max(own.size, maxRooms)) {
+    throw new Error(`a socket may be in ${maxRooms} rooms; let it leave some, or raise maxRooms`);
+  }
+}
+
 /** The rooms of one socket, within `maxRooms`, and the memory that they take. */
 export class SocketRooms {
   readonly #scope: SocketScope;
@@ -19,12 +27,7 @@ export class SocketRooms {
   join(rooms: Set<string>): Promise<void> | void {
     return this.change(() => {
       const { context, member, nsp } = this.#scope;
-      const { maxRooms } = context.limits;
-      const own = member.rooms;
-      const mayBeMany = own.size + rooms.size > maxRooms;
-      if (mayBeMany && new Set([...own, ...rooms]).size > Math.max(own.size, maxRooms)) {
-        throw new Error(`a socket may be in ${maxRooms} rooms; let it leave some, or raise maxRooms`);
-      }
+      checkRooms(member.rooms, rooms, context.limits.maxRooms);
       return nsp.adapter.addAll(member.id, rooms);
     });
   }
