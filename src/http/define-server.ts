@@ -72,7 +72,9 @@ export interface ServerDefinition<
    */
   stats(env: Cloudflare.Env, options?: StatsOptions): Promise<ServerStats>;
   /**
-   * The object of a server, to call methods of your own class. Without `name` it is the server "main".
+   * The object of a server, to call methods of your own class. Without `name` it is the server "main". An object that
+   * a client has woken with the id of an ended session does not know its name until a handshake or a call of an emitter
+   * tells it; until then `ready()` and `this.name` throw, which only a name without clients can meet.
    * @throws Error when `name` is not well-formed text of 1 to 256 bytes
    * @example await chat.object<SessionObject>(env, { name: "acme" }).announce("hello");
    */
@@ -150,6 +152,6 @@ export function defineServer<
     emitter,
     stats: (env, options) => fetchStats(placement, env, options),
     // The caller names its own class, which nothing here can check.
-    object: (env, whom) => placement.finder(env, whom)() as Untyped,
+    object: (env, whom) => placement.finder(env, whom)().stub as Untyped,
   };
 }

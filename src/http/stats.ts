@@ -113,7 +113,7 @@ export async function fetchStats(
   };
   const asked = [...new Set([names ?? MAIN].flat())].flatMap((name) =>
     placement.shards.map((shard) => {
-      const target = placement.finder(env, { name, shard })() as unknown as StatsTarget;
+      const target = placement.finder(env, { name, shard })().stub as unknown as StatsTarget;
       return inTime(timers, timeout, target.socketIoStats(), late).then(
         (stats): NamedStats => ({ name, shard, ...stats }),
         (error): FailedStats => ({ name, shard, error: String(error?.message ?? error) }),

@@ -20,9 +20,10 @@ interface MetaRow {
 /**
  * Knows which server the object belongs to, and whether anything is stored of its sessions. The platform tells an
  * object its name only when it is reached by name, and a request with a session id reaches it by its id. So the Worker
- * tells it the name at a handshake, and the name is stored with the first session:
+ * tells it the name at a handshake, as emitters and other objects do with each call, and the name is stored with the
+ * first session:
  *
- *   unknown ── handshake: told ──► known ── first session ──► kept ── last session ended, nobody awaited ──► known
+ *   unknown ── told ──► known ── first session ──► kept ── last session ended, nobody awaited ──► known
  */
 export class Identity {
   readonly #ctx: DurableObjectState;
@@ -39,7 +40,7 @@ export class Identity {
     this.#ctx = ctx;
   }
 
-  /** Undefined when the object was only reached by its id and has no session: there is nothing to serve then. */
+  /** Undefined when this instance was only reached by its id and has no session: there is nothing to serve then. */
   get address(): Address | undefined {
     this.#address ??= this.#find();
     return this.#address;
@@ -49,7 +50,8 @@ export class Identity {
   require(): Address {
     if (this.address !== undefined) return this.address;
     throw new Error(
-      "this object does not know its name, since it was reached by an id: reach it with server.object(env, { name })",
+      "this object does not know its name, since it was first reached by an id: " +
+        "a handshake or a call of an emitter tells it",
     );
   }
 
@@ -90,7 +92,7 @@ export class Identity {
     }
   }
 
-  /** Takes the name that the Worker tells. A Worker of an earlier deploy tells none. */
+  /** Takes the name that the caller tells. A caller of an earlier deploy tells none. */
   tell({ name, shard }: Partial<Address>): void {
     if (name !== undefined && shard !== undefined) this.#address = { name, shard };
   }

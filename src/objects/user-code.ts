@@ -69,7 +69,7 @@ export class UserCode<Api> {
 
   /**
    * Runs the user's setup function once an instance; undefined when it has run. The promise rejects with `SetupFailed`.
-   * @throws SetupFailed
+   * @throws SetupFailed, or Error while the object does not know its name
    */
   ready(): void | Promise<void> {
     if (this.#host.phase === "done") return undefined;
@@ -111,6 +111,8 @@ export class UserCode<Api> {
 
   #begin(host: ObjectHost<Api>): void | Promise<void> {
     this.#platform.checkInstance("this.io, this.engine or this.ready()");
+    // An unknown name is no failure of the setup function, after which handshakes would be refused for a while.
+    this.#platform.identity.require();
     let resolve!: () => void;
     let reject!: (failure: SetupFailed) => void;
     const promise = new Promise<void>((...settle) => {

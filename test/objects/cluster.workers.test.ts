@@ -6,6 +6,7 @@ import type {
   ClusterAnswer,
   ClusterCall,
   ClusterMessage,
+  ObjectAnswer,
   ObjectCall,
 } from "../../src/server/cluster/messages.ts";
 import type { Server } from "../../src/server/index.ts";
@@ -74,6 +75,10 @@ class Cluster {
   }
 }
 
+interface PeerObject {
+  socketIoPeer(call: ObjectCall): Promise<ObjectAnswer>;
+}
+
 const HELLO = [{ type: "hello", nsp: "/" }];
 const never = () => new Promise<never>(() => {});
 /**
@@ -81,6 +86,15 @@ const never = () => new Promise<never>(() => {});
  */
 const heard = async (client: Talker) => (await client.ask("sync")).slice(0, -1);
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `42["n",${from + i}]`);
+
+/** Asks for a session that does not exist, so that the object is reached by an id and not told its name. */
+async function reachById(object: TalkObject): Promise<void> {
+  const response = await object.fetch({ op: "poll", sid: "none" });
+  expect([response.status, await response.text()]).toEqual([
+    400,
+    '{"code":1,"message":"Session ID unknown"}',
+  ]);
+}
 
 afterEach(() => {
   peerFaults.clear();
@@ -697,6 +711,39 @@ describe("an adapter of the user's own", () => {
     const [ann, bob] = await cluster.join();
     await ann!.ask("join", bob!.id);
     expect(warn.mock.lastCall?.[0]).toContain("has joined the id of another socket");
+  });
+});
+
+describe("a shard that was first reached by the id of a session", () => {
+  it("is told its name by the messages of other shards", async () => {
+    const cluster = new Cluster("nameless for peers");
+    await reachById(cluster.shards[1]!);
+    await cluster.shards[0]!.join();
+    const answers = await cluster.act(0, async (io) => [
+      await io.fetchSockets().then((sockets) => sockets.length),
+      await io.serverSideEmitWithAck("to servers", "question"),
+    ]);
+    expect(answers).toEqual([1, ["question heard", "question heard"]]);
+  });
+
+  it("is told its name by the calls of an emitter, and goes on taking sessions", async () => {
+    const cluster = new Cluster("nameless for emitters");
+    await reachById(cluster.shards[1]!);
+    const emitter = spreadOver.emitter(env, { name: "nameless for emitters", shard: "1" });
+    expect(await emitter.fetchSockets()).toEqual([]);
+    await cluster.shards[1]!.join();
+    expect(await emitter.fetchSockets()).toHaveLength(1);
+  });
+
+  it("refuses calls of older code, which does not tell it its name, and takes sessions all the same", async () => {
+    const cluster = new Cluster("nameless for older code");
+    await reachById(cluster.shards[1]!);
+    const call = { v: 1, type: "relay", messages: [] } as const;
+    const relay = () =>
+      cluster.shards[1]!.run((instance) => (instance as unknown as PeerObject).socketIoPeer(call));
+    await expect(relay()).rejects.toThrow("does not know its name");
+    await cluster.shards[1]!.join();
+    expect(await relay()).toEqual([]);
   });
 });
 

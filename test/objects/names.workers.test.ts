@@ -166,10 +166,14 @@ describe("an object that is reached only by the id of a session", () => {
     expect(tenant.journal).toHaveLength(before);
   });
 
-  it("says in its error how to reach it when a method needs the name and it is unknown", async () => {
-    const id = env.NAMED.idFromString(env.NAMED.idFromName("never told").toString());
-    const stub = env.NAMED.get(id) as unknown as DurableObjectStub<NamedObject>;
-    expect(await stub.whoAmI()).toContain("reach it with server.object(env, { name })");
+  it("says in its error how it gets to know its name when a method needs that, and takes clients all the same", async () => {
+    const tenant = new Tenant("never told", "NAMELESS");
+    const fails = "a handshake or a call of an emitter tells it";
+    await expect(tenant.run((instance) => instance.ready())).rejects.toThrow(fails);
+    expect(tenant.journal).toEqual([]);
+    await expect(tenant.run((instance) => (instance as unknown as NamedObject).name)).rejects.toThrow(fails);
+    await tenant.openSocket();
+    expect(await tenant.run((instance) => (instance as unknown as NamedObject).name)).toBe("never told");
   });
 });
 

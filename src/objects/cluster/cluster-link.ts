@@ -16,7 +16,7 @@ import type { Ticker } from "../sessions/ticker.ts";
 
 /** How an object is called by emitters, and by the other objects of its server. */
 interface PeerObject {
-  socketIoPeer(call: ClusterCall): Promise<ClusterAnswer>;
+  socketIoPeer(call: ObjectCall): Promise<ClusterAnswer>;
 }
 
 interface LinkHost extends MeshHost {
@@ -99,14 +99,14 @@ export class ClusterLink implements Peers {
   }
 
   async call(shard: string, call: ClusterCall): Promise<ClusterAnswer> {
+    const to = { name: this.#host.identity.require().name, shard };
     let stub = this.#stubs.get(shard);
     if (stub === undefined) {
-      const { name } = this.#host.identity.require();
-      stub = this.#placement.finder(this.#env, { name, shard })() as unknown as PeerObject;
+      stub = this.#placement.finder(this.#env, to)().stub as unknown as PeerObject;
       this.#stubs.set(shard, stub);
     }
     try {
-      return await stub.socketIoPeer(call);
+      return await stub.socketIoPeer({ ...call, to });
     } catch (error) {
       // A stub that has seen its object fail stays broken.
       this.#stubs.delete(shard);

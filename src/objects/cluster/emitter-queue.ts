@@ -1,12 +1,18 @@
 import { waitUntil } from "cloudflare:workers";
 import { BatchQueue, type Queued } from "../../server/cluster/batch-queue.ts";
-import { type ClusterMessage, type Relay, type Results, VERSION } from "../../server/cluster/messages.ts";
+import {
+  type ClusterMessage,
+  type ObjectCall,
+  type Results,
+  VERSION,
+} from "../../server/cluster/messages.ts";
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
 import { inTime, Timers } from "../../shared/timers.ts";
 import { EMITTER_CALL_MS, MOST_EMITTED_BYTES } from "../constants.ts";
+import type { Place } from "../placement/placement.ts";
 
 interface RelayObject {
-  socketIoPeer(call: Relay): Promise<Results>;
+  socketIoPeer(call: ObjectCall): Promise<Results>;
 }
 
 /**
@@ -14,11 +20,11 @@ interface RelayObject {
  * does not allow one request to use what belongs to another, so each request has a queue of its own while it needs one.
  */
 export class EmitterQueues {
-  readonly #find: () => DurableObjectStub;
+  readonly #find: () => Place;
   /** Weak references, because a queue is never done when its request has ended before. */
   #busy: WeakRef<EmitterQueue>[] = [];
 
-  constructor(find: () => DurableObjectStub) {
+  constructor(find: () => Place) {
     this.#find = find;
   }
 
@@ -52,13 +58,13 @@ export class EmitterQueues {
 
 /** What one request sends. */
 class EmitterQueue extends BatchQueue {
-  readonly #find: () => DurableObjectStub;
+  readonly #find: () => Place;
   /** An object of the request that is cheap to touch. The runtime throws when another request touches it. */
   readonly #probe = new WebSocketPair()[0];
   readonly #timers = new Timers();
-  #object: RelayObject | undefined;
+  #place: Place | undefined;
 
-  constructor(find: () => DurableObjectStub) {
+  constructor(find: () => Place) {
     super({ bytes: 0 });
     this.#find = find;
   }
@@ -89,16 +95,18 @@ class EmitterQueue extends BatchQueue {
     let results: Results | undefined;
     let failure: unknown;
     try {
-      this.#object ??= this.#find() as unknown as RelayObject;
+      this.#place ??= this.#find();
+      const { stub, ...to } = this.#place;
       const messages = items.map(({ message }) => message);
-      const call = this.#object.socketIoPeer({ v: VERSION, type: "relay", messages });
+      const object = stub as unknown as RelayObject;
+      const call = object.socketIoPeer({ v: VERSION, type: "relay", messages, to });
       results = await inTime(this.#timers, EMITTER_CALL_MS, call, () => {
         throw new Error(`no answer within ${EMITTER_CALL_MS} ms`);
       });
       if (!Array.isArray(results)) throw new Error("the object runs older code; call again after the deploy");
     } catch (error) {
       // A stub that has failed stays broken.
-      this.#object = undefined;
+      this.#place = undefined;
       failure = error;
     }
     for (const [i, item] of items.entries()) {

@@ -67,10 +67,10 @@ export class Placement {
   }
 
   /** Finds an object for calls from outside, anew each time. @throws Error for what is no name of a server or shard */
-  finder(env: Cloudflare.Env, { name = MAIN, shard = this.shards[0]! }: Whom = {}): () => DurableObjectStub {
+  finder(env: Cloudflare.Env, { name = MAIN, shard = this.shards[0]! }: Whom = {}): () => Place {
     if (parseShard(shard) === undefined) throw new Error(`no server has a shard "${shard}"`);
     const address: Address = { name: requireServerName(name), shard };
-    return () => this.#place(env, address).stub;
+    return () => this.#place(env, address);
   }
 
   #order({ key, address, agent, where }: Newcomer): string[] {

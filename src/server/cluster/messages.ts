@@ -75,8 +75,13 @@ export interface Relay {
 
 export type Results = readonly PromiseSettledResult<unknown>[];
 
-/** What an object is called with. */
-export type ObjectCall = ClusterCall | Relay;
+/**
+ * What an object is called with. The caller says whom it calls, because the platform does not tell that to an instance
+ * that was first reached by the id of a session. A caller that runs older code does not say it.
+ */
+export type ObjectCall = (ClusterCall | Relay) & {
+  readonly to?: { readonly name: string; readonly shard: string };
+};
 
 /** What the receiver of a batch returns. */
 export interface BatchAnswer {
