@@ -57,7 +57,7 @@ export interface ServerDefinition<
   /**
    * Emits from outside the object: from a route, a cron trigger or a queue consumer. Without `name` it emits to the
    * server "main".
-   * @throws Error when `name` is not well-formed text of 1 to 256 bytes
+   * @throws Error when `name` is not well-formed text of 1 to 256 bytes, or the option `shards` does not name `shard`
    * @example await chat.emitter(env).to("news").emit("headline", text);
    */
   emitter(env: Cloudflare.Env, whom?: Whom): Emitter<EmitEvents, SocketData, ServerSideEvents, Types>;
@@ -75,7 +75,7 @@ export interface ServerDefinition<
    * The object of a server, to call methods of your own class. Without `name` it is the server "main". An object that
    * a client has woken with the id of an ended session does not know its name until a handshake or a call of an emitter
    * tells it; until then `ready()` and `this.name` throw, which only a name without clients can meet.
-   * @throws Error when `name` is not well-formed text of 1 to 256 bytes
+   * @throws Error when `name` is not well-formed text of 1 to 256 bytes, or no server could have `shard`
    * @example await chat.object<SessionObject>(env, { name: "acme" }).announce("hello");
    */
   object<Class extends Rpc.DurableObjectBranded>(env: Cloudflare.Env, whom?: Whom): DurableObjectStub<Class>;
@@ -119,7 +119,7 @@ export function defineServer<
   const observe = createObserver(options.observe);
   const emitter = (env: Cloudflare.Env, whom?: Whom) =>
     new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>({
-      queues: new EmitterQueues(placement.finder(env, whom)),
+      queues: new EmitterQueues(placement.finder(env, whom, placement.shards)),
       parser: createParser(options.parser),
     });
   const Base = createSessionObject<Io>({

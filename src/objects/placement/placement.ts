@@ -22,7 +22,11 @@ export interface Place extends Address {
 export interface Whom {
   /** @default "main" */
   readonly name?: string;
-  /** Of a server with several objects: which one. @default the first that the option `shards` names */
+  /**
+   * Of a server with several objects: which one. An emitter takes those that the option `shards` names: by way of any
+   * of them it reaches all others, also those that were named by an earlier deploy. `object(...)` reaches any, for what
+   * your code has stored there. @default the first that the option `shards` names
+   */
   readonly shard?: string;
 }
 
@@ -66,9 +70,18 @@ export class Placement {
     return id && this.#get(namespace, id, this.#source.locationHint);
   }
 
-  /** Finds an object for calls from outside, anew each time. @throws Error for what is no name of a server or shard */
-  finder(env: Cloudflare.Env, { name = MAIN, shard = this.shards[0]! }: Whom = {}): () => Place {
-    if (parseShard(shard) === undefined) throw new Error(`no server has a shard "${shard}"`);
+  /**
+   * Finds an object for calls from outside, anew each time: any of the server's, or one of `among`.
+   * @throws Error for what is no name of a server or shard
+   */
+  finder(
+    env: Cloudflare.Env,
+    { name = MAIN, shard = this.shards[0]! }: Whom = {},
+    among?: readonly string[],
+  ): () => Place {
+    if (parseShard(shard) === undefined || among?.includes(shard) === false) {
+      throw new Error(`the server has no shard "${shard}": see the option shards`);
+    }
     const address: Address = { name: requireServerName(name), shard };
     return () => this.#place(env, address);
   }
