@@ -11,6 +11,9 @@ const TICK_S = 22.5;
 const DELIVERY_S = 29e-6;
 const CALL_S = 500e-6;
 
+/** How long a call between objects of one region, and of two, is under way, s. */
+const ROUND_TRIPS_S = [0.01, 0.15];
+
 const dollarsPerSecond = (PRICES.gigabytes * PRICES.millionGbSeconds) / 1e6;
 const dollarsPerRequest = PRICES.millionRequests / 1e6;
 const dollarsPerRow = PRICES.millionRowsWritten / 1e6;
@@ -53,14 +56,36 @@ describe("docs/scaling.md", () => {
     );
     const ours = (members: number, objects: number) =>
       RATES.map((everyS) => toCents(toCost(members, objects, everyS)));
-    const theirs = (cost: typeof azure) => RATES.map((everyS) => toThree(cost(100_000, everyS)));
+    const theirs = (cost: typeof azure, members: number) =>
+      RATES.map((everyS) => toThree(cost(members, everyS)));
     expect(Object.fromEntries(rows)).toEqual({
       "1,000 on 1": ours(1_000, 1),
+      "1,000 with Azure Web PubSub": theirs(azure, 1_000),
+      "1,000 with Ably, older accounts": theirs(ably, 1_000),
       "10,000 on 2": ours(10_000, 2),
+      "10,000 with Azure Web PubSub": theirs(azure, 10_000),
+      "10,000 with Ably, older accounts": theirs(ably, 10_000),
       "100,000 on 8": ours(100_000, 8),
       "100,000 on 16": ours(100_000, 16),
-      "100,000 with Azure Web PubSub": theirs(azure),
-      "100,000 with Ably, older accounts": theirs(ably),
+      "100,000 with Azure Web PubSub": theirs(azure, 100_000),
+      "100,000 with Ably, older accounts": theirs(ably, 100_000),
     });
+  });
+
+  it("says what the time costs in which an object waits for the others, and what a call costs", () => {
+    // The calls of one message are under way at the same time.
+    const waits = ROUND_TRIPS_S.map((roundTripS) => MONTH_S * roundTripS * dollarsPerSecond);
+    const deliveries = dollarsPerRequest / (DELIVERY_S * dollarsPerSecond);
+    const text = (page as string).replaceAll(/\s+/g, " ");
+    const said = (pattern: RegExp) => pattern.exec(text)?.slice(1);
+    expect(said(/message a second adds (\S+) where a round trip takes 10 ms, and (\S+) at 150 ms/)).toEqual(
+      waits.map(toCents),
+    );
+    expect(said(/at most (\S+) for an object that always waits/)).toEqual([
+      toCents(MONTH_S * dollarsPerSecond),
+    ]);
+    expect(said(/costs as much as (\S+) deliveries/)).toEqual([
+      (Math.round(deliveries / 100) * 100).toLocaleString("en"),
+    ]);
   });
 });
