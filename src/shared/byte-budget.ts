@@ -15,6 +15,11 @@ export interface BudgetLimits {
 /** The budgets of this isolate, by object. Module-level, because the isolate's memory is what they share. */
 const budgets = new Map<string, WeakRef<ByteBudget>>();
 
+/** Forgets what other objects of the isolate hold. For tests, whose objects are gone when the next test begins. */
+export function forgetBudgets(): void {
+  budgets.clear();
+}
+
 /**
  * Counts the bytes that the clients of one object make it hold in memory, with one account for each session.
  *

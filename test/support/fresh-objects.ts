@@ -1,5 +1,6 @@
 import { reset } from "cloudflare:test";
-import { afterAll, beforeAll, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, vi } from "vitest";
+import { forgetBudgets } from "../../src/shared/byte-budget.ts";
 import { applications, engines, journals, peerCalls, peerFaults } from "../fixtures/worker.ts";
 
 /**
@@ -10,6 +11,8 @@ beforeAll(async () => {
   await reset();
   for (const kept of [applications, engines, journals, peerCalls, peerFaults]) kept.clear();
 });
+/** An object that is gone may count as one of the isolate for 30 s more. */
+beforeEach(forgetBudgets);
 afterAll(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
