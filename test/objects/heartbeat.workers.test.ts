@@ -386,6 +386,21 @@ describe("schedule() and onSchedule()", () => {
     expect(object.journal).not.toContain("onSchedule");
   });
 
+  it.each([Number.MAX_SAFE_INTEGER, Infinity, -Infinity])(
+    "set no alarm at a time for which the runtime has none (%s)",
+    async (never) => {
+      const logged = vi.spyOn(console, "error");
+      const object = new TestObject(`schedule never ${never}`);
+      await object.run((instance) => instance.schedule(never));
+      expect(await alarmAt(object)).toBe(null);
+      // An alarm that comes earlier is set nevertheless.
+      await object.run((instance) => instance.schedule(time(5_000)));
+      await expect.poll(() => alarmAt(object)).toBe(5_000);
+      expect(logged).not.toHaveBeenCalled();
+      logged.mockRestore();
+    },
+  );
+
   it("refuse an invalid time, and do not affect the heartbeat", async () => {
     const object = new TestObject("schedule garbage");
     const client = await object.openSocket();

@@ -1,6 +1,8 @@
 const SCHEDULE_KEY = "sio_schedule";
 /** An alarm that is overdue by this much has been lost, ms. */
 const LOST_AFTER_MS = 5_000;
+/** The runtime sets no alarm after the year 2189, so what is due later is never due. */
+const LATEST = 6.9e12;
 
 /**
  * The object's one alarm, which the heartbeat and the user's schedule share. It is only set anew when it has to come
@@ -26,7 +28,7 @@ export class Ticker {
 
   /** Makes the alarm come at `time` (ms) or earlier. */
   ensureBy(time: number): void {
-    if (!Number.isFinite(time)) return;
+    if (!(Math.abs(time) < LATEST)) return;
     if (this.#at === undefined) {
       this.#wanted = Math.min(this.#wanted, time);
       this.#looking ??= this.#look();
