@@ -331,7 +331,9 @@ export class RequestHandler<Api> {
     host.server.open(session);
     if (host.engine.listenerCount("connection") > 0) host.engine.emit("connection", session);
     session.changed();
-    if (this.#platform.persists) this.#platform.identity.keep();
+    const { identity, persists } = this.#platform;
+    // If storage fails, the session ends: without that row, nothing would know of it later.
+    if (persists) this.#turns.saveLater({ session, save: () => identity.keep() });
     this.#heartbeat.ensureTick(session);
   }
 

@@ -139,10 +139,9 @@ export class Heartbeat {
   /** When the next tick has something to do, ms; infinite when there is nobody. */
   #next(now: number): number {
     const { ticker, identity, persists } = this.#platform;
-    let next = this.#server().nextTickAt?.(now) ?? Infinity;
-    // Where nothing is stored there are neither sessions nor a schedule to look for.
+    // Where nothing is stored there are neither hibernating sessions nor a schedule to look for.
     const isNew = persists && identity.isEmpty();
-    if (!isNew) next = Math.min(next, this.#nextOfSessions(now));
+    let next = Math.min(this.#server().nextTickAt?.(now) ?? Infinity, this.#nextOfSessions(now, isNew));
     // What has failed is still due: repeated at once, it would fail without end.
     if (this.#hasFailed) next = Math.max(next, now + TICK_RETRY_MS);
     if (this.#isUnfinished) next = Math.min(next, now + TICK_SOON_MS);
@@ -151,10 +150,11 @@ export class Heartbeat {
     return next === Infinity && identity.isLeftOver() ? now + TICK_RETRY_MS : next;
   }
 
-  #nextOfSessions(now: number): number {
+  /** `isNew`: none hibernates, which is known without looking for them. */
+  #nextOfSessions(now: number, isNew: boolean): number {
     const { rules } = this.#platform;
     let next = Infinity;
-    for (const { state } of this.#table.hibernating()) {
+    for (const { state } of isNew ? [] : this.#table.hibernating()) {
       next = Math.min(next, nextTickAt(fromStored(state), now, rules));
     }
     for (const { session } of this.#table.live()) next = Math.min(next, this.#nextFor(session, now));
