@@ -1,4 +1,4 @@
-import { requireType } from "../shared/with-defaults.ts";
+import { givenOptions, requireType } from "../shared/with-defaults.ts";
 
 const FUNCTION = "function";
 const BOOLEAN = "boolean";
@@ -27,10 +27,15 @@ const TYPES: Readonly<Record<string, string>> = {
   jurisdiction: "string",
 };
 
-/** @throws Error that names the first option of another type, and says which types it may have */
-export function checkOptions(options: object): void {
-  for (const [name, value] of Object.entries(options)) {
+/**
+ * Returns the options that are given: as on Node, null counts as left out.
+ * @throws Error that names the first option of another type, and says which types it may have
+ */
+export function checkOptions<T extends object>(options: T): T {
+  const given = givenOptions(options);
+  for (const [name, value] of Object.entries(given)) {
     const types = TYPES[name];
-    if (types !== undefined && value !== undefined) requireType(name, value, types, "the default");
+    if (types !== undefined) requireType(name, value, types, "the default");
   }
+  return given;
 }

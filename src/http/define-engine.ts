@@ -36,13 +36,13 @@ export function defineEngine(
   options: EngineOptions & HttpOptions,
   setup: (engine: Engine, context: SetupContext) => unknown,
 ): EngineDefinition {
-  checkOptions(options);
-  const engineOptions = resolveEngineOptions(options);
-  const placement = new Placement(toSource(options));
-  const observe = createObserver(options.observe);
+  const given = checkOptions(options);
+  const engineOptions = resolveEngineOptions(given);
+  const placement = new Placement(toSource(given));
+  const observe = createObserver(given.observe);
   const Base = createSessionObject<Engine>({
     options: engineOptions,
-    needsHandshakeData: options.handshakeData !== undefined,
+    needsHandshakeData: given.handshakeData !== undefined,
     placement,
     observe,
     createServer: ({ engine }) => createBareServer(engine),
@@ -56,7 +56,7 @@ export function defineEngine(
   }
   return {
     SessionObject,
-    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement, observe),
+    app: createApp(resolveAppOptions(given, engineOptions, DEFAULT_PATH), placement, observe),
   };
 }
 

@@ -111,23 +111,23 @@ export function defineServer<
   ) => unknown,
 ): ServerDefinition<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types> {
   type Io = Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData, Types>;
-  checkOptions(options);
+  const given = checkOptions(options);
   // Each object resolves them by itself; this is for the errors, which a Worker throws at its start.
-  resolveOptions(options);
-  const engineOptions = resolveEngineOptions(options);
-  const placement = new Placement(toSource(options), options.shards);
-  const observe = createObserver(options.observe);
+  resolveOptions(given);
+  const engineOptions = resolveEngineOptions(given);
+  const placement = new Placement(toSource(given), given.shards);
+  const observe = createObserver(given.observe);
   const emitter = (env: Cloudflare.Env, whom?: Whom) =>
     new Emitter<EmitEvents, SocketData, ServerSideEvents, Types>({
       queues: new EmitterQueues(placement.finder(env, whom, placement.shards)),
-      parser: createParser(options.parser),
+      parser: createParser(given.parser),
     });
   const Base = createSessionObject<Io>({
     options: engineOptions,
-    needsHandshakeData: options.handshakeData !== undefined,
+    needsHandshakeData: given.handshakeData !== undefined,
     placement,
     observe,
-    createServer: (host) => createSocketServer<Io>(options, host),
+    createServer: (host) => createSocketServer<Io>(given, host),
     setup,
   });
   class SessionObject extends Base implements ServerMembers<Io> {
@@ -148,7 +148,7 @@ export function defineServer<
   }
   return {
     SessionObject,
-    app: createApp(resolveAppOptions(options, engineOptions, DEFAULT_PATH), placement, observe),
+    app: createApp(resolveAppOptions(given, engineOptions, DEFAULT_PATH), placement, observe),
     emitter,
     stats: (env, options) => fetchStats(placement, env, options),
     // The caller names its own class, which nothing here can check.

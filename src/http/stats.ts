@@ -3,7 +3,7 @@ import { MAIN } from "../objects/placement/object-name.ts";
 import type { Placement } from "../objects/placement/placement.ts";
 import { add } from "../objects/tally.ts";
 import { inTime, Timers } from "../shared/timers.ts";
-import { refuse, withDefaults } from "../shared/with-defaults.ts";
+import { requireNumber, withDefaults } from "../shared/with-defaults.ts";
 import { STATS_TIMEOUT_MS } from "./constants.ts";
 
 /** List prices in dollars, above what the plan includes, and what an estimate of the duration assumes. */
@@ -104,9 +104,8 @@ export async function fetchStats(
 ): Promise<ServerStats> {
   const { name: names, timeout } = withDefaults(options, { timeout: STATS_TIMEOUT_MS });
   const prices: Prices = { ...PRICES, ...options.prices };
-  for (const [name, price] of Object.entries(prices)) {
-    if (!(Number.isFinite(price) && price >= 0)) refuse(`prices.${name}`, price, "number", "the list price");
-  }
+  for (const [name, price] of Object.entries(prices))
+    requireNumber(`prices.${name}`, price, "the list price");
   const timers = new Timers();
   const late = () => {
     throw new Error(`no answer within ${timeout} ms`);

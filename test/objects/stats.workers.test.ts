@@ -169,11 +169,11 @@ describe("stats", () => {
 
   it.each<[object, string]>([
     [{ name: "" }, "1 to 256 bytes"],
-    [{ timeout: 0 }, "the option timeout has to be"],
+    [{ timeout: -1 }, "the option timeout has to be"],
     [{ timeout: "5 s" }, "Leave it out for 5000"],
     [
       { prices: { eventMs: -1 } },
-      "the option prices.eventMs has to be of this kind: number; it is the number -1",
+      "the option prices.eventMs has to be of this kind: number from 0 on, or Infinity; it is the number -1",
     ],
     [{ prices: { gigabytes: "0.128" } }, "Leave it out for the list price"],
   ])("reject for %o, and say why", async (options, message) => {

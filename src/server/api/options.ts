@@ -109,15 +109,15 @@ export type ResolvedOptions = ServerOptions &
 
 /** @throws Error that names an option with a value that cannot be meant */
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
-  const { connectionStateRecovery: recovery, dataTtl } = options;
-  const ttls = typeof dataTtl === "object" ? dataTtl : { "*": dataTtl };
+  const { connectionStateRecovery: recovery, dataTtl, connectTimeout } = options;
+  const ttls = typeof dataTtl === "object" ? dataTtl : { "": dataTtl };
   for (const [name, ttl] of Object.entries(ttls ?? {})) {
-    if (ttl != null) requireNumber(`dataTtl of ${name}`, ttl, "data that never expires");
+    if (ttl != null) requireNumber(`dataTtl${name && ` of ${name}`}`, ttl, "data that never expires");
   }
   return {
     // As on Node, a connectTimeout of 0 means that it is not given.
     ...withDefaults(
-      { ...options, connectTimeout: options.connectTimeout === 0 ? undefined : options.connectTimeout },
+      { ...options, connectTimeout: connectTimeout === 0 ? undefined : connectTimeout },
       DEFAULTS,
     ),
     recovery: recovery && withDefaults(recovery, RECOVERY_DEFAULTS),
