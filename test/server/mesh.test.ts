@@ -8,6 +8,7 @@ import type {
   ClusterMessage,
   Peers,
 } from "../../src/server/cluster/messages.ts";
+import type { Reply } from "../../src/server/cluster/reply.ts";
 import { pause, Timers } from "../../src/shared/timers.ts";
 
 /** What happens to a call, by the shard that is called. */
@@ -79,6 +80,39 @@ class Shard {
   }
 }
 
+/** A shard that "1" asks. `answer` returns what it answers; undefined when the test does that itself. */
+class Asked {
+  readonly shard = new Shard("1");
+  readonly replies = new Map<string, Reply>();
+  #batches = 0;
+
+  constructor(answer: (message: ClusterMessage) => readonly unknown[] | undefined) {
+    this.shard.mesh.serve({
+      carryOut: (message, reply) => {
+        if (message.request === undefined || reply === undefined) return;
+        this.replies.set(message.request, reply);
+        const answers = answer(message);
+        if (answers !== undefined) reply.settle(Promise.resolve(answers));
+      },
+      relay() {},
+      onLost() {},
+    });
+  }
+
+  ask(request: string): void {
+    const messages = [{ ...fetchAll, request }];
+    this.shard.mesh.receive({ v: 1, type: "batch", from: "1", epoch: 1, number: ++this.#batches, messages });
+  }
+
+  async fetch(request: string, waitMs = 9_000): Promise<Answers> {
+    const answers = this.shard.mesh.receive({ v: 1, type: "answers", request, waitMs }) as Promise<Answers>;
+    await vi.advanceTimersByTimeAsync(0);
+    return answers;
+  }
+}
+
+const fetchAll: ClusterMessage = { type: "fetch", nsp: "/", to: { rooms: [], except: [] } };
+
 const nameOf = (message: ClusterMessage) =>
   message.type === "broadcast" ? String(message.frames[0]) : message.type;
 
@@ -102,6 +136,7 @@ function receiving(names: string[]): Shard {
 
 const never = () => new Promise<never>(() => {});
 const MB = 1_000_000;
+const megabytes = (count: number) => Array.from({ length: count }, () => "x".repeat(MB));
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -472,30 +507,86 @@ describe("a new shard", () => {
 });
 
 describe("requests to other shards", () => {
-  it("leaves a reply incomplete when all replies take too much memory, and forgets replies in time", async () => {
-    const shard = new Shard("1");
-    const bytes = (count: number) => Array.from({ length: count }, () => "x".repeat(MB));
-    shard.mesh.serve({
-      carryOut: (_, reply) => reply?.settle(Promise.resolve(bytes(10))),
-      relay() {},
-      onLost() {},
-    });
-    const ask = async (number: number): Promise<[number, boolean]> => {
-      const request = `request ${number}`;
-      const messages = [{ ...broadcast("question", 0), request }];
-      await shard.mesh.receive({ v: 1, type: "batch", from: "1", epoch: 1, number, messages });
-      const answers = shard.mesh.receive({ v: 1, type: "answers", request, waitMs: 100 });
-      await vi.advanceTimersByTimeAsync(100);
-      const { values, isComplete } = (await answers) as Answers;
-      return [values.length, isComplete];
-    };
-    expect([await ask(1), await ask(2), await ask(3)]).toEqual([
-      [10, true],
-      [10, true],
-      [3, false],
-    ]);
+  it("are answered whatever other shards have fetched before, and answered again when they are fetched again", async () => {
+    const asked = new Asked(() => megabytes(10));
+    for (let i = 0; i < 5; i++) {
+      asked.ask(`${i}`);
+      for (let again = 0; again < 2; again++) {
+        expect(await asked.fetch(`${i}`)).toMatchObject({ count: 10, isComplete: true });
+      }
+    }
+  });
+
+  it("are refused at once when the answers take too much memory that others have not fetched, until these expire", async () => {
+    const asked = new Asked(() => megabytes(10));
+    for (const request of ["a", "b", "c", "d"]) asked.ask(request);
+    await vi.advanceTimersByTimeAsync(0);
+    for (const request of ["c", "d"]) {
+      expect(await asked.fetch(request)).toMatchObject({ values: [], isComplete: false, isCut: true });
+    }
+    expect(await asked.fetch("a")).toMatchObject({ count: 10, isComplete: true });
+    asked.ask("e");
+    for (const request of ["b", "e"]) {
+      expect(await asked.fetch(request)).toMatchObject({ count: 10, isComplete: true });
+    }
+    for (const request of ["not fetched", "not fetched either", "cut"]) asked.ask(request);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await asked.fetch("cut")).toMatchObject({ isCut: true });
     await vi.advanceTimersByTimeAsync(20_000);
-    expect(await ask(4)).toEqual([10, true]);
+    asked.ask("f");
+    expect(await asked.fetch("f")).toMatchObject({ count: 10, isComplete: true });
+  });
+
+  it("reject at once, with a text of its own, when the answers of one shard are too large", async () => {
+    const shard = new Shard("1", "2");
+    const { mesh } = new Asked(() => megabytes(25)).shard;
+    shard.lines.set("1", async (call) => mesh.receive(call));
+    const failure = shard.mesh.collect(fetchAll).catch((error: Error) => error);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await failure).toMatchObject({
+      message: "the answers of shard 1 take more than 24000000 bytes; ask for fewer at once",
+      responses: [],
+    });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("have the answers of clients that answer late, however many other requests there are", async () => {
+    const asked = new Asked(({ request }) => (request === "late" ? undefined : []));
+    asked.ask("late");
+    asked.replies.get("late")!.expect(1);
+    const answers = asked.fetch("late");
+    for (let i = 0; i < 2_000; i++) {
+      asked.ask(`${i}`);
+      await asked.fetch(`${i}`);
+    }
+    asked.replies.get("late")!.add("answer");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await answers).toMatchObject({ values: ["answer"], isComplete: true });
+  });
+
+  it("are refused at once, and not carried out, while a thousand others wait to be fetched", async () => {
+    const asked = new Asked(() => undefined);
+    for (let i = 0; i <= 1_000; i++) asked.ask(`${i}`);
+    expect(asked.replies.size).toBe(1_000);
+    expect(await asked.fetch("1000")).toMatchObject({ isUnknown: true });
+    asked.replies.get("0")!.giveUp();
+    await asked.fetch("0");
+    asked.ask("1001");
+    expect([...asked.replies.keys()].at(-1)).toBe("1001");
+  });
+
+  it("keep the answers that fit when those of the clients are too large", async () => {
+    const asked = new Asked(() => undefined);
+    asked.ask("acks");
+    const reply = asked.replies.get("acks")!;
+    reply.expect(4);
+    for (const size of [10, 10, 10]) reply.add("x".repeat(size * MB));
+    reply.gone();
+    const { values, ...rest } = await asked.fetch("acks");
+    expect([values.length, rest]).toEqual([
+      2,
+      { count: 4, isComplete: false, isUnknown: false, isCut: true },
+    ]);
   });
 
   it("call for answers until shortly before their timeout, and again when that call fails", async () => {

@@ -21,10 +21,9 @@ export function createMeshServer(core: ServerContext, namespaces: Namespaces): M
   const carryOut = (message: ClusterMessage, reply: Reply | undefined): void => {
     const { nsp, type } = message;
     const adapter = adapterOf(nsp) ?? (reply && type !== "fetch" ? undefined : unnamedAdapter(nsp));
-    const answers = adapter?._carryOut(message, reply);
-    if (answers) reply?.settle(answers);
     // This shard does not have the namespace, so no client here could answer.
-    else if (adapter === undefined) reply?.expect(0);
+    const answers = adapter === undefined ? Promise.resolve([]) : adapter._carryOut(message, reply);
+    if (answers) reply?.settle(answers);
   };
 
   return {

@@ -8,6 +8,7 @@ import {
   ASK_AGAIN_MS,
   MESSAGE_BYTES,
   MOST_REPLIES,
+  MOST_REPLY_BYTES,
   MOST_WAITING_BYTES,
   REQUEST_MS,
 } from "../constants.ts";
@@ -57,7 +58,7 @@ export class Mesh {
   readonly #load = { bytes: 0 };
   readonly #senders: Senders;
   readonly #replies = new Map<string, Reply>();
-  readonly #replyLoad = { bytes: 0 };
+  #replyBytes = 0;
   readonly #lost = new Map<string, { nsp: string; count: number }>();
   #server: MeshServer | undefined;
   #lastRequest = 0;
@@ -112,9 +113,11 @@ export class Mesh {
     const responses = answers.flatMap((it) => (it?.isComplete ? it.values : []));
     const missing = shards.filter((_, i) => !answers[i]?.isComplete);
     if (missing.length === 0) return responses;
-    const text =
-      `timeout reached: only ${shards.length - missing.length} responses received out of ${shards.length} ` +
-      `(no answer of shard ${missing.join(", ")})`;
+    const cut = shards.filter((_, i) => answers[i]?.isCut);
+    const text = cut.length
+      ? `the answers of shard ${cut.join(", ")} take more than ${MOST_REPLY_BYTES} bytes; ask for fewer at once`
+      : `timeout reached: only ${shards.length - missing.length} responses received out of ${shards.length} ` +
+        `(no answer of shard ${missing.join(", ")})`;
     throw Object.assign(new Error(text), { responses });
   }
 
@@ -208,7 +211,10 @@ export class Mesh {
     if (!this.#senders.take(from, { epoch, number })) return answer;
     for (const message of messages) {
       if (message.type === "hello") continue;
-      const reply = message.request === undefined ? undefined : this.#openReply(message.request, message);
+      const { request } = message;
+      const reply = request === undefined ? undefined : this.#openReply(request, message);
+      // Too many replies wait to be fetched. The asker hears of it when it calls for this one.
+      if (request !== undefined && reply === undefined) continue;
       runSafely(
         () => this.#server?.carryOut(message, reply),
         (error) => {
@@ -220,23 +226,41 @@ export class Mesh {
     return answer;
   }
 
-  #openReply(request: string, message: ClusterMessage): Reply {
-    const now = this.#host.now();
-    for (const [id, reply] of this.#replies) {
-      if (reply.expiresAt > now && this.#replies.size < MOST_REPLIES) continue;
-      reply.drop();
-      this.#replies.delete(id);
-    }
+  #openReply(request: string, message: ClusterMessage): Reply | undefined {
+    if (!this.#makeReplyRoom(1, 0)) return undefined;
     const timeoutMs = message.type === "broadcast" ? (message.timeoutMs ?? 0) : 0;
-    const reply = new Reply(now + timeoutMs + ANSWERS_KEPT_MS, this.#replyLoad);
+    const expiresAt = this.#host.now() + timeoutMs + ANSWERS_KEPT_MS;
+    const reply = new Reply(expiresAt, (bytes) => this.#makeReplyRoom(0, bytes));
     this.#replies.set(request, reply);
     return reply;
+  }
+
+  /**
+   * Makes room for one more reply, or for more bytes in one. A reply that was fetched is kept for a repeated call,
+   * until others need its room; the oldest goes first.
+   */
+  #makeReplyRoom(count: number, bytes: number): boolean {
+    const isFull = () =>
+      this.#replies.size + count > MOST_REPLIES || this.#replyBytes + bytes > MOST_REPLY_BYTES;
+    if (count > 0 || isFull()) {
+      const now = this.#host.now();
+      for (const [request, reply] of this.#replies) {
+        if (reply.expiresAt > now && !(reply.isFetched && isFull())) continue;
+        this.#replies.delete(request);
+        this.#replyBytes -= reply.bytes;
+        reply.isFetched = true;
+      }
+    }
+    if (isFull()) return false;
+    this.#replyBytes += bytes;
+    return true;
   }
 
   async #answer({ request, waitMs }: AnswersCall): Promise<Answers> {
     const reply = this.#replies.get(request);
     if (reply === undefined) return { count: 0, values: [], isComplete: true, isUnknown: true };
     await inTime(this.#host.timers, waitMs, reply.complete, () => {});
+    reply.isFetched = true;
     return reply.toAnswers();
   }
 

@@ -100,8 +100,10 @@ export interface Answers {
   readonly values: readonly unknown[];
   /** Whether no more answers will come. */
   readonly isComplete: boolean;
-  /** The shard has restarted, and does not know the request any more. */
+  /** The shard does not know the request: it has restarted, has failed to carry it out, or had too many others. */
   readonly isUnknown?: boolean;
+  /** Answers are missing because the shard had no room for them. */
+  readonly isCut?: boolean;
 }
 
 export type ClusterAnswer = BatchAnswer | Answers;

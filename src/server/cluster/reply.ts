@@ -1,18 +1,19 @@
 import { estimateBytes } from "../../shared/estimate-bytes.ts";
-import { MOST_REPLY_BYTES } from "../constants.ts";
-import type { Load } from "./batch-queue.ts";
 import type { Answers } from "./messages.ts";
 
 /** Collects the answers of this shard to one request, until the asker has fetched them, possibly several times. */
 export class Reply {
-  readonly values: unknown[] = [];
   readonly expiresAt: number;
-  readonly #load: Load;
+  /** What the answers take in memory. */
+  bytes = 0;
+  /** The asker has called for the answers, or will not any more. Later ones are not kept. */
+  isFetched = false;
+  readonly #makeRoom: (bytes: number) => boolean;
+  readonly #values: unknown[] = [];
   /** How many clients or listeners will answer, once that is known. */
   #expected: number | undefined;
   /** How many have answered, or will not. */
   #done = 0;
-  #bytes = 0;
   #isUnknown = false;
   #isCut = false;
   #resolve!: () => void;
@@ -21,14 +22,10 @@ export class Reply {
     this.#resolve = resolve;
   });
 
-  /** `load`: the size of all replies of the object. */
-  constructor(expiresAt: number, load: Load) {
+  /** `makeRoom` returns whether so many bytes have room besides all other replies of the object. */
+  constructor(expiresAt: number, makeRoom: (bytes: number) => boolean) {
     this.expiresAt = expiresAt;
-    this.#load = load;
-  }
-
-  get isComplete(): boolean {
-    return this.#isUnknown || (!this.#isCut && this.#done >= (this.#expected ?? Infinity));
+    this.#makeRoom = makeRoom;
   }
 
   /** Sets how many clients or listeners will answer. */
@@ -38,21 +35,8 @@ export class Reply {
   }
 
   add(value: unknown): void {
-    const bytes = estimateBytes(value);
-    if (this.#load.bytes + bytes > MOST_REPLY_BYTES) this.#isCut = true;
-    else {
-      this.values.push(value);
-      this.#bytes += bytes;
-      this.#load.bytes += bytes;
-    }
-    this.gone();
-  }
-
-  /** The reply will not be fetched any more. */
-  drop(): void {
-    this.#load.bytes -= this.#bytes;
-    this.#bytes = 0;
-    this.#isCut = true;
+    this.#keep([value]);
+    this.#tell();
   }
 
   /** A client that was expected to answer will not. */
@@ -65,8 +49,8 @@ export class Reply {
   settle(values: Promise<readonly unknown[]>): void {
     values.then(
       (all) => {
+        this.#keep(all);
         this.expect(all.length);
-        for (const value of all) this.add(value);
       },
       () => this.giveUp(),
     );
@@ -75,15 +59,36 @@ export class Reply {
   /** This shard cannot answer the request. */
   giveUp(): void {
     this.#isUnknown = true;
-    this.#tell();
+    this.#resolve();
   }
 
   toAnswers(): Answers {
-    const { values, isComplete } = this;
-    return { count: this.#expected ?? 0, values, isComplete, isUnknown: this.#isUnknown };
+    const isComplete = this.#isOver && !this.#isCut;
+    return {
+      count: this.#expected ?? 0,
+      values: this.#values,
+      isComplete,
+      isUnknown: this.#isUnknown,
+      isCut: this.#isCut,
+    };
+  }
+
+  get #isOver(): boolean {
+    return this.#done >= (this.#expected ?? Infinity);
+  }
+
+  /** Keeps all of these answers, or none. */
+  #keep(values: readonly unknown[]): void {
+    this.#done += values.length;
+    if (this.isFetched) return;
+    const bytes = estimateBytes(values);
+    if (this.#makeRoom(bytes)) {
+      this.bytes += bytes;
+      for (const value of values) this.#values.push(value);
+    } else this.#isCut = true;
   }
 
   #tell(): void {
-    if (this.isComplete) this.#resolve();
+    if (this.#isOver) this.#resolve();
   }
 }
