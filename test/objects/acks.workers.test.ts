@@ -12,6 +12,7 @@ function create(name: string): { object: TalkObject; notes: unknown[] } {
   const notes: unknown[] = [];
   const object = new TalkObject(`acks ${name}`, (io) => {
     const instance = ++instances;
+    let goOn = () => {};
     io.on("connection", (socket) => {
       socket.on("instance", (ack) => ack(instance));
       socket.on("ask me", () => socket.emit("question", (answer: unknown) => notes.push([instance, answer])));
@@ -36,13 +37,20 @@ function create(name: string): { object: TalkObject; notes: unknown[] } {
         await pause(ms);
         socket.emit("worked", instance);
       });
+      socket.on("wait", async () => {
+        socket.emit("waiting");
+        await new Promise<void>((resolve) => (goOn = resolve));
+        socket.emit("went on", instance);
+      });
+      socket.on("go on", () => goOn());
       socket.on("bytes", (bytes, ack) => ack(instance, [...bytes]));
       socket.on("disconnect", (reason, why) => {
         notes.push([instance, reason, ...(why instanceof Error ? [why.message] : [])]);
       });
     });
     io.of("/slow").use(async (_, next) => {
-      await pause(60);
+      notes.push("asked to join");
+      await new Promise<void>((resolve) => (goOn = resolve));
       next();
     });
   });
@@ -116,15 +124,20 @@ describe.each(["polling", "websocket"] as const)("an object is kept awake (%s)",
   });
 
   it("by a handler or middleware that awaits", async () => {
-    const { object } = create(`handler ${transport}`);
+    const { object, notes } = create(`handler ${transport}`);
     const client = await object.join(transport);
-    await client.say('42["work",60]');
-    expect(await client.hear()).toBe('42["working"]');
-    await (await fallAsleep(object)).asleep;
-    expect(await client.hear()).toBe('42["worked",1]');
+    await client.say('42["wait"]');
+    expect(await client.hear()).toBe('42["waiting"]');
+    const handling = await fallAsleep(object);
+    await client.say('42["go on"]');
+    await handling.asleep;
+    expect(await client.hear()).toBe('42["went on",1]');
     expect(await instanceOf(client)).toBe(2);
     await client.say("40/slow,");
-    await object.sleep();
+    await vi.waitFor(() => expect(notes).toEqual(["asked to join"]));
+    const joining = await fallAsleep(object);
+    await client.say('42["go on"]');
+    await joining.asleep;
     expect(await client.hear()).toMatch(/^40\/slow,\{/);
     expect(await instanceOf(client)).toBe(3);
   });
