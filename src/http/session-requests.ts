@@ -12,11 +12,11 @@ export type Asked = Omit<InternalRequest, "request">;
 
 /**
  * Requests of sessions that exist. Only listeners of `headers` and `connection_error` look at the client's own request,
- * and few objects have any. To write all of it down for each poll would cost more than anything else that the Worker
- * does for it, so an object asks for it where somebody listens:
+ * its method, URL and headers, and few objects have any. To write all of it down for each poll would cost more than
+ * anything else that the Worker does for it, so an object asks for it where somebody listens:
  *
- *   Worker ── request, of whose headers one is kept ──► object ── answer, `sio-wanted` ──────► Worker
- *          ── "show", all of it ──────────────────────► listeners run ── what they add ──────► answer for the client
+ *   Worker ── none of it, but a poll's user agent ──► object ── answer, `sio-wanted` ──────► Worker
+ *          ── "show", all of it ────────────────────► listeners run ── what they add ──────► answer for the client
  *
  * From then on this Worker sends all of it at once.
  */

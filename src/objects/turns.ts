@@ -5,8 +5,6 @@ import { MOST_SHED, SHED_TO_SHARE } from "./constants.ts";
 import type { Platform } from "./platform.ts";
 import { StateTooLarge } from "./storage/session-store.ts";
 
-/** A settled promise: its `then` runs after the current code. */
-
 /** Nothing is ever stored under this key. */
 const NOTHING = "sio_nothing";
 

@@ -11,7 +11,10 @@ interface Namespaces {
   existing(name: string): { readonly adapter: Adapter } | undefined;
 }
 
-/** Carries out the messages of other shards, and of emitters, in the server of one object. It creates no namespace. */
+/**
+ * Carries out the messages of other shards, and of emitters, in the server of one object. It creates no namespace,
+ * since clients could then join one that has no middleware.
+ */
 export function createMeshServer(core: ServerContext, namespaces: Namespaces): MeshServer {
   const { host } = core;
   // Users know the class as `Adapter`, and every adapter extends it.

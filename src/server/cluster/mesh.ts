@@ -264,7 +264,11 @@ export class Mesh {
     return reply.toAnswers();
   }
 
-  /** Fetches the answers to a request, repeatedly if necessary, until shortly before the time of the asker is over. */
+  /**
+   * Fetches the answers to a request. The other shard is told to return shortly before the time of the asker is over,
+   * and until then a call that fails is repeated. A call that hangs is awaited for as long as it takes: the asker does
+   * not wait for it.
+   */
   async #fetch(
     shard: string,
     request: string,

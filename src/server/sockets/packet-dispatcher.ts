@@ -8,8 +8,6 @@ import { readOldName, toFault } from "../namespaces/lookup.ts";
 import { HeldPackets } from "./held-packets.ts";
 import type { SocketMember } from "./socket-member.ts";
 
-/** A settled promise: its `then` runs after the current code. (`queueMicrotask` does the same, and costs 5 us here.) */
-
 /** The connection that packets are dispatched for. */
 interface Target {
   readonly conn: Session;
