@@ -91,6 +91,8 @@ describe.skipIf(!hasBrowser)("the page of the example", { timeout: 120_000 }, ()
       for (let i = 0; i < 5; i++) socket.emit("clap", "★");
     }
     for (const page of people) await page.locator("dd").getByText("30", { exact: true }).waitFor();
+    const late = await play.visitor();
+    await late.getByText(/^you sit with object [0-3], in an audience of 9$/).waitFor();
     await people[0]!.getByRole("button", { name: "Celebrate" }).click();
     for (const page of people) await page.locator("dd").getByText("1", { exact: true }).waitFor();
     await play.judge(people[1]!, "applause", people[0]);
