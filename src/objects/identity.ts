@@ -50,8 +50,7 @@ export class Identity {
   require(): Address {
     if (this.address !== undefined) return this.address;
     throw new Error(
-      "this object does not know its name, since it was first reached by an id: " +
-        "a handshake or a call of an emitter tells it",
+      "this object does not know its name, since it was first reached by an id; a handshake or an emitter tells it",
     );
   }
 
@@ -93,7 +92,7 @@ export class Identity {
   }
 
   /** Takes the name that the caller tells. A caller of an earlier deploy tells none. */
-  tell({ name, shard }: Partial<Address>): void {
+  tell({ name, shard }: Partial<Address> = {}): void {
     if (name !== undefined && shard !== undefined) this.#address = { name, shard };
   }
 

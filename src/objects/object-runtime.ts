@@ -123,7 +123,7 @@ export class ObjectRuntime<Api> {
   /** What another object of the server says, or an emitter, which waits for the setup function. */
   async receive(call: ObjectCall): Promise<ObjectAnswer> {
     this.platform.tally.counts.requests++;
-    this.platform.identity.tell(call.to ?? {});
+    this.platform.identity.tell(call.to);
     if (call.type === "relay") await this.ready();
     else {
       // If setup fails at once, the server of the next attempt has to be the one that carries out the message.

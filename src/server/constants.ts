@@ -108,8 +108,8 @@ export const LONGEST_CALL_MS = 5_000;
  */
 export const REPEAT_BATCH_MS = 5_000;
 
-/** When the last call of a batch that fails is due, ms after the first one: a timer may be late. */
-export const LAST_CALL_MS = 4_750;
+/** By how much the timer may be late that ends the pause before the last call of a batch, ms. */
+export const LATE_MS = 250;
 
 /** After its first failure a call is repeated at once, and then after pauses that double from this one on, ms. */
 export const FIRST_CALL_PAUSE_MS = 250;

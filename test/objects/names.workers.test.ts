@@ -168,7 +168,7 @@ describe("an object that is reached only by the id of a session", () => {
 
   it("says in its error how it gets to know its name when a method needs that, and takes clients all the same", async () => {
     const tenant = new Tenant("never told", "NAMELESS");
-    const fails = "a handshake or a call of an emitter tells it";
+    const fails = "a handshake or an emitter tells it";
     await expect(tenant.run((instance) => instance.ready())).rejects.toThrow(fails);
     expect(tenant.journal).toEqual([]);
     await expect(tenant.run((instance) => (instance as unknown as NamedObject).name)).rejects.toThrow(fails);

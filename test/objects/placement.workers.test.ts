@@ -46,14 +46,14 @@ describe("the option shards", () => {
     "does not accept %j as the name of a shard",
     (shard) => {
       expect(parseShard(shard)).toBeUndefined();
-      expect(() => spreadOver.emitter(env, { shard })).toThrow(`the server has no shard "${shard}"`);
-      expect(() => spreadOver.object(env, { shard })).toThrow(`the server has no shard "${shard}"`);
+      expect(() => spreadOver.emitter(env, { shard })).toThrow(`the option shards names no "${shard}"`);
+      expect(() => spreadOver.object(env, { shard })).toThrow(`the option shards names no "${shard}"`);
     },
   );
 
   it("names the shards that an emitter takes, while methods can be called on those of earlier deploys too", () => {
     for (const shard of ["3", "63", "weur-0"]) {
-      expect(() => spreadOver.emitter(env, { shard })).toThrow(`the server has no shard "${shard}"`);
+      expect(() => spreadOver.emitter(env, { shard })).toThrow(`the option shards names no "${shard}"`);
       expect(() => spreadOver.object(env, { shard })).not.toThrow();
     }
     for (const shard of ["0", "1", "2"]) expect(() => spreadOver.emitter(env, { shard })).not.toThrow();

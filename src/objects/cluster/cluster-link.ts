@@ -91,7 +91,7 @@ export class ClusterLink implements Peers {
   shardOf(room: string): string | undefined {
     const shard = shardOfSocket(room);
     // Clients may invent an id. A shard that has greeted nobody has no sockets, and must not be called into being.
-    return shard === undefined || shard === this.self || this.all().includes(shard) ? shard : undefined;
+    return shard === this.self || this.all().includes(shard as string) ? shard : undefined;
   }
 
   newSocketId(): string {

@@ -80,7 +80,7 @@ export class Placement {
     among?: readonly string[],
   ): () => Place {
     if (parseShard(shard) === undefined || among?.includes(shard) === false) {
-      throw new Error(`the server has no shard "${shard}": see the option shards`);
+      throw new Error(`the option shards names no "${shard}"`);
     }
     const address: Address = { name: requireServerName(name), shard };
     return () => this.#place(env, address);

@@ -19,8 +19,7 @@ export function toSocketId(shard: string): string {
  */
 export function shardOfSocket(room: string): string | undefined {
   if (room.length !== RANDOM_LETTERS + 5 || toCheck(room.slice(0, -3)) !== room.slice(-3)) return undefined;
-  const name = toShardName({ region: LETTERS.indexOf(room[0]!), number: LETTERS.indexOf(room[1]!) });
-  return parseShard(name) && name;
+  return toShardName({ region: LETTERS.indexOf(room[0]!), number: LETTERS.indexOf(room[1]!) });
 }
 
 function toCheck(body: string): string {

@@ -1,7 +1,7 @@
 import { inTime, pause, type Timers } from "../../shared/timers.ts";
 import {
   FIRST_CALL_PAUSE_MS,
-  LAST_CALL_MS,
+  LATE_MS,
   LONGEST_CALL_MS,
   LONGEST_CALL_PAUSE_MS,
   REPEAT_BATCH_MS,
@@ -86,7 +86,7 @@ export class PeerQueue extends BatchQueue {
   async #deliver(messages: readonly ClusterMessage[]): Promise<Error | undefined> {
     const peers = this.#peers;
     const startedAt = this.#host.now();
-    const left = () => startedAt + LAST_CALL_MS - this.#host.now();
+    const left = () => startedAt + REPEAT_BATCH_MS - LATE_MS - this.#host.now();
     for (let tries = 0; ; tries++) {
       try {
         const called = peers.call(this.#shard, {
@@ -112,7 +112,7 @@ export class PeerQueue extends BatchQueue {
           await pause(this.#host.timers, Math.min(left(), FIRST_CALL_PAUSE_MS * 2 ** (tries - 1)));
         // If the alarm could not be set, the wait ends all the same.
         if (isExhausted(error)) await inTime(this.#host.timers, left(), peers.afterAlarm(), () => {});
-        if (left() < LAST_CALL_MS - REPEAT_BATCH_MS) return toFailure(error);
+        if (left() < -LATE_MS) return toFailure(error);
       }
     }
   }
