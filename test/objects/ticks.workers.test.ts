@@ -118,6 +118,18 @@ describe("a tick", () => {
   );
 });
 
+it("an infinite connectTimeout lets a client join whenever it wants", async () => {
+  const object = new TalkObject("patient", (io) => void io.connectTimeout(Infinity));
+  const client = await object.connect();
+  for (const ms of [22_500, 45_000, 67_500]) {
+    watched.clock.set(ms);
+    await runDurableObjectAlarm(object.stub);
+    await client.live();
+  }
+  await client.join();
+  expect(watched.logged).toEqual([]);
+});
+
 it("rows of sessions that no longer exist are removed at the first tick of an instance", async () => {
   const object = new TestObject("orphans");
   const client = await object.openPolling();

@@ -697,7 +697,7 @@ describe("dynamic namespaces and their data", () => {
 });
 
 describe("data that expires", () => {
-  const options = { dataTtl: { games: 3_600_000, code: 60_000 } };
+  const options = { dataTtl: { games: 3_600_000, code: 60_000, users: Infinity } };
 
   it("is removed entry by entry when it has not changed for that time, asleep or awake", async () => {
     const object = new DataObject(() => {}, { options });
