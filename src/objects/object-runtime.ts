@@ -137,7 +137,7 @@ export class ObjectRuntime<Api> {
   /** Begins to run the setup function, for code that does not wait for it. */
   #trySetup(): void {
     try {
-      void this.ready();
+      void this.#userCode.ready();
     } catch {
       // The failure was logged.
     }

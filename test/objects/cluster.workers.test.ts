@@ -592,6 +592,21 @@ describe("a shard that wakes up for a message", () => {
     },
   );
 
+  it("asks clients in a namespace that its setup has not created yet as soon as it is there", async () => {
+    const cluster = new SlowCluster("late question");
+    const clients = await cluster.join();
+    for (const client of clients) await client.join("/late");
+    await cluster.become("sleep", 1, 2);
+    cluster.isSlow = true;
+    const answers = cluster.act(0, (io) => io.of("/late").timeout(5_000).emitWithAck("question"));
+    cluster.isSlow = false;
+    for (const [i, client] of clients.entries()) {
+      const [id] = /^\d+/.exec((await client.hear()).replace("42/late,", "")) ?? [];
+      await client.say(`43/late,${id}["answer ${i}"]`);
+    }
+    expect((await answers).sort()).toEqual(["answer 0", "answer 1", "answer 2"]);
+  });
+
   it("adds no socket to more rooms than `maxRooms` allows", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const cluster = new SlowCluster("late rooms");
