@@ -124,7 +124,7 @@ export const BATCH_BYTES = 1_000_000;
 export const MOST_EPOCHS = 4;
 
 /**
- * How much all answers that wait in an object may take, bytes; beyond that a reply stays incomplete. The platform
- * allows one call to return 32 MiB.
+ * How much all answers that wait in an object may take, bytes; further ones are refused unless fetched ones make room.
+ * The platform allows one call to return 32 MiB.
  */
 export const MOST_REPLY_BYTES = 24_000_000;
