@@ -7,7 +7,7 @@ import { bundleSize, readmeBlock, root, workerWithoutClient } from "./pack.ts";
  * The size of the README's Worker as it is sent to Cloudflare, without hono, which most apps contain anyway. The first
  * bar was 25,000; docs/design.md says what was measured and why it changed. The bar shows what is added by accident.
  */
-const BUDGET = 68_200;
+const BUDGET = 68_700;
 
 it(`the server adds at most ${BUDGET} bytes, minified and compressed, to a Worker`, async () => {
   const size = await bundleSize(await workerWithoutClient());
