@@ -589,6 +589,36 @@ describe("requests to other shards", () => {
     ]);
   });
 
+  it("are not complete when an answer comes after the others were fetched", async () => {
+    const asked = new Asked(() => undefined);
+    asked.ask("acks");
+    const reply = asked.replies.get("acks")!;
+    reply.expect(2);
+    reply.add("a");
+    const first = asked.fetch("acks", 100);
+    await vi.advanceTimersByTimeAsync(150);
+    expect(await first).toMatchObject({ values: ["a"], isComplete: false });
+    reply.add("b");
+    expect(await asked.fetch("acks", 0)).toMatchObject({ count: 2, values: ["a"], isComplete: false });
+  });
+
+  it("leave the room of answers that came too late to later ones", async () => {
+    const asked = new Asked(() => undefined);
+    const text = (size: number) => "x".repeat(size * MB);
+    for (const request of ["late", "large"]) {
+      asked.ask(request);
+      asked.replies.get(request)!.expect(1);
+    }
+    asked.replies.get("large")!.add(text(22));
+    await vi.advanceTimersByTimeAsync(16_000);
+    asked.replies.get("late")!.add(text(3));
+    await vi.advanceTimersByTimeAsync(60_000);
+    asked.ask("new");
+    asked.replies.get("new")!.expect(1);
+    asked.replies.get("new")!.add(text(22));
+    expect(await asked.fetch("new", 0)).toMatchObject({ isCut: false, isComplete: true });
+  });
+
   it("call for answers until shortly before their timeout, and again when that call fails", async () => {
     const shard = new Shard("1");
     const waits: number[] = [];

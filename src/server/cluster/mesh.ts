@@ -230,22 +230,22 @@ export class Mesh {
     if (!this.#makeReplyRoom(1, 0)) return undefined;
     const timeoutMs = message.type === "broadcast" ? (message.timeoutMs ?? 0) : 0;
     const expiresAt = this.#host.now() + timeoutMs + ANSWERS_KEPT_MS;
-    const reply = new Reply(expiresAt, (bytes) => this.#makeReplyRoom(0, bytes));
+    const reply: Reply = new Reply(expiresAt, (bytes) => this.#makeReplyRoom(0, bytes, reply));
     this.#replies.set(request, reply);
     return reply;
   }
 
   /**
    * Makes room for one more reply, or for more bytes in one. A reply that was fetched is kept for a repeated call,
-   * until others need its room; the oldest goes first.
+   * until others need its room; the oldest goes first. `own` is the one that the bytes are for, which stays.
    */
-  #makeReplyRoom(count: number, bytes: number): boolean {
+  #makeReplyRoom(count: number, bytes: number, own?: Reply): boolean {
     const isFull = () =>
       this.#replies.size + count > MOST_REPLIES || this.#replyBytes + bytes > MOST_REPLY_BYTES;
     if (count > 0 || isFull()) {
       const now = this.#host.now();
       for (const [request, reply] of this.#replies) {
-        if (reply.expiresAt > now && !(reply.isFetched && isFull())) continue;
+        if (reply === own || (reply.expiresAt > now && !(reply.isFetched && isFull()))) continue;
         this.#replies.delete(request);
         this.#replyBytes -= reply.bytes;
         reply.isFetched = true;

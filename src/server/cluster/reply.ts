@@ -79,8 +79,8 @@ export class Reply {
 
   /** Keeps all of these answers, or none. */
   #keep(values: readonly unknown[]): void {
-    this.#done += values.length;
     if (this.isFetched) return;
+    this.#done += values.length;
     const bytes = estimateBytes(values);
     if (this.#makeRoom(bytes)) {
       this.bytes += bytes;
