@@ -139,7 +139,7 @@ export class ObjectRuntime<Api> {
     try {
       void this.#userCode.ready();
     } catch {
-      // The failure was logged.
+      // A failure of the setup function was logged, and the batch is refused if the object does not know its name.
     }
   }
 

@@ -12,7 +12,7 @@ import type {
 import type { Server } from "../../src/server/index.ts";
 import { type Application, type PeerFault, peerCalls, peerFaults, spreadOver } from "../fixtures/worker.ts";
 import { until } from "./support.ts";
-import { type Talker, TalkObject, type TransportName } from "./talk.ts";
+import { type SocketTalker, type Talker, TalkObject, type TransportName } from "./talk.ts";
 
 const STATES = ["awake", "sleep", "restart"] as const;
 type State = (typeof STATES)[number];
@@ -656,6 +656,47 @@ describe("a shard that wakes up for a message", () => {
       await until(() => dropped().length === 1);
       expect(String(dropped()[0])).toContain("no setup");
     },
+  );
+
+  it.each(["at once", "later"])(
+    "keeps what was carried out while its setup failed (%s), and serves those whom it kicked",
+    async (when) => {
+      for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
+      let fails = false;
+      const cluster = new Cluster(`recovers ${when}`, (io) => {
+        const complete = () => {
+          if (fails) throw new Error("no setup");
+          serve(io);
+        };
+        return when === "later" ? Promise.resolve().then(complete) : complete();
+      });
+      const [, bob] = await cluster.join();
+      const kicked = (await cluster.shards[1]!.join()) as SocketTalker;
+      await kicked.join("/other");
+      await cluster.become("sleep", 1);
+      fails = true;
+      const { shards } = cluster;
+      await cluster.act(0, async (io) => {
+        io.in(bob!.id).socketsJoin("club");
+        io.of("/other").disconnectSockets();
+        expect(await io.in("club").fetchSockets()).toHaveLength(1);
+      });
+      expect(await kicked.hearUntil("41/other,")).toEqual(["41/other,"]);
+      fails = false;
+      await vi.waitFor(() => shards[1]!.run((instance) => instance.ready()), { timeout: 15_000 });
+      const names = (io: Server) => io.local.in("club").fetchSockets();
+      expect((await cluster.act(1, names)).map(({ id }) => id)).toEqual([bob!.id]);
+      // Its connection may have ended with the setup; if it has not, the client can join again.
+      const end = await Promise.race([
+        kicked.client.closed.then(() => "closed"),
+        kicked.join("/other").then(
+          () => "joined",
+          () => "closed",
+        ),
+      ]);
+      expect(end).toBe(when === "later" ? "joined" : "closed");
+    },
+    30_000,
   );
 });
 

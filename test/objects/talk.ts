@@ -85,7 +85,7 @@ export abstract class Talker {
   }
 }
 
-class SocketTalker extends Talker {
+export class SocketTalker extends Talker {
   readonly client: SocketClient;
   readonly #unread: string[] = [];
 

@@ -180,7 +180,7 @@ export class SessionTable implements SessionDirectory {
       const { id, state, account } = session;
       const { bytes } = account;
       account.close();
-      const kept = { record: session.stored };
+      const kept = { record: session.consumer?.record() ?? session.stored };
       active.session = new Session(id, handshake, { ...state }, this.#current(), active, kept);
       active.session.account.add(bytes);
       state.phase = "closed";

@@ -88,7 +88,10 @@ export class MemberLoader {
     try {
       await this.#server.host.ready();
     } catch {
-      // Nobody is served without the user's code. The object has logged the reason, and ends the session.
+      // Nobody is served without the user's code. The object has logged the reason. The client comes back by itself,
+      // and the packets that were held for this socket hold up no other.
+      member.held = undefined;
+      member.client?.conn.abandon();
       return;
     }
     try {
