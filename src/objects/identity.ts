@@ -100,9 +100,9 @@ export class Identity {
   keep(): void {
     if (this.isKept) return;
     const { kv } = this.#ctx.storage;
-    this.#write();
     for (const [key, value] of this.#removed) kv.put(key, value);
     this.#removed = [];
+    this.#write();
     this.#isKept = true;
   }
 

@@ -1,5 +1,6 @@
 import { descriptionOf } from "../engine/end-codes.ts";
 import type { Session } from "../engine/session.ts";
+import { runSafely } from "../shared/run-safely.ts";
 import { SETTLED } from "../shared/settled.ts";
 import { MOST_SHED, SHED_TO_SHARE } from "./constants.ts";
 import type { Platform } from "./platform.ts";
@@ -122,7 +123,11 @@ export class Turns {
       const code = isTooLarge ? "STATE_TOO_LARGE" : "SAVE_FAILED";
       const text = isTooLarge ? "holds more than a row can (2 MB)" : "could not be saved";
       this.#platform.log("error", `a session ${text} and is closed`, isTooLarge ? undefined : error);
-      item.session.dispatch({ type: "transport-gone", code });
+      // Where storage fails its rows may not be removed either, and the sessions after it still have to be saved.
+      runSafely(
+        () => item.session.dispatch({ type: "transport-gone", code }),
+        (again) => this.#platform.log("error", "a session could not be closed", again),
+      );
     }
   }
 
