@@ -138,6 +138,30 @@ it.each(["awake", "asleep"])(
   },
 );
 
+it("saves the other sessions when one can neither be saved nor removed", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const object = new TalkObject("turn that fails for one", (io) => {
+    io.on("connection", (socket) =>
+      socket.on("count", () => {
+        for (const { data } of io.sockets.sockets.values()) data.count = "counted";
+      }),
+    );
+  });
+  const [bad, good] = [await object.join("polling"), await object.join("polling")];
+  await object.run((_, { storage: { kv } }) => {
+    for (const name of ["put", "delete"] as const) {
+      const write = kv[name] as (...args: unknown[]) => unknown;
+      vi.spyOn(kv, name).mockImplementation(((...args: unknown[]) => {
+        if (String(args[0]).includes(bad.sid)) throw new Error("the disk fails");
+        return write.apply(kv, args);
+      }) as never);
+    }
+  });
+  await good.say('42["count"]');
+  const rows = [...(await object.rows())].filter(([key]) => key.includes(good.sid));
+  expect(JSON.stringify(rows)).toContain("counted");
+});
+
 it("writes nothing for a message that changes nothing", async () => {
   const trace = await traceOfCount("TALK", "websocket", (io) => {
     io.on("connection", (socket) => socket.on("count", () => socket.emit("told")));
