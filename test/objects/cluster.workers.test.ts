@@ -32,6 +32,17 @@ const serve: Application = (io) => {
   io.on("to servers", (text, ack) => ack?.(`${text} heard`));
 };
 
+/** The same, with a setup function that fails at once or later while it is told to. */
+const failing =
+  (setup: { fails: boolean }, when: string): Application =>
+  (io) => {
+    const complete = () => {
+      if (setup.fails) throw new Error("no setup");
+      serve(io);
+    };
+    return when === "later" ? Promise.resolve().then(complete) : complete();
+  };
+
 /** A server over three objects. */
 class Cluster {
   readonly shards: TalkObject[];
@@ -628,18 +639,12 @@ describe("a shard that wakes up for a message", () => {
       const [warn] = (["warn", "error"] as const).map((level) =>
         vi.spyOn(console, level).mockImplementation(() => {}),
       );
-      let fails = false;
-      const cluster = new Cluster(`fails ${when}`, (io) => {
-        const complete = () => {
-          if (fails) throw new Error("no setup");
-          serve(io);
-        };
-        return when === "later" ? Promise.resolve().then(complete) : complete();
-      });
+      const setup = { fails: false };
+      const cluster = new Cluster(`fails ${when}`, failing(setup, when));
       const [, bob] = await cluster.join();
       await bob!.join("/other");
       await cluster.become("sleep", 1);
-      fails = true;
+      setup.fails = true;
       const found = await cluster.act(0, (io) => {
         const counts = [io, io.of("/other")].map(async (nsp) => {
           nsp.socketsJoin("club");
@@ -662,19 +667,13 @@ describe("a shard that wakes up for a message", () => {
     "keeps what was carried out while its setup failed (%s), and serves those whom it kicked",
     async (when) => {
       for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
-      let fails = false;
-      const cluster = new Cluster(`recovers ${when}`, (io) => {
-        const complete = () => {
-          if (fails) throw new Error("no setup");
-          serve(io);
-        };
-        return when === "later" ? Promise.resolve().then(complete) : complete();
-      });
+      const setup = { fails: false };
+      const cluster = new Cluster(`recovers ${when}`, failing(setup, when));
       const [, bob] = await cluster.join();
       const kicked = (await cluster.shards[1]!.join()) as SocketTalker;
       await kicked.join("/other");
       await cluster.become("sleep", 1);
-      fails = true;
+      setup.fails = true;
       const { shards } = cluster;
       await cluster.act(0, async (io) => {
         io.in(bob!.id).socketsJoin("club");
@@ -682,7 +681,7 @@ describe("a shard that wakes up for a message", () => {
         expect(await io.in("club").fetchSockets()).toHaveLength(1);
       });
       expect(await kicked.hearUntil("41/other,")).toEqual(["41/other,"]);
-      fails = false;
+      setup.fails = false;
       await vi.waitFor(() => shards[1]!.run((instance) => instance.ready()), { timeout: 15_000 });
       const names = (io: Server) => io.local.in("club").fetchSockets();
       expect((await cluster.act(1, names)).map(({ id }) => id)).toEqual([bob!.id]);

@@ -145,18 +145,24 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Lets each call of shard 1 wait until it is answered, and tells how many messages each had. */
+function holdCalls(shard: Shard): { calls: number[]; answer: () => void } {
+  const calls: number[] = [];
+  let release = () => {};
+  shard.lines.set("1", async (call) => {
+    calls.push((call as Batch).messages.length);
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    return shard.take("1", call);
+  });
+  return { calls, answer: () => release() };
+}
+
 describe("the queues of a shard for its messages to other shards", () => {
   it("send the messages of a turn in one call, and later ones with the next call", async () => {
     const shard = new Shard("1");
-    const calls: number[] = [];
-    let answer!: () => void;
-    shard.lines.set("1", async (call) => {
-      calls.push((call as Batch).messages.length);
-      await new Promise<void>((resolve) => {
-        answer = resolve;
-      });
-      return shard.take("1", call);
-    });
+    const { calls, answer } = holdCalls(shard);
     for (const name of ["a", "b", "c"]) shard.say(name);
     await vi.advanceTimersByTimeAsync(0);
     for (const name of ["d", "e"]) shard.say(name);
@@ -293,15 +299,7 @@ describe("the queues of a shard for its messages to other shards", () => {
   it("count a message for several shards in full as long as one of them has not taken it", async () => {
     const shard = new Shard("1", "2", "3", "4");
     const all = ["1", "2", "3", "4"];
-    const calls: number[] = [];
-    let answer!: () => void;
-    shard.lines.set("1", async (call) => {
-      calls.push((call as Batch).messages.length);
-      await new Promise<void>((resolve) => {
-        answer = resolve;
-      });
-      return shard.take("1", call);
-    });
+    const { calls, answer } = holdCalls(shard);
     shard.say("under way", 0, all);
     await vi.advanceTimersByTimeAsync(0);
     for (let i = 0; i < 20; i++) {
